@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What BPF and user space share: every struct that lies in a map or travels through the perf buffer.
+ *
+ * Fixed-width fields, explicit padding, no bit-fields: the C++ side includes this file, and the TypeScript decoder
+ * (src/shared/abi.ts) is compared with the BTF of the built object at build and again at start. Raise
+ * TLSHUB_ABI_VERSION whenever a struct changes: pinned maps of another version are never adopted.
+ *
+ * Addresses are always 16 bytes in network order; IPv4 is written as ::ffff:a.b.c.d. Ports are in host order.
+ * Times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns), except start_boottime (CLOCK_BOOTTIME).
+ */
+#ifndef TLSHUB_H
+#define TLSHUB_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define TLSHUB_ABI_VERSION 1
+#define TLSHUB_COMM_LEN 16
+#define TLSHUB_MAX_SCOPES 64
+
+enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
+
+/* How policy sees a flow; decided once per generation, in BPF, on its addresses. */
+enum tlshub_class { CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
+
+enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
+
+/* Why a flow was refused. 1..63 are the gate's own reasons, from 64 on user space's. */
+enum tlshub_reason {
+	REASON_NONE = 0,
+	REASON_OVERDUE = 1,        /* hold_until passed */
+	REASON_SILENT_PEER = 2,    /* a blocking caller was held and the peer had sent nothing for silent_ns */
+	REASON_NO_AGENT = 3,       /* a blocking caller, and no live agent and guardian to continue it */
+	REASON_NOT_MESH = 4,       /* strict policy: the peer is outside the mesh */
+	REASON_UNSUPERVISED = 5,   /* no flow state: the socket was made outside the captured cgroup or before the agent */
+	REASON_UNSUPPORTED = 6,    /* MPTCP, TCP Fast Open, or a socket whose kTLS keys are from an earlier connection */
+	REASON_CLOSED = 7,         /* the connection ended while it was held, with bytes that nobody may read */
+	REASON_AGENT = 64,         /* user space refused it: the flow table says why */
+};
+
+struct tlshub_tuple {
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 lport;
+	__u16 rport;
+	__u32 pad;
+};
+
+/* sk_storage "flows": written by BPF only. User space reads it by socket fd. */
+struct tlshub_flow {
+	__u64 cookie;
+	__u64 created_ns;
+	__u64 established_ns; /* 0: not yet */
+	__u64 hold_until_ns;  /* after this a HOLD is a REFUSED */
+	__u64 first_held_ns;  /* first call that was held, 0: none */
+	__u64 last_held_ns;
+	__u32 generation; /* counts connects of this socket: verdicts of an earlier one do not count */
+	__u32 role;
+	__u32 class;
+	__u32 refused; /* tlshub_reason, sticky */
+	__u32 iss;     /* our initial sequence number, host order */
+	__u32 irs;     /* the peer's */
+	__u32 agent_tx;     /* bytes the agent asked to send before TLS_TX */
+	__u32 keyed;        /* bit 0: TLS_TX was seen, bit 1: TLS_RX was seen */
+	__u32 keyed_tx_off; /* write_seq - (iss + 1) when TLS_TX was set */
+	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set */
+	__u32 held_calls;
+	__u32 stop_tgid;  /* last process that was stopped for this flow, 0: none */
+	__u32 stop_many;  /* 1: more than one process was: walk the whole stops map */
+	__u32 pad;
+	struct tlshub_tuple tuple;
+};
+
+/* sk_storage "owners": who connected or accepted; written by BPF only. */
+struct tlshub_owner {
+	__u64 start_boottime; /* of the thread group's leader */
+	__u64 inode;          /* of the socket, for a look through /proc/PID/fd */
+	__u32 tgid;           /* in the root PID namespace */
+	__s32 fd;             /* a hint: -1 not known */
+	char comm[TLSHUB_COMM_LEN];
+};
+
+#define VERDICT_ARM_RX (1u << 0)
+#define VERDICT_ARM_TX (1u << 1)
+#define VERDICT_REFUSE (1u << 2)
+
+/* sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). */
+struct tlshub_verdict {
+	__u32 generation;
+	__u32 flags;
+};
+
+/* hash "stops": processes that stand still because of us. Written before the signal is sent. */
+struct tlshub_stop_key {
+	__u64 cookie;
+	__u32 tgid;
+	__u32 pad;
+};
+struct tlshub_stop {
+	__u64 start_boottime;
+	__u64 since_ns;
+	__u32 user_stopped; /* somebody else sent SIGSTOP meanwhile: it is not ours to continue */
+	__u32 pad;
+};
+
+/* array "leases", one element, mmapped: who is alive. Written by user space. */
+struct tlshub_leases {
+	__u64 agent_until_ns;
+	__u64 guardian_until_ns;
+};
+
+/* array "settings", one element. Written by user space. */
+struct tlshub_settings {
+	__u64 hold_ns;       /* from established (active: from connect; passive: from accept) to REFUSED */
+	__u64 silent_ns;     /* how long a blocking caller may be stopped for a peer that never sent a byte */
+	__u32 policy;        /* tlshub_policy */
+	__u32 emit_connect;  /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
+	__u32 abi_version;
+	__u32 pad;
+};
+
+/* LPM trie "mesh": addresses of the mapping's pods. */
+struct tlshub_mesh_key {
+	__u32 prefixlen; /* of the 128-bit form: IPv4 /24 is 120 */
+	__u8 addr[16];
+};
+struct tlshub_mesh_value {
+	__u32 local; /* 1: a pod of this node */
+	__u32 pad;
+};
+
+/* per-CPU array "counters" */
+enum tlshub_counter {
+	COUNTER_HELD_CALLS,
+	COUNTER_STOPS,
+	COUNTER_STOP_RACES_UNDONE, /* opened between the record and the signal: continued at once, in BPF */
+	COUNTER_REFUSED,
+	COUNTER_EGRESS_DROPS,
+	COUNTER_PLAINTEXT_FLOWS,
+	COUNTER_EVENTS_LOST, /* bpf_perf_event_output failed */
+	COUNTER_STORAGE_FAILED,
+	COUNTER_MAX,
+};
+
+enum tlshub_event_kind {
+	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
+	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
+	EVENT_ACCEPTED = 3,    /* passive: with owner */
+	EVENT_HELD = 4,        /* first held call by a process that is not the owner, or first of all */
+	EVENT_CLOSING = 5,     /* the program's last descriptor of a held flow is going */
+	EVENT_REFUSED = 6,     /* the gate refused it: reason says why */
+	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
+};
+
+/* perf buffer "events". tgid/fd/comm/inode/start_boottime: the owner, or for HELD and REFUSED the caller; tgid 0: not known. */
+struct tlshub_event {
+	__u32 kind;
+	__u32 generation;
+	__u64 time_ns;
+	__u64 cookie;
+	__u64 inode;
+	__u64 start_boottime;
+	__u64 established_ns;
+	__u32 tgid;
+	__s32 fd;
+	__u32 role;
+	__u32 class;
+	__u32 reason;
+	__u32 iss;
+	__u32 irs;
+	__u32 pad;
+	struct tlshub_tuple tuple;
+	char comm[TLSHUB_COMM_LEN];
+};
+
+/* What the "sweep" iterator writes for each socket with flow state. */
+struct tlshub_sweep {
+	struct tlshub_flow flow;
+	struct tlshub_owner owner;
+	__u32 sk_state; /* TCP_* */
+	__u32 opened;   /* bit 0 tx, bit 1 rx: the gate is open, by the kernel's own tls_context */
+	__u32 verdict_flags;
+	__u32 pad;
+};
+
+#endif

@@ -1,0 +1,257 @@
+/**
+ * The whole native boundary: what the two addons offer, as types, and the one loader.
+ *
+ * Every function throws a `NativeError` (code `TLSHUB_SYS` with `errno`, `syscall` and a message) on a failed system call, and a
+ * `TypeError` for arguments of the wrong shape. Descriptors are plain integers and shared by all threads of the process.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+export type Role = 'active' | 'passive';
+export type CipherName = 'TLS_AES_128_GCM_SHA256' | 'TLS_AES_256_GCM_SHA384' | 'TLS_CHACHA20_POLY1305_SHA256';
+
+/** Who holds the socket, as the kernel told it. `startBoottime` and the like are nanoseconds. */
+export interface SocketOwner {
+  tgid: number;
+  /** a hint; -1: not known, look for the inode */
+  fd: number;
+  inode: bigint;
+  startBoottime: bigint;
+  cookie: bigint;
+}
+
+export interface GateOptions {
+  objectPath: string;
+  /** folder on bpffs for links and maps, made with 0700 */
+  pinDir: string;
+  cgroups: string[];
+  settings: GateSettings;
+}
+
+export interface GateSettings {
+  holdMs: number;
+  silentPeerMs: number;
+  policy: 'strict' | 'permissive';
+  emitConnect: boolean;
+}
+
+/** Descriptors of the gate's maps, good in any thread. */
+export interface GateFds {
+  flows: number;
+  verdicts: number;
+  owners: number;
+  stops: number;
+  leases: number;
+  settings: number;
+  mesh: number;
+  events: number;
+  counters: number;
+  agents: number;
+  sweepLink: number;
+}
+
+export interface Gate {
+  fds: GateFds;
+  /** true: pins of an earlier agent were found and taken over */
+  adopted: boolean;
+}
+
+export interface InstallRequest {
+  fd: number;
+  cookie: bigint;
+  generation: number;
+  cipher: CipherName;
+  /** key, iv (12 bytes) as RFC 8446 section 7.3 derives them */
+  txKey: Uint8Array;
+  txIv: Uint8Array;
+  rxKey: Uint8Array;
+  rxIv: Uint8Array;
+  txSequence: bigint;
+  rxSequence: bigint;
+  /** plaintext bytes the handshake wrote to and read from the socket: checked against the kernel's sequence numbers */
+  handshakeBytesSent: number;
+  handshakeBytesReceived: number;
+}
+
+export interface InstallResult {
+  /** getsockopt(TCP_ULP) after the install: what the kernel says */
+  kernelUlp: string;
+  /** cipher and version read back by getsockopt(SOL_TLS) */
+  kernelCipher: CipherName;
+  kernelVersion: string;
+  /** processes that stood still for this flow and were continued */
+  continued: number;
+  installNs: bigint;
+}
+
+export interface RefuseResult {
+  /** how the connection was ended */
+  by: 'disconnect' | 'sock_destroy' | 'already-closed';
+  discardedBytes: number;
+  continued: number;
+}
+
+export interface FlowRecord {
+  cookie: bigint;
+  generation: number;
+  role: Role;
+  establishedNs: bigint;
+  firstHeldNs: bigint;
+  refused: number;
+  heldCalls: number;
+  agentTx: number;
+}
+
+export interface ProbeResult {
+  name: string;
+  ok: boolean;
+  detail: string;
+  remedy: string;
+}
+
+/** Opaque handles; they free themselves, `closeReader` only does it earlier. */
+export type ReaderHandle = { readonly __reader: unique symbol };
+export type LeaseHandle = { readonly __lease: unique symbol };
+
+/** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
+export interface KernelAddon {
+  /** struct sizes and field offsets the addon was compiled with: {struct: {size, fields: {name: [offset, size]}}} */
+  abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
+  probe(): ProbeResult[];
+
+  openGate(options: GateOptions): Gate;
+  updateSettings(settingsFd: number, settings: GateSettings): void;
+  /** Marks this process as the agent, whose calls the gate lets through. */
+  exemptSelf(agentsFd: number): void;
+  attachCgroup(gate: Gate, path: string): void;
+  /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
+  replaceMesh(meshFd: number, entries: { addr: Uint8Array; prefix: number; local: boolean }[]): void;
+  counters(countersFd: number): Record<string, number>;
+  /** Removes links, pins and the gate. */
+  detachGate(gate: Gate): void;
+
+  /** Renews the agent's lease from a native thread. */
+  startLease(leasesFd: number, ttlMs: number, everyMs: number): LeaseHandle;
+  stopLease(lease: LeaseHandle): void;
+
+  openReader(eventsFd: number, pagesPerCpu: number): ReaderHandle;
+  /** Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`. */
+  pollReader(reader: ReaderHandle, ring: SharedArrayBuffer, timeoutMs: number): { records: number; lost: number };
+  /** Makes a blocked pollReader return; callable from another thread by way of the eventfd number that openReader's thread shared. */
+  wakeFd(reader: ReaderHandle): number;
+  wake(fd: number): void;
+  closeReader(reader: ReaderHandle): void;
+
+  /**
+   * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
+   * Attaches the "tls" ULP at once. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
+   * ULP or keys are not ours), TLSHUB_SYS.
+   */
+  takeSocket(owner: SocketOwner): number;
+  closeSocket(fd: number): void;
+  readFlow(flowsFd: number, fd: number): FlowRecord;
+  install(fds: GateFds, request: InstallRequest): InstallResult;
+  refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
+  /** Ends a connection nobody handed us a descriptor of. */
+  destroyByTuple(tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number }, cookie: bigint): boolean;
+  continueStopped(fds: GateFds, cookie: bigint): number;
+  /** All sockets with flow state, as `struct tlshub_sweep` records. */
+  sweep(sweepLinkFd: number): Buffer;
+}
+
+/** `tlshub_openssl.node` (and later its BoringSSL twin): the in-band handshake. */
+export interface HandshakeAddon {
+  /** The library's own version string. */
+  libraryVersion(): string;
+  /** PEM texts in; throws `TLSHUB_CREDENTIALS` with what is wrong (unparsable, key does not match, no CA). */
+  createContext(credentials: HandshakeCredentials): HandshakeContext;
+  /** One per thread: its own epoll set, watched by this thread's event loop. */
+  createDriver(): HandshakeDriver;
+}
+
+export interface HandshakeCredentials {
+  caPem: string;
+  certPem: string;
+  keyPem: string;
+  ciphers: CipherName[];
+}
+
+export type HandshakeContext = { readonly __context: unique symbol };
+
+export interface HandshakeRequest {
+  /** borrowed: the driver never closes it */
+  fd: number;
+  role: Role;
+  /** node names, any of which the peer's certificate must carry as a DNS SAN */
+  peerNames: string[];
+  /** from now to the end of the handshake */
+  timeoutMs: number;
+  /** also return NSS key log lines (tests only) */
+  keyLog: boolean;
+}
+
+export type HandshakeFailureCode =
+  | 'TLSHUB_HANDSHAKE_TIMEOUT'
+  | 'TLSHUB_HANDSHAKE_CANCELLED'
+  | 'TLSHUB_PEER_CLOSED'
+  | 'TLSHUB_PEER_RESET'
+  | 'TLSHUB_PEER_CERTIFICATE'
+  | 'TLSHUB_PEER_REFUSED_US'
+  | 'TLSHUB_PEER_PROTOCOL'
+  | 'TLSHUB_HANDSHAKE_FAILED';
+
+export type HandshakeOutcome =
+  | {
+      ok: true;
+      cipher: CipherName;
+      tlsVersion: 'TLSv1.3';
+      /** client_application_traffic_secret_0 and server_application_traffic_secret_0 */
+      clientSecret: Uint8Array;
+      serverSecret: Uint8Array;
+      /** application records already sent and received under those secrets (post-handshake messages) */
+      txSequence: bigint;
+      rxSequence: bigint;
+      bytesSent: number;
+      bytesReceived: number;
+      peerName: string;
+      durationNs: bigint;
+      keyLog: string[];
+    }
+  | {
+      ok: false;
+      code: HandshakeFailureCode;
+      /** a sentence for the log: what failed and what it says about whom */
+      reason: string;
+      /** names in the peer's certificate, if one was seen */
+      peerNames: string[];
+      bytesSent: number;
+      bytesReceived: number;
+      durationNs: bigint;
+    };
+
+export interface HandshakeDriver {
+  /** Returns an id for cancel(). `done` is called once, never from inside start(). Throws only for bad arguments. */
+  start(context: HandshakeContext, request: HandshakeRequest, done: (outcome: HandshakeOutcome) => void): number;
+  cancel(id: number): void;
+  inFlight(): number;
+  /** Cancels all and frees the epoll set. */
+  close(): void;
+}
+
+const require = createRequire(import.meta.url);
+
+function load<T>(name: string): T {
+  const file = fileURLToPath(new URL(`../native/${name}.node`, import.meta.url));
+  return require(file) as T;
+}
+
+let kernelAddon: KernelAddon | undefined;
+let opensslAddon: HandshakeAddon | undefined;
+
+export function kernel(): KernelAddon {
+  return (kernelAddon ??= load<KernelAddon>('tlshub_kernel'));
+}
+
+export function openssl(): HandshakeAddon {
+  return (opensslAddon ??= load<HandshakeAddon>('tlshub_openssl'));
+}
