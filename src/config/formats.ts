@@ -1,0 +1,166 @@
+/**
+ * What a value may look like: each format turns the text of a `key = value` line into a typed value, and back for the documentation.
+ * A format's `decode` throws a plain Error whose message says what is wrong with this text; the caller adds file, line, key and `allowed`.
+ */
+import { isAbsolute } from 'node:path';
+import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
+
+export interface Format<T> {
+  /** for people: what is allowed */
+  readonly allowed: string;
+  decode(text: string): T;
+  encode(value: T): string;
+}
+
+export function choice<const T extends string>(...names: T[]): Format<T> {
+  const allowed = names.join(', ');
+  return {
+    allowed,
+    decode: (text) => {
+      const found = names.find((name) => name === text);
+      if (found === undefined) throw new Error('not one of them');
+      return found;
+    },
+    encode: (value) => value,
+  };
+}
+
+export interface IntegerRange {
+  min: number;
+  max: number;
+  unit?: string;
+  powerOfTwo?: boolean;
+}
+
+export function integer(range: IntegerRange): Format<number> {
+  const { min, max, unit, powerOfTwo = false } = range;
+  const kind = powerOfTwo ? 'a power of two' : 'a whole number';
+  return {
+    allowed: `${kind} from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`,
+    decode: (text) => {
+      if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) throw new Error('no whole number');
+      const value = Number(text);
+      if (value < min) throw new Error('too small');
+      if (value > max) throw new Error('too large');
+      if (powerOfTwo && !Number.isInteger(Math.log2(value))) throw new Error('no power of two');
+      return value;
+    },
+    encode: String,
+  };
+}
+
+export const boolean: Format<boolean> = {
+  allowed: 'true or false (also yes, no, on, off, 1, 0)',
+  decode: (text) => {
+    const word = text.toLowerCase();
+    if (['true', 'yes', 'on', '1'].includes(word)) return true;
+    if (['false', 'no', 'off', '0'].includes(word)) return false;
+    throw new Error('neither true nor false');
+  },
+  encode: String,
+};
+
+/** Linux's PATH_MAX, including the terminating NUL. */
+const PATH_MAX = 4096;
+
+function checkPath(text: string): string {
+  if (Buffer.byteLength(text) >= PATH_MAX) throw new Error('longer than a path may be');
+  return text;
+}
+
+function required(text: string): string {
+  if (text === '') throw new Error('empty');
+  return checkPath(text);
+}
+
+/** Kept as written; the loader resolves it against the folder of the configuration file. */
+export const path: Format<string> = {
+  allowed: 'a path; a relative one is taken from the folder of the configuration file',
+  decode: required,
+  encode: (value) => value,
+};
+
+export const optionalPath: Format<string> = {
+  allowed: 'a path (a relative one is taken from the folder of the configuration file), or nothing',
+  decode: checkPath,
+  encode: (value) => value,
+};
+
+export const workingPath: Format<string> = {
+  allowed: 'a path; a relative one is taken from the working folder of the agent',
+  decode: required,
+  encode: (value) => value,
+};
+
+function absolute(text: string): string {
+  if (!isAbsolute(text)) throw new Error('not absolute');
+  return required(text);
+}
+
+export const absolutePath: Format<string> = {
+  allowed: 'an absolute path',
+  decode: absolute,
+  encode: (value) => value,
+};
+
+/**
+ * sun_path holds 108 bytes including the NUL (unix(7)); the rest is room for the temporary name under which the socket is made before it
+ * is moved into place.
+ */
+const MAX_SOCKET_PATH = 96;
+
+export const socketPath: Format<string> = {
+  allowed: `an absolute path of at most ${MAX_SOCKET_PATH} bytes`,
+  decode: (text) => {
+    if (Buffer.byteLength(text) > MAX_SOCKET_PATH) throw new Error('too long');
+    return absolute(text);
+  },
+  encode: (value) => value,
+};
+
+function list<T>(text: string, decode: (item: string) => T): readonly T[] {
+  const items = text.split(/[\s,]+/).filter((item) => item !== '');
+  if (items.length === 0) throw new Error('empty');
+  const values = items.map(decode);
+  if (new Set(values).size !== values.length) throw new Error('the same twice');
+  return Object.freeze(values);
+}
+
+/** As many as TLSHUB_MAX_SCOPES in bpf/tlshub.h. */
+const MAX_SCOPES = 64;
+
+export const absolutePaths: Format<readonly string[]> = {
+  allowed: `absolute paths, separated by commas or spaces, at most ${MAX_SCOPES}`,
+  decode: (text) => {
+    const paths = list(text, absolute);
+    if (paths.length > MAX_SCOPES) throw new Error('too many');
+    return paths;
+  },
+  encode: (value) => value.join(', '),
+};
+
+export function choices<const T extends string>(...names: T[]): Format<readonly T[]> {
+  const one = choice(...names);
+  return {
+    allowed: `one or more of ${names.join(', ')}, the preferred one first, separated by commas or spaces`,
+    decode: (text) =>
+      list(text, (item) => {
+        try {
+          return one.decode(item);
+        } catch {
+          throw new Error(`"${item.slice(0, 60)}" is not one of them`);
+        }
+      }),
+    encode: (value) => value.join(', '),
+  };
+}
+
+export const nodeName: Format<string> = {
+  allowed: NODE_NAME_RULE,
+  decode: (text) => {
+    const name = parseNodeName(text);
+    if (name === undefined) throw new Error('no such name');
+    return name;
+  },
+  encode: (value) => value,
+};

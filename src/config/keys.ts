@@ -1,0 +1,196 @@
+/**
+ * The schema: every key of capture.conf with its format, default and meaning. Types, validation, environment names, `config/capture.conf`
+ * and its unit test all come from this table.
+ */
+import { hostname } from 'node:os';
+import { parseNodeName } from '../shared/names.js';
+import {
+  absolutePath,
+  absolutePaths,
+  boolean,
+  choice,
+  choices,
+  integer,
+  nodeName,
+  optionalPath,
+  path,
+  socketPath,
+  workingPath,
+  type Format,
+} from './formats.js';
+
+export interface KeySpec<T> {
+  format: Format<T>;
+  default: T;
+  doc: string;
+  /** shown instead of the default where that differs from host to host */
+  defaultNote?: string;
+}
+
+function key<T>(format: Format<T>, fallback: NoInfer<T>, doc: string, defaultNote?: string): KeySpec<T> {
+  return { format, default: fallback, doc, ...(defaultNote === undefined ? {} : { defaultNote }) };
+}
+
+const milliseconds = (min: number, max: number): Format<number> => integer({ min, max, unit: 'milliseconds' });
+
+const HOUR_MS = 3_600_000;
+
+/** `localhost` if the kernel's hostname could not be a node name: then certificates will not fit, and say so. */
+function defaultNodeName(): string {
+  return parseNodeName(hostname()) ?? 'localhost';
+}
+
+export const KEYS = {
+  mode: key(
+    choice('tlshub', 'openssl', 'boringssl'),
+    'openssl',
+    'Key provider: where the keys of a new connection come from. This build has openssl; the supervisor refuses a mode that it has no provider for.',
+  ),
+  pod_node_config: key(
+    path,
+    '/etc/tlshub/pod_node_mapping.conf',
+    'The Pod-Node mapping: which pods run on which node, and their addresses. An address in it is a mesh peer.',
+  ),
+  netlink_protocol: key(
+    integer({ min: 0, max: 31 }),
+    31,
+    'Netlink protocol number of the TLSHub kernel module (used by mode = tlshub).',
+  ),
+  log_level: key(choice('debug', 'info', 'warning', 'error'), 'info', 'Least severe message that is logged.'),
+  verbose: key(boolean, false, 'Human log lines carry all fields, and errors their stack. JSON log lines always do.'),
+  policy: key(
+    choice('strict', 'permissive'),
+    'strict',
+    'What becomes of a connection whose peer is not in the mapping: strict refuses it, permissive lets it go in plaintext and counts it. Peers in the mapping are always secured or refused.',
+  ),
+  node_name: key(
+    nodeName,
+    defaultNodeName(),
+    "This node's name: as in the mapping's second column, and the DNS SAN of its certificate.",
+    "the host's name",
+  ),
+  'capture.cgroup': key(
+    absolutePaths,
+    ['/sys/fs/cgroup/tlshub'],
+    'Cgroups (version 2) whose connections are captured. A program is captured from its first connection after it was put there.',
+  ),
+  'tls.ca': key(path, '/etc/tlshub/pki/ca.crt', 'PEM file with the CAs whose nodes are trusted.'),
+  'tls.cert': key(
+    path,
+    '/etc/tlshub/pki/node.crt',
+    "PEM file with this node's certificate, then intermediates if any.",
+  ),
+  'tls.key': key(
+    path,
+    '/etc/tlshub/pki/node.key',
+    "PEM file with this node's private key; only root should be able to read it.",
+  ),
+  'tls.ciphers': key(
+    choices('TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'),
+    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+    'TLS 1.3 cipher suites, in order of preference; all three exist in kernel TLS.',
+  ),
+  'openssl.pool_size': key(
+    integer({ min: 1, max: 64 }),
+    1,
+    'Worker threads of the OpenSSL provider. Each runs many handshakes at once.',
+  ),
+  'openssl.pool_in_flight': key(
+    integer({ min: 2, max: 65536 }),
+    256,
+    'Handshakes under way at once in one worker. A part is kept for incoming connections, so that two nodes cannot block each other.',
+  ),
+  'openssl.pool_queue': key(
+    integer({ min: 0, max: 1_000_000 }),
+    4096,
+    'Connections that wait for a place in the pool; one more waits in hold until its deadline and is counted.',
+  ),
+  handshake_timeout_ms: key(
+    milliseconds(10, HOUR_MS),
+    5000,
+    'A handshake that takes longer is given up and the connection refused.',
+  ),
+  hold_timeout_ms: key(
+    milliseconds(10, HOUR_MS),
+    10000,
+    'A connection that is still held after this is refused, by the gate itself. At least handshake_timeout_ms.',
+  ),
+  silent_peer_timeout_ms: key(
+    milliseconds(1, HOUR_MS),
+    1000,
+    'How long a blocking program may be stopped for a peer that has not sent a single byte. At most hold_timeout_ms.',
+  ),
+  drain_timeout_ms: key(
+    milliseconds(0, HOUR_MS),
+    5000,
+    'On SIGTERM and SIGINT: how long handshakes under way may take to finish before they are aborted.',
+  ),
+  control_socket: key(
+    socketPath,
+    '/run/tlshub/control.sock',
+    'Unix socket for tlshubctl; its folder must belong to the agent alone (mode 0700).',
+  ),
+  bpf_pin_dir: key(
+    absolutePath,
+    '/sys/fs/bpf/tlshub',
+    'Folder on bpffs where the gate is pinned, so that it stays shut if the agent is killed.',
+  ),
+  perf_pages: key(
+    integer({ min: 1, max: 16384, powerOfTwo: true }),
+    64,
+    'Pages of the perf buffer for each CPU. More of them ride out longer bursts of new connections.',
+  ),
+  ring_bytes: key(
+    integer({ min: 65536, max: 1 << 30, unit: 'bytes', powerOfTwo: true }),
+    1 << 20,
+    'Size of each ring between two threads.',
+  ),
+  lease_ms: key(
+    milliseconds(500, 60_000),
+    2000,
+    'How long the gate believes in an agent that has stopped renewing its lease; after that it stops no more processes and refuses instead.',
+  ),
+  guardian: key(
+    boolean,
+    true,
+    'Run the guardian: a small process of its own that continues stopped programs if the agent dies.',
+  ),
+  guardian_grace_ms: key(
+    milliseconds(0, HOUR_MS),
+    10000,
+    'How long the guardian waits for a new agent before it ends the connections that are still held.',
+  ),
+  keylog_file: key(
+    optionalPath,
+    '',
+    'For tests only: append the secrets of every connection to this file (NSS key log format). Whoever reads it can read all the traffic. Empty: off.',
+  ),
+  metrics_dir: key(workingPath, '.', 'Folder for the metrics files that are written at exit.'),
+  flows_kept: key(
+    integer({ min: 0, max: 1_000_000 }),
+    1000,
+    'Closed connections that `tlshubctl flows` still shows; the oldest go first.',
+  ),
+} as const satisfies Record<string, KeySpec<never> | KeySpec<unknown>>;
+
+export type KeyName = keyof typeof KEYS;
+export type ValueOf<K extends KeyName> = (typeof KEYS)[K] extends KeySpec<infer T> ? T : never;
+
+/** Values by key, as in the file. */
+export type FlatConfig = { -readonly [K in KeyName]: ValueOf<K> };
+
+export const KEY_NAMES = Object.keys(KEYS) as KeyName[];
+
+/** The spec with its value type forgotten: for code that goes through all keys. */
+export function keySpec(name: KeyName): KeySpec<unknown> {
+  return KEYS[name];
+}
+
+export function isKeyName(text: string): text is KeyName {
+  return Object.hasOwn(KEYS, text);
+}
+
+/** `openssl.pool_size` is TLSHUB_OPENSSL_POOL_SIZE in the environment. */
+export function environmentName(name: KeyName): string {
+  return `TLSHUB_${name.toUpperCase().replaceAll('.', '_')}`;
+}

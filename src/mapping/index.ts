@@ -1,0 +1,1 @@
+export { PodNodeMapping, type MeshEntry, type Pod } from './pod-node-mapping.js';

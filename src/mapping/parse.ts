@@ -1,0 +1,57 @@
+/** The file format of the Pod-Node mapping: `pod_name node_name [address-or-CIDR ...]`, one pod a line, `#` comments. */
+import { coversAllIPv4, formatCidr, parseCidr, type Cidr } from '../shared/address.js';
+import { AddressError, MappingError, type MappingErrorCode } from '../shared/errors.js';
+import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
+import { clip, textLines } from '../shared/text-file.js';
+
+export interface PodLine {
+  /** 1-based */
+  line: number;
+  pod: string;
+  node: string;
+  networks: Cidr[];
+}
+
+/** Kubernetes names a pod with up to 253 characters, and users write `namespace/pod`. */
+const POD_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9._:/-]{0,511})$/;
+
+/** @throws MappingError with the line number of the first thing that is wrong */
+export function* parsePodLines(contents: Uint8Array | string, file: string): Generator<PodLine> {
+  const fail = (line: number, detail: string, code: MappingErrorCode = 'TLSHUB_MAPPING_SYNTAX'): MappingError =>
+    new MappingError(code, { file, line }, detail);
+  for (const { line, text } of textLines(contents, fail)) {
+    const [pod = '', nodeText, ...addresses] = text.split(/\s+/);
+    if (!POD_NAME.test(pod)) throw fail(line, `"${clip(pod)}" cannot be the name of a pod`);
+    if (nodeText === undefined)
+      throw fail(line, `pod ${clip(pod)} has no node: a line is \`pod_name node_name [address ...]\``);
+    const node = parseNodeName(nodeText);
+    if (node === undefined) {
+      throw fail(line, `"${clip(nodeText)}" cannot be the name of a node; allowed: ${NODE_NAME_RULE}`);
+    }
+    yield { line, pod, node, networks: parseNetworks(addresses, (detail, code) => fail(line, detail, code)) };
+  }
+}
+
+function parseNetworks(addresses: string[], fail: (detail: string, code: MappingErrorCode) => MappingError): Cidr[] {
+  const seen = new Set<string>();
+  return addresses.map((text) => {
+    let network: Cidr;
+    try {
+      network = parseCidr(text);
+    } catch (error) {
+      if (error instanceof AddressError) throw fail(error.message, 'TLSHUB_MAPPING_BAD_ADDRESS');
+      throw error;
+    }
+    const canonical = formatCidr(network);
+    if (coversAllIPv4(network)) {
+      // In the 128-bit form such a network also matches every IPv4 address, in BPF's trie as well.
+      throw fail(
+        `${canonical} would cover all of IPv4 as well: write a longer prefix, such as 2000::/3`,
+        'TLSHUB_MAPPING_BAD_ADDRESS',
+      );
+    }
+    if (seen.has(canonical)) throw fail(`${canonical} is listed twice`, 'TLSHUB_MAPPING_DUPLICATE');
+    seen.add(canonical);
+    return network;
+  });
+}

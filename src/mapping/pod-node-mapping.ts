@@ -1,0 +1,144 @@
+/**
+ * The Pod-Node mapping: who runs where. It says which peers belong to the mesh, and which node names the certificate at an address may
+ * carry. Immutable: a reload loads another one and swaps.
+ */
+import { formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/address.js';
+import { MappingError } from '../shared/errors.js';
+import { readRegularFile } from '../shared/text-file.js';
+import { parsePodLines } from './parse.js';
+import { PrefixTable } from './prefix-table.js';
+
+export interface Pod {
+  pod: string;
+  node: string;
+  /** canonical text, in the order of the file */
+  addresses: string[];
+}
+
+/** One network with all pods that list it, for BPF's trie. */
+export interface MeshEntry {
+  /** 16 bytes, see address.ts */
+  address: AddressBytes;
+  /** 0..128, on the 128-bit form */
+  prefix: number;
+  /** in the order of the file */
+  pods: readonly string[];
+  /** each node once */
+  nodes: readonly string[];
+}
+
+interface Network extends Cidr {
+  pods: string[];
+  nodes: string[];
+}
+
+interface PodRecord {
+  node: string;
+  line: number;
+  networks: readonly Cidr[];
+}
+
+/** 100,000 pods with full names and two addresses each are about 20 MB. Bytes. */
+const MAX_FILE_BYTES = 256 << 20;
+
+/** An address that more nodes than this share says nothing about who is there. */
+const MAX_NODES = 1024;
+
+const NO_NODES: readonly string[] = Object.freeze([]);
+
+export class PodNodeMapping {
+  readonly #pods = new Map<string, PodRecord>();
+  readonly #networks = new PrefixTable<Network>();
+
+  private constructor() {}
+
+  /** @throws MappingError (exit status 78) that names file and line */
+  static load(file: string): PodNodeMapping {
+    return PodNodeMapping.parse(readMappingFile(file), file);
+  }
+
+  /** As `load`, on text at hand; `file` is for messages. */
+  static parse(contents: Uint8Array | string, file = 'mapping'): PodNodeMapping {
+    const mapping = new PodNodeMapping();
+    for (const { line, pod, node, networks } of parsePodLines(contents, file)) {
+      const earlier = mapping.#pods.get(pod);
+      if (earlier !== undefined) {
+        const detail = `pod ${pod} is listed twice, before in line ${earlier.line}`;
+        throw new MappingError('TLSHUB_MAPPING_DUPLICATE', { file, line }, detail);
+      }
+      mapping.#pods.set(pod, { node, line, networks });
+      for (const network of networks) {
+        const entry = mapping.#networks.at(network, () => ({ ...network, pods: [], nodes: [] }));
+        entry.pods.push(pod);
+        if (entry.nodes.includes(node)) continue;
+        if (entry.nodes.length === MAX_NODES) {
+          const detail = `${formatCidr(network)} is listed for more than ${MAX_NODES} nodes`;
+          throw new MappingError('TLSHUB_MAPPING_BAD_ADDRESS', { file, line }, detail);
+        }
+        entry.nodes.push(node);
+      }
+    }
+    return mapping;
+  }
+
+  /** Number of pods. */
+  get size(): number {
+    return this.#pods.size;
+  }
+
+  /** Number of distinct networks: what BPF's trie must hold. */
+  get networkCount(): number {
+    return this.#networks.size;
+  }
+
+  /** The node a pod runs on. */
+  nodeOf(pod: string): string | undefined {
+    return this.#pods.get(pod)?.node;
+  }
+
+  /**
+   * The pod at an address (text or 16 bytes), by longest prefix; of several that share it the first in the file.
+   * @throws AddressError for a text that is no address
+   */
+  podOf(address: string | AddressBytes): string | undefined {
+    return this.#match(address)?.pods[0];
+  }
+
+  /**
+   * All nodes whose pods list the longest prefix that holds the address. More than one where pods share an address (behind NAT, a service
+   * address, host networking): any of them may be the peer. Empty: not in the mesh.
+   * @throws AddressError for a text that is no address
+   */
+  nodesOfAddress(address: string | AddressBytes): readonly string[] {
+    return this.#match(address)?.nodes ?? NO_NODES;
+  }
+
+  /** One pod as the file has it. */
+  get(pod: string): Pod | undefined {
+    const record = this.#pods.get(pod);
+    return record && { pod, node: record.node, addresses: record.networks.map(formatCidr) };
+  }
+
+  /** All pods, in the order of the file. */
+  *pods(): Generator<Pod> {
+    for (const [pod, { node, networks }] of this.#pods) yield { pod, node, addresses: networks.map(formatCidr) };
+  }
+
+  /** All networks, each once, the longest prefixes first. */
+  entries(): Iterable<MeshEntry> {
+    return this.#networks.values();
+  }
+
+  #match(address: string | AddressBytes): Network | undefined {
+    return this.#networks.match(typeof address === 'string' ? parseAddress(address) : address);
+  }
+}
+
+function readMappingFile(file: string): Buffer {
+  try {
+    return readRegularFile(file, MAX_FILE_BYTES);
+  } catch (cause) {
+    const detail = `cannot read the mapping: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new MappingError('TLSHUB_MAPPING_UNREADABLE', { file }, detail, { cause });
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Every coded failure of the product, in one table: what it means, what to do about it, and the exit status of a command that ends with
+ * it. `docs/ERRORS.md` is generated from here (`node dist/tools/docs.js`).
+ *
+ * Exit statuses are those of the command contract, after sysexits.h: 0 worked, 1 failed, 64 usage, 69 the kernel cannot do it, 77 not
+ * permitted, 78 configuration.
+ */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 64,
+  kernelUnsupported: 69,
+  notPermitted: 77,
+  config: 78,
+} as const;
+
+export interface ErrorEntry {
+  exitCode: number;
+  meaning: string;
+  remedy: string;
+}
+
+const CONFIG_REMEDY = 'Correct the line named in the message; config/capture.conf describes every key.';
+const MAPPING_REMEDY =
+  'Correct the line named in the message: `pod_name node_name [address-or-CIDR ...]`, one pod a line.';
+const PEER_REMEDY =
+  "Look at the peer node's log for the same moment; both sides name the other and say why they refused.";
+
+export const ERROR_CATALOG = {
+  TLSHUB_USAGE: {
+    exitCode: EXIT.usage,
+    meaning: 'The command line is wrong.',
+    remedy: 'Run the command with --help.',
+  },
+  TLSHUB_INTERNAL: {
+    exitCode: EXIT.failed,
+    meaning: 'Something failed that has no code of its own.',
+    remedy: 'Run again with log_level = debug and report the log.',
+  },
+  TLSHUB_SYS: {
+    exitCode: EXIT.failed,
+    meaning: 'A system call failed; errno and the call are named.',
+    remedy: 'Look up the errno for that call; `tlshubctl check` tells what this kernel lacks.',
+  },
+
+  TLSHUB_CONFIG_UNREADABLE: {
+    exitCode: EXIT.config,
+    meaning: 'The configuration file cannot be read or is no text file.',
+    remedy: 'Check that the path exists, is a text file and is readable for the user of the agent.',
+  },
+  TLSHUB_CONFIG_SYNTAX: {
+    exitCode: EXIT.config,
+    meaning: 'A line of the configuration is not `key = value`.',
+    remedy: CONFIG_REMEDY,
+  },
+  TLSHUB_CONFIG_UNKNOWN_KEY: {
+    exitCode: EXIT.config,
+    meaning: 'The configuration sets a key that does not exist.',
+    remedy: CONFIG_REMEDY,
+  },
+  TLSHUB_CONFIG_DUPLICATE_KEY: {
+    exitCode: EXIT.config,
+    meaning: 'The configuration sets a key twice.',
+    remedy: 'Remove one of the two lines.',
+  },
+  TLSHUB_CONFIG_BAD_VALUE: {
+    exitCode: EXIT.config,
+    meaning: 'A value is outside of what its key allows.',
+    remedy: CONFIG_REMEDY,
+  },
+  TLSHUB_CONFIG_CONFLICT: {
+    exitCode: EXIT.config,
+    meaning: 'Two values that are each allowed do not go together.',
+    remedy: 'Change one of the two keys named in the message.',
+  },
+
+  TLSHUB_MAPPING_UNREADABLE: {
+    exitCode: EXIT.config,
+    meaning: 'The Pod-Node mapping cannot be read or is no text file.',
+    remedy: 'Check pod_node_config in capture.conf, and that the file is readable for the user of the agent.',
+  },
+  TLSHUB_MAPPING_SYNTAX: {
+    exitCode: EXIT.config,
+    meaning: 'A line of the mapping lacks a column, is too long, or has a name that cannot be one.',
+    remedy: MAPPING_REMEDY,
+  },
+  TLSHUB_MAPPING_BAD_ADDRESS: {
+    exitCode: EXIT.config,
+    meaning: 'An address of the mapping is neither an IPv4 or IPv6 address nor a CIDR, or covers what it must not.',
+    remedy: MAPPING_REMEDY,
+  },
+  TLSHUB_MAPPING_DUPLICATE: {
+    exitCode: EXIT.config,
+    meaning: 'A pod is listed on two lines, or an address twice for one pod.',
+    remedy: 'Join the two lines, or remove one.',
+  },
+  TLSHUB_ADDRESS: {
+    exitCode: EXIT.failed,
+    meaning: 'A text is no IPv4 or IPv6 address, or no CIDR.',
+    remedy: 'Write 10.0.0.1, 10.0.0.0/24, fd00::1 or fd00::/64.',
+  },
+
+  TLSHUB_CREDENTIALS: {
+    exitCode: EXIT.config,
+    meaning: 'The CA, certificate or key of this node is missing, unparsable, or the parts do not belong together.',
+    remedy: 'Check tls.ca, tls.cert and tls.key in capture.conf; `tlshubctl pki issue NODE` makes a new pair.',
+  },
+  TLSHUB_PKI_EXISTS: {
+    exitCode: EXIT.failed,
+    meaning: 'A certificate or key file is there already.',
+    remedy: 'Choose another folder, or pass --force to replace it: whatever the old CA issued is then worthless.',
+  },
+  TLSHUB_PKI_CA: {
+    exitCode: EXIT.failed,
+    meaning: 'The CA in the folder is missing or unusable.',
+    remedy: 'Make one with `tlshubctl pki init DIR`.',
+  },
+  TLSHUB_PKI_IO: {
+    exitCode: EXIT.failed,
+    meaning: 'A certificate or key could not be written.',
+    remedy: 'Check the folder, its owner and the free space.',
+  },
+
+  TLSHUB_KERNEL_UNSUPPORTED: {
+    exitCode: EXIT.kernelUnsupported,
+    meaning: 'The running kernel lacks something that the gate or kernel TLS needs.',
+    remedy: 'Run `tlshubctl check`: it lists what is missing, each with its remedy.',
+  },
+  TLSHUB_NATIVE_MISSING: {
+    exitCode: EXIT.failed,
+    meaning: 'The native addon is not built, or was built for another Node.js.',
+    remedy: 'Run `npm run build` in the checkout.',
+  },
+  TLSHUB_NOT_PERMITTED: {
+    exitCode: EXIT.notPermitted,
+    meaning: 'The user may not do this.',
+    remedy: 'Run it as root.',
+  },
+  TLSHUB_PROVIDER_UNAVAILABLE: {
+    exitCode: EXIT.config,
+    meaning: 'The key provider that `mode` names cannot be used here.',
+    remedy: 'Set `mode` to a provider that this build has.',
+  },
+
+  TLSHUB_CONTROL_UNREACHABLE: {
+    exitCode: EXIT.failed,
+    meaning: 'No supervisor listens on the control socket.',
+    remedy: 'Start one with `node dist/supervisor.js CONFIG`, or name its socket with --socket PATH.',
+  },
+  TLSHUB_CONTROL_TIMEOUT: {
+    exitCode: EXIT.failed,
+    meaning: 'The supervisor took the request and did not answer in time.',
+    remedy: "Look at the supervisor's log: it is stuck or overloaded.",
+  },
+  TLSHUB_CONTROL_PROTOCOL: {
+    exitCode: EXIT.failed,
+    meaning: 'A message on the control socket is malformed, too long, or of another protocol version.',
+    remedy: 'Use the tlshubctl of the same release as the supervisor.',
+  },
+  TLSHUB_CONTROL_UNKNOWN_OP: {
+    exitCode: EXIT.failed,
+    meaning: 'The supervisor does not know the requested operation.',
+    remedy: 'Use the tlshubctl of the same release as the supervisor.',
+  },
+  TLSHUB_CONTROL_BAD_ARGS: {
+    exitCode: EXIT.usage,
+    meaning: 'The arguments of a control operation have the wrong shape.',
+    remedy: 'See docs/CONTROL_PROTOCOL.md.',
+  },
+  TLSHUB_CONTROL_SOCKET: {
+    exitCode: EXIT.config,
+    meaning: 'The control socket cannot be made where `control_socket` says.',
+    remedy: 'Give control_socket a short absolute path in a folder of its own with mode 0700.',
+  },
+  TLSHUB_NOT_FOUND: {
+    exitCode: EXIT.failed,
+    meaning: 'What was asked for does not exist.',
+    remedy: 'List what there is, for example with `tlshubctl mapping list`.',
+  },
+
+  TLSHUB_SOCKET_GONE: {
+    exitCode: EXIT.failed,
+    meaning: 'The process or its descriptor was gone before the agent could take the socket.',
+    remedy: 'Nothing to do: the program closed the connection or ended.',
+  },
+  TLSHUB_SOCKET_FOREIGN_TLS: {
+    exitCode: EXIT.failed,
+    meaning: 'The socket already has an upper-layer protocol or TLS keys that are not ours.',
+    remedy: 'Keep programs that use kernel TLS themselves out of the captured cgroup.',
+  },
+  TLSHUB_HANDSHAKE_TIMEOUT: {
+    exitCode: EXIT.failed,
+    meaning: 'The peer did not finish the handshake in time.',
+    remedy: 'Check that an agent runs on the peer node, and its load; handshake_timeout_ms sets the limit.',
+  },
+  TLSHUB_HANDSHAKE_CANCELLED: {
+    exitCode: EXIT.failed,
+    meaning: 'The agent gave the handshake up: the program closed the connection, or the agent is draining.',
+    remedy: 'Nothing to do.',
+  },
+  TLSHUB_PEER_CLOSED: {
+    exitCode: EXIT.failed,
+    meaning: 'The peer closed the connection during the handshake.',
+    remedy: PEER_REMEDY,
+  },
+  TLSHUB_PEER_RESET: {
+    exitCode: EXIT.failed,
+    meaning: 'The peer reset the connection during the handshake.',
+    remedy: PEER_REMEDY,
+  },
+  TLSHUB_PEER_CERTIFICATE: {
+    exitCode: EXIT.failed,
+    meaning: "The peer's certificate is of another CA, expired, or does not carry a node name that the mapping allows.",
+    remedy: 'Compare the names in the message with the mapping, and the CA with tls.ca.',
+  },
+  TLSHUB_PEER_REFUSED_US: {
+    exitCode: EXIT.failed,
+    meaning: 'The peer did not accept our certificate.',
+    remedy: PEER_REMEDY,
+  },
+  TLSHUB_PEER_PROTOCOL: {
+    exitCode: EXIT.failed,
+    meaning: 'The peer does not speak TLS 1.3 the way an agent does.',
+    remedy: 'Check that the peer is captured too: an address in the mapping promises an agent on the other end.',
+  },
+  TLSHUB_HANDSHAKE_FAILED: {
+    exitCode: EXIT.failed,
+    meaning: 'The handshake failed inside the TLS library.',
+    remedy: 'The message carries the words of the library.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOG;
+
+/** The entry of a code, or undefined for codes from elsewhere (errno names, Node.js codes). */
+export function catalogEntry(code: string): ErrorEntry | undefined {
+  return Object.hasOwn(ERROR_CATALOG, code) ? ERROR_CATALOG[code as ErrorCode] : undefined;
+}
