@@ -18,7 +18,7 @@
 
 #define TLSHUB_ABI_VERSION 1
 #define TLSHUB_COMM_LEN 16
-#define TLSHUB_MAX_SCOPES 64
+#define TLSHUB_MAX_SCOPES 64 /* captured cgroups at most */
 
 enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
 
@@ -69,7 +69,9 @@ struct tlshub_flow {
 	__u32 held_calls;
 	__u32 stop_tgid;  /* last process that was stopped for this flow, 0: none */
 	__u32 stop_many;  /* 1: more than one process was: walk the whole stops map */
-	__u32 pad;
+	__u32 open_tx;    /* the generation in which the kernel's own tls_context was seen to encrypt this direction: */
+	__u32 open_rx;    /* open if it is the present one, so that a late note cannot open the next connection */
+	__u32 held_tgid;  /* last process that EVENT_HELD named */
 	struct tlshub_tuple tuple;
 };
 
@@ -82,14 +84,15 @@ struct tlshub_owner {
 	char comm[TLSHUB_COMM_LEN];
 };
 
-#define VERDICT_ARM_RX (1u << 0)
-#define VERDICT_ARM_TX (1u << 1)
+/* Directions, as bits: of a verdict's arming and of what the gate has opened. */
+#define TLSHUB_TX (1u << 0)
+#define TLSHUB_RX (1u << 1)
 #define VERDICT_REFUSE (1u << 2)
 
 /* sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). */
 struct tlshub_verdict {
 	__u32 generation;
-	__u32 flags;
+	__u32 flags; /* TLSHUB_TX | TLSHUB_RX: armed; VERDICT_REFUSE */
 };
 
 /* hash "stops": processes that stand still because of us. Written before the signal is sent. */
@@ -101,7 +104,17 @@ struct tlshub_stop_key {
 struct tlshub_stop {
 	__u64 start_boottime;
 	__u64 since_ns;
-	__u32 user_stopped; /* somebody else sent SIGSTOP meanwhile: it is not ours to continue */
+};
+
+/*
+ * LRU hash "user_stops": tgid -> start_boottime of processes that somebody else sent SIGSTOP. A stop of ours in between must not
+ * be taken for the only one: such a process is not ours to continue.
+ */
+
+/* LRU hash "silent_peers": address -> how often it left a stopped process waiting for nothing */
+struct tlshub_silent_peer {
+	__u64 last_ns;
+	__u32 count;
 	__u32 pad;
 };
 
@@ -118,7 +131,7 @@ struct tlshub_settings {
 	__u32 policy;        /* tlshub_policy */
 	__u32 emit_connect;  /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
-	__u32 pad;
+	__u32 scopes; /* how many elements of "scopes" are in use */
 };
 
 /* LPM trie "mesh": addresses of the mapping's pods. */
@@ -170,19 +183,24 @@ struct tlshub_event {
 	__u32 reason;
 	__u32 iss;
 	__u32 irs;
-	__u32 pad;
+	__u32 wait_ms; /* HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
+	__u32 refs;    /* CLOSING: references to the file, the closing one and the agent's dup included */
+	__u32 blocking; /* HELD: the caller was stopped */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
 };
 
 /* What the "sweep" iterator writes for each socket with flow state. */
+struct tlshub_socket {
+	__u32 sk_state;      /* TCP_* */
+	__u32 encrypts;      /* TLSHUB_TX | TLSHUB_RX as the socket's own tls_context says */
+	__u32 verdict_flags; /* 0 when of another generation */
+	__u32 pad;
+};
 struct tlshub_sweep {
 	struct tlshub_flow flow;
 	struct tlshub_owner owner;
-	__u32 sk_state; /* TCP_* */
-	__u32 opened;   /* bit 0 tx, bit 1 rx: the gate is open, by the kernel's own tls_context */
-	__u32 verdict_flags;
-	__u32 pad;
+	struct tlshub_socket socket;
 };
 
 #endif

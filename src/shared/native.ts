@@ -26,6 +26,16 @@ export interface GateOptions {
   pinDir: string;
   cgroups: string[];
   settings: GateSettings;
+  /** in force before the first program is attached, so that there is no moment in which a pod is unknown */
+  mesh: MeshEntry[];
+}
+
+/** An address range of the mapping: 16 bytes (IPv4 as ::ffff:a.b.c.d), prefix 0..128 of that form. */
+export interface MeshEntry {
+  addr: Uint8Array;
+  prefix: number;
+  /** a pod of this node */
+  local: boolean;
 }
 
 export interface GateSettings {
@@ -125,7 +135,7 @@ export interface KernelAddon {
   exemptSelf(agentsFd: number): void;
   attachCgroup(gate: Gate, path: string): void;
   /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
-  replaceMesh(meshFd: number, entries: { addr: Uint8Array; prefix: number; local: boolean }[]): void;
+  replaceMesh(meshFd: number, entries: MeshEntry[]): void;
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(gate: Gate): void;

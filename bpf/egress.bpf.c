@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The egress guard: the belt to the gate's braces. It decides by policy on the addresses, not by whether flow state exists, so it
+ * catches what the gate could not know of: listeners from outside the cgroup, state that could not be allocated, MPTCP subflows, TCP
+ * Fast Open data. A mesh flow that is not secured sends control segments and the agent's own handshake bytes, nothing else.
+ */
+#include "flow.bpf.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86DD
+
+enum { DROP = 0, PASS = 1 };
+
+struct segment {
+	__u8 remote[16] __attribute__((aligned(8)));
+	__u32 seq;
+	__u32 payload; /* bytes */
+};
+
+/* 0: a TCP segment, read; 1: no TCP; -1: cannot tell, so treat it as data */
+static __always_inline int read_segment(struct __sk_buff *skb, struct segment *seg)
+{
+	__u32 transport, header;
+	__u8 b, proto;
+	__be32 v4, seq;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 0, &b, 1) || bpf_skb_load_bytes(skb, 9, &proto, 1) ||
+		    bpf_skb_load_bytes(skb, 16, &v4, 4))
+			return -1;
+		transport = (b & 0xf) * 4;
+		map_v4(seg->remote, v4);
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, 6, &proto, 1) || bpf_skb_load_bytes(skb, 24, seg->remote, 16))
+			return -1;
+		transport = 40;
+		/* a TCP segment behind extension headers (IPV6_RTHDR and the like) */
+		if (proto == 0 || proto == 43 || proto == 44 || proto == 60)
+			return -1;
+	} else {
+		return 1;
+	}
+	if (proto != IPPROTO_TCP)
+		return 1;
+	if (bpf_skb_load_bytes(skb, transport + 4, &seq, 4) || bpf_skb_load_bytes(skb, transport + 12, &b, 1))
+		return -1;
+	header = transport + (b >> 4) * 4;
+	seg->seq = bpf_ntohl(seq);
+	seg->payload = skb->len > header ? skb->len - header : 0;
+	return 0;
+}
+
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tlshub_flow *f = NULL;
+	struct segment seg = {};
+	int kind;
+
+	if (sk) {
+		sk = bpf_sk_fullsock(sk);
+		if (sk && sk->protocol != IPPROTO_TCP && sk->protocol != IPPROTO_MPTCP)
+			return PASS;
+		if (sk)
+			f = bpf_sk_storage_get(&flows, sk, 0, 0);
+		if (f && (was_opened(f, TLSHUB_TX) || f->class == CLASS_PLAINTEXT))
+			return PASS;
+	}
+	kind = read_segment(skb, &seg);
+	if (kind > 0 || (kind == 0 && seg.payload == 0) || classify(seg.remote) != CLASS_MESH)
+		return PASS;
+	if (kind == 0 && f && f->established_ns && (__s32)(seg.seq + seg.payload - (f->iss + 1) - f->agent_tx) <= 0)
+		return PASS;
+	count(COUNTER_EGRESS_DROPS);
+	return DROP;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Connection events: where flow state begins and ends, and how user space learns of it.
+ *
+ * State is made in cgroup/connect (an error there refuses the connect: fail closed) and at PASSIVE_ESTABLISHED, and set
+ * afresh at TCP_CONNECT: a socket can be disconnected by AF_UNSPEC and connect again, and what an earlier connection was
+ * granted must not count for the next. The ESTABLISHED callbacks run before the program is woken, so the gate is shut
+ * before the program can move a byte.
+ *
+ * Which descriptor a socket has is a hint put together from two hooks: fentry/fexit know the number, the LSM hooks know
+ * the socket. Tracing programs can be skipped by recursion protection and io_uring has no such calls: then fd is -1 and
+ * user space looks for the inode.
+ */
+#include "flow.bpf.h"
+
+static __always_inline struct call_hint *call_hint(bool create)
+{
+	return bpf_task_storage_get(&hints, bpf_get_current_task_btf(), 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+}
+
+/* Starts a flow over: nothing that an earlier connection of this socket was granted is left. */
+static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 role, __u32 class)
+{
+	__u32 generation = f->generation + 1;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	f->generation = generation;
+	f->cookie = cookie;
+	f->role = role;
+	f->class = class;
+	f->created_ns = bpf_ktime_get_ns();
+	if (class == CLASS_REFUSED)
+		f->refused = REASON_NOT_MESH;
+}
+
+static __always_inline int refuse_connect(int err)
+{
+	bpf_set_retval(-err);
+	return 0;
+}
+
+static __always_inline int at_connect(struct bpf_sock_addr *ctx, const __u8 remote[16])
+{
+	struct tlshub_flow fresh = {};
+	struct bpf_sock *sk = ctx->sk;
+	__u32 class = classify(remote);
+	struct tcp_sock *tp;
+
+	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
+		return 1;
+	if (!bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE)) {
+		count(COUNTER_STORAGE_FAILED);
+		return class == CLASS_PLAINTEXT ? 1 : refuse_connect(ENOMEM);
+	}
+	if (class == CLASS_REFUSED) {
+		count(COUNTER_REFUSED);
+		return refuse_connect(ECONNREFUSED);
+	}
+	/* Keys of an earlier connection cannot be taken off a socket; a second connection under them would reuse nonces. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (class == CLASS_MESH && tp && kernel_encrypts(tp)) {
+		count(COUNTER_REFUSED);
+		return refuse_connect(ECONNREFUSED);
+	}
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	__u8 remote[16] __attribute__((aligned(8)));
+
+	map_v4(remote, ctx->user_ip4);
+	return at_connect(ctx, remote);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	__u32 remote[4] __attribute__((aligned(8))) = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
+							ctx->user_ip6[3] };
+
+	return at_connect(ctx, (__u8 *)remote);
+}
+
+static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind, struct tlshub_flow *f)
+{
+	struct tlshub_event e;
+	struct tlshub_owner *o;
+
+	fill_event(&e, kind, f);
+	if (f->role == ROLE_ACTIVE) {
+		o = bpf_sk_storage_get(&owners, sk, 0, 0);
+		if (o)
+			fill_owner(&e, o);
+	}
+	emit(ops, &e);
+}
+
+static __always_inline void follow_state(struct bpf_sock_ops *ops)
+{
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+static __always_inline void on_connect(struct bpf_sock_ops *ops)
+{
+	struct tlshub_settings *s = get_settings();
+	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_tuple tuple;
+	struct bpf_sock *sk = ops->sk;
+	struct tcp_sock *tp;
+
+	if (!sk)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!f || !tp) {
+		count(COUNTER_STORAGE_FAILED); /* the egress guard goes by addresses and lets no data out */
+		return;
+	}
+	read_tuple((struct sock *)tp, &tuple);
+	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(tuple.remote));
+	f->tuple = tuple;
+	if (f->class == CLASS_MESH && kernel_encrypts(tp))
+		f->refused = REASON_UNSUPPORTED;
+	follow_state(ops);
+	if (s && s->emit_connect && f->class == CLASS_MESH)
+		announce(ops, sk, EVENT_CONNECT, f);
+}
+
+static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
+{
+	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_settings *s = get_settings();
+	struct tlshub_tuple tuple;
+	struct bpf_sock *sk = ops->sk;
+	struct tcp_sock *tp;
+
+	if (!sk)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!f || !tp) {
+		count(COUNTER_STORAGE_FAILED);
+		return;
+	}
+	read_tuple((struct sock *)tp, &tuple);
+	if (role == ROLE_PASSIVE || !f->created_ns)
+		begin(f, bpf_get_socket_cookie(ops), role, classify(tuple.remote));
+	f->tuple = tuple;
+	f->established_ns = bpf_ktime_get_ns();
+	f->iss = ops->snd_nxt - 1;
+	f->irs = ops->rcv_nxt - 1;
+	/* The active side waits for its peer from now on; the passive side's time starts with accept(). */
+	if (role == ROLE_ACTIVE && s)
+		f->hold_until_ns = f->established_ns + s->hold_ns;
+	if (f->class == CLASS_PLAINTEXT)
+		count(COUNTER_PLAINTEXT_FLOWS);
+	follow_state(ops);
+	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
+}
+
+static __always_inline void on_state(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct tlshub_flow *f;
+
+	if (ops->args[1] != STATE_CLOSE || !sk)
+		return;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (f && (f->established_ns || f->held_calls))
+		announce(ops, sk, EVENT_CLOSED, f);
+}
+
+SEC("sockops")
+int on_sock_ops(struct bpf_sock_ops *ops)
+{
+	switch (ops->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_connect(ops);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_established(ops, ROLE_ACTIVE);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_established(ops, ROLE_PASSIVE);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		on_state(ops);
+		break;
+	}
+	return 1;
+}
+
+SEC("fentry/__sys_connect")
+int BPF_PROG(sys_connect, int fd)
+{
+	struct call_hint *h;
+
+	if (!in_scope())
+		return 0;
+	h = call_hint(true);
+	if (h)
+		h->connect_fd = fd + 1; /* 0 is a descriptor too: 0 here means none */
+	return 0;
+}
+
+/* Who connects: known here, in process context; the ESTABLISHED callback runs in whatever context the SYN-ACK came in. */
+SEC("lsm/socket_connect")
+int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int addrlen, int ret)
+{
+	struct sock *sk = sock->sk;
+	struct tlshub_owner owner, *o;
+	struct call_hint *h;
+
+	if (ret)
+		return ret;
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP || !in_scope())
+		return 0;
+	current_owner(&owner, sock);
+	h = call_hint(false);
+	if (h) {
+		owner.fd = h->connect_fd - 1;
+		h->connect_fd = 0;
+	}
+	o = bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	if (o)
+		*o = owner;
+	return 0;
+}
+
+SEC("fentry/__sys_accept4")
+int BPF_PROG(sys_accept_enter, int fd)
+{
+	struct call_hint *h;
+
+	if (!in_scope())
+		return 0;
+	h = call_hint(true);
+	if (h) {
+		h->accepting = 1;
+		h->accepted.cookie = 0;
+	}
+	return 0;
+}
+
+/*
+ * A connection gets its program. One from a listener that was made outside the captured cgroup (socket activation) has no
+ * state yet, since the cgroup's callbacks never saw it: it is taken in here, before the program has its descriptor.
+ */
+SEC("lsm/sock_graft")
+int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
+{
+	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_settings *s;
+	struct tlshub_owner owner;
+	struct tlshub_event e;
+	struct tcp_sock *tp;
+	struct call_hint *h;
+
+	if (!is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (!f) {
+		if (!in_scope())
+			return 0;
+		f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!f) {
+			count(COUNTER_STORAGE_FAILED); /* the gate refuses a mesh socket without state */
+			return 0;
+		}
+		read_tuple(sk, &fresh.tuple);
+		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(fresh.tuple.remote));
+		f->tuple = fresh.tuple;
+		f->established_ns = f->created_ns;
+		/* Nobody has read or written yet, so both are where the connection began. */
+		f->irs = tp->copied_seq - 1;
+		f->iss = tp->write_seq - 1;
+	}
+	current_owner(&owner, parent);
+	s = get_settings();
+	f->hold_until_ns = bpf_ktime_get_ns() + (s ? s->hold_ns : 0);
+	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	if (f->class != CLASS_MESH)
+		return 0;
+	fill_event(&e, EVENT_ACCEPTED, f);
+	fill_owner(&e, &owner);
+	h = call_hint(false);
+	if (h && h->accepting)
+		h->accepted = e; /* the descriptor's number follows at the call's end */
+	else
+		emit(ctx, &e);
+	return 0;
+}
+
+SEC("fexit/__sys_accept4")
+int BPF_PROG(sys_accept_exit, int fd, void *upeer, int *upeer_len, int flags, int ret)
+{
+	struct call_hint *h = call_hint(false);
+
+	if (!h || !h->accepting)
+		return 0;
+	h->accepting = 0;
+	if (h->accepted.cookie && ret >= 0) {
+		h->accepted.fd = ret;
+		h->accepted.time_ns = bpf_ktime_get_ns();
+		emit(ctx, &h->accepted);
+	}
+	return 0;
+}
+
+static __always_inline __u32 references(struct file *file)
+{
+	struct file___ref *f = (void *)file;
+
+	if (bpf_core_field_exists(file->f_count))
+		return BPF_CORE_READ(file, f_count.counter);
+	return BPF_CORE_READ(f, f_ref.refcnt.counter) + 1;
+}
+
+/*
+ * A descriptor is being closed, by close(), dup2(), exec or exit. While our dup of a held socket lives, the program's last
+ * close neither sends a FIN nor leaves its epoll set, so user space drops the dup as soon as nobody else has the file.
+ * This function is on that path on every kernel; filp_close() no longer is from 6.6 on (commit 021a160abf62).
+ */
+SEC("fentry/locks_remove_posix")
+int BPF_PROG(descriptor_close, struct file *file)
+{
+	struct tlshub_owner owner;
+	struct tlshub_event e;
+	struct tlshub_flow *f;
+	struct socket *sock;
+
+	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return 0;
+	sock = bpf_sock_from_file(file);
+	if (!sock || !sock->sk || !is_inet_family(sock->sk->__sk_common.skc_family))
+		return 0;
+	if (is_agent(bpf_get_current_task_btf()))
+		return 0;
+	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
+	if (!f || f->class != CLASS_MESH || is_secured(f))
+		return 0;
+	current_owner(&owner, sock);
+	fill_event(&e, EVENT_CLOSING, f);
+	fill_owner(&e, &owner);
+	e.refs = references(file);
+	emit(ctx, &e);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

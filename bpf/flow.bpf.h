@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What all program files need to know about a flow: who asks, what policy says, what the kernel encrypts, how to tell user space. */
+#ifndef TLSHUB_FLOW_BPF_H
+#define TLSHUB_FLOW_BPF_H
+
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+enum tcp_state {
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT = 2,
+	STATE_CLOSE = 7,
+	STATE_CLOSE_WAIT = 8,
+	STATE_LAST_ACK = 9,
+	STATE_LISTEN = 10,
+	STATE_CLOSING = 11,
+}; /* include/net/tcp_states.h */
+
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		*n += 1;
+}
+
+static __always_inline struct tlshub_settings *get_settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+/* The agent's own calls pass. Task storage hangs on the thread group's leader: a pidfd names no other thread before 6.9. */
+static __always_inline bool is_agent(struct task_struct *task)
+{
+	return bpf_task_storage_get(&agents, task->group_leader, 0, 0) != NULL;
+}
+
+/* Is the running program in a captured cgroup? About 10 ns a cgroup, so ask what is cheaper first. */
+static __always_inline bool in_scope(void)
+{
+	struct tlshub_settings *s = get_settings();
+
+	if (!s)
+		return false;
+	for (__u32 i = 0; i < TLSHUB_MAX_SCOPES; i++) {
+		if (i >= s->scopes)
+			break;
+		if (bpf_current_task_under_cgroup(&scopes, i) == 1)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void map_v4(__u8 out[16], __be32 addr)
+{
+	__builtin_memset(out, 0, 10);
+	out[10] = out[11] = 0xff;
+	__builtin_memcpy(out + 12, &addr, 4);
+}
+
+/* Loopback never leaves the host: 127.0.0.0/8, ::1. */
+static __always_inline bool is_loopback(const __u8 a[16])
+{
+	const __u64 *q = (const __u64 *)a;
+	const __u32 *w = (const __u32 *)a;
+
+	if (q[0])
+		return false;
+	if (w[2] == bpf_htonl(0xffff))
+		return a[12] == 127;
+	return w[2] == 0 && w[3] == bpf_htonl(1);
+}
+
+static __always_inline bool is_mesh(const __u8 remote[16])
+{
+	struct tlshub_mesh_key key = { .prefixlen = 128 };
+
+	if (is_loopback(remote))
+		return false;
+	__builtin_memcpy(key.addr, remote, 16);
+	return bpf_map_lookup_elem(&mesh, &key) != NULL;
+}
+
+/* Policy on the peer's address; src/policy/ says the same in user space. */
+static __always_inline __u32 classify(const __u8 remote[16])
+{
+	struct tlshub_settings *s;
+
+	if (is_loopback(remote))
+		return CLASS_PLAINTEXT;
+	if (is_mesh(remote))
+		return CLASS_MESH;
+	s = get_settings();
+	return s && s->policy == POLICY_PERMISSIVE ? CLASS_PLAINTEXT : CLASS_REFUSED;
+}
+
+static __always_inline bool is_inet_family(unsigned short family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* The four-tuple of a kernel socket. A dual-stack socket that speaks IPv4 has mapped addresses already. */
+static __always_inline void read_tuple(struct sock *sk, struct tlshub_tuple *t)
+{
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		BPF_CORE_READ_INTO(&t->local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&t->remote, sk, __sk_common.skc_v6_daddr);
+	} else {
+		map_v4(t->local, sk->__sk_common.skc_rcv_saddr);
+		map_v4(t->remote, sk->__sk_common.skc_daddr);
+	}
+	t->lport = sk->__sk_common.skc_num;
+	t->rport = bpf_ntohs(sk->__sk_common.skc_dport);
+	t->pad = 0;
+}
+
+/*
+ * Which directions the socket's own TLS layer encrypts: the truth the gate goes by. TLS_SW is 1 and TLS_HW 2 (net/tls.h);
+ * TLS_BASE, the ULP without keys, is 0. Another ULP's data is no tls_context: look at the name first.
+ */
+static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
+{
+	const struct tcp_ulp_ops *ops = tp->inet_conn.icsk_ulp_ops;
+	struct tls_context *tls;
+	char name[4] = {};
+	__u32 dirs = 0;
+
+	if (!ops)
+		return 0;
+	bpf_core_read(name, sizeof(name), &ops->name);
+	if (name[0] != 't' || name[1] != 'l' || name[2] != 's' || name[3])
+		return 0;
+	tls = tp->inet_conn.icsk_ulp_data;
+	if (!tls)
+		return 0;
+	if (BPF_CORE_READ_BITFIELD_PROBED(tls, tx_conf))
+		dirs |= TLSHUB_TX;
+	if (BPF_CORE_READ_BITFIELD_PROBED(tls, rx_conf))
+		dirs |= TLSHUB_RX;
+	return dirs;
+}
+
+/* Was this direction seen to be encrypted in this generation of the flow? */
+static __always_inline bool was_opened(const struct tlshub_flow *f, __u32 dir)
+{
+	return f->generation && (dir == TLSHUB_TX ? f->open_tx : f->open_rx) == f->generation;
+}
+
+static __always_inline bool is_secured(const struct tlshub_flow *f)
+{
+	return was_opened(f, TLSHUB_TX) && was_opened(f, TLSHUB_RX);
+}
+
+static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const struct tlshub_flow *f)
+{
+	__builtin_memset(e, 0, sizeof(*e));
+	e->kind = kind;
+	e->generation = f->generation;
+	e->time_ns = bpf_ktime_get_ns();
+	e->cookie = f->cookie;
+	e->established_ns = f->established_ns;
+	e->fd = -1;
+	e->role = f->role;
+	e->class = f->class;
+	e->reason = f->refused;
+	e->iss = f->iss;
+	e->irs = f->irs;
+	e->tuple = f->tuple;
+}
+
+static __always_inline void fill_owner(struct tlshub_event *e, const struct tlshub_owner *o)
+{
+	e->tgid = o->tgid;
+	e->fd = o->fd;
+	e->inode = o->inode;
+	e->start_boottime = o->start_boottime;
+	__builtin_memcpy(e->comm, o->comm, sizeof(e->comm));
+}
+
+/* The process that runs now, as owner or caller. */
+static __always_inline void current_owner(struct tlshub_owner *o, struct socket *sock)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	__builtin_memset(o, 0, sizeof(*o));
+	o->fd = -1;
+	o->tgid = task->tgid;
+	o->start_boottime = task->group_leader->start_boottime;
+	bpf_get_current_comm(o->comm, sizeof(o->comm));
+	if (sock)
+		o->inode = BPF_CORE_READ(sock, file, f_inode, i_ino);
+}
+
+static __always_inline void emit(void *ctx, struct tlshub_event *e)
+{
+	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, e, sizeof(*e)))
+		count(COUNTER_EVENTS_LOST);
+}
+
+#endif

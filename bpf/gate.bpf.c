@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The gate. An application's byte is either still in the application, or encrypted: while a mesh flow is not secured, no call
+ * of a program moves a byte through its socket, in either direction.
+ *
+ * A direction opens when user space has armed it for this generation of the flow AND the socket's own TLS layer says that
+ * it encrypts that direction. A wrong verdict cannot leak, and since the kernel sets its bit before it looks at records
+ * that are queued already, an edge-triggered reader's wake-up falls behind the opening, never in front of it. Once
+ * seen, the opening is noted in the flow (`open_tx`, `open_rx`); keys never leave a socket, and a new connect starts the flow over.
+ *
+ * Until then: EAGAIN for who does not want to block, and for who does, hold_blocking(): today by stopping the process. Another way
+ * of holding (a seccomp notification, which stops one thread only) takes that function's place and nothing else.
+ *
+ * All hooks are global LSM hooks, since sockets travel: by fork, by SCM_RIGHTS, by a listener made elsewhere. The first
+ * instructions send everyone away whom it does not concern.
+ */
+#include "flow.bpf.h"
+
+/* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
+#define SILENT_FLOOR_NS (50 * 1000000ull)
+#define SILENT_FORGIVE_NS (60 * 1000000000ull)
+
+enum call_kind {
+	CALL_MAY_BLOCK,
+	CALL_NONBLOCKING,
+	CALL_SHUTDOWN, /* has no EAGAIN that a program would understand */
+};
+
+static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
+{
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+
+	if (!f->refused) {
+		f->refused = reason;
+		count(COUNTER_REFUSED);
+		current_owner(&caller, NULL);
+		fill_event(&e, EVENT_REFUSED, f);
+		fill_owner(&e, &caller);
+		emit(ctx, &e);
+	}
+	return -ECONNRESET;
+}
+
+/* Nobody but the agent and the guardian continues what we stop: without both alive, nothing is stopped. */
+static __always_inline bool can_continue(__u64 now)
+{
+	__u32 zero = 0;
+	struct tlshub_leases *l = bpf_map_lookup_elem(&leases, &zero);
+
+	return l && l->agent_until_ns > now && l->guardian_until_ns > now;
+}
+
+static __always_inline bool may_be_stopped(struct task_struct *task)
+{
+	return task->tgid != 1 && !(task->flags & (PF_KTHREAD | PF_IO_WORKER));
+}
+
+/* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
+static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
+{
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote);
+	__u64 limit = s->silent_ns;
+
+	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
+		limit >>= p->count & 31;
+	return limit < SILENT_FLOOR_NS ? SILENT_FLOOR_NS : limit;
+}
+
+static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
+{
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote), n = { .last_ns = now, .count = 1 };
+
+	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
+		n.count = p->count < 20 ? p->count + 1 : p->count;
+	bpf_map_update_elem(&silent_peers, f->tuple.remote, &n, BPF_ANY);
+}
+
+static __always_inline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+{
+	struct tlshub_verdict *v;
+
+	if (was_opened(f, dir))
+		return true;
+	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+	if (!v || v->generation != f->generation || !(v->flags & dir) || (v->flags & VERDICT_REFUSE))
+		return false;
+	if (!(kernel_encrypts(tp) & dir))
+		return false;
+	if (dir == TLSHUB_TX)
+		f->open_tx = v->generation;
+	else
+		f->open_rx = v->generation;
+	return true;
+}
+
+static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+{
+	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+
+	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
+}
+
+/*
+ * Holds a caller that wants to wait, by stopping its process. The order is the point: the record is in the map before the signal,
+ * and the state is looked at again after it. Whoever opens the flow does so before reading the records, so either it
+ * finds the record, or we find the flow open.
+ *
+ * The signal goes to the thread, not the group: a group's second SIGSTOP would be merged with one that is pending and leave this
+ * thread without TIF_SIGPENDING, and then user space would see errno 512. It stops the whole group all the same.
+ */
+static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tlshub_stop_key key = { .cookie = f->cookie, .tgid = task->tgid };
+	struct tlshub_stop stop = {
+		.start_boottime = task->group_leader->start_boottime,
+		.since_ns = bpf_ktime_get_ns(),
+	};
+
+	if (f->stop_tgid && f->stop_tgid != key.tgid)
+		f->stop_many = 1;
+	f->stop_tgid = key.tgid;
+	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
+		return -EAGAIN;
+	if (bpf_send_signal_thread(SIGSTOP) || !(task->thread_info.flags & (1 << TIF_SIGPENDING))) {
+		bpf_map_delete_elem(&stops, &key);
+		return -EAGAIN;
+	}
+	count(COUNTER_STOPS);
+	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f)) {
+		bpf_map_delete_elem(&stops, &key);
+		bpf_send_signal(SIGCONT);
+		count(COUNTER_STOP_RACES_UNDONE);
+	}
+	return -ERESTARTSYS;
+}
+
+/* A FIN and not one byte before it (health checks do that): an end of file is all there is to read, and nobody need vouch for it. */
+static __always_inline bool only_eof(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f)
+{
+	return f->established_ns && (sk->__sk_common.skc_flags & (1 << SOCK_DONE)) && tp->rcv_nxt - f->irs == 2;
+}
+
+static __always_inline void tell_held(void *ctx, struct tlshub_flow *f, bool blocking, __u64 silent_ns)
+{
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+
+	current_owner(&caller, NULL);
+	if (f->held_tgid == caller.tgid && !blocking)
+		return;
+	f->held_tgid = caller.tgid;
+	fill_event(&e, EVENT_HELD, f);
+	fill_owner(&e, &caller);
+	e.blocking = blocking;
+	e.wait_ms = silent_ns / 1000000;
+	emit(ctx, &e);
+}
+
+static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dir, enum call_kind kind)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tlshub_settings *s = get_settings();
+	__u64 now = bpf_ktime_get_ns(), silent = 0;
+	unsigned char state;
+
+	if (!tp || !s)
+		return -ECONNRESET;
+	if (is_agent(task))
+		return 0;
+	if (is_open(sk, tp, f, dir))
+		return 0;
+	state = sk->__sk_common.skc_state;
+	/* Never connected: the kernel's own answer (ENOTCONN, EPIPE, the connect's error) is the right one. */
+	if (!f->established_ns && (state == STATE_CLOSE || state == STATE_LISTEN) && !f->refused)
+		return 0;
+	if (kind == CALL_SHUTDOWN && (f->refused || state == STATE_CLOSE))
+		return 0;
+	if (dir == TLSHUB_RX && only_eof(sk, tp, f))
+		return 0;
+	/* REFUSED is sticky, and in TCP_CLOSE too: tcp_recvmsg() walks the receive queue before it looks at sk_err. */
+	if (f->refused)
+		return -ECONNRESET;
+	if (user_refused(sk, f))
+		return refuse(ctx, f, REASON_AGENT);
+	if (state == STATE_CLOSE) {
+		/* reset by the peer: with nothing queued the kernel's own error is right, else nobody may read what is there */
+		if (tp->rcv_nxt == tp->copied_seq)
+			return 0;
+		return refuse(ctx, f, REASON_CLOSED);
+	}
+	if (f->hold_until_ns && now > f->hold_until_ns)
+		return refuse(ctx, f, REASON_OVERDUE);
+
+	if (!f->first_held_ns)
+		f->first_held_ns = now;
+	f->last_held_ns = now;
+	__sync_fetch_and_add(&f->held_calls, 1);
+	count(COUNTER_HELD_CALLS);
+
+	if (kind == CALL_NONBLOCKING) {
+		tell_held(ctx, f, false, 0);
+		return -EAGAIN;
+	}
+	if (!may_be_stopped(task))
+		return -EAGAIN;
+	if (!can_continue(now))
+		return refuse(ctx, f, REASON_NO_AGENT);
+	if (f->role == ROLE_PASSIVE && tp->rcv_nxt - f->irs == 1) {
+		silent = silent_limit(f, s, now);
+		if (now - f->established_ns > silent) {
+			note_silent(f, now);
+			return refuse(ctx, f, REASON_SILENT_PEER);
+		}
+		silent -= now - f->established_ns;
+	}
+	tell_held(ctx, f, true, silent);
+	return hold_blocking(sk, tp, f, dir);
+}
+
+/*
+ * A TCP socket without flow state in the hands of a captured program: made before the agent, inherited already connected, or its
+ * state could not be allocated. If its kernel encrypts, an agent before us secured it. Else mesh addresses are refused.
+ */
+static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
+{
+	struct tlshub_flow fresh = {}, *f;
+	unsigned char state = sk->__sk_common.skc_state;
+	struct tcp_sock *tp;
+	__u32 encrypts = 0;
+
+	if (state == STATE_CLOSE || state == STATE_LISTEN || state == STATE_SYN_SENT)
+		return 0;
+	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
+		return 0;
+	read_tuple(sk, &fresh.tuple);
+	fresh.class = classify(fresh.tuple.remote);
+	fresh.cookie = bpf_get_socket_cookie(sk);
+	fresh.generation = 1;
+	fresh.created_ns = fresh.established_ns = bpf_ktime_get_ns();
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (fresh.class == CLASS_MESH && tp) {
+		encrypts = kernel_encrypts(tp);
+		fresh.open_tx = !!(encrypts & TLSHUB_TX);
+		fresh.open_rx = !!(encrypts & TLSHUB_RX);
+	}
+	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (fresh.class == CLASS_PLAINTEXT || (encrypts & dir))
+		return 0;
+	if (!f) {
+		count(COUNTER_STORAGE_FAILED);
+		return -ECONNRESET;
+	}
+	return refuse(ctx, f, REASON_UNSUPERVISED);
+}
+
+static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call_kind kind)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+
+	if (!f) {
+		if (!is_inet_family(sk->__sk_common.skc_family) ||
+		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) || sk->sk_type != SOCK_STREAM)
+			return 0;
+		return unknown(ctx, sk, dir);
+	}
+	if (was_opened(f, dir) || f->class == CLASS_PLAINTEXT)
+		return 0;
+	return hold(ctx, sk, f, dir, kind);
+}
+
+static __always_inline long current_syscall(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return -1;
+	return syscall_number(regs);
+}
+
+/*
+ * io_uring sends without blocking, is told EAGAIN, polls, finds the socket writable, and after 128 rounds hands the request to a
+ * worker that cannot be held and would fail it. So its submitter is held as a blocking caller is, and told EAGAIN.
+ */
+static __always_inline int gate_send(void *ctx, struct sock *sk, unsigned int flags)
+{
+	int err = gate(ctx, sk, TLSHUB_TX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
+
+	if (err == -EAGAIN && (flags & MSG_DONTWAIT) &&
+	    current_syscall(bpf_get_current_task_btf()) == NR_io_uring_enter) {
+		err = gate(ctx, sk, TLSHUB_TX, CALL_MAY_BLOCK);
+		if (err == -ERESTARTSYS)
+			err = -EAGAIN;
+	}
+	return err;
+}
+
+/* Bytes of the agent's handshake: the egress guard lets as many out. Also read back at install. */
+static __always_inline void count_agent_bytes(struct sock *sk, int size)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+
+	if (f && !was_opened(f, TLSHUB_TX) && size > 0 && is_agent(bpf_get_current_task_btf()))
+		__sync_fetch_and_add(&f->agent_tx, size);
+}
+
+SEC("lsm/socket_sendmsg")
+int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
+{
+	struct sock *sk = sock->sk;
+	int err;
+
+	if (ret || !sk)
+		return ret;
+	/* Data on the SYN leaves before there can be keys. Programs expect that a kernel does not offer it. */
+	if ((msg->msg_flags & MSG_FASTOPEN) && sk->sk_protocol == IPPROTO_TCP && in_scope())
+		return -EOPNOTSUPP;
+	err = gate_send(ctx, sk, msg->msg_flags);
+	if (!err)
+		count_agent_bytes(sk, size);
+	return err;
+}
+
+SEC("lsm/socket_recvmsg")
+int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
+{
+	if (ret || !sock->sk)
+		return ret;
+	return gate(ctx, sock->sk, TLSHUB_RX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
+}
+
+/*
+ * splice() both ways on every kernel and sendfile() before 6.5 reach neither of the two above. Every read and write of every file
+ * on the machine passes here, so leave at once if this is no socket. io_uring's reads and writes do reach the two above,
+ * with their own idea of blocking that is not known here.
+ */
+SEC("lsm/file_permission")
+int BPF_PROG(file_permission, struct file *file, int mask, int ret)
+{
+	enum call_kind kind;
+	struct socket *sock;
+	struct sock *sk;
+
+	if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return ret;
+	sock = bpf_sock_from_file(file);
+	if (!sock)
+		return 0;
+	sk = sock->sk;
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
+		return 0;
+	if (current_syscall(bpf_get_current_task_btf()) == NR_io_uring_enter)
+		return 0;
+	kind = file->f_flags & O_NONBLOCK ? CALL_NONBLOCKING : CALL_MAY_BLOCK;
+	if (mask & MAY_WRITE)
+		ret = gate(ctx, sk, TLSHUB_TX, kind);
+	if (!ret && (mask & MAY_READ))
+		ret = gate(ctx, sk, TLSHUB_RX, kind);
+	return ret;
+}
+
+/*
+ * Half a shutdown would end the handshake under way: its caller waits, blocking socket or not, since no program expects EAGAIN
+ * here. A shutdown of both directions is a program that gives up: nothing of its was sent, and it goes through.
+ */
+SEC("lsm/socket_shutdown")
+int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
+{
+	struct tlshub_flow *f;
+
+	if (ret || !sock->sk || how == SHUT_RDWR)
+		return ret;
+	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
+	if (!f || f->class == CLASS_PLAINTEXT || is_secured(f))
+		return 0;
+	ret = hold(ctx, sock->sk, f, TLSHUB_TX, CALL_SHUTDOWN);
+	return ret == -ECONNRESET ? 0 : ret; /* refused: what is left is to let the program tidy up */
+}
+
+static __always_inline struct tlshub_flow *mesh_flow(struct socket *sock)
+{
+	struct tlshub_flow *f = sock->sk ? bpf_sk_storage_get(&flows, sock->sk, 0, 0) : NULL;
+
+	return f && f->class == CLASS_MESH ? f : NULL;
+}
+
+/* It maps the receive queue's raw bytes into the program, even under kTLS. */
+SEC("lsm/socket_getsockopt")
+int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
+{
+	if (ret || level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)
+		return ret;
+	return mesh_flow(sock) ? -EOPNOTSUPP : 0;
+}
+
+/* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
+static __always_inline void note_keyed(struct socket *sock, struct tlshub_flow *f, int optname)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sock->sk);
+
+	if (!tp)
+		return;
+	if (optname == TLS_TX) {
+		f->keyed_tx_off = tp->write_seq - (f->iss + 1);
+		f->keyed |= TLSHUB_TX;
+	} else if (optname == TLS_RX) {
+		f->keyed_rx_off = tp->copied_seq - (f->irs + 1);
+		f->keyed |= TLSHUB_RX;
+	}
+}
+
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
+{
+	struct tlshub_flow *f;
+	bool tls;
+
+	if (ret)
+		return ret;
+	tls = level == SOL_TLS || (level == SOL_TCP && optname == TCP_ULP);
+	if (!tls && !(level == SOL_TCP && (optname == TCP_REPAIR || optname == TCP_FASTOPEN_CONNECT)) &&
+	    !(level == SOL_SOCKET && optname == SO_ZEROCOPY))
+		return 0;
+	f = mesh_flow(sock);
+	if (is_agent(bpf_get_current_task_btf())) {
+		if (f && level == SOL_TLS)
+			note_keyed(sock, f, optname);
+		return 0;
+	}
+	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
+	if (f && (tls || optname == TCP_REPAIR))
+		return -EOPNOTSUPP;
+	if (tls || optname == TCP_REPAIR)
+		return 0;
+	/* Asked for before connect(), as programs do: they expect kernels without these, and do without. */
+	if (f)
+		return -EOPNOTSUPP;
+	return sock->sk && sock->sk->sk_protocol == IPPROTO_TCP && is_inet_family(sock->sk->__sk_common.skc_family) &&
+			       sock->sk->__sk_common.skc_state == STATE_CLOSE && in_scope() ?
+		       -EOPNOTSUPP :
+		       0;
+}
+
+/* MPTCP subflows and SMC carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
+SEC("lsm/socket_create")
+int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
+{
+	if (ret || kern)
+		return ret;
+	if (is_inet_family(family) && protocol == IPPROTO_MPTCP && in_scope())
+		return -EPROTONOSUPPORT;
+	if (family == AF_SMC && in_scope())
+		return -EAFNOSUPPORT;
+	return 0;
+}
+
+/*
+ * Somebody else's SIGSTOP: such a process must not be continued by us. Only SIGSTOP is followed: the other stop signals can be ignored
+ * or handled, and a process wrongly taken for stopped by its user would be left standing.
+ */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(signal_generate, int sig, void *info, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	__u64 start;
+
+	if (sig == SIGCONT) {
+		bpf_map_delete_elem(&user_stops, &tgid);
+	} else if (sig == SIGSTOP && (unsigned long)info != SEND_SIG_PRIV) {
+		start = task->group_leader->start_boottime;
+		bpf_map_update_elem(&user_stops, &tgid, &start, BPF_ANY);
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The few kernel types that the programs read, with the few fields they read of them. CO-RE relocates every access to the
+ * running kernel, so order and padding here mean nothing, and a build needs neither a vmlinux.h of 150,000 lines nor a
+ * kernel that has BTF: what we depend on can be read on one page. UAPI types come from the system's own headers.
+ */
+#ifndef TLSHUB_KERNEL_H
+#define TLSHUB_KERNEL_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_type;
+	__u16 sk_protocol;
+};
+
+struct inet_connection_sock {
+	const struct tcp_ulp_ops *icsk_ulp_ops;
+	void *icsk_ulp_data;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 snd_nxt;
+	__u32 write_seq;
+};
+
+struct tcp_ulp_ops {
+	char name[16];
+};
+
+/* net/tls.h; a module's type on distribution kernels: the module must be loaded before the object is. */
+struct tls_context {
+	__u8 tx_conf : 3;
+	__u8 rx_conf : 3;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+struct file {
+	unsigned int f_flags;
+	struct inode *f_inode;
+	atomic_long_t f_count;
+};
+
+/* From 6.13 (commit 90ee6ed776c0): f_ref holds the number of references less one. */
+typedef struct {
+	atomic_long_t refcnt;
+} file_ref_t;
+
+struct file___ref {
+	file_ref_t f_ref;
+};
+
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct msghdr {
+	unsigned int msg_flags;
+};
+
+struct sockaddr {
+	unsigned short sa_family;
+};
+
+struct thread_info {
+	unsigned long flags;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct sock *sk;
+	void *value;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long orig_ax;
+};
+#define syscall_number(regs) ((regs)->orig_ax)
+#define TIF_SIGPENDING 2
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	int syscallno;
+};
+#define syscall_number(regs) ((regs)->syscallno)
+#define TIF_SIGPENDING 0
+#else
+#error "add the place of the syscall number and of TIF_SIGPENDING for this architecture"
+#endif
+
+#pragma clang attribute pop
+
+#define AF_UNSPEC 0
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_SMC 43
+#define SOCK_STREAM 1
+#define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
+
+#define SOL_SOCKET 1
+#define SO_ZEROCOPY 60
+#define SOL_TCP 6
+#define TCP_REPAIR 19
+#define TCP_FASTOPEN_CONNECT 30
+#define TCP_ULP 31
+#define TCP_ZEROCOPY_RECEIVE 35
+#define SOL_TLS 282
+#define TLS_TX 1
+#define TLS_RX 2
+
+#define MSG_DONTWAIT 0x40
+#define MSG_FASTOPEN 0x20000000
+#define O_NONBLOCK 04000
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define MAY_WRITE 2
+#define MAY_READ 4
+#define SHUT_RDWR 2
+
+/* include/net/sock.h, enum sock_flags: set by tcp_fin() */
+#define SOCK_DONE 1
+
+/* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD 0x00200000
+
+/* include/uapi/linux/io_uring.h's one number is the same on every architecture since 5.1 */
+#define NR_io_uring_enter 426
+
+#define SIGCONT 18
+#define SIGSTOP 19
+/* include/linux/signal.h: siginfo of signals that the kernel itself sends */
+#define SEND_SIG_PRIV 1
+
+#define EPERM 1
+#define EAGAIN 11
+#define ENOMEM 12
+#define EAFNOSUPPORT 97
+#define EPROTONOSUPPORT 93
+#define EOPNOTSUPP 95
+#define ECONNRESET 104
+#define ECONNREFUSED 111
+#define ERESTARTSYS 512
+
+#endif
