@@ -1,0 +1,134 @@
+/**
+ * Logs: one line a message, for people on a terminal and as JSON anywhere else.
+ *
+ * Fields that every part uses: `component` (dispatcher, provider, installer, control ...), `cookie` (of the socket) and `flow`
+ * (`src -> dst` as text). Make a child logger for them: `logger.child({ component: 'dispatcher' })`.
+ */
+import winston from 'winston';
+import { toWire } from '../shared/errors.js';
+
+export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
+
+/** Fields of a message. Bigints are written as decimal text, errors as {code, errno, syscall, message}. */
+export interface LogFields {
+  component?: string;
+  cookie?: bigint | string;
+  flow?: string;
+  error?: unknown;
+  [field: string]: unknown;
+}
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warning(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds these fields to each message. */
+  child(fields: LogFields): Logger;
+  /** Changes the least severe level of this logger and all its children, for example at reload. */
+  setLevel(level: LogLevel): void;
+}
+
+export interface LoggerOptions {
+  logLevel: LogLevel;
+  verbose: boolean;
+}
+
+/** Where lines go; `isTTY` chooses the form. */
+export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
+
+/** Most severe first, as winston wants them. */
+const LEVELS: Record<LogLevel, number> = { error: 0, warning: 1, info: 2, debug: 3 };
+
+/** SGR colours (ECMA-48 section 8.3.117). */
+const COLOURS: Record<string, string> = { error: '31', warning: '33', info: '32', debug: '90' };
+
+const watched = new WeakSet<object>();
+
+/**
+ * @param stream default: standard error, which is unbuffered for terminals and files, and not part of a command's output
+ */
+export function createLogger(options: LoggerOptions, stream: LogStream = process.stderr): Logger {
+  // A reader of the log that goes away (EPIPE) must not take the agent with it.
+  if (!watched.has(stream)) {
+    watched.add(stream);
+    stream.on('error', () => undefined);
+  }
+  const human = stream.isTTY === true;
+  const logger = winston.createLogger({
+    levels: LEVELS,
+    level: options.logLevel,
+    exitOnError: false,
+    format: human ? humanFormat(options.verbose) : jsonFormat(),
+    transports: [new winston.transports.Stream({ stream })],
+  });
+  return wrap(logger, logger, {});
+}
+
+function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): Logger {
+  const write = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    // One object in, so that winston does not append a field named "message" or format % in texts that came from outside.
+    logger.log({ ...bound, ...fields, level, message });
+  };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warning: write('warning'),
+    error: write('error'),
+    child: (fields) => wrap(root, logger, { ...bound, ...fields }),
+    setLevel: (level) => {
+      root.level = level;
+    },
+  };
+}
+
+function plain(value: unknown, stack: boolean): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (!(value instanceof Error)) return value;
+  return stack ? { ...toWire(value), stack: value.stack } : toWire(value);
+}
+
+function jsonFormat(): winston.Logform.Format {
+  const flatten = winston.format((info) => {
+    for (const [field, value] of Object.entries(info)) {
+      if (typeof value === 'bigint' || value instanceof Error) info[field] = plain(value, true);
+    }
+    return info;
+  });
+  return winston.format.combine(flatten(), winston.format.timestamp(), winston.format.json());
+}
+
+function humanFormat(verbose: boolean): winston.Logform.Format {
+  return winston.format.printf(({ level, message, component, flow, error, ...rest }) => {
+    const time = new Date().toISOString().slice(11, 23);
+    const colour = COLOURS[level] ?? '0';
+    let line = `\u001b[90m${time}\u001b[0m \u001b[${colour}m${level.padEnd(7)}\u001b[0m `;
+    if (typeof component === 'string') line += `${component}: `;
+    line += oneLine(String(message));
+    if (typeof flow === 'string') line += ` \u001b[90m[${oneLine(flow)}]\u001b[0m`;
+    if (error !== undefined) line += `: ${oneLine(errorText(error))}`;
+    if (!verbose) return line;
+    for (const [field, value] of Object.entries(rest)) line += ` ${field}=${fieldText(value)}`;
+    if (error instanceof Error && error.stack !== undefined) line += `\n${error.stack}`;
+    return line;
+  });
+}
+
+function errorText(error: unknown): string {
+  const { code, message } = toWire(error);
+  return code === 'TLSHUB_INTERNAL' ? message : `${message} (${code})`;
+}
+
+function fieldText(value: unknown): string {
+  const simple = plain(value, false);
+  return oneLine(typeof simple === 'string' ? simple : (JSON.stringify(simple) ?? String(simple)));
+}
+
+/** Names and reasons come from peers: they must not move the cursor, start a line of their own, or colour the terminal. */
+function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
+    if (character === '\n') return ' ';
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}

@@ -1,0 +1,1 @@
+export { initCa, issueNode, type CaOptions, type Issued, type Validity } from './pki.js';
