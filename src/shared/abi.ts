@@ -1,0 +1,382 @@
+/**
+ * The decoder of bpf/tlshub.h's structs. The tables below are the only place where user space written in TypeScript knows their layout;
+ * `checkAbi` compares them with what the addon was compiled with and with the BTF of the built object, and refuses to run when they
+ * differ (as tetragon's alignchecker does).
+ */
+import { TlshubError } from './errors.js';
+import type { Role } from './native.js';
+
+/** Sizes in bytes of C types on every architecture that Linux BPF runs on; arrays of bytes have alignment 1. */
+const SCALARS = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 } as const;
+type Scalar = keyof typeof SCALARS;
+/** A scalar, an array of bytes, or the name of a struct above. */
+type FieldType = Scalar | { bytes: number } | { struct: string };
+
+const STRUCTS = {
+  tlshub_tuple: {
+    local: { bytes: 16 },
+    remote: { bytes: 16 },
+    lport: 'u16',
+    rport: 'u16',
+    pad: 'u32',
+  },
+  tlshub_flow: {
+    cookie: 'u64',
+    created_ns: 'u64',
+    established_ns: 'u64',
+    hold_until_ns: 'u64',
+    first_held_ns: 'u64',
+    last_held_ns: 'u64',
+    generation: 'u32',
+    role: 'u32',
+    class: 'u32',
+    refused: 'u32',
+    iss: 'u32',
+    irs: 'u32',
+    agent_tx: 'u32',
+    keyed: 'u32',
+    keyed_tx_off: 'u32',
+    keyed_rx_off: 'u32',
+    held_calls: 'u32',
+    stop_tgid: 'u32',
+    stop_many: 'u32',
+    opened: 'u32',
+    held_tgid: 'u32',
+    pad: 'u32',
+    tuple: { struct: 'tlshub_tuple' },
+  },
+  tlshub_owner: {
+    start_boottime: 'u64',
+    inode: 'u64',
+    tgid: 'u32',
+    fd: 's32',
+    comm: { bytes: 16 },
+  },
+  tlshub_event: {
+    kind: 'u32',
+    generation: 'u32',
+    time_ns: 'u64',
+    cookie: 'u64',
+    inode: 'u64',
+    start_boottime: 'u64',
+    established_ns: 'u64',
+    tgid: 'u32',
+    fd: 's32',
+    role: 'u32',
+    class: 'u32',
+    reason: 'u32',
+    iss: 'u32',
+    irs: 'u32',
+    wait_ms: 'u32',
+    refs: 'u32',
+    blocking: 'u32',
+    tuple: { struct: 'tlshub_tuple' },
+    comm: { bytes: 16 },
+  },
+  tlshub_sweep: {
+    flow: { struct: 'tlshub_flow' },
+    owner: { struct: 'tlshub_owner' },
+    sk_state: 'u32',
+    encrypts: 'u32',
+    verdict_flags: 'u32',
+    pad: 'u32',
+  },
+} as const satisfies Record<string, Record<string, FieldType>>;
+
+type StructName = keyof typeof STRUCTS;
+
+/** {struct: {size, fields: {name: [offset, size]}}}, all in bytes: as the addon and dist/bpf/abi.json say it. */
+export type AbiTable = Record<string, { size: number; fields: Record<string, [number, number]> }>;
+
+/** Lays the tables out by the rules of C: each field at a multiple of its alignment, the size a multiple of the largest one. */
+function layOut(): { abi: AbiTable; alignments: Map<string, number> } {
+  const abi: AbiTable = {};
+  const alignments = new Map<string, number>();
+  for (const [struct, fields] of Object.entries(STRUCTS) as [string, Record<string, FieldType>][]) {
+    let offset = 0;
+    let largest = 1;
+    const placed: Record<string, [number, number]> = {};
+    for (const [field, type] of Object.entries(fields)) {
+      let size: number;
+      let alignment: number;
+      if (typeof type === 'string') size = alignment = SCALARS[type];
+      else if ('bytes' in type) [size, alignment] = [type.bytes, 1];
+      else [size, alignment] = [abi[type.struct]?.size ?? 0, alignments.get(type.struct) ?? 1];
+      offset = Math.ceil(offset / alignment) * alignment;
+      placed[field] = [offset, size];
+      offset += size;
+      largest = Math.max(largest, alignment);
+    }
+    alignments.set(struct, largest);
+    abi[struct] = { size: Math.ceil(offset / largest) * largest, fields: placed };
+  }
+  return { abi, alignments };
+}
+
+const EXPECTED = layOut().abi;
+
+type Offsets<S extends StructName> = Record<keyof (typeof STRUCTS)[S], number>;
+
+function offsets<S extends StructName>(struct: S): Offsets<S> {
+  const fields = EXPECTED[struct]?.fields ?? {};
+  return Object.fromEntries(Object.entries(fields).map(([name, place]) => [name, place[0]])) as Offsets<S>;
+}
+
+const TUPLE = offsets('tlshub_tuple');
+const FLOW = offsets('tlshub_flow');
+const OWNER = offsets('tlshub_owner');
+const EVENT = offsets('tlshub_event');
+const SWEEP = offsets('tlshub_sweep');
+
+/** The layout that this decoder was written for. */
+export function expectedAbi(): AbiTable {
+  return structuredClone(EXPECTED);
+}
+
+export const EVENT_BYTES = EXPECTED.tlshub_event?.size ?? 0;
+export const SWEEP_BYTES = EXPECTED.tlshub_sweep?.size ?? 0;
+
+/** The decoder does not fit the BPF object or the addon; exit status 1. */
+export class AbiMismatchError extends TlshubError {
+  constructor(source: string, detail: string) {
+    super('TLSHUB_ABI_MISMATCH', `${source} does not fit the decoder in src/shared/abi.ts: ${detail}`, {
+      remedy: 'The parts are of different builds: run `npm run build` in the checkout.',
+    });
+  }
+}
+
+/**
+ * Compares a layout with the decoder's.
+ * @param source what to call it in the error: "the native addon", "dist/bpf/abi.json"
+ * @throws AbiMismatchError that names the struct and the field
+ */
+export function checkAbi(actual: AbiTable, source: string): void {
+  for (const [struct, expected] of Object.entries(EXPECTED)) {
+    const found = actual[struct];
+    if (found === undefined) throw new AbiMismatchError(source, `it has no struct ${struct}`);
+    for (const [field, [offset, size]] of Object.entries(expected.fields)) {
+      const place = found.fields[field];
+      if (place === undefined) throw new AbiMismatchError(source, `struct ${struct} has no field ${field}`);
+      if (place[0] !== offset || place[1] !== size) {
+        const says = `${place[1]} bytes at ${place[0]}, not ${size} at ${offset}`;
+        throw new AbiMismatchError(source, `${struct}.${field} has ${says}`);
+      }
+    }
+    const unknown = Object.keys(found.fields).find((field) => !(field in expected.fields));
+    if (unknown !== undefined) throw new AbiMismatchError(source, `${struct}.${unknown} is not known here`);
+    if (found.size !== expected.size) {
+      throw new AbiMismatchError(source, `struct ${struct} has ${found.size} bytes, not ${expected.size}`);
+    }
+  }
+}
+
+/** enum tlshub_event_kind */
+export const EventKind = {
+  CONNECT: 1,
+  ESTABLISHED: 2,
+  ACCEPTED: 3,
+  HELD: 4,
+  CLOSING: 5,
+  REFUSED: 6,
+  CLOSED: 7,
+} as const;
+
+/** enum tlshub_class */
+export const FlowClass = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
+
+/** enum tlshub_reason, in words for logs and `tlshubctl flows` */
+const REASONS: Record<number, string> = {
+  0: '',
+  1: 'held for longer than hold_timeout_ms',
+  2: 'the program was held and its peer had not sent a byte',
+  3: 'no agent was there to continue the program',
+  4: 'the peer is outside the mesh and the policy is strict',
+  5: 'the socket was made outside the captured cgroup or before the agent',
+  6: 'MPTCP, TCP Fast Open or a socket with keys of an earlier connection cannot be secured',
+  7: 'the connection ended while it was held, with bytes that nobody may read',
+  64: 'refused by the agent',
+};
+
+/** The gate's reason in words. */
+export function reasonText(reason: number): string {
+  return REASONS[reason] ?? `reason ${reason}`;
+}
+
+/** The four-tuple. Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports are numbers as people write them. */
+export interface Tuple {
+  local: Uint8Array;
+  remote: Uint8Array;
+  lport: number;
+  rport: number;
+}
+
+/** Who holds a socket, as the kernel said it. */
+export interface OwnerRecord {
+  tgid: number;
+  /** -1: not known */
+  fd: number;
+  inode: bigint;
+  /** CLOCK_BOOTTIME, nanoseconds */
+  startBoottime: bigint;
+  comm: string;
+}
+
+/** struct tlshub_event. Times are CLOCK_MONOTONIC nanoseconds, rounded to a double (exact for 104 days of uptime, then to 2 ns). */
+export interface FlowEvent {
+  kind: number;
+  generation: number;
+  timeNs: number;
+  cookie: bigint;
+  establishedNs: number;
+  role: Role;
+  class: number;
+  reason: number;
+  iss: number;
+  irs: number;
+  waitMs: number;
+  refs: number;
+  blocking: boolean;
+  tuple: Tuple;
+  /** undefined: not known */
+  owner: OwnerRecord | undefined;
+}
+
+/** struct tlshub_sweep, as far as user space decides by it. */
+export interface SweepRecord {
+  cookie: bigint;
+  generation: number;
+  createdNs: number;
+  /** 0: not yet established */
+  establishedNs: number;
+  role: Role;
+  class: number;
+  refused: number;
+  iss: number;
+  irs: number;
+  /** bytes that an agent has sent into the socket */
+  agentTx: number;
+  keyed: number;
+  opened: number;
+  encrypts: number;
+  verdictFlags: number;
+  /** TCP_*: 1 ESTABLISHED, 8 CLOSE_WAIT */
+  skState: number;
+  tuple: Tuple;
+  owner: OwnerRecord | undefined;
+}
+
+/** A kernel time without BigInt arithmetic. */
+function nanoseconds(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}
+
+function copyBytes(view: DataView, at: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + at, length).slice();
+}
+
+function tuple(view: DataView, at: number): Tuple {
+  return {
+    local: copyBytes(view, at + TUPLE.local, 16),
+    remote: copyBytes(view, at + TUPLE.remote, 16),
+    lport: view.getUint16(at + TUPLE.lport, true),
+    rport: view.getUint16(at + TUPLE.rport, true),
+  };
+}
+
+/** A NUL-padded name; bytes outside printable ASCII become `?`: a program chooses its own and it ends up in logs. */
+function comm(view: DataView, at: number): string {
+  let text = '';
+  for (let i = 0; i < 16; i++) {
+    const byte = view.getUint8(at + i);
+    if (byte === 0) break;
+    text += byte < 0x20 || byte > 0x7e ? '?' : String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function role(value: number): Role {
+  return value === 2 ? 'passive' : 'active';
+}
+
+/**
+ * Decodes a struct tlshub_event.
+ * @param at where it starts in the view
+ */
+export function decodeEvent(view: DataView, at: number): FlowEvent {
+  const tgid = view.getUint32(at + EVENT.tgid, true);
+  return {
+    kind: view.getUint32(at + EVENT.kind, true),
+    generation: view.getUint32(at + EVENT.generation, true),
+    timeNs: nanoseconds(view, at + EVENT.time_ns),
+    cookie: view.getBigUint64(at + EVENT.cookie, true),
+    establishedNs: nanoseconds(view, at + EVENT.established_ns),
+    role: role(view.getUint32(at + EVENT.role, true)),
+    class: view.getUint32(at + EVENT.class, true),
+    reason: view.getUint32(at + EVENT.reason, true),
+    iss: view.getUint32(at + EVENT.iss, true),
+    irs: view.getUint32(at + EVENT.irs, true),
+    waitMs: view.getUint32(at + EVENT.wait_ms, true),
+    refs: view.getUint32(at + EVENT.refs, true),
+    blocking: view.getUint32(at + EVENT.blocking, true) !== 0,
+    tuple: tuple(view, at + EVENT.tuple),
+    owner:
+      tgid === 0
+        ? undefined
+        : {
+            tgid,
+            fd: view.getInt32(at + EVENT.fd, true),
+            inode: view.getBigUint64(at + EVENT.inode, true),
+            startBoottime: view.getBigUint64(at + EVENT.start_boottime, true),
+            comm: comm(view, at + EVENT.comm),
+          },
+  };
+}
+
+/**
+ * Decodes what kernel().sweep() returned.
+ * @throws RangeError when it is no whole number of records
+ */
+export function decodeSweep(bytes: Uint8Array): SweepRecord[] {
+  if (bytes.length % SWEEP_BYTES !== 0) {
+    throw new RangeError(`a sweep of ${bytes.length} bytes is no multiple of ${SWEEP_BYTES}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const records: SweepRecord[] = [];
+  for (let at = 0; at < bytes.length; at += SWEEP_BYTES) records.push(sweepRecord(view, at));
+  return records;
+}
+
+function sweepRecord(view: DataView, at: number): SweepRecord {
+  const flow = at + SWEEP.flow;
+  const owner = at + SWEEP.owner;
+  const tgid = view.getUint32(owner + OWNER.tgid, true);
+  const u32 = (base: number, field: number): number => view.getUint32(base + field, true);
+  return {
+    cookie: view.getBigUint64(flow + FLOW.cookie, true),
+    generation: u32(flow, FLOW.generation),
+    createdNs: nanoseconds(view, flow + FLOW.created_ns),
+    establishedNs: nanoseconds(view, flow + FLOW.established_ns),
+    role: role(u32(flow, FLOW.role)),
+    class: u32(flow, FLOW.class),
+    refused: u32(flow, FLOW.refused),
+    iss: u32(flow, FLOW.iss),
+    irs: u32(flow, FLOW.irs),
+    agentTx: u32(flow, FLOW.agent_tx),
+    keyed: u32(flow, FLOW.keyed),
+    opened: u32(flow, FLOW.opened),
+    encrypts: u32(at, SWEEP.encrypts),
+    verdictFlags: u32(at, SWEEP.verdict_flags),
+    skState: u32(at, SWEEP.sk_state),
+    tuple: tuple(view, flow + FLOW.tuple),
+    owner:
+      tgid === 0
+        ? undefined
+        : {
+            tgid,
+            fd: view.getInt32(owner + OWNER.fd, true),
+            inode: view.getBigUint64(owner + OWNER.inode, true),
+            startBoottime: view.getBigUint64(owner + OWNER.start_boottime, true),
+            comm: comm(view, owner + OWNER.comm),
+          },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Every message between threads. Unions are tagged by `type`; MESSAGE_VERSION is raised whenever one of them changes.
+ *
+ * Who owns a held socket's descriptor (our dup of the program's socket): exactly one party at a time.
+ *   - The dispatcher, from takeSocket on.
+ *   - A provider borrows it from `NegotiateTask` until the task has settled. It never closes it, and while it has it nobody else does: a
+ *     closed number could be another socket's a moment later, and handshake bytes would go there.
+ *   - The installer closes it, and only the installer. It does so when a negotiator's `negotiated` or a dispatcher's `refuse` or `close`
+ *     reaches it, whichever comes first: each descriptor has a slot in a shared table (src/shared/slots.ts) that holds its ticket, and the
+ *     installer takes the ticket off before it acts. A second message finds another ticket there and is dropped.
+ */
+import type { CipherName, Role } from './native.js';
+import type { WireError } from './errors.js';
+import type { Tuple } from './abi.js';
+
+/** Tag of every record that carries a message. */
+export const MESSAGE_VERSION = 1;
+/** Tag of a record that is a struct tlshub_event (the native reader writes it). */
+export const EVENT_TAG = 1;
+
+/** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
+export interface Held {
+  ticket: number;
+  slot: number;
+  fd: number;
+  cookie: bigint;
+  generation: number;
+}
+
+/** dispatcher -> provider worker, through piscina. */
+export interface NegotiateTask extends Held {
+  role: Role;
+  peerNames: string[];
+  timeoutMs: number;
+}
+
+/** What a negotiation came to, without secrets. */
+export interface NegotiationSummary {
+  cipher: CipherName;
+  tlsVersion: string;
+  peerName: string;
+  negotiationMs: number;
+}
+
+/** provider worker -> dispatcher, the settled task. With `ok` the descriptor has gone to the installer, else it is the dispatcher's again. */
+export type NegotiateResult =
+  | { ok: true }
+  | {
+      ok: false;
+      code: string;
+      reason: string;
+      peerNames: string[];
+      bytesSent: number;
+      bytesReceived: number;
+      negotiationMs: number;
+    };
+
+/** provider worker -> installer. Carries traffic secrets: only over a ring that wipes. */
+export interface Negotiated extends Held {
+  type: 'negotiated';
+  role: Role;
+  summary: NegotiationSummary;
+  clientSecret: Uint8Array;
+  serverSecret: Uint8Array;
+  txSequence: bigint;
+  rxSequence: bigint;
+  bytesSent: number;
+  bytesReceived: number;
+}
+
+/** dispatcher -> installer: system calls that may block, and the end of descriptors. */
+export type InstallerCommand =
+  | (Held & { type: 'refuse'; tgid: number })
+  /** Close our descriptor and continue whoever stood still; the connection itself is left alone. */
+  | (Held & { type: 'close' })
+  /** End a connection of which we hold no descriptor. */
+  | { type: 'destroy'; ticket: number; cookie: bigint; tuple: Tuple }
+  | { type: 'continue'; cookie: bigint };
+
+/** installer -> dispatcher. */
+export type InstallerReport =
+  | {
+      type: 'installed';
+      ticket: number;
+      summary: NegotiationSummary;
+      /** CLOCK_MONOTONIC nanoseconds when the gate was open */
+      openedNs: number;
+      installMs: number;
+      kernelUlp: string;
+      kernelCipher: string;
+      kernelVersion: string;
+      continued: number;
+    }
+  /** The keys could not be set. The installer has refused the connection and closed the descriptor. */
+  | { type: 'install-failed'; ticket: number; summary: NegotiationSummary; error: WireError }
+  | { type: 'refused'; ticket: number; by: string; discardedBytes: number; continued: number; error?: WireError }
+  | { type: 'closed'; ticket: number; continued: number; error?: WireError }
+  | { type: 'destroyed'; ticket: number; found: boolean; error?: WireError };
+
+/** main -> installer, over its message port (shared memory does not travel in msgpack). */
+export type InstallerControl =
+  { type: 'add-ring'; id: number; ring: SharedArrayBuffer } | { type: 'drop-ring'; id: number } | { type: 'stop' };
+
+/** A provider worker that has come up -> its pool, once, with the port transferred. */
+export interface WorkerHello {
+  type: 'hello';
+  threadId: number;
+  ring: SharedArrayBuffer;
+  cancelPort: import('node:worker_threads').MessagePort;
+  /** the library's own words about itself */
+  library: string;
+}
+
+/** pool -> provider worker, over the port from its hello. */
+export interface CancelMessage {
+  type: 'cancel';
+  ticket: number;
+}
+
+/** A thread that is not a pool's -> main: it is ready, or it cannot go on. */
+export type ThreadReport = { type: 'ready' } | { type: 'failed'; error: WireError };
+
+/** Words of the statistics block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). */
+export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as const;

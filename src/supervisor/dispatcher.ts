@@ -1,0 +1,414 @@
+/**
+ * The dispatcher: one flow's events, answers and timers in, system calls and messages out. It lives on the main thread and never blocks:
+ * what may block (ending connections, closing descriptors, setting keys) is the installer's, what takes time is a provider's. Decisions
+ * are the state machine's (flow-machine.ts); this file carries them out.
+ *
+ * takeSocket is made here and not on a thread: it is a handful of short system calls, and a message to and fro would cost more than they do.
+ */
+import { EventKind, FlowClass, reasonText, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
+import { monotonicNs } from '../shared/clock.js';
+import { toWire } from '../shared/errors.js';
+import type { FlowReport } from '../shared/flow.js';
+import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
+import type { KernelAddon, Role } from '../shared/native.js';
+import type { SlotTable } from '../shared/slots.js';
+import { Counters } from './counters.js';
+import { Deadlines } from './deadlines.js';
+import { INITIAL, step, type Action, type Input, type Verdict } from './flow-machine.js';
+import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow, type FlowSeed } from './flow-table.js';
+import type { Log } from './log.js';
+import type { Negotiation, NegotiationOutcome, Provider } from './provider.js';
+
+/** Between two looks for a socket that was gone, in ms. */
+const TAKE_PAUSE_MS = 5;
+/** The provider's own deadline comes first, since it can say more; ours is for a provider that does not answer. In ms. */
+const DEADLINE_GRACE_MS = 250;
+
+/** What the mapping says about a flow. */
+export interface Directory {
+  /** nodes that the peer may be; none: it has no right to a connection. `reason` says why */
+  peerNodes(tuple: Tuple, role: Role): { nodes: readonly string[]; reason: string };
+  /** the pod on this side, or '' */
+  pod(tuple: Tuple): string;
+}
+
+export interface DispatcherOptions {
+  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow'>;
+  flowsFd: number;
+  slots: SlotTable;
+  provider: Provider;
+  directory: Directory;
+  /** to the installer; false: no room now */
+  send(command: InstallerCommand): boolean;
+  log: Log;
+  handshakeTimeoutMs: number;
+  /** flows that are over and still shown */
+  flowsKept: number;
+}
+
+export class Dispatcher {
+  readonly counters = new Counters();
+  readonly table: FlowTable;
+  private readonly deadlines = new Deadlines<Flow>();
+  /** flows that wait for room in the pool, oldest first */
+  private readonly parked = new Set<Flow>();
+  /** commands that found the installer's ring full; sent before any other */
+  private readonly backlog: InstallerCommand[] = [];
+
+  constructor(private readonly options: DispatcherOptions) {
+    this.table = new FlowTable(options.flowsKept);
+    options.provider.onRoom(() => this.room());
+  }
+
+  /** One event of the gate. */
+  onEvent(event: FlowEvent): void {
+    this.counters.event(event.kind);
+    const flow = this.flowOf(event);
+    if (flow === undefined) {
+      this.counters.values.staleEvents++;
+      return;
+    }
+    if (flow.establishedNs === 0) flow.establishedNs = event.establishedNs;
+    switch (event.kind) {
+      case EventKind.ESTABLISHED:
+      case EventKind.ACCEPTED:
+        if (event.owner !== undefined) this.ownerKnown(flow, event.owner);
+        break;
+      case EventKind.HELD:
+        if (event.owner !== undefined) this.ownerKnown(flow, event.owner);
+        if (event.blocking && event.waitMs > 0) this.limitSilence(flow, event.waitMs);
+        break;
+      case EventKind.CLOSING:
+        // Not the last one if somebody besides the closing descriptor and our dup has the file. 0: the kernel could not say.
+        if (event.refs <= (flow.held === undefined ? 1 : 2)) this.feed(flow, { type: 'closing' });
+        break;
+      case EventKind.REFUSED:
+        this.feed(flow, { type: 'gate-refused', reason: reasonText(event.reason) });
+        break;
+      case EventKind.CLOSED:
+        this.feed(flow, { type: 'closed' });
+        break;
+    }
+  }
+
+  /** An answer of the installer. */
+  onReport(report: InstallerReport): void {
+    this.flush();
+    const flow = this.table.takeTicket(report.ticket);
+    if (flow === undefined) {
+      this.counters.values.unknownTickets++;
+      return;
+    }
+    if (flow.held?.ticket === report.ticket) {
+      this.options.slots.release(flow.held.slot);
+      flow.held = undefined;
+    }
+    if ('error' in report && report.error !== undefined && report.type !== 'install-failed') {
+      this.options.log.error(`could not end a connection cleanly: ${report.error.message}`, {
+        ...who(flow),
+        ...report.error,
+        step: report.type,
+      });
+    }
+    switch (report.type) {
+      case 'installed':
+        flow.cipher = report.kernelCipher;
+        flow.tlsVersion = report.kernelVersion;
+        flow.kernelUlp = report.kernelUlp;
+        flow.peerNode = report.summary.peerName;
+        flow.negotiationMs = report.summary.negotiationMs;
+        flow.installMs = report.installMs;
+        flow.secured = true;
+        if (flow.establishedNs > 0) flow.holdMs = (report.openedNs - flow.establishedNs) / 1e6;
+        this.feed(flow, { type: 'installed' });
+        break;
+      case 'install-failed':
+        flow.negotiationMs = report.summary.negotiationMs;
+        flow.peerNode = report.summary.peerName;
+        this.feed(flow, { type: 'install-failed', code: report.error.code, reason: report.error.message });
+        break;
+      default:
+        this.feed(flow, { type: 'ended' });
+    }
+  }
+
+  /** Takes in what events did not say. Used by the sweep. */
+  learn(seed: FlowSeed): Flow {
+    const flow = createFlow(seed, monotonicNs());
+    const { nodes } = this.options.directory.peerNodes(flow.tuple, flow.role);
+    flow.peerNodes = nodes;
+    flow.pod = this.options.directory.pod(flow.tuple);
+    this.table.add(flow);
+    if (flow.class === FlowClass.PLAINTEXT) this.counters.values.plaintext++;
+    return flow;
+  }
+
+  /** Somebody has the socket: go and take it. Does nothing for flows that are under way or over. */
+  ownerKnown(flow: Flow, owner: OwnerRecord): void {
+    flow.owner ??= owner;
+    flow.holder = owner;
+    if (flow.class !== FlowClass.MESH) return;
+    const timeout = this.options.handshakeTimeoutMs;
+    if (flow.dueNs === 0 && this.table.isLive(flow)) {
+      flow.dueNs = monotonicNs() + timeout * 1e6;
+      this.deadlines.set(flow, 'due', timeout + DEADLINE_GRACE_MS, () =>
+        this.feed(flow, { type: 'deadline', reason: `not secured within ${timeout} ms` }),
+      );
+    }
+    this.feed(flow, { type: 'owner' });
+  }
+
+  /** Gives the machine an input and does what it says. */
+  feed(flow: Flow, input: Input): void {
+    const before = flow.machine;
+    const { next, actions } = step(before, input);
+    flow.machine = next;
+    if (next.phase !== before.phase) this.entered(flow, before.phase);
+    for (const action of actions) this.act(flow, action);
+  }
+
+  reports(): FlowReport[] {
+    return [...this.table.all()].map(reportOf);
+  }
+
+  /** Flows for which something is still to be done: neither secured nor over, nor waiting for a program to accept them. */
+  pending(): Flow[] {
+    return [...this.table.all()].filter((flow) => {
+      const { phase } = flow.machine;
+      if (phase === 'waiting') return flow.class === FlowClass.MESH && flow.dueNs > 0;
+      return phase !== 'secured' && phase !== 'done';
+    });
+  }
+
+  /** Ends every flow of the mesh that is not secured. */
+  giveUpAll(verdict: Verdict): number {
+    let count = 0;
+    for (const flow of [...this.table.all()]) {
+      if (flow.class !== FlowClass.MESH || flow.machine.phase === 'secured' || flow.machine.phase === 'done') continue;
+      count++;
+      this.feed(flow, { type: 'give-up', verdict });
+    }
+    return count;
+  }
+
+  /** Flows by state, live ones and those still kept. */
+  byState(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const flow of this.table.all()) counts[stateOf(flow)] = (counts[stateOf(flow)] ?? 0) + 1;
+    return counts;
+  }
+
+  /** Sends what found the installer's ring full. Called with every answer and by the sweep, so a full ring cannot stick. */
+  flush(): void {
+    while (this.backlog.length > 0) {
+      const command = this.backlog[0];
+      if (command === undefined || !this.options.send(command)) return;
+      this.backlog.shift();
+    }
+  }
+
+  /** Stops all timers. Nothing may be fed afterwards. */
+  close(): void {
+    this.deadlines.clearAll();
+    this.parked.clear();
+  }
+
+  private flowOf(event: FlowEvent): Flow | undefined {
+    const flow = this.table.get(event.cookie);
+    if (flow === undefined || event.generation > flow.generation) {
+      if (flow !== undefined) this.supersede(flow);
+      return this.learn(event);
+    }
+    return event.generation === flow.generation ? flow : undefined;
+  }
+
+  /** The socket was disconnected and connected again: what was, is over, and refusing it would hit the new connection. */
+  supersede(flow: Flow): void {
+    const verdict: Verdict = { state: 'closed', code: '', reason: 'the program connected the socket again', final: true };
+    this.feed(flow, flow.machine.phase === 'secured' ? { type: 'closed' } : { type: 'give-up', verdict });
+    this.table.retire(flow);
+  }
+
+  /** A stopped program whose peer has said nothing: when its time is up, let it ask the gate again, which then decides. */
+  private limitSilence(flow: Flow, waitMs: number): void {
+    this.deadlines.set(flow, 'silence', waitMs, () => this.act(flow, 'continue'));
+  }
+
+  private entered(flow: Flow, from: string): void {
+    const { phase, verdict } = flow.machine;
+    if (from === 'parked') this.parked.delete(flow);
+    if (phase === 'parked') {
+      this.parked.add(flow);
+      this.counters.values.poolFull++;
+    }
+    const ends = phase === 'ending' || phase === 'done';
+    if (ends && from !== 'ending' && verdict !== undefined) this.announceEnd(flow, verdict, from);
+    if (phase === 'secured') {
+      this.counters.values.secured++;
+      this.options.log.debug('secured', { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
+    }
+    if (phase === 'secured' || phase === 'done') this.deadlines.clear(flow);
+    if (phase === 'done') this.table.retire(flow);
+  }
+
+  private announceEnd(flow: Flow, verdict: Verdict, from: string): void {
+    const { log } = this.options;
+    if (verdict.state === 'refused') {
+      this.counters.values.refused++;
+      this.counters.failure(verdict.code);
+      log.warn(`refused: ${verdict.reason}`, { ...who(flow), code: verdict.code });
+    } else if (from !== 'secured') {
+      if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
+      log.debug(`closed: ${verdict.reason}`, who(flow));
+    }
+  }
+
+  private act(flow: Flow, action: Action): void {
+    switch (action) {
+      case 'take':
+        return this.take(flow);
+      case 'pause':
+        return this.deadlines.set(flow, 'pause', TAKE_PAUSE_MS, () => this.feed(flow, { type: 'retry' }));
+      case 'negotiate':
+        return this.negotiate(flow);
+      case 'cancel':
+        return this.cancel(flow);
+      case 'refuse':
+        if (flow.held !== undefined) this.send({ ...flow.held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 });
+        return;
+      case 'close':
+        if (flow.held !== undefined) this.send({ ...flow.held, type: 'close' });
+        return;
+      case 'destroy':
+        flow.ticket = this.options.slots.nextTicket();
+        this.table.bindTicket(flow.ticket, flow);
+        return this.send({ type: 'destroy', ticket: flow.ticket, cookie: flow.cookie, tuple: flow.tuple });
+      case 'continue':
+        // A flow of another class is never held, so nobody stands still for it.
+        if (flow.class === FlowClass.MESH) this.send({ type: 'continue', cookie: flow.cookie });
+        return;
+    }
+  }
+
+  private send(command: InstallerCommand): void {
+    if (this.backlog.length > 0 || !this.options.send(command)) this.backlog.push(command);
+  }
+
+  private take(flow: Flow): void {
+    const { holder } = flow;
+    if (holder === undefined) return;
+    const place = this.options.slots.acquire();
+    if (place === undefined) {
+      this.feed(flow, { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' });
+      return;
+    }
+    this.counters.values.takes++;
+    let fd: number;
+    try {
+      fd = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
+    } catch (error) {
+      this.options.slots.release(place.slot);
+      this.feed(flow, this.takeFailure(error));
+      return;
+    }
+    flow.held = { ...place, fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
+    this.table.bindTicket(place.ticket, flow);
+    this.feed(flow, { type: 'taken' });
+  }
+
+  private takeFailure(thrown: unknown): Input {
+    const { code, errno, message } = toWire(thrown);
+    if (code === 'TLSHUB_SOCKET_GONE') {
+      this.counters.values.takesGone++;
+      return { type: 'take-gone' };
+    }
+    // The tls ULP attaches to established sockets only (net/tls/tls_main.c, tls_init): a FIN or reset was faster.
+    if (errno === 'ENOTCONN') return { type: 'take-ended' };
+    return { type: 'take-failed', code, reason: message };
+  }
+
+  private negotiate(flow: Flow): void {
+    const { provider, directory } = this.options;
+    const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role);
+    flow.peerNodes = nodes;
+    if (nodes.length === 0) {
+      this.feed(flow, { type: 'negotiation-failed', code: 'TLSHUB_PEER_UNKNOWN', reason, untouched: false, silent: false });
+      return;
+    }
+    if (flow.spoilt) {
+      const reason = 'an earlier agent died in the middle of its handshake';
+      this.feed(flow, { type: 'negotiation-failed', code: 'TLSHUB_SPOILT', reason, untouched: false, silent: false });
+      return;
+    }
+    if (flow.machine.attempts > 1) this.counters.values.retries++;
+    const negotiation = provider.negotiate({
+      names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...nodes] },
+      socket: flow.held,
+      timeoutMs: Math.max(1, Math.round((flow.dueNs - monotonicNs()) / 1e6)),
+    });
+    if (negotiation === undefined) {
+      this.feed(flow, { type: 'pool-full' });
+      return;
+    }
+    flow.provider = provider.name;
+    flow.negotiation = negotiation;
+    void negotiation.outcome.then((outcome) => this.settled(flow, negotiation, outcome));
+  }
+
+  private cancel(flow: Flow): void {
+    flow.negotiation?.cancel();
+  }
+
+  private settled(flow: Flow, negotiation: Negotiation, outcome: NegotiationOutcome): void {
+    if (flow.negotiation === negotiation) flow.negotiation = undefined;
+    if (outcome.ok) {
+      this.feed(flow, { type: 'negotiated' });
+      return;
+    }
+    const { code, reason } = outcome;
+    if ('lost' in outcome) {
+      const untouched = this.untouched(flow);
+      this.feed(flow, { type: 'negotiation-failed', code, reason, untouched, silent: false });
+      return;
+    }
+    flow.negotiationMs = outcome.negotiationMs;
+    const gone = code === 'TLSHUB_PEER_CLOSED' || code === 'TLSHUB_PEER_RESET';
+    const silent = flow.role === 'passive' && gone && outcome.bytesReceived === 0;
+    this.feed(flow, { type: 'negotiation-failed', code, reason, untouched: false, silent });
+  }
+
+  /**
+   * True if a dead worker can have left no trace on the connection. An active side that has not written has not read either, since the
+   * peer waits for its ClientHello; of a passive side nobody can say.
+   */
+  private untouched(flow: Flow): boolean {
+    if (flow.role !== 'active' || flow.held === undefined) return false;
+    try {
+      return this.options.kernel.readFlow(this.options.flowsFd, flow.held.fd).agentTx === 0;
+    } catch {
+      return false;
+    }
+  }
+
+  private room(): void {
+    for (const flow of [...this.parked]) {
+      this.feed(flow, { type: 'room' });
+      if (flow.machine.phase === 'parked') return;
+    }
+  }
+}
+
+/** Who it is about, for a log line. */
+function who(flow: Flow): Record<string, unknown> {
+  return {
+    flow: tupleText(flow),
+    role: flow.role,
+    cookie: flow.cookie.toString(),
+    pid: flow.owner?.tgid ?? 0,
+    comm: flow.owner?.comm ?? '',
+    peerNode: flow.peerNode === '' ? flow.peerNodes.join('|') : flow.peerNode,
+  };
+}
+
+/** A machine for a flow that was secured before we came. */
+export const ADOPTED_SECURED = { ...INITIAL, phase: 'secured' } as const;

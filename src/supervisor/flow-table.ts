@@ -1,0 +1,216 @@
+/**
+ * All flows, by socket cookie. A socket that is disconnected and connects again is the same cookie in a higher generation: a new flow,
+ * whose predecessor may still have to give its descriptor back, so work under way is found by ticket and not by cookie.
+ *
+ * Bounded: flows that are over are kept, oldest out first, up to `kept`. Among them are tombstones, flows whose CLOSED event came before
+ * everything else; without them a late ESTABLISHED would bring a dead flow to life.
+ */
+import { formatAddress } from '../shared/address.js';
+import type { OwnerRecord, Tuple } from '../shared/abi.js';
+import { FlowClass } from '../shared/abi.js';
+import type { FlowReport, FlowState } from '../shared/flow.js';
+import type { Held } from '../shared/messages.js';
+import type { Role } from '../shared/native.js';
+import { INITIAL, type MachineState } from './flow-machine.js';
+import type { Negotiation } from './provider.js';
+
+export interface Flow {
+  readonly cookie: bigint;
+  readonly generation: number;
+  readonly role: Role;
+  readonly class: number;
+  readonly tuple: Tuple;
+  readonly iss: number;
+  readonly irs: number;
+  /** CLOCK_MONOTONIC nanoseconds; seenNs: when we learned of it */
+  readonly seenNs: number;
+  establishedNs: number;
+  /** who connected or accepted, for reports */
+  owner: OwnerRecord | undefined;
+  /** who was last seen with the socket: where to take it from */
+  holder: OwnerRecord | undefined;
+  machine: MachineState;
+  /** our descriptor, from takeSocket until the installer has closed it */
+  held: Held | undefined;
+  /** of the work that the installer does for it without a descriptor */
+  ticket: number;
+  negotiation: Negotiation | undefined;
+  /** an earlier agent began a handshake on it: nobody can go on from there */
+  spoilt: boolean;
+  peerNodes: readonly string[];
+  pod: string;
+  /** CLOCK_MONOTONIC nanoseconds by which it must be secured; 0: nobody waits for it yet */
+  dueNs: number;
+  provider: string;
+  peerNode: string;
+  cipher: string;
+  tlsVersion: string;
+  kernelUlp: string;
+  secured: boolean;
+  holdMs: number | null;
+  negotiationMs: number | null;
+  installMs: number | null;
+}
+
+/** What a flow is made from: the common part of events and sweep records. */
+export interface FlowSeed {
+  cookie: bigint;
+  generation: number;
+  role: Role;
+  class: number;
+  tuple: Tuple;
+  iss: number;
+  irs: number;
+  establishedNs: number;
+}
+
+export function createFlow(seed: FlowSeed, nowNs: number): Flow {
+  return {
+    cookie: seed.cookie,
+    generation: seed.generation,
+    role: seed.role,
+    class: seed.class,
+    tuple: seed.tuple,
+    iss: seed.iss,
+    irs: seed.irs,
+    seenNs: nowNs,
+    establishedNs: seed.establishedNs,
+    owner: undefined,
+    holder: undefined,
+    machine: INITIAL,
+    held: undefined,
+    ticket: 0,
+    negotiation: undefined,
+    spoilt: false,
+    peerNodes: [],
+    pod: '',
+    dueNs: 0,
+    provider: '',
+    peerNode: '',
+    cipher: '',
+    tlsVersion: '',
+    kernelUlp: '',
+    secured: false,
+    holdMs: null,
+    negotiationMs: null,
+    installMs: null,
+  };
+}
+
+/** The state that people see. */
+export function stateOf(flow: Flow): FlowState {
+  const { phase, verdict } = flow.machine;
+  if (verdict !== undefined) return verdict.state;
+  if (phase === 'secured') return 'secured';
+  if (flow.class === FlowClass.PLAINTEXT) return 'plaintext';
+  if (phase === 'negotiating' || phase === 'installing') return 'negotiating';
+  return 'held';
+}
+
+export function reportOf(flow: Flow): FlowReport {
+  const { tuple, machine } = flow;
+  const passive = flow.role === 'passive';
+  return {
+    cookie: flow.cookie.toString(),
+    generation: flow.generation,
+    role: flow.role,
+    src: formatAddress(passive ? tuple.remote : tuple.local),
+    sport: passive ? tuple.rport : tuple.lport,
+    dst: formatAddress(passive ? tuple.local : tuple.remote),
+    dport: passive ? tuple.lport : tuple.rport,
+    pid: flow.owner?.tgid ?? 0,
+    comm: flow.owner?.comm ?? '',
+    pod: flow.pod,
+    peerNode: flow.peerNode === '' ? flow.peerNodes.join('|') : flow.peerNode,
+    provider: flow.provider,
+    cipher: flow.cipher,
+    tlsVersion: flow.tlsVersion,
+    state: stateOf(flow),
+    reason: machine.verdict?.reason ?? '',
+    code: machine.verdict?.code ?? '',
+    secured: flow.secured,
+    holdMs: flow.holdMs,
+    negotiationMs: flow.negotiationMs,
+    installMs: flow.installMs,
+    kernelUlp: flow.kernelUlp,
+  };
+}
+
+/** `10.0.0.1:4711 -> 10.0.0.2:80` as the connection was made, for log lines. */
+export function tupleText(flow: Flow): string {
+  const { local, remote, lport, rport } = flow.tuple;
+  const end = (address: Uint8Array, port: number): string => {
+    const text = formatAddress(address);
+    return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
+  };
+  return flow.role === 'passive'
+    ? `${end(remote, rport)} -> ${end(local, lport)}`
+    : `${end(local, lport)} -> ${end(remote, rport)}`;
+}
+
+export class FlowTable {
+  /** the newest generation of each socket */
+  private readonly current = new Map<bigint, Flow>();
+  private readonly byTicket = new Map<number, Flow>();
+  /** flows that are over, oldest first (Sets keep insertion order) */
+  private readonly over = new Set<Flow>();
+
+  constructor(private readonly kept: number) {}
+
+  get(cookie: bigint): Flow | undefined {
+    return this.current.get(cookie);
+  }
+
+  /** Makes this the socket's current flow. An older generation leaves the table, but not its work under way. */
+  add(flow: Flow): void {
+    const before = this.current.get(flow.cookie);
+    if (before !== undefined) this.over.delete(before);
+    this.current.set(flow.cookie, flow);
+  }
+
+  bindTicket(ticket: number, flow: Flow): void {
+    this.byTicket.set(ticket, flow);
+  }
+
+  takeTicket(ticket: number): Flow | undefined {
+    const flow = this.byTicket.get(ticket);
+    this.byTicket.delete(ticket);
+    return flow;
+  }
+
+  /** Says that nothing more will happen to it. */
+  retire(flow: Flow): void {
+    if (this.current.get(flow.cookie) !== flow) return;
+    this.over.delete(flow);
+    this.over.add(flow);
+    while (this.over.size > this.kept) {
+      const [oldest] = this.over;
+      if (oldest === undefined) break;
+      this.over.delete(oldest);
+      this.current.delete(oldest.cookie);
+    }
+  }
+
+  /** True while something may still happen to it. */
+  isLive(flow: Flow): boolean {
+    return this.current.get(flow.cookie) === flow && !this.over.has(flow);
+  }
+
+  /** Live and kept flows, in the order they were first seen. */
+  all(): IterableIterator<Flow> {
+    return this.current.values();
+  }
+
+  /** Flows with work at the installer or a descriptor of ours, older generations included. */
+  get pendingTickets(): number {
+    return this.byTicket.size;
+  }
+
+  get size(): number {
+    return this.current.size;
+  }
+
+  get overCount(): number {
+    return this.over.size;
+  }
+}

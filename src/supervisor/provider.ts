@@ -1,0 +1,67 @@
+/**
+ * A key provider, as the dispatcher sees it. There are two kinds:
+ *   - in-band: it speaks with the peer on the flow's own socket, so it needs the established, accepted socket (OpenSSL).
+ *   - out-of-band: it needs only the flow's names, may start at EVENT_CONNECT while the SYN travels, and never touches the socket.
+ * Either way keys go from the provider's thread to the installer and never through the dispatcher.
+ */
+import type { Held, NegotiateResult } from '../shared/messages.js';
+import type { Role } from '../shared/native.js';
+import type { Tuple } from '../shared/abi.js';
+
+export type ProviderName = 'openssl' | 'boringssl' | 'tlshub';
+
+/** What both sides know of a flow without its socket. */
+export interface FlowNames {
+  role: Role;
+  tuple: Tuple;
+  /** our initial sequence number and the peer's; both 0 before the connection is established */
+  iss: number;
+  irs: number;
+  /** nodes that the peer may be, by the mapping of its address */
+  peerNames: string[];
+}
+
+export interface NegotiationRequest {
+  names: FlowNames;
+  /** Borrowed until `outcome` settles; always there for an in-band provider. */
+  socket: Held | undefined;
+  /** from now to the end of the negotiation, in ms */
+  timeoutMs: number;
+}
+
+/** `lost`: the worker died with it, so nobody knows how far it got. */
+export type NegotiationOutcome = NegotiateResult | { ok: false; lost: true; code: string; reason: string };
+
+export interface Negotiation {
+  /** Never rejects. */
+  outcome: Promise<NegotiationOutcome>;
+  /** Asks for an early end; the outcome then comes soon, as a failure or as a success that was faster. */
+  cancel(): void;
+}
+
+export interface ProviderStats {
+  name: ProviderName;
+  /** the library's own words about itself */
+  library: string;
+  workers: number;
+  inFlight: number;
+  queued: number;
+  started: number;
+  succeeded: number;
+  failed: number;
+  /** times that a flow found neither a place nor room in the queue */
+  full: number;
+  workersLost: number;
+}
+
+export interface Provider {
+  readonly name: ProviderName;
+  readonly kind: 'in-band' | 'out-of-band';
+  /** undefined: no place and the queue is full. `onRoom` says when to ask again. */
+  negotiate(request: NegotiationRequest): Negotiation | undefined;
+  /** Called, when there is room again, after a refusal for want of it. */
+  onRoom(listener: () => void): void;
+  stats(): ProviderStats;
+  /** Ends its threads. Negotiations under way settle as failures. */
+  close(): Promise<void>;
+}

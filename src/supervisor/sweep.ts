@@ -1,0 +1,106 @@
+/**
+ * What events did not say. The perf buffer can lose samples and an agent can come after its predecessor, so the kernel's own list of
+ * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event
+ * must not leave a program hanging, nor the table growing.
+ */
+import { FlowClass, decodeSweep, reasonText, type SweepRecord } from '../shared/abi.js';
+import { monotonicNs } from '../shared/clock.js';
+import { ADOPTED_SECURED, type Dispatcher } from './dispatcher.js';
+import type { Flow } from './flow-table.js';
+
+/** TCP_ESTABLISHED and TCP_CLOSE_WAIT, include/net/tcp_states.h: states in which keys can be set. */
+const USABLE_STATES = new Set([1, 8]);
+/** TLSHUB_TX | TLSHUB_RX */
+const BOTH_DIRECTIONS = 3;
+/** A flow that events have just told of may be younger than the list. In ns. */
+const SETTLING_NS = 1e9;
+
+export interface SweepResult {
+  records: number;
+  /** flows that the table learned of, or learned whom they belong to */
+  found: number;
+  /** flows of the table that the kernel no longer has */
+  gone: number;
+  /** secured flows of an earlier agent */
+  adopted: number;
+}
+
+/**
+ * Reads the kernel's list and brings the dispatcher up to date.
+ * @param list kernel().sweep()'s bytes, read after `startedNs`
+ */
+export function applySweep(dispatcher: Dispatcher, list: Uint8Array, startedNs: number): SweepResult {
+  const records = decodeSweep(list);
+  const result: SweepResult = { records: records.length, found: 0, gone: 0, adopted: 0 };
+  const present = new Map<bigint, SweepRecord>();
+  for (const record of records) {
+    present.set(record.cookie, record);
+    applyRecord(dispatcher, record, result);
+  }
+  for (const flow of [...dispatcher.table.all()]) {
+    if (!dispatcher.table.isLive(flow) || flow.seenNs > startedNs - SETTLING_NS) continue;
+    const record = present.get(flow.cookie);
+    if (record !== undefined && record.generation >= flow.generation) continue;
+    result.gone++;
+    dispatcher.feed(flow, { type: 'closed' });
+  }
+  const { values } = dispatcher.counters;
+  values.sweeps++;
+  values.sweptIn += result.found;
+  values.sweptOut += result.gone;
+  values.adopted += result.adopted;
+  dispatcher.flush();
+  return result;
+}
+
+function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepResult): void {
+  if (record.class !== FlowClass.MESH) return;
+  let flow = dispatcher.table.get(record.cookie);
+  if (flow !== undefined && flow.generation > record.generation) return;
+  if (flow === undefined || flow.generation < record.generation) {
+    // Not established yet, or over: events will say, or there is nothing to say.
+    if (record.refused !== 0 || record.establishedNs === 0 || !USABLE_STATES.has(record.skState)) return;
+    if (flow !== undefined) dispatcher.supersede(flow);
+    flow = dispatcher.learn(record);
+    if (record.encrypts === BOTH_DIRECTIONS) return adopt(flow, record, result);
+    result.found++;
+    flow.spoilt = record.agentTx > 0 || record.keyed !== 0;
+  } else if (flow.machine.phase !== 'waiting') {
+    return lostRefusal(dispatcher, flow, record);
+  } else if (flow.holder === undefined && record.owner !== undefined) {
+    result.found++;
+  }
+  if (record.refused !== 0) return lostRefusal(dispatcher, flow, record);
+  if (record.owner !== undefined) dispatcher.ownerKnown(flow, record.owner);
+}
+
+function lostRefusal(dispatcher: Dispatcher, flow: Flow, record: SweepRecord): void {
+  // Our own refusals (from 64 on) are under way and will answer by themselves.
+  if (record.refused === 0 || record.refused >= 64) return;
+  dispatcher.feed(flow, { type: 'gate-refused', reason: reasonText(record.refused) });
+}
+
+function adopt(flow: Flow, record: SweepRecord, result: SweepResult): void {
+  flow.owner = record.owner;
+  flow.secured = true;
+  flow.kernelUlp = 'tls';
+  flow.machine = ADOPTED_SECURED;
+  result.adopted++;
+}
+
+/** Reads and applies. Returns undefined when the list could not be read; `failed` is told why. */
+export function sweepNow(
+  dispatcher: Dispatcher,
+  read: () => Uint8Array,
+  failed: (error: unknown) => void,
+): SweepResult | undefined {
+  const startedNs = monotonicNs();
+  let list: Uint8Array;
+  try {
+    list = read();
+  } catch (error) {
+    failed(error);
+    return undefined;
+  }
+  return applySweep(dispatcher, list, startedNs);
+}
