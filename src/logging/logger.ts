@@ -60,6 +60,7 @@ export function createLogger(options: LoggerOptions, stream: LogStream = process
     level: options.logLevel,
     exitOnError: false,
     format: human ? humanFormat(options.verbose) : jsonFormat(),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types declare its transports twice
     transports: [new winston.transports.Stream({ stream })],
   });
   return wrap(logger, logger, {});
@@ -121,7 +122,7 @@ function errorText(error: unknown): string {
 
 function fieldText(value: unknown): string {
   const simple = plain(value, false);
-  return oneLine(typeof simple === 'string' ? simple : (JSON.stringify(simple) ?? String(simple)));
+  return oneLine(typeof simple === 'string' ? simple : String(JSON.stringify(simple)));
 }
 
 /** Names and reasons come from peers: they must not move the cursor, start a line of their own, or colour the terminal. */

@@ -45,7 +45,7 @@ const SKEW_MS = 5 * 60_000;
 /** ub-common-name (RFC 5280 appendix A.1). */
 const MAX_COMMON_NAME = 64;
 
-const crypto = webcrypto as Crypto;
+const crypto: Crypto = webcrypto;
 x509.cryptoProvider.set(crypto);
 
 /**

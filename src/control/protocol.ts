@@ -1,0 +1,200 @@
+/**
+ * The control protocol: what travels over the control socket, as types. docs/CONTROL_PROTOCOL.md describes it for people.
+ *
+ * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
+ */
+import { ControlError, type WireError } from '../shared/errors.js';
+import type { CipherName, Role } from '../shared/native.js';
+
+export const CONTROL_VERSION = 1;
+
+/** Bytes, without the newline. Requests name an operation and a few arguments. */
+export const MAX_REQUEST_BYTES = 64 << 10;
+/** Bytes. A mapping of 100,000 pods is about 10 MB. */
+export const MAX_RESPONSE_BYTES = 256 << 20;
+
+export interface ControlRequest {
+  v: typeof CONTROL_VERSION;
+  /** chosen by the client, returned with the answer */
+  id: number;
+  op: string;
+  args: Record<string, unknown>;
+}
+
+export type ControlResponse =
+  | { v: typeof CONTROL_VERSION; id: number; ok: true; result: unknown }
+  /** id is null where the request could not be read */
+  | { v: typeof CONTROL_VERSION; id: number | null; ok: false; error: WireError };
+
+export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refused' | 'closed';
+
+export const FLOW_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext', 'refused', 'closed'];
+
+/** One connection, as `tlshubctl flows --json` shows it. Null: not known, or not yet. */
+export interface FlowReport {
+  /** of the socket, decimal */
+  cookie: string;
+  role: Role;
+  /** the side that connected */
+  src: string;
+  sport: number;
+  dst: string;
+  dport: number;
+  pid: number | null;
+  comm: string | null;
+  /** the pod at the peer's address, by the mapping */
+  pod: string | null;
+  /** the node name that the peer's certificate proved */
+  peerNode: string | null;
+  provider: string | null;
+  cipher: CipherName | null;
+  tlsVersion: string | null;
+  state: FlowState;
+  /** why it is in this state; empty if there is nothing to say */
+  reason: string;
+  /** from the connection being established to the gate opening */
+  holdMs: number | null;
+  negotiationMs: number | null;
+  installMs: number | null;
+  /** getsockopt(TCP_ULP) after the install: the kernel's own answer */
+  kernelUlp: string | null;
+}
+
+export interface RingReport {
+  name: string;
+  capacityBytes: number;
+  usedBytes: number;
+  /** records that found no room; each is accounted for, none is dropped silently */
+  overflows: number;
+}
+
+export interface ConfigErrorReport {
+  /** ISO 8601 */
+  at: string;
+  error: WireError;
+}
+
+export interface StatusReport {
+  version: string;
+  pid: number;
+  node: string;
+  mode: string;
+  providers: { name: string; libraryVersion: string; inFlight: number; queued: number }[];
+  policy: 'strict' | 'permissive';
+  cgroups: string[];
+  configFile: string;
+  /** pods and distinct networks in the mapping */
+  mapping: { pods: number; networks: number };
+  flows: Record<FlowState, number>;
+  events: { received: number; lost: number };
+  rings: RingReport[];
+  /** the gate's counters, by name */
+  gate: Record<string, number>;
+  /** true: pins of an earlier agent were taken over */
+  adopted: boolean;
+  lease: { ttlMs: number; guardianPid: number | null };
+  uptimeMs: number;
+  draining: boolean;
+  /** of the last reload that failed, null if the configuration in force is the newest that was tried */
+  lastConfigError: ConfigErrorReport | null;
+}
+
+export interface PodReport {
+  pod: string;
+  node: string;
+  addresses: string[];
+}
+
+/** Every operation with its arguments and result. New ones are added here first. */
+export interface ControlOperations {
+  status: { args: NoArgs; result: StatusReport };
+  flows: { args: NoArgs; result: FlowReport[] };
+  'mapping.get': { args: { pod: string }; result: PodReport };
+  'mapping.list': { args: NoArgs; result: PodReport[] };
+  'mode.get': { args: NoArgs; result: { mode: string } };
+}
+
+export type NoArgs = Record<string, never>;
+export type ControlOperation = keyof ControlOperations;
+
+/** What a supervisor plugs in. An operation without a handler is answered with TLSHUB_CONTROL_UNKNOWN_OP. */
+export type ControlHandlers = {
+  [Op in ControlOperation]?: (args: ControlOperations[Op]['args']) => Promise<ControlOperations[Op]['result']>;
+};
+
+/** Checks the arguments of each operation, so that handlers get what their type says. */
+export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknown>) => ControlOperations[Op]['args'] } =
+  {
+    status: none,
+    flows: none,
+    'mapping.get': (args) => ({ pod: text(args, 'pod') }),
+    'mapping.list': none,
+    'mode.get': none,
+  };
+
+function none(args: Record<string, unknown>): NoArgs {
+  const [name] = Object.keys(args);
+  if (name !== undefined) throw badArgs(`takes no argument "${name.slice(0, 60)}"`);
+  return {};
+}
+
+function text(args: Record<string, unknown>, name: string): string {
+  const value = args[name];
+  if (typeof value !== 'string' || value === '') throw badArgs(`needs "${name}", a text`);
+  return value;
+}
+
+function badArgs(detail: string): ControlError {
+  return new ControlError('TLSHUB_CONTROL_BAD_ARGS', `the operation ${detail}`);
+}
+
+/** @throws ControlError TLSHUB_CONTROL_PROTOCOL */
+export function parseRequest(line: string): ControlRequest {
+  const value = parseObject(line, 'the request');
+  const { v, id, op, args = {} } = value;
+  if (v !== CONTROL_VERSION)
+    throw malformed(`the request is of protocol version ${show(v)}; this is version ${CONTROL_VERSION}`);
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
+    throw malformed('the request has no id (a whole number)');
+  if (typeof op !== 'string') throw malformed('the request has no op (a text)');
+  if (!isObject(args)) throw malformed('args is not an object');
+  return { v, id, op, args };
+}
+
+/** @throws ControlError TLSHUB_CONTROL_PROTOCOL */
+export function parseResponse(line: string): ControlResponse {
+  const value = parseObject(line, 'the answer');
+  const { v, id, ok, result, error } = value;
+  if (v !== CONTROL_VERSION)
+    throw malformed(`the answer is of protocol version ${show(v)}; this is version ${CONTROL_VERSION}`);
+  if (ok === true && typeof id === 'number') return { v, id, ok, result };
+  if (ok === false && (typeof id === 'number' || id === null) && isObject(error)) {
+    const { code, message } = error;
+    if (typeof code === 'string' && typeof message === 'string')
+      return { v, id, ok, error: { ...error, code, message } };
+  }
+  throw malformed('the answer is neither a result nor an error');
+}
+
+function parseObject(line: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw malformed(`${what} is not JSON`);
+  }
+  if (!isObject(value)) throw malformed(`${what} is not an object`);
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function show(value: unknown): string {
+  return String(JSON.stringify(value)).slice(0, 40);
+}
+
+function malformed(detail: string): ControlError {
+  return new ControlError('TLSHUB_CONTROL_PROTOCOL', detail);
+}

@@ -1,0 +1,145 @@
+/**
+ * The supervisor's side of the control socket.
+ *
+ * A connection's requests are answered one after the other, and no more is read while one is under way: a client that floods, or does not
+ * read its answers, waits for itself. A line that is too long or no request is answered with an error, and the connection closed.
+ */
+import { createServer, type Socket } from 'node:net';
+import { ControlError, asTlshubError, fromWire, toWire } from '../shared/errors.js';
+import type { Logger } from '../logging/index.js';
+import { LineSplitter } from './lines.js';
+import {
+  ARGUMENTS,
+  CONTROL_VERSION,
+  MAX_REQUEST_BYTES,
+  parseRequest,
+  type ControlHandlers,
+  type ControlOperation,
+  type ControlResponse,
+} from './protocol.js';
+import { listen, prepareFolder, remove } from './socket-path.js';
+
+export interface ControlServerOptions {
+  /** absolute */
+  path: string;
+  handlers: ControlHandlers;
+  logger?: Logger;
+  /** replace a supervisor that still answers there */
+  takeOver?: boolean;
+  /** connections at once; more are closed. Default 32. */
+  maxConnections?: number;
+  /** a connection that says nothing for this long is closed. Default 60 s. */
+  idleMs?: number;
+}
+
+export interface ControlServer {
+  readonly path: string;
+  /** Stops listening, removes the socket and closes all connections. */
+  close(): Promise<void>;
+}
+
+/** @throws ControlError TLSHUB_CONTROL_SOCKET, PermissionError */
+export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
+  const { path, handlers, logger, takeOver = false, maxConnections = 32, idleMs = 60_000 } = options;
+  prepareFolder(path);
+  const connections = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+    // The client went away: nobody is left to tell.
+    socket.on('error', () => undefined);
+    socket.setTimeout(idleMs, () => socket.destroy());
+    serve(socket, handlers, logger).catch((error: unknown) => {
+      logger?.warning('control connection failed', { error });
+      socket.destroy();
+    });
+  });
+  server.maxConnections = maxConnections;
+  const inode = await listen(server, path, takeOver);
+  server.on('error', (error) => logger?.error('control socket', { error }));
+
+  return {
+    path,
+    close: () =>
+      new Promise((resolve) => {
+        remove(path, inode);
+        server.close(() => resolve());
+        for (const socket of connections) socket.destroy();
+      }),
+  };
+}
+
+async function serve(socket: Socket, handlers: ControlHandlers, logger: Logger | undefined): Promise<void> {
+  const splitter = new LineSplitter(MAX_REQUEST_BYTES);
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    const { lines, overlong } = splitter.push(chunk);
+    for (const line of lines) {
+      const { response, fatal } = await answer(line, handlers, logger);
+      await send(socket, response);
+      if (fatal) return void socket.end();
+    }
+    if (!overlong) continue;
+    const detail = `the request is longer than ${MAX_REQUEST_BYTES} bytes`;
+    await send(socket, failure(null, new ControlError('TLSHUB_CONTROL_PROTOCOL', detail)));
+    return void socket.end();
+  }
+  socket.end();
+}
+
+/** `fatal`: the client does not speak the protocol; what follows is not worth reading. */
+async function answer(
+  line: string,
+  handlers: ControlHandlers,
+  logger: Logger | undefined,
+): Promise<{ response: ControlResponse; fatal: boolean }> {
+  let id: number | null = null;
+  let known = false;
+  try {
+    const request = parseRequest(line);
+    id = request.id;
+    known = true;
+    const result = await dispatch(request.op, request.args, handlers);
+    logger?.debug('control request', { op: request.op });
+    return { response: { v: CONTROL_VERSION, id: request.id, ok: true, result }, fatal: false };
+  } catch (error) {
+    logger?.debug('control request failed', { error });
+    return { response: failure(id, error), fatal: !known };
+  }
+}
+
+async function dispatch(op: string, args: Record<string, unknown>, handlers: ControlHandlers): Promise<unknown> {
+  const handler = Object.hasOwn(handlers, op) && isOperation(op) ? handlers[op] : undefined;
+  if (handler === undefined || !isOperation(op)) {
+    throw new ControlError('TLSHUB_CONTROL_UNKNOWN_OP', `there is no operation "${op.slice(0, 60)}"`);
+  }
+  // TypeScript cannot see that handler and checker are of the same operation.
+  return (handler as (checked: unknown) => Promise<unknown>)(ARGUMENTS[op](args));
+}
+
+function isOperation(op: string): op is ControlOperation {
+  return Object.hasOwn(ARGUMENTS, op);
+}
+
+function failure(id: number | null, error: unknown): ControlResponse {
+  return { v: CONTROL_VERSION, id, ok: false, error: toWire(asTlshubError(error)) };
+}
+
+async function send(socket: Socket, response: ControlResponse): Promise<void> {
+  let line: string;
+  try {
+    line = JSON.stringify(response);
+  } catch (error) {
+    // A handler returned what JSON cannot carry, such as a bigint: our own mistake, but not one to die of.
+    line = JSON.stringify(failure(response.id, fromWire(toWire(error))));
+  }
+  if (socket.write(`${line}\n`) || socket.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const settle = (): void => {
+      socket.off('drain', settle);
+      socket.off('close', settle);
+      resolve();
+    };
+    socket.on('drain', settle);
+    socket.on('close', settle);
+  });
+}
