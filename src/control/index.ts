@@ -1,13 +1,11 @@
 export { ControlClient, controlRequest, type ControlClientOptions } from './client.js';
 export { startControlServer, type ControlServer, type ControlServerOptions } from './server.js';
-export {
-  FLOW_STATES,
-  type ConfigErrorReport,
-  type ControlHandlers,
-  type ControlOperations,
-  type FlowReport,
-  type FlowState,
-  type PodReport,
-  type RingReport,
-  type StatusReport,
+export type {
+  ConfigErrorReport,
+  ControlHandlers,
+  ControlOperations,
+  PodReport,
+  RingReport,
+  StatusReport,
 } from './protocol.js';
+export { FLOW_STATES, type FlowReport, type FlowState } from '../shared/flow.js';

@@ -21,7 +21,8 @@ export interface LogFields {
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
-  warning(message: string, fields?: LogFields): void;
+  /** level `warning` */
+  warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to each message. */
   child(fields: LogFields): Logger;
@@ -74,7 +75,7 @@ function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): L
   return {
     debug: write('debug'),
     info: write('info'),
-    warning: write('warning'),
+    warn: write('warning'),
     error: write('error'),
     child: (fields) => wrap(root, logger, { ...bound, ...fields }),
     setLevel: (level) => {
@@ -122,7 +123,7 @@ function errorText(error: unknown): string {
 
 function fieldText(value: unknown): string {
   const simple = plain(value, false);
-  return oneLine(typeof simple === 'string' ? simple : String(JSON.stringify(simple)));
+  return oneLine(typeof simple === 'string' ? simple : JSON.stringify(simple));
 }
 
 /** Names and reasons come from peers: they must not move the cursor, start a line of their own, or colour the terminal. */
