@@ -64,7 +64,7 @@ int egress(struct __sk_buff *skb)
 			return PASS;
 		if (sk)
 			f = bpf_sk_storage_get(&flows, sk, 0, 0);
-		if (f && (was_opened(f, TLSHUB_TX) || f->class == CLASS_PLAINTEXT))
+		if (f && (was_opened(f, TLSHUB_TX) || f->flow_class == CLASS_PLAINTEXT))
 			return PASS;
 	}
 	kind = read_segment(skb, &seg);

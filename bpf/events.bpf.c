@@ -27,7 +27,7 @@ static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 rol
 	f->generation = generation;
 	f->cookie = cookie;
 	f->role = role;
-	f->class = class;
+	f->flow_class = class;
 	f->created_ns = bpf_ktime_get_ns();
 	if (class == CLASS_REFUSED)
 		f->refused = REASON_NOT_MESH;
@@ -121,10 +121,10 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	read_tuple((struct sock *)tp, &tuple);
 	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(tuple.remote));
 	f->tuple = tuple;
-	if (f->class == CLASS_MESH && kernel_encrypts(tp))
+	if (f->flow_class == CLASS_MESH && kernel_encrypts(tp))
 		f->refused = REASON_UNSUPPORTED;
 	follow_state(ops);
-	if (s && s->emit_connect && f->class == CLASS_MESH)
+	if (s && s->emit_connect && f->flow_class == CLASS_MESH)
 		announce(ops, sk, EVENT_CONNECT, f);
 }
 
@@ -154,7 +154,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	/* The active side waits for its peer from now on; the passive side's time starts with accept(). */
 	if (role == ROLE_ACTIVE && s)
 		f->hold_until_ns = f->established_ns + s->hold_ns;
-	if (f->class == CLASS_PLAINTEXT)
+	if (f->flow_class == CLASS_PLAINTEXT)
 		count(COUNTER_PLAINTEXT_FLOWS);
 	follow_state(ops);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
@@ -284,7 +284,7 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 	s = get_settings();
 	f->hold_until_ns = bpf_ktime_get_ns() + (s ? s->hold_ns : 0);
 	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
-	if (f->class != CLASS_MESH)
+	if (f->flow_class != CLASS_MESH)
 		return 0;
 	fill_event(&e, EVENT_ACCEPTED, f);
 	fill_owner(&e, &owner);
@@ -342,7 +342,7 @@ int BPF_PROG(descriptor_close, struct file *file)
 	if (is_agent(bpf_get_current_task_btf()))
 		return 0;
 	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
-	if (!f || f->class != CLASS_MESH || is_secured(f))
+	if (!f || f->flow_class != CLASS_MESH || is_secured(f))
 		return 0;
 	current_owner(&owner, sock);
 	fill_event(&e, EVENT_CLOSING, f);

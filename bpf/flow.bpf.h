@@ -165,7 +165,7 @@ static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const
 	e->established_ns = f->established_ns;
 	e->fd = -1;
 	e->role = f->role;
-	e->class = f->class;
+	e->flow_class = f->flow_class;
 	e->reason = f->refused;
 	e->iss = f->iss;
 	e->irs = f->irs;

@@ -236,18 +236,18 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
 		return 0;
 	read_tuple(sk, &fresh.tuple);
-	fresh.class = classify(fresh.tuple.remote);
+	fresh.flow_class = classify(fresh.tuple.remote);
 	fresh.cookie = bpf_get_socket_cookie(sk);
 	fresh.generation = 1;
 	fresh.created_ns = fresh.established_ns = bpf_ktime_get_ns();
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (fresh.class == CLASS_MESH && tp) {
+	if (fresh.flow_class == CLASS_MESH && tp) {
 		encrypts = kernel_encrypts(tp);
 		fresh.open_tx = !!(encrypts & TLSHUB_TX);
 		fresh.open_rx = !!(encrypts & TLSHUB_RX);
 	}
 	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
-	if (fresh.class == CLASS_PLAINTEXT || (encrypts & dir))
+	if (fresh.flow_class == CLASS_PLAINTEXT || (encrypts & dir))
 		return 0;
 	if (!f) {
 		count(COUNTER_STORAGE_FAILED);
@@ -266,7 +266,7 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call
 			return 0;
 		return unknown(ctx, sk, dir);
 	}
-	if (was_opened(f, dir) || f->class == CLASS_PLAINTEXT)
+	if (was_opened(f, dir) || f->flow_class == CLASS_PLAINTEXT)
 		return 0;
 	return hold(ctx, sk, f, dir, kind);
 }
@@ -373,7 +373,7 @@ int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
 	if (ret || !sock->sk || how == SHUT_RDWR)
 		return ret;
 	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
-	if (!f || f->class == CLASS_PLAINTEXT || is_secured(f))
+	if (!f || f->flow_class == CLASS_PLAINTEXT || is_secured(f))
 		return 0;
 	ret = hold(ctx, sock->sk, f, TLSHUB_TX, CALL_SHUTDOWN);
 	return ret == -ECONNRESET ? 0 : ret; /* refused: what is left is to let the program tidy up */
@@ -383,7 +383,7 @@ static __always_inline struct tlshub_flow *mesh_flow(struct socket *sock)
 {
 	struct tlshub_flow *f = sock->sk ? bpf_sk_storage_get(&flows, sock->sk, 0, 0) : NULL;
 
-	return f && f->class == CLASS_MESH ? f : NULL;
+	return f && f->flow_class == CLASS_MESH ? f : NULL;
 }
 
 /* It maps the receive queue's raw bytes into the program, even under kTLS. */

@@ -58,7 +58,7 @@ struct tlshub_flow {
 	__u64 last_held_ns;
 	__u32 generation; /* counts connects of this socket: verdicts of an earlier one do not count */
 	__u32 role;
-	__u32 class;
+	__u32 flow_class;
 	__u32 refused; /* tlshub_reason, sticky */
 	__u32 iss;     /* our initial sequence number, host order */
 	__u32 irs;     /* the peer's */
@@ -179,7 +179,7 @@ struct tlshub_event {
 	__u32 tgid;
 	__s32 fd;
 	__u32 role;
-	__u32 class;
+	__u32 flow_class;
 	__u32 reason;
 	__u32 iss;
 	__u32 irs;

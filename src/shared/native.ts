@@ -51,6 +51,7 @@ export interface GateFds {
   verdicts: number;
   owners: number;
   stops: number;
+  userStops: number;
   leases: number;
   settings: number;
   mesh: number;
@@ -92,6 +93,8 @@ export interface InstallResult {
   /** processes that stood still for this flow and were continued */
   continued: number;
   installNs: bigint;
+  /** CLOCK_MONOTONIC when both directions were open */
+  openedNs: bigint;
 }
 
 export interface RefuseResult {
@@ -119,6 +122,13 @@ export interface ProbeResult {
   remedy: string;
 }
 
+export interface TakenSocket {
+  /** ours to close */
+  fd: number;
+  /** false: the connection has left ESTABLISHED, so that it can carry no TLS any more (a FIN came before the program accepted it) */
+  live: boolean;
+}
+
 /** Opaque handles; they free themselves, `closeReader` only does it earlier. */
 export type ReaderHandle = { readonly __reader: unique symbol };
 export type LeaseHandle = { readonly __lease: unique symbol };
@@ -129,16 +139,17 @@ export interface KernelAddon {
   abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
   probe(): ProbeResult[];
 
+  /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
   openGate(options: GateOptions): Gate;
   updateSettings(settingsFd: number, settings: GateSettings): void;
-  /** Marks this process as the agent, whose calls the gate lets through. */
-  exemptSelf(agentsFd: number): void;
-  attachCgroup(gate: Gate, path: string): void;
+  attachCgroup(path: string): void;
   /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
   replaceMesh(meshFd: number, entries: MeshEntry[]): void;
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
-  detachGate(gate: Gate): void;
+  detachGate(): void;
+  /** Takes the pins of a dead agent away: its gate opens. Returns how many there were. */
+  releasePins(pinDir: string): number;
 
   /** Renews the agent's lease from a native thread. */
   startLease(leasesFd: number, ttlMs: number, everyMs: number): LeaseHandle;
@@ -146,7 +157,12 @@ export interface KernelAddon {
 
   openReader(eventsFd: number, pagesPerCpu: number): ReaderHandle;
   /** Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`. */
-  pollReader(reader: ReaderHandle, ring: SharedArrayBuffer, timeoutMs: number): { records: number; lost: number };
+  pollReader(reader: ReaderHandle, ring: SharedArrayBuffer, timeoutMs: number): {
+    records: number;
+    lost: number;
+    /** the ring has no room: what is left stays in the perf buffer */
+    full: boolean;
+  };
   /** Makes a blocked pollReader return; callable from another thread by way of the eventfd number that openReader's thread shared. */
   wakeFd(reader: ReaderHandle): number;
   wake(fd: number): void;
@@ -157,11 +173,16 @@ export interface KernelAddon {
    * Attaches the "tls" ULP at once. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
    * ULP or keys are not ours), TLSHUB_SYS.
    */
-  takeSocket(owner: SocketOwner): number;
+  takeSocket(owner: SocketOwner): TakenSocket;
   closeSocket(fd: number): void;
   readFlow(flowsFd: number, fd: number): FlowRecord;
   install(fds: GateFds, request: InstallRequest): InstallResult;
   refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
+  /**
+   * Shuts the gate for good and continues who stood still (returns how many), but lets the connection end by itself: the peer's FIN
+   * without one byte before it is still to be read by the program.
+   */
+  forbid(fds: GateFds, fd: number, cookie: bigint, generation: number): number;
   /** Ends a connection nobody handed us a descriptor of. */
   destroyByTuple(tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number }, cookie: bigint): boolean;
   continueStopped(fds: GateFds, cookie: bigint): number;

@@ -1,0 +1,489 @@
+// tlshub_kernel.node: src/shared/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
+#include <napi.h>
+#include <time.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "../domain/error.h"
+#include "../domain/flow_ops.h"
+#include "../domain/gate.h"
+#include "../domain/lease.h"
+#include "../domain/perf_reader.h"
+#include "../domain/probe.h"
+#include "../domain/remote_socket.h"
+#include "../domain/sock_diag.h"
+
+namespace {
+
+using Napi::CallbackInfo;
+using Napi::Env;
+using Napi::Object;
+using Napi::Value;
+
+// Domain errors become JavaScript errors with code, errno and syscall.
+Napi::Error toJs(Env env, const std::exception& error) {
+  Napi::Error js = Napi::Error::New(env, error.what());
+  if (auto* coded = dynamic_cast<const tlshub::CodedError*>(&error)) js.Set("code", Napi::String::New(env, coded->code()));
+  if (auto* sys = dynamic_cast<const tlshub::SysError*>(&error)) {
+    js.Set("errno", Napi::Number::New(env, sys->err()));
+    js.Set("syscall", Napi::String::New(env, sys->syscall()));
+  }
+  return js;
+}
+
+template <Value (*Function)(const CallbackInfo&)>
+Value guarded(const CallbackInfo& info) {
+  try {
+    return Function(info);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw toJs(info.Env(), error);
+  }
+}
+
+[[noreturn]] void wrongArgument(Env env, const std::string& what) { throw Napi::TypeError::New(env, what); }
+
+uint32_t toU32(const Value& value, const char* name) {
+  if (!value.IsNumber()) wrongArgument(value.Env(), std::string(name) + " must be a number");
+  return value.As<Napi::Number>().Uint32Value();
+}
+
+int toInt(const Value& value, const char* name) {
+  if (!value.IsNumber()) wrongArgument(value.Env(), std::string(name) + " must be a number");
+  return value.As<Napi::Number>().Int32Value();
+}
+
+uint64_t toU64(const Value& value, const char* name) {
+  if (!value.IsBigInt()) wrongArgument(value.Env(), std::string(name) + " must be a bigint");
+  bool lossless;
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+bool toBool(const Value& value, const char* name) {
+  if (!value.IsBoolean()) wrongArgument(value.Env(), std::string(name) + " must be a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::string toText(const Value& value, const char* name) {
+  if (!value.IsString()) wrongArgument(value.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Object toObject(const Value& value, const char* name) {
+  if (!value.IsObject()) wrongArgument(value.Env(), std::string(name) + " must be an object");
+  return value.As<Object>();
+}
+
+const uint8_t* toBytes(const Value& value, size_t length, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+      value.As<Napi::Uint8Array>().ByteLength() != length)
+    wrongArgument(value.Env(), std::string(name) + " must be " + std::to_string(length) + " bytes");
+  return value.As<Napi::Uint8Array>().Data();
+}
+
+Napi::BigInt big(Env env, uint64_t value) { return Napi::BigInt::New(env, value); }
+
+template <typename T>
+Value handle(Env env, T* object) {
+  return Napi::External<T>::New(env, object, [](Env, T* dead) { delete dead; });
+}
+
+// A closed handle keeps its box and loses what was in it.
+template <typename T>
+using Box = std::unique_ptr<T>;
+
+template <typename T>
+T& unbox(const Value& value, const char* name) {
+  if (!value.IsExternal()) wrongArgument(value.Env(), std::string(name) + " must be a handle");
+  Box<T>& box = *value.As<Napi::External<Box<T>>>().Data();
+  if (!box) wrongArgument(value.Env(), std::string(name) + " is closed");
+  return *box;
+}
+
+// The gate is one a process: its descriptors are what the other threads use.
+Box<tlshub::Gate> theGate;
+
+tlshub::GateSettings readSettings(const Object& from) {
+  tlshub::GateSettings settings = {};
+  settings.holdMs = toU32(from.Get("holdMs"), "holdMs");
+  settings.silentPeerMs = toU32(from.Get("silentPeerMs"), "silentPeerMs");
+  settings.permissive = toText(from.Get("policy"), "policy") == "permissive";
+  settings.emitConnect = toBool(from.Get("emitConnect"), "emitConnect");
+  return settings;
+}
+
+std::vector<tlshub::MeshEntry> readMesh(const Value& value) {
+  if (!value.IsArray()) wrongArgument(value.Env(), "mesh must be an array");
+  Napi::Array array = value.As<Napi::Array>();
+  std::vector<tlshub::MeshEntry> mesh(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Napi::HandleScope scope(value.Env());
+    Object entry = toObject(array.Get(i), "mesh entry");
+    std::memcpy(mesh[i].addr, toBytes(entry.Get("addr"), 16, "addr"), 16);
+    mesh[i].prefix = toU32(entry.Get("prefix"), "prefix");
+    if (mesh[i].prefix > 128) wrongArgument(value.Env(), "prefix must be at most 128");
+    mesh[i].local = toBool(entry.Get("local"), "local");
+  }
+  return mesh;
+}
+
+tlshub::FlowMaps readMaps(const Value& value) {
+  Object fds = toObject(value, "fds");
+  return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"), toInt(fds.Get("stops"), "stops"),
+          toInt(fds.Get("userStops"), "userStops")};
+}
+
+Value openGate(const CallbackInfo& info) {
+  Env env = info.Env();
+  if (theGate) wrongArgument(env, "this process has a gate already");
+  Object from = toObject(info[0], "options");
+  tlshub::Gate::Options options;
+  options.objectPath = toText(from.Get("objectPath"), "objectPath");
+  options.pinDir = toText(from.Get("pinDir"), "pinDir");
+  options.settings = readSettings(toObject(from.Get("settings"), "settings"));
+  options.mesh = readMesh(from.Get("mesh"));
+  Napi::Array cgroups = from.Get("cgroups").As<Napi::Array>();
+  for (uint32_t i = 0; i < cgroups.Length(); i++) options.cgroups.push_back(toText(cgroups.Get(i), "cgroup"));
+  theGate = std::make_unique<tlshub::Gate>(options);
+
+  Object fds = Object::New(env);
+  const char* const names[][2] = {{"flows", "flows"},       {"verdicts", "verdicts"}, {"owners", "owners"},   {"stops", "stops"},
+                                  {"userStops", "user_stops"}, {"leases", "leases"},  {"settings", "settings"}, {"mesh", "mesh"},
+                                  {"events", "events"},     {"counters", "counters"}, {"agents", "agents"},   {"sweepLink", "sweep"}};
+  for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
+  Object gate = Object::New(env);
+  gate.Set("fds", fds);
+  gate.Set("adopted", Napi::Boolean::New(env, theGate->adopted()));
+  return gate;
+}
+
+Value updateSettings(const CallbackInfo& info) {
+  tlshub::writeSettings(toInt(info[0], "settingsFd"), readSettings(toObject(info[1], "settings")));
+  return info.Env().Undefined();
+}
+
+Value attachCgroup(const CallbackInfo& info) {
+  if (!theGate) wrongArgument(info.Env(), "there is no gate");
+  theGate->attachCgroup(toText(info[0], "path"));
+  return info.Env().Undefined();
+}
+
+Value detachGate(const CallbackInfo& info) {
+  if (theGate) theGate->detach();
+  theGate.reset();
+  return info.Env().Undefined();
+}
+
+Value releasePins(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tlshub::releasePins(toText(info[0], "pinDir")));
+}
+
+Value replaceMesh(const CallbackInfo& info) {
+  tlshub::replaceMesh(toInt(info[0], "meshFd"), readMesh(info[1]));
+  return info.Env().Undefined();
+}
+
+Value counters(const CallbackInfo& info) {
+  Object result = Object::New(info.Env());
+  for (auto& [name, value] : tlshub::readCounters(toInt(info[0], "countersFd")))
+    result.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value)));
+  return result;
+}
+
+Value startLease(const CallbackInfo& info) {
+  return handle(info.Env(), new Box<tlshub::Lease>(std::make_unique<tlshub::Lease>(
+                                toInt(info[0], "leasesFd"), toU32(info[1], "ttlMs"), toU32(info[2], "everyMs"))));
+}
+
+Value stopLease(const CallbackInfo& info) {
+  unbox<tlshub::Lease>(info[0], "lease");
+  info[0].As<Napi::External<Box<tlshub::Lease>>>().Data()->reset();
+  return info.Env().Undefined();
+}
+
+Value openReader(const CallbackInfo& info) {
+  return handle(info.Env(), new Box<tlshub::PerfReader>(std::make_unique<tlshub::PerfReader>(toInt(info[0], "eventsFd"),
+                                                                                            toU32(info[1], "pagesPerCpu"))));
+}
+
+// N-API knows no SharedArrayBuffer, but it does know typed arrays over one.
+Napi::Int32Array viewOf(const Value& buffer) {
+  if (!buffer.IsObject()) wrongArgument(buffer.Env(), "ring must be a SharedArrayBuffer");
+  return buffer.Env().Global().Get("Int32Array").As<Napi::Function>().New({buffer}).As<Napi::Int32Array>();
+}
+
+Value pollReader(const CallbackInfo& info) {
+  Napi::Int32Array view = viewOf(info[1]);
+  tlshub::RingProducer ring(view.Data(), view.ByteLength());
+  auto result = unbox<tlshub::PerfReader>(info[0], "reader").poll(ring, toInt(info[2], "timeoutMs"));
+  Object object = Object::New(info.Env());
+  object.Set("records", Napi::Number::New(info.Env(), result.records));
+  object.Set("lost", Napi::Number::New(info.Env(), static_cast<double>(result.lost)));
+  object.Set("full", Napi::Boolean::New(info.Env(), result.full));
+  return object;
+}
+
+Value wakeFd(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), unbox<tlshub::PerfReader>(info[0], "reader").wakeFd());
+}
+
+Value wake(const CallbackInfo& info) {
+  uint64_t one = 1;
+  if (write(toInt(info[0], "fd"), &one, sizeof(one)) < 0) throw tlshub::SysError("write", "cannot wake the event reader");
+  return info.Env().Undefined();
+}
+
+Value closeReader(const CallbackInfo& info) {
+  unbox<tlshub::PerfReader>(info[0], "reader");
+  info[0].As<Napi::External<Box<tlshub::PerfReader>>>().Data()->reset();
+  return info.Env().Undefined();
+}
+
+Value takeSocket(const CallbackInfo& info) {
+  Object from = toObject(info[0], "owner");
+  tlshub::SocketOwner owner = {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"), toU64(from.Get("inode"), "inode"),
+                               toU64(from.Get("cookie"), "cookie")};
+  tlshub::Fd fd = tlshub::duplicate(owner);
+  Object result = Object::New(info.Env());
+  result.Set("live", Napi::Boolean::New(info.Env(), tlshub::attachTlsUlp(fd.get())));
+  result.Set("fd", Napi::Number::New(info.Env(), fd.release()));
+  return result;
+}
+
+Value closeSocket(const CallbackInfo& info) {
+  close(toInt(info[0], "fd"));
+  return info.Env().Undefined();
+}
+
+Value readFlow(const CallbackInfo& info) {
+  Env env = info.Env();
+  tlshub_flow flow = tlshub::readFlow(toInt(info[0], "flowsFd"), toInt(info[1], "fd"));
+  Object result = Object::New(env);
+  result.Set("cookie", big(env, flow.cookie));
+  result.Set("generation", Napi::Number::New(env, flow.generation));
+  result.Set("role", Napi::String::New(env, flow.role == ROLE_ACTIVE ? "active" : "passive"));
+  result.Set("establishedNs", big(env, flow.established_ns));
+  result.Set("firstHeldNs", big(env, flow.first_held_ns));
+  result.Set("refused", Napi::Number::New(env, flow.refused));
+  result.Set("heldCalls", Napi::Number::New(env, flow.held_calls));
+  result.Set("agentTx", Napi::Number::New(env, flow.agent_tx));
+  return result;
+}
+
+tlshub::Cipher toCipher(const Value& value) {
+  std::string name = toText(value, "cipher");
+  if (name == "TLS_AES_128_GCM_SHA256") return tlshub::Cipher::kAes128Gcm;
+  if (name == "TLS_AES_256_GCM_SHA384") return tlshub::Cipher::kAes256Gcm;
+  if (name == "TLS_CHACHA20_POLY1305_SHA256") return tlshub::Cipher::kChaCha20Poly1305;
+  wrongArgument(value.Env(), "no such cipher: " + name);
+}
+
+uint64_t monotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
+Value install(const CallbackInfo& info) {
+  Env env = info.Env();
+  uint64_t begun = monotonicNs();
+  tlshub::FlowMaps maps = readMaps(info[0]);
+  Object from = toObject(info[1], "request");
+  int fd = toInt(from.Get("fd"), "fd");
+  tlshub::Cipher cipher = toCipher(from.Get("cipher"));
+  size_t length = tlshub::keyBytes(cipher);
+  tlshub::Installation what = {
+      toU64(from.Get("cookie"), "cookie"),
+      toU32(from.Get("generation"), "generation"),
+      {cipher, toBytes(from.Get("txKey"), length, "txKey"), toBytes(from.Get("txIv"), 12, "txIv"),
+       toU64(from.Get("txSequence"), "txSequence")},
+      {cipher, toBytes(from.Get("rxKey"), length, "rxKey"), toBytes(from.Get("rxIv"), 12, "rxIv"),
+       toU64(from.Get("rxSequence"), "rxSequence")},
+      toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent"),
+      toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
+  };
+  tlshub::Installed done = tlshub::install(maps, fd, what);
+  uint64_t opened = monotonicNs();
+  Object result = Object::New(env);
+  result.Set("kernelUlp", Napi::String::New(env, done.ulp));
+  result.Set("kernelCipher", Napi::String::New(env, done.cipher));
+  result.Set("kernelVersion", Napi::String::New(env, done.version));
+  result.Set("continued", Napi::Number::New(env, done.continued));
+  result.Set("installNs", big(env, opened - begun));
+  result.Set("openedNs", big(env, opened));
+  return result;
+}
+
+Value refuse(const CallbackInfo& info) {
+  Env env = info.Env();
+  tlshub::Refused done = tlshub::refuse(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
+                                        toU32(info[3], "generation"), toU32(info[4], "tgid"));
+  static const char* const by[] = {"disconnect", "sock_destroy", "already-closed"};
+  Object result = Object::New(env);
+  result.Set("by", Napi::String::New(env, by[static_cast<int>(done.by)]));
+  result.Set("discardedBytes", Napi::Number::New(env, done.discarded));
+  result.Set("continued", Napi::Number::New(env, done.continued));
+  return result;
+}
+
+Value forbid(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tlshub::forbid(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
+                                                      toU32(info[3], "generation")));
+}
+
+Value destroyByTuple(const CallbackInfo& info) {
+  Object from = toObject(info[0], "tuple");
+  tlshub::Tuple tuple = {};
+  std::memcpy(tuple.local, toBytes(from.Get("local"), 16, "local"), 16);
+  std::memcpy(tuple.remote, toBytes(from.Get("remote"), 16, "remote"), 16);
+  tuple.localPort = static_cast<uint16_t>(toU32(from.Get("lport"), "lport"));
+  tuple.remotePort = static_cast<uint16_t>(toU32(from.Get("rport"), "rport"));
+  return Napi::Boolean::New(info.Env(), tlshub::destroySocket(tuple, toU64(info[1], "cookie")));
+}
+
+Value continueStopped(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tlshub::continueStopped(readMaps(info[0]), toU64(info[1], "cookie")));
+}
+
+Value sweep(const CallbackInfo& info) {
+  std::string records = tlshub::readSweep(toInt(info[0], "sweepLinkFd"));
+  return Napi::Buffer<char>::Copy(info.Env(), records.data(), records.size());
+}
+
+Value probeAll(const CallbackInfo& info) {
+  Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (const tlshub::ProbeResult& each : tlshub::probe()) {
+    Object result = Object::New(env);
+    result.Set("name", Napi::String::New(env, each.name));
+    result.Set("ok", Napi::Boolean::New(env, each.ok));
+    result.Set("detail", Napi::String::New(env, each.detail));
+    result.Set("remedy", Napi::String::New(env, each.remedy));
+    list.Set(list.Length(), result);
+  }
+  return list;
+}
+
+// The layout this addon was compiled with, in the form of dist/bpf/abi.json.
+Value abi(const CallbackInfo& info) {
+  Env env = info.Env();
+  Object all = Object::New(env);
+  Object fields;
+  auto begin = [&](const char* name, size_t size) {
+    Object entry = Object::New(env);
+    fields = Object::New(env);
+    entry.Set("size", Napi::Number::New(env, static_cast<double>(size)));
+    entry.Set("fields", fields);
+    all.Set(name, entry);
+  };
+  auto field = [&](const char* name, size_t offset, size_t size) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair.Set(0u, Napi::Number::New(env, static_cast<double>(offset)));
+    pair.Set(1u, Napi::Number::New(env, static_cast<double>(size)));
+    fields.Set(name, pair);
+  };
+#define BEGIN(type) begin(#type, sizeof(type))
+#define FIELD(type, name) field(#name, offsetof(type, name), sizeof(type::name))
+  BEGIN(tlshub_tuple);
+  FIELD(tlshub_tuple, local);
+  FIELD(tlshub_tuple, remote);
+  FIELD(tlshub_tuple, lport);
+  FIELD(tlshub_tuple, rport);
+  BEGIN(tlshub_flow);
+  FIELD(tlshub_flow, cookie);
+  FIELD(tlshub_flow, created_ns);
+  FIELD(tlshub_flow, established_ns);
+  FIELD(tlshub_flow, hold_until_ns);
+  FIELD(tlshub_flow, first_held_ns);
+  FIELD(tlshub_flow, last_held_ns);
+  FIELD(tlshub_flow, generation);
+  FIELD(tlshub_flow, role);
+  FIELD(tlshub_flow, flow_class);
+  FIELD(tlshub_flow, refused);
+  FIELD(tlshub_flow, iss);
+  FIELD(tlshub_flow, irs);
+  FIELD(tlshub_flow, agent_tx);
+  FIELD(tlshub_flow, keyed);
+  FIELD(tlshub_flow, keyed_tx_off);
+  FIELD(tlshub_flow, keyed_rx_off);
+  FIELD(tlshub_flow, held_calls);
+  FIELD(tlshub_flow, stop_tgid);
+  FIELD(tlshub_flow, stop_many);
+  FIELD(tlshub_flow, open_tx);
+  FIELD(tlshub_flow, open_rx);
+  FIELD(tlshub_flow, held_tgid);
+  FIELD(tlshub_flow, tuple);
+  BEGIN(tlshub_owner);
+  FIELD(tlshub_owner, start_boottime);
+  FIELD(tlshub_owner, inode);
+  FIELD(tlshub_owner, tgid);
+  FIELD(tlshub_owner, fd);
+  FIELD(tlshub_owner, comm);
+  BEGIN(tlshub_event);
+  FIELD(tlshub_event, kind);
+  FIELD(tlshub_event, generation);
+  FIELD(tlshub_event, time_ns);
+  FIELD(tlshub_event, cookie);
+  FIELD(tlshub_event, inode);
+  FIELD(tlshub_event, start_boottime);
+  FIELD(tlshub_event, established_ns);
+  FIELD(tlshub_event, tgid);
+  FIELD(tlshub_event, fd);
+  FIELD(tlshub_event, role);
+  FIELD(tlshub_event, flow_class);
+  FIELD(tlshub_event, reason);
+  FIELD(tlshub_event, iss);
+  FIELD(tlshub_event, irs);
+  FIELD(tlshub_event, wait_ms);
+  FIELD(tlshub_event, refs);
+  FIELD(tlshub_event, blocking);
+  FIELD(tlshub_event, tuple);
+  FIELD(tlshub_event, comm);
+  BEGIN(tlshub_socket);
+  FIELD(tlshub_socket, sk_state);
+  FIELD(tlshub_socket, encrypts);
+  FIELD(tlshub_socket, verdict_flags);
+  BEGIN(tlshub_sweep);
+  FIELD(tlshub_sweep, flow);
+  FIELD(tlshub_sweep, owner);
+  FIELD(tlshub_sweep, socket);
+#undef BEGIN
+#undef FIELD
+  return all;
+}
+
+Object initialise(Env env, Object exports) {
+  auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
+  add("abi", guarded<abi>);
+  add("probe", guarded<probeAll>);
+  add("openGate", guarded<openGate>);
+  add("updateSettings", guarded<updateSettings>);
+  add("attachCgroup", guarded<attachCgroup>);
+  add("replaceMesh", guarded<replaceMesh>);
+  add("counters", guarded<counters>);
+  add("detachGate", guarded<detachGate>);
+  add("releasePins", guarded<releasePins>);
+  add("startLease", guarded<startLease>);
+  add("stopLease", guarded<stopLease>);
+  add("openReader", guarded<openReader>);
+  add("pollReader", guarded<pollReader>);
+  add("wakeFd", guarded<wakeFd>);
+  add("wake", guarded<wake>);
+  add("closeReader", guarded<closeReader>);
+  add("takeSocket", guarded<takeSocket>);
+  add("closeSocket", guarded<closeSocket>);
+  add("readFlow", guarded<readFlow>);
+  add("install", guarded<install>);
+  add("refuse", guarded<refuse>);
+  add("forbid", guarded<forbid>);
+  add("destroyByTuple", guarded<destroyByTuple>);
+  add("continueStopped", guarded<continueStopped>);
+  add("sweep", guarded<sweep>);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(tlshub_kernel, initialise)

@@ -1,0 +1,33 @@
+// Failures that cross into JavaScript as coded errors: {code, errno, syscall, message}.
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace tlshub {
+
+class CodedError : public std::runtime_error {
+ public:
+  CodedError(std::string code, const std::string& message) : std::runtime_error(message), code_(std::move(code)) {}
+  const std::string& code() const { return code_; }
+
+ private:
+  std::string code_;
+};
+
+// A system call that failed, with errno as it was.
+class SysError : public CodedError {
+ public:
+  SysError(std::string syscall, const std::string& what, int err = errno)
+      : CodedError("TLSHUB_SYS", what + ": " + syscall + ": " + std::strerror(err)), syscall_(std::move(syscall)), err_(err) {}
+  const std::string& syscall() const { return syscall_; }
+  int err() const { return err_; }
+
+ private:
+  std::string syscall_;
+  int err_;
+};
+
+}  // namespace tlshub

@@ -1,0 +1,148 @@
+#include "flow_ops.h"
+
+#include <bpf/bpf.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "error.h"
+#include "fd.h"
+#include "remote_socket.h"
+#include "sock_diag.h"
+
+namespace tlshub {
+namespace {
+
+void writeVerdict(const FlowMaps& maps, int fd, uint32_t generation, uint32_t flags) {
+  tlshub_verdict verdict = {generation, flags};
+  if (bpf_map_update_elem(maps.verdicts, &fd, &verdict, BPF_ANY)) throw SysError("bpf", "cannot write the flow's verdict");
+}
+
+bool continueProcess(const FlowMaps& maps, uint32_t tgid, uint64_t startBoottime) {
+  // pidfd first, then the start time: a number that is used again after this check cannot be the one signalled.
+  Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, tgid, 0)));
+  if (!pidfd || !isProcess(tgid, startBoottime)) return false;
+  uint64_t userStop = 0;
+  if (!bpf_map_lookup_elem(maps.userStops, &tgid, &userStop) && userStop == startBoottime) return false;
+  return syscall(SYS_pidfd_send_signal, pidfd.get(), SIGCONT, nullptr, 0) == 0;
+}
+
+bool continueOne(const FlowMaps& maps, const tlshub_stop_key& key) {
+  tlshub_stop stop = {};
+  if (bpf_map_lookup_elem(maps.stops, &key, &stop)) return false;
+  bpf_map_delete_elem(maps.stops, &key);
+  return continueProcess(maps, key.tgid, stop.start_boottime);
+}
+
+int continueFor(const FlowMaps& maps, const tlshub_flow& flow) {
+  if (!flow.stop_tgid) return 0;
+  if (flow.stop_many) return continueStopped(maps, flow.cookie);
+  return continueOne(maps, {flow.cookie, flow.stop_tgid, 0});
+}
+
+// Setting an option to the value it has runs sk_write_space(): writers asleep in poll or epoll look again.
+void wakeWriters(int fd) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &length) ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value)))
+    throw SysError("setsockopt", "cannot wake the program");
+}
+
+uint32_t discardQueued(int fd) {
+  uint32_t total = 0;
+  int queued = 0;
+  char sink[4096];
+  while (!ioctl(fd, SIOCINQ, &queued) && queued > 0) {
+    ssize_t n = recv(fd, sink, std::min<size_t>(sizeof(sink), static_cast<size_t>(queued)), MSG_DONTWAIT);
+    if (n <= 0) break;
+    total += static_cast<uint32_t>(n);
+  }
+  return total;
+}
+
+}  // namespace
+
+tlshub_flow readFlow(int flowsFd, int fd) {
+  tlshub_flow flow = {};
+  if (bpf_map_lookup_elem(flowsFd, &fd, &flow)) throw SysError("bpf", "the socket has no flow state");
+  return flow;
+}
+
+Installed install(const FlowMaps& maps, int fd, const Installation& what) {
+  tlshub_flow before = readFlow(maps.flows, fd);
+  if (before.generation != what.generation || before.cookie != what.cookie)
+    throw CodedError("TLSHUB_INSTALL", "the socket has connected anew since: these keys are not its");
+  if (before.refused) throw CodedError("TLSHUB_INSTALL", "the gate has refused the flow meanwhile");
+  if (hasKeys(fd)) throw CodedError("TLSHUB_INSTALL", "the socket has kTLS keys already: a second key would reuse nonces");
+
+  // Armed before the key is set, so that the kernel's own bit opens the gate and no wake-up falls in between.
+  writeVerdict(maps, fd, what.generation, TLSHUB_RX);
+  setTlsRx(fd, what.rx);
+  setTlsTx(fd, what.tx);
+
+  tlshub_flow keyed = readFlow(maps.flows, fd);
+  if (keyed.keyed != (TLSHUB_TX | TLSHUB_RX))
+    throw CodedError("TLSHUB_INSTALL", "the gate did not see both keys being set: its hook on setsockopt is missing");
+  if (keyed.keyed_tx_off != what.handshakeSent || keyed.keyed_rx_off != what.handshakeReceived)
+    throw CodedError("TLSHUB_INSTALL",
+                     "bytes passed that were not the handshake's: sent " + std::to_string(keyed.keyed_tx_off) + " of " +
+                         std::to_string(what.handshakeSent) + ", read " + std::to_string(keyed.keyed_rx_off) + " of " +
+                         std::to_string(what.handshakeReceived));
+  writeVerdict(maps, fd, what.generation, TLSHUB_RX | TLSHUB_TX);
+  wakeWriters(fd);
+
+  Installed result;
+  result.continued = continueFor(maps, readFlow(maps.flows, fd));
+  KernelTls tls = readBack(fd);
+  result.ulp = ulpOf(fd);
+  result.cipher = tls.cipher;
+  result.version = tls.version;
+  return result;
+}
+
+int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
+  return continueStopped(maps, cookie);
+}
+
+Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {
+  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
+  Refused result = {RefusedBy::kAlreadyClosed, 0, 0};
+  tcp_info info = {};
+  socklen_t length = sizeof(info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) throw SysError("getsockopt", "cannot read TCP_INFO");
+  if (info.tcpi_state != TCP_CLOSE) {
+    // A disconnect resets the connection and empties its queue. Kernels with commit 5071a1e606b3 refuse it once the ULP is there.
+    sockaddr unspecified = {};
+    unspecified.sa_family = AF_UNSPEC;
+    if (!connect(fd, &unspecified, sizeof(unspecified)))
+      result.by = RefusedBy::kDisconnect;
+    else if (destroySocket(fd, tgid))
+      result.by = RefusedBy::kSockDestroy;
+  }
+  result.discarded = discardQueued(fd);
+  result.continued = continueStopped(maps, cookie);
+  return result;
+}
+
+int continueStopped(const FlowMaps& maps, uint64_t cookie) {
+  std::vector<tlshub_stop_key> keys;
+  tlshub_stop_key key, next;
+  for (void* from = nullptr; !bpf_map_get_next_key(maps.stops, from, &next); from = &key) {
+    key = next;
+    if (key.cookie == cookie) keys.push_back(key);
+  }
+  int n = 0;
+  for (const tlshub_stop_key& each : keys) n += continueOne(maps, each);
+  return n;
+}
+
+}  // namespace tlshub

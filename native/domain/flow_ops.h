@@ -1,0 +1,53 @@
+// What happens to a held flow in the end: keys are installed, or it is refused; and whoever stood still for it goes on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../../bpf/tlshub.h"
+#include "ktls.h"
+
+namespace tlshub {
+
+struct FlowMaps {
+  int flows, verdicts, stops, userStops;
+};
+
+// The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).
+tlshub_flow readFlow(int flowsFd, int fd);
+
+struct Installation {
+  uint64_t cookie;
+  uint32_t generation;
+  DirectionKeys tx, rx;
+  // What the handshake moved on the socket: must equal what the kernel's sequence numbers say.
+  uint32_t handshakeSent, handshakeReceived;
+};
+
+struct Installed {
+  std::string ulp, cipher, version;
+  int continued;
+};
+
+// Installs both keys and opens the gate. Throws SysError, or CodedError TLSHUB_INSTALL: then the caller must refuse the flow.
+Installed install(const FlowMaps& maps, int fd, const Installation& what);
+
+enum class RefusedBy { kDisconnect, kSockDestroy, kAlreadyClosed };
+struct Refused {
+  RefusedBy by;
+  uint32_t discarded;  // bytes of the peer's that were queued and that nobody will read
+  int continued;
+};
+
+// Shuts the gate for good, ends the connection, empties its receive queue, continues who stood still. `tgid`: a process of the socket's
+// network namespace, 0: ours. Throws SysError.
+Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid);
+
+// Shuts the gate for good and continues who stood still, but leaves the connection to end by itself: the peer's FIN, without one byte
+// before it, is still to be read.
+int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
+
+// SIGCONT for every process that stands still because of this flow. Returns how many.
+int continueStopped(const FlowMaps& maps, uint64_t cookie);
+
+}  // namespace tlshub

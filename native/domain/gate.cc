@@ -1,0 +1,319 @@
+#include "gate.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+#include "error.h"
+#include "fd.h"
+
+namespace tlshub {
+namespace {
+
+// Not shared with an earlier agent's programs: a perf buffer belongs to its reader, hints to the calls under way.
+bool isPrivate(const std::string& map) { return map == "events" || map == "hints"; }
+
+// The last lines libbpf said, for the error message: the verifier's own words are in them.
+thread_local std::string lastLog;
+int keepLog(libbpf_print_level level, const char* format, va_list args) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[4096];
+  int n = std::vsnprintf(line, sizeof(line), format, args);
+  if (n > 0) lastLog.append(line, std::min<size_t>(static_cast<size_t>(n), sizeof(line) - 1));
+  if (lastLog.size() > 2000) lastLog.erase(0, lastLog.size() - 2000);
+  return 0;
+}
+
+[[noreturn]] void failed(const std::string& what, int err) {
+  throw CodedError("TLSHUB_GATE", what + ": " + std::strerror(err < 0 ? -err : err) +
+                                      " (run `tlshubctl check` to see what this kernel lacks)" +
+                                      (lastLog.empty() ? "" : "\n" + lastLog));
+}
+
+void makeFolder(const std::string& path) {
+  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+    std::string part = path.substr(0, slash);
+    if (mkdir(part.c_str(), 0700) && errno != EEXIST) throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
+    if (slash == std::string::npos) break;
+  }
+}
+
+std::vector<std::string> listFolder(const std::string& path) {
+  std::vector<std::string> names;
+  DIR* dir = opendir(path.c_str());
+  if (!dir) return names;
+  while (dirent* entry = readdir(dir)) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  closedir(dir);
+  return names;
+}
+
+// Can the maps pinned there be ours? The layout's version stands in the settings.
+bool sameLayout(const std::string& maps) {
+  Fd fd(bpf_obj_get((maps + "/settings").c_str()));
+  uint32_t zero = 0;
+  tlshub_settings settings = {};
+  bpf_map_info info = {};
+  uint32_t length = sizeof(info);
+  return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &length) && info.value_size == sizeof(settings) &&
+         !bpf_map_lookup_elem(fd.get(), &zero, &settings) && settings.abi_version == TLSHUB_ABI_VERSION;
+}
+
+bool isCgroupProgram(const bpf_program* program) {
+  std::string section = bpf_program__section_name(program);
+  return section == "sockops" || section.rfind("cgroup", 0) == 0;
+}
+
+bool isIterator(const bpf_program* program) { return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0; }
+
+std::string cgroupTag(const std::string& path) {
+  std::string tag = path;
+  std::replace(tag.begin(), tag.end(), '/', '+');
+  std::replace(tag.begin(), tag.end(), '.', '_');  // bpffs refuses dots in names
+  return tag;
+}
+
+Fd openCgroup(const std::string& path) {
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) throw CodedError("TLSHUB_CGROUP", "cgroup " + path + ": " + std::strerror(errno) + " (make it, or correct capture.cgroup)");
+  return fd;
+}
+
+}  // namespace
+
+void writeSettings(int settingsFd, const GateSettings& wanted, int scopes) {
+  uint32_t zero = 0;
+  tlshub_settings settings = {};
+  bpf_map_lookup_elem(settingsFd, &zero, &settings);
+  settings.hold_ns = wanted.holdMs * 1000000;
+  settings.silent_ns = wanted.silentPeerMs * 1000000;
+  settings.policy = wanted.permissive ? POLICY_PERMISSIVE : POLICY_STRICT;
+  settings.emit_connect = wanted.emitConnect;
+  settings.abi_version = TLSHUB_ABI_VERSION;
+  if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
+  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY)) throw SysError("bpf", "cannot write the gate's settings");
+}
+
+void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
+  std::set<std::string> wanted;
+  for (const MeshEntry& entry : entries) {
+    tlshub_mesh_key key = {entry.prefix, {}};
+    std::memcpy(key.addr, entry.addr, sizeof(key.addr));
+    tlshub_mesh_value value = {entry.local, 0};
+    if (bpf_map_update_elem(meshFd, &key, &value, BPF_ANY)) throw SysError("bpf", "cannot add an address to the mesh");
+    wanted.emplace(reinterpret_cast<char*>(&key), sizeof(key));
+  }
+  std::vector<tlshub_mesh_key> stale;
+  tlshub_mesh_key key, next;
+  for (void* from = nullptr; !bpf_map_get_next_key(meshFd, from, &next); from = &key) {
+    key = next;
+    if (!wanted.count(std::string(reinterpret_cast<char*>(&key), sizeof(key)))) stale.push_back(key);
+  }
+  for (tlshub_mesh_key& old : stale) bpf_map_delete_elem(meshFd, &old);
+}
+
+std::map<std::string, uint64_t> readCounters(int countersFd) {
+  static const char* const names[COUNTER_MAX] = {"heldCalls",   "stops",          "stopRacesUndone", "refused",
+                                                 "egressDrops", "plaintextFlows", "eventsLost",      "storageFailed"};
+  std::map<std::string, uint64_t> totals;
+  std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
+  for (uint32_t i = 0; i < COUNTER_MAX; i++) {
+    uint64_t sum = 0;
+    if (!bpf_map_lookup_elem(countersFd, &i, perCpu.data()))
+      for (uint64_t n : perCpu) sum += n;
+    totals[names[i]] = sum;
+  }
+  return totals;
+}
+
+void exemptSelf(int agentsFd) {
+  Fd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  if (!self) throw SysError("pidfd_open", "cannot exempt the agent from the gate");
+  int key = self.get();
+  uint32_t one = 1;
+  if (bpf_map_update_elem(agentsFd, &key, &one, BPF_ANY)) throw SysError("bpf", "cannot exempt the agent from the gate");
+}
+
+std::string readSweep(int sweepLinkFd) {
+  Fd iterator(bpf_iter_create(sweepLinkFd));
+  if (!iterator) throw SysError("bpf", "cannot start the sweep");
+  std::string all;
+  char chunk[16384];
+  ssize_t n;
+  while ((n = read(iterator.get(), chunk, sizeof(chunk))) != 0) {
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (n < 0) throw SysError("read", "cannot read the sweep");
+    all.append(chunk, static_cast<size_t>(n));
+  }
+  return all;
+}
+
+int releasePins(const std::string& pinDir) {
+  int n = 0;
+  for (const char* part : {"/links", "/maps"}) {
+    for (const std::string& name : listFolder(pinDir + part)) n += unlink((pinDir + part + "/" + name).c_str()) == 0;
+    rmdir((pinDir + part).c_str());
+  }
+  n += unlink((pinDir + "/sweep").c_str()) == 0;
+  rmdir(pinDir.c_str());
+  return n;
+}
+
+Gate::Gate(const Options& options) : pinDir_(options.pinDir), settings_(options.settings) {
+  libbpf_set_print(keepLog);
+  lastLog.clear();
+  try {
+    load(options);
+    attachAll(options.cgroups);
+  } catch (...) {
+    for (bpf_link* link : links_) bpf_link__destroy(link);
+    if (sweepFd_ >= 0) close(sweepFd_);
+    bpf_object__close(object_);
+    throw;
+  }
+}
+
+Gate::~Gate() {
+  // The pins stay: taking the gate down is detach()'s, never an accident's.
+  for (bpf_link* link : links_) {
+    bpf_link__disconnect(link);
+    bpf_link__destroy(link);
+  }
+  if (sweepFd_ >= 0) close(sweepFd_);
+  bpf_object__close(object_);
+}
+
+void Gate::load(const Options& options) {
+  std::string maps = pinDir_ + "/maps";
+  makeFolder(maps);
+  makeFolder(pinDir_ + "/links");
+  adopted_ = sameLayout(maps);
+  // Another layout's maps go on serving the programs that hold them until those are replaced; only their names are needed.
+  if (!adopted_)
+    for (const std::string& name : listFolder(maps)) unlink((maps + "/" + name).c_str());
+
+  object_ = bpf_object__open_file(options.objectPath.c_str(), nullptr);
+  if (!object_) failed("cannot open " + options.objectPath, errno);
+  bpf_map* map;
+  bpf_object__for_each_map(map, object_) {
+    std::string name = bpf_map__name(map);
+    if (!isPrivate(name) && name.find('.') == std::string::npos) bpf_map__set_pin_path(map, (maps + "/" + name).c_str());
+  }
+  int err = bpf_object__load(object_);
+  if (err) failed("the kernel refused the BPF object", err);
+
+  std::vector<Fd> scopes;
+  for (const std::string& path : options.cgroups) scopes.push_back(openCgroup(path));
+  if (scopes.empty()) throw CodedError("TLSHUB_CGROUP", "no cgroup to capture: set capture.cgroup");
+  if (scopes.size() > TLSHUB_MAX_SCOPES) throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+  for (uint32_t i = 0; i < scopes.size(); i++) {
+    int cgroup = scopes[i].get();
+    if (bpf_map_update_elem(fd("scopes"), &i, &cgroup, BPF_ANY)) throw SysError("bpf", options.cgroups[i] + " is no cgroup2 folder");
+  }
+  replaceMesh(fd("mesh"), options.mesh);
+  exemptSelf(fd("agents"));
+  writeSettings(fd("settings"), options.settings, static_cast<int>(scopes.size()));
+}
+
+void Gate::pin(bpf_link* link, const std::string& name) {
+  std::string path = pinDir_ + "/links/" + name;
+  unlink(path.c_str());  // the old agent's program goes here, with ours attached already
+  if (bpf_link__pin(link, path.c_str())) failed("cannot pin " + path, errno);
+  pinned_.push_back(name);
+}
+
+void Gate::attachAll(const std::vector<std::string>& cgroups) {
+  std::vector<std::pair<bpf_link*, std::string>> fresh;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_) {
+    if (isCgroupProgram(program)) continue;
+    std::string name = bpf_program__name(program);
+    bpf_link* link;
+    if (isIterator(program)) {
+      bpf_iter_link_info target = {};
+      target.map.map_fd = static_cast<uint32_t>(fd("flows"));
+      bpf_iter_attach_opts attach = {};
+      attach.sz = sizeof(attach);
+      attach.link_info = &target;
+      attach.link_info_len = sizeof(target);
+      link = bpf_program__attach_iter(program, &attach);
+    } else {
+      link = bpf_program__attach(program);
+    }
+    if (!link) failed("cannot attach " + name, errno);
+    links_.push_back(link);
+    if (isIterator(program)) {
+      sweepFd_ = bpf_link__fd(link);
+      sweepFd_ = fcntl(sweepFd_, F_DUPFD_CLOEXEC, 0);
+      std::string path = pinDir_ + "/sweep";
+      unlink(path.c_str());
+      if (bpf_link__pin(link, path.c_str())) failed("cannot pin " + path, errno);
+    } else {
+      fresh.emplace_back(link, name);
+    }
+  }
+  for (const std::string& path : cgroups) {
+    Fd cgroup = openCgroup(path);
+    bpf_object__for_each_program(program, object_) {
+      if (!isCgroupProgram(program)) continue;
+      bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+      if (!link) failed("cannot attach " + std::string(bpf_program__name(program)) + " to " + path, errno);
+      links_.push_back(link);
+      fresh.emplace_back(link, std::string(bpf_program__name(program)) + "@" + cgroupTag(path));
+    }
+    cgroups_.push_back(path);
+  }
+  for (auto& [link, name] : fresh) pin(link, name);
+  dropForeignPins();
+}
+
+void Gate::dropForeignPins() {
+  for (const std::string& name : listFolder(pinDir_ + "/links"))
+    if (std::find(pinned_.begin(), pinned_.end(), name) == pinned_.end()) unlink((pinDir_ + "/links/" + name).c_str());
+}
+
+void Gate::attachCgroup(const std::string& path) {
+  if (std::find(cgroups_.begin(), cgroups_.end(), path) != cgroups_.end()) return;
+  uint32_t index = static_cast<uint32_t>(cgroups_.size());
+  if (index >= TLSHUB_MAX_SCOPES) throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+  Fd cgroup = openCgroup(path);
+  int value = cgroup.get();
+  if (bpf_map_update_elem(fd("scopes"), &index, &value, BPF_ANY)) throw SysError("bpf", path + " is no cgroup2 folder");
+  writeSettings(fd("settings"), settings_, static_cast<int>(index) + 1);
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_) {
+    if (!isCgroupProgram(program)) continue;
+    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    if (!link) failed("cannot attach " + std::string(bpf_program__name(program)) + " to " + path, errno);
+    links_.push_back(link);
+    pin(link, std::string(bpf_program__name(program)) + "@" + cgroupTag(path));
+  }
+  cgroups_.push_back(path);
+}
+
+void Gate::detach() {
+  releasePins(pinDir_);
+  for (bpf_link* link : links_) bpf_link__destroy(link);
+  links_.clear();
+}
+
+int Gate::fd(const std::string& name) const {
+  if (name == "sweep") return sweepFd_;
+  int fd = bpf_object__find_map_fd_by_name(object_, name.c_str());
+  if (fd < 0) throw CodedError("TLSHUB_GATE", "the BPF object has no map " + name + ": it is of another build");
+  return fd;
+}
+
+}  // namespace tlshub

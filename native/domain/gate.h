@@ -1,0 +1,93 @@
+// The BPF object in the kernel: loaded, fed, attached, pinned; taken over from an earlier agent; taken down.
+//
+// Pins (bpffs, 0700): PIN_DIR/maps/NAME, PIN_DIR/links/NAME, PIN_DIR/sweep. They outlive the agent: if it is killed, the
+// gate stays shut. A new agent of the same layout reuses the maps, attaches its own programs beside the old ones, and only then
+// takes the old ones' pins away, so that there is no moment without a gate.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../../bpf/tlshub.h"
+
+struct bpf_object;
+struct bpf_link;
+
+namespace tlshub {
+
+struct MeshEntry {
+  uint8_t addr[16];
+  uint32_t prefix;
+  bool local;
+};
+
+struct GateSettings {
+  uint64_t holdMs;
+  uint64_t silentPeerMs;
+  bool permissive;
+  bool emitConnect;
+};
+
+class Gate {
+ public:
+  struct Options {
+    std::string objectPath;
+    std::string pinDir;
+    std::vector<std::string> cgroups;
+    GateSettings settings;
+    std::vector<MeshEntry> mesh;
+  };
+
+  // Loads, fills the maps, exempts this process, attaches and pins, in this order. Throws CodedError (TLSHUB_GATE, TLSHUB_CGROUP) or
+  // SysError; then nothing of this gate is left, but an earlier agent's is as it was.
+  explicit Gate(const Options& options);
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  bool adopted() const { return adopted_; }
+  // Of a map, or of the link "sweep". Throws CodedError TLSHUB_GATE.
+  int fd(const std::string& name) const;
+
+  // Also hold a cgroup that appeared later.
+  void attachCgroup(const std::string& path);
+  // Takes links and pins away: from then on nothing is held.
+  void detach();
+
+ private:
+  void load(const Options& options);
+  void attachAll(const std::vector<std::string>& cgroups);
+  void pin(bpf_link* link, const std::string& name);
+  void dropForeignPins();
+
+  std::string pinDir_;
+  bpf_object* object_ = nullptr;
+  std::vector<bpf_link*> links_;
+  std::vector<std::string> pinned_;
+  std::vector<std::string> cgroups_;
+  GateSettings settings_ = {};
+  int sweepFd_ = -1;
+  bool adopted_ = false;
+};
+
+// `settings` with the number of scopes kept as it is in the map.
+void writeSettings(int settingsFd, const GateSettings& settings, int scopes = -1);
+
+// Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
+void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);
+
+std::map<std::string, uint64_t> readCounters(int countersFd);
+
+// The calls of this process pass the gate.
+void exemptSelf(int agentsFd);
+
+// struct tlshub_sweep records of all sockets with flow state.
+std::string readSweep(int sweepLinkFd);
+
+// Takes a dead agent's links and pins away, without a gate of one's own. Returns how many were there.
+int releasePins(const std::string& pinDir);
+
+}  // namespace tlshub

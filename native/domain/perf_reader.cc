@@ -1,0 +1,91 @@
+#include "perf_reader.h"
+
+#include <bpf/libbpf.h>
+#include <linux/perf_event.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "../../bpf/tlshub.h"
+#include "error.h"
+
+namespace tlshub {
+
+struct PerfReader::Batch {
+  RingProducer* ring;
+  uint32_t records = 0;
+  bool full = false;
+};
+
+PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu) {
+  perf_event_attr attr = {};
+  attr.size = sizeof(attr);
+  attr.type = PERF_TYPE_SOFTWARE;
+  attr.config = PERF_COUNT_SW_BPF_OUTPUT;
+  attr.sample_type = PERF_SAMPLE_RAW;
+  attr.sample_period = 1;
+  attr.wakeup_events = 1;
+  // The raw interface, since its callback can say "stop here": an event that the ring has no room for stays where it is.
+  auto onEvent = [](void* self, int, perf_event_header* header) -> bpf_perf_event_ret {
+    auto* reader = static_cast<PerfReader*>(self);
+    Batch& batch = *reader->batch_;
+    if (header->type == PERF_RECORD_LOST) {
+      struct Lost {
+        perf_event_header header;
+        uint64_t id, lost;
+      };
+      reader->lost_ += reinterpret_cast<Lost*>(header)->lost;
+    } else if (header->type == PERF_RECORD_SAMPLE) {
+      struct Sample {
+        perf_event_header header;
+        uint32_t size;
+        char data[];
+      };
+      auto* sample = reinterpret_cast<Sample*>(header);
+      if (sample->size >= sizeof(tlshub_event)) {
+        auto* event = reinterpret_cast<tlshub_event*>(sample->data);
+        batch.ring->push(event->kind, event, sizeof(*event));
+        batch.records++;
+      }
+    }
+    // Room for one more is made sure of before each event, so the push above cannot fail.
+    batch.full = !batch.ring->hasRoom(sizeof(tlshub_event));
+    return batch.full ? LIBBPF_PERF_EVENT_DONE : LIBBPF_PERF_EVENT_CONT;
+  };
+  buffer_ = perf_buffer__new_raw(eventsFd, pagesPerCpu, &attr, onEvent, this, nullptr);
+  if (!buffer_) throw SysError("perf_event_open", "cannot open the perf buffer");
+  wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!wake_ || !epoll_) throw SysError("epoll_create1", "cannot wait for the perf buffer");
+  for (int fd : {wake_.get(), perf_buffer__epoll_fd(buffer_)}) {
+    epoll_event interest = {};
+    interest.events = EPOLLIN;
+    interest.data.fd = fd;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest)) throw SysError("epoll_ctl", "cannot wait for the perf buffer");
+  }
+}
+
+PerfReader::~PerfReader() { perf_buffer__free(buffer_); }
+
+PerfReader::Result PerfReader::poll(RingProducer& ring, int timeoutMs) {
+  Batch batch{&ring};
+  batch_ = &batch;
+  batch.full = !ring.hasRoom(sizeof(tlshub_event));
+  if (!batch.full) {
+    epoll_event ready[2];
+    int n = epoll_wait(epoll_.get(), ready, 2, timeoutMs);
+    if (n < 0 && errno != EINTR) throw SysError("epoll_wait", "cannot wait for the perf buffer");
+    for (int i = 0; i < n; i++) {
+      if (ready[i].data.fd == wake_.get()) {
+        uint64_t drained;
+        (void)!read(wake_.get(), &drained, sizeof(drained));
+      } else {
+        int err = perf_buffer__poll(buffer_, 0);
+        if (err < 0 && err != -EINTR) throw SysError("perf_buffer__poll", "cannot read the perf buffer", -err);
+      }
+    }
+  }
+  batch_ = nullptr;
+  return {batch.records, lost_, batch.full};
+}
+
+}  // namespace tlshub

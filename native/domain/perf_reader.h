@@ -1,0 +1,41 @@
+// Reads struct tlshub_event from the perf buffer into a ring, blocking.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "fd.h"
+#include "ring.h"
+
+struct perf_buffer;
+
+namespace tlshub {
+
+class PerfReader {
+ public:
+  // `eventsFd`: the perf event array; `pagesPerCpu`: a power of two.
+  PerfReader(int eventsFd, unsigned pagesPerCpu);
+  ~PerfReader();
+
+  struct Result {
+    uint32_t records;  // written to the ring by this call
+    uint64_t lost;     // samples the kernel had no room for, since the start
+    bool full;         // stopped because the ring has no room: what is left stays in the perf buffer
+  };
+  // Waits up to `timeoutMs` for events or wake(). Throws SysError.
+  Result poll(RingProducer& ring, int timeoutMs);
+
+  // Makes poll() return, from any thread: write 8 bytes to it.
+  int wakeFd() const { return wake_.get(); }
+
+ private:
+  struct Batch;
+
+  perf_buffer* buffer_ = nullptr;
+  Fd wake_;
+  Fd epoll_;
+  Batch* batch_ = nullptr;  // during poll() only
+  uint64_t lost_ = 0;
+};
+
+}  // namespace tlshub

@@ -1,0 +1,110 @@
+#include "remote_socket.h"
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "error.h"
+#include "ktls.h"
+
+namespace tlshub {
+namespace {
+
+[[noreturn]] void gone(const SocketOwner& owner, const char* what) {
+  throw CodedError("TLSHUB_SOCKET_GONE", "process " + std::to_string(owner.tgid) + ": " + what);
+}
+
+Fd getFd(int pidfd, int remote) { return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, remote, 0))); }
+
+bool matches(const Fd& fd, uint64_t cookie) {
+  uint64_t own = 0;
+  socklen_t length = sizeof(own);
+  return !getsockopt(fd.get(), SOL_SOCKET, SO_COOKIE, &own, &length) && own == cookie;
+}
+
+Fd findByInode(const SocketOwner& owner, int pidfd) {
+  std::string folder = "/proc/" + std::to_string(owner.tgid) + "/fd";
+  std::string wanted = "socket:[" + std::to_string(owner.inode) + "]";
+  DIR* dir = opendir(folder.c_str());
+  if (!dir) return Fd();
+  Fd found;
+  while (dirent* entry = readdir(dir)) {
+    char target[64];
+    ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+    if (n <= 0 || std::string(target, static_cast<size_t>(n)) != wanted) continue;
+    Fd candidate = getFd(pidfd, std::atoi(entry->d_name));
+    if (candidate && matches(candidate, owner.cookie)) {
+      found = std::move(candidate);
+      break;
+    }
+  }
+  closedir(dir);
+  return found;
+}
+
+}  // namespace
+
+uint64_t cookieOf(int fd) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length)) throw SysError("getsockopt", "cannot read SO_COOKIE");
+  return cookie;
+}
+
+Fd duplicate(const SocketOwner& owner) {
+  Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, owner.tgid, 0)));
+  if (!pidfd) {
+    if (errno == ESRCH || errno == EINVAL) gone(owner, "has ended");
+    throw SysError("pidfd_open", "process " + std::to_string(owner.tgid));
+  }
+  if (owner.fd >= 0) {
+    Fd fd = getFd(pidfd.get(), owner.fd);
+    if (fd && matches(fd, owner.cookie)) return fd;
+    // EPERM and ENOSYS would only come back for every other number.
+    if (!fd && errno != EBADF && errno != ESRCH)
+      throw SysError("pidfd_getfd", "process " + std::to_string(owner.tgid) +
+                                        ": cannot duplicate its socket (needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3)");
+  }
+  Fd fd = findByInode(owner, pidfd.get());
+  if (!fd) gone(owner, "has no descriptor of the socket (any more)");
+  return fd;
+}
+
+bool attachTlsUlp(int fd) {
+  std::string present = ulpOf(fd);
+  if (present.empty()) {
+    if (!setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3)) return true;
+    if (errno == ENOTCONN) return false;
+    throw SysError("setsockopt", errno == ENOENT ? "cannot attach the tls ULP (is the module loaded? modprobe tls)"
+                                                 : "cannot attach the tls ULP");
+  }
+  if (present != "tls") throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS", "the socket has the ULP \"" + present + "\" already");
+  if (hasKeys(fd)) throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS", "the socket has kTLS keys already: a second key would reuse nonces");
+  return true;
+}
+
+bool isProcess(uint32_t tgid, uint64_t startBoottimeNs) {
+  std::string path = "/proc/" + std::to_string(tgid) + "/stat";
+  FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) return false;
+  char line[1024];
+  size_t n = std::fread(line, 1, sizeof(line) - 1, file);
+  std::fclose(file);
+  line[n] = 0;
+  // The name may hold spaces and brackets: fields count from behind the last one. starttime is field 22, the 20th from there.
+  char* at = std::strrchr(line, ')');
+  for (int field = 2; at && field < 22; field++) at = std::strchr(at + 1, ' ');
+  if (!at) return false;
+  uint64_t ticks = std::strtoull(at + 1, nullptr, 10);
+  uint64_t perTick = 1000000000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  return ticks == startBoottimeNs / perTick;
+}
+
+}  // namespace tlshub

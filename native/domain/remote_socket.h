@@ -1,0 +1,31 @@
+// Sockets of other processes.
+#pragma once
+
+#include <cstdint>
+
+#include "fd.h"
+
+namespace tlshub {
+
+struct SocketOwner {
+  uint32_t tgid;
+  int fd;  // a hint, -1: none
+  uint64_t inode;
+  uint64_t cookie;
+};
+
+// A descriptor of our own for the owner's socket. The number is only a hint: the socket's cookie must match, else it is looked for
+// by inode in /proc/PID/fd. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
+Fd duplicate(const SocketOwner& owner);
+
+// SO_COOKIE. Throws SysError.
+uint64_t cookieOf(int fd);
+
+// Attaches the "tls" ULP if there is none. False: the connection is not in ESTABLISHED any more, so it cannot be. Throws CodedError
+// TLSHUB_SOCKET_FOREIGN_TLS if another ULP is there or keys are set already: a second key would reuse nonces.
+bool attachTlsUlp(int fd);
+
+// Is this process still the one that started then? start_boottime is in ns, /proc has ticks.
+bool isProcess(uint32_t tgid, uint64_t startBoottimeNs);
+
+}  // namespace tlshub

@@ -1,0 +1,244 @@
+/*
+ * tlshub-guardian: outlives the agent by a moment, so that nobody is left standing.
+ *
+ *   tlshub-guardian --agent-pid PID --pin-dir DIR --lease-ms N --grace-ms N
+ *
+ * While the agent lives it does nothing but renew its own lease: the gate stops a process only while both leases are valid. When the
+ * agent dies it continues every process in the "stops" map. If no new agent renews the agent's lease within the grace period, it ends
+ * the connections that are still held, so that programs asleep on them wake up and hear of it. The gate itself stays shut.
+ *
+ * Static, no libraries, raw bpf(2) calls on pinned maps, and a cgroup of its own: what kills the agent should not reach it.
+ * SIGTERM ends it without a word: the agent is going in good order. Exit status 0, 1 on a failed system call, 64 on bad arguments.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/bpf.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../bpf/tlshub.h"
+
+#define TCP_STATE_CLOSE 7
+#define TCP_STATE_LISTEN 10
+
+static const char *pin_dir;
+static struct tlshub_leases *leases;
+static uint64_t lease_ns;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void say(const char *format, uint64_t a, uint64_t b) {
+  fprintf(stderr, "tlshub-guardian: ");
+  fprintf(stderr, format, (unsigned long long)a, (unsigned long long)b);
+  fputc('\n', stderr);
+}
+
+static int open_map(const char *name) {
+  char path[512];
+  union bpf_attr attr;
+  snprintf(path, sizeof(path), "%s/maps/%s", pin_dir, name);
+  memset(&attr, 0, sizeof(attr));
+  attr.pathname = (uint64_t)(uintptr_t)path;
+  int fd = (int)syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr));
+  if (fd < 0) {
+    fprintf(stderr, "tlshub-guardian: %s: %s\n", path, strerror(errno));
+    exit(1);
+  }
+  return fd;
+}
+
+static int map_call(int command, int fd, const void *key, void *out) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof(attr));
+  attr.map_fd = (uint32_t)fd;
+  attr.key = (uint64_t)(uintptr_t)key;
+  attr.value = (uint64_t)(uintptr_t)out; /* a union with next_key */
+  return (int)syscall(SYS_bpf, command, &attr, sizeof(attr));
+}
+
+static void renew(void) { __atomic_store_n(&leases->guardian_until_ns, now_ns() + lease_ns, __ATOMIC_RELEASE); }
+
+/* starttime, field 22 of /proc/PID/stat, in ticks; the name may hold spaces and brackets, so count from behind the last one */
+static int is_process(uint32_t tgid, uint64_t start_boottime) {
+  char path[64], line[1024];
+  snprintf(path, sizeof(path), "/proc/%u/stat", tgid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, line, sizeof(line) - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  line[n] = 0;
+  char *at = strrchr(line, ')');
+  for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
+  return at && strtoull(at + 1, NULL, 10) == start_boottime / (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t continue_all(int stops, int user_stops) {
+  struct tlshub_stop_key key, next;
+  struct tlshub_stop stop;
+  uint64_t n = 0, user;
+  /* Each round takes the first: entries go as they are dealt with. New ones cannot come: the gate sees the agent's lease run out,
+   * and until then stops whom the next round continues. */
+  while (map_call(BPF_MAP_GET_NEXT_KEY, stops, NULL, &next) == 0) {
+    key = next;
+    if (map_call(BPF_MAP_LOOKUP_ELEM, stops, &key, &stop) == 0) {
+      int pidfd = (int)syscall(SYS_pidfd_open, key.tgid, 0);
+      if (pidfd >= 0) {
+        int by_user = map_call(BPF_MAP_LOOKUP_ELEM, user_stops, &key.tgid, &user) == 0 && user == stop.start_boottime;
+        if (!by_user && is_process(key.tgid, stop.start_boottime))
+          n += syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0) == 0;
+        close(pidfd);
+      }
+    }
+    if (map_call(BPF_MAP_DELETE_ELEM, stops, &key, NULL)) break;
+  }
+  return n;
+}
+
+static int destroy(int netlink, const struct tlshub_flow *flow) {
+  static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  int v4 = !memcmp(flow->tuple.remote, mapped, sizeof(mapped));
+  struct {
+    struct nlmsghdr header;
+    struct inet_diag_req_v2 request;
+  } message;
+  struct {
+    struct nlmsghdr header;
+    struct nlmsgerr error;
+    char rest[512];
+  } reply;
+  memset(&message, 0, sizeof(message));
+  message.header.nlmsg_len = sizeof(message);
+  message.header.nlmsg_type = SOCK_DESTROY;
+  message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  message.request.sdiag_family = v4 ? AF_INET : AF_INET6;
+  message.request.sdiag_protocol = 6;
+  message.request.idiag_states = ~0u;
+  message.request.id.idiag_sport = htons(flow->tuple.lport);
+  message.request.id.idiag_dport = htons(flow->tuple.rport);
+  memcpy(message.request.id.idiag_src, flow->tuple.local + (v4 ? 12 : 0), v4 ? 4 : 16);
+  memcpy(message.request.id.idiag_dst, flow->tuple.remote + (v4 ? 12 : 0), v4 ? 4 : 16);
+  message.request.id.idiag_cookie[0] = (uint32_t)flow->cookie;
+  message.request.id.idiag_cookie[1] = (uint32_t)(flow->cookie >> 32);
+  if (send(netlink, &message, sizeof(message), 0) < 0 || recv(netlink, &reply, sizeof(reply), 0) < 0) return 0;
+  return reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error == 0;
+}
+
+/* Every flow that is held, as the pinned sweep iterator tells it. In other network namespaces than ours none is found: there the
+ * gate's own deadline is what ends the wait of whoever calls again. */
+static uint64_t destroy_held(void) {
+  char path[512];
+  struct tlshub_sweep *all = NULL;
+  size_t used = 0, room = 0;
+  uint64_t n = 0;
+  snprintf(path, sizeof(path), "%s/sweep", pin_dir);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0 || netlink < 0) {
+    fprintf(stderr, "tlshub-guardian: cannot end held connections: %s\n", strerror(errno));
+    return 0;
+  }
+  for (;;) { /* read all first: ending a socket while the iterator stands on it is asking for trouble */
+    if (used == room) all = realloc(all, room += 65536);
+    if (!all) exit(1);
+    ssize_t got = read(fd, (char *)all + used, room - used);
+    if (got < 0 && errno == EAGAIN) continue;
+    if (got <= 0) break;
+    used += (size_t)got;
+  }
+  for (size_t i = 0; i < used / sizeof(*all); i++) {
+    const struct tlshub_sweep *s = &all[i];
+    if (s->flow.flow_class != CLASS_MESH || s->socket.sk_state == TCP_STATE_CLOSE || s->socket.sk_state == TCP_STATE_LISTEN ||
+        s->socket.encrypts == (TLSHUB_TX | TLSHUB_RX) || !s->flow.established_ns)
+      continue;
+    n += (uint64_t)destroy(netlink, &s->flow);
+  }
+  free(all);
+  close(fd);
+  close(netlink);
+  return n;
+}
+
+static uint64_t number(const char *text) {
+  char *end;
+  errno = 0;
+  uint64_t value = strtoull(text, &end, 10);
+  if (errno || *end || end == text) {
+    fprintf(stderr, "tlshub-guardian: not a number: %s\n", text);
+    exit(64);
+  }
+  return value;
+}
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"agent-pid", required_argument, 0, 'a'},
+                                          {"pin-dir", required_argument, 0, 'p'},
+                                          {"lease-ms", required_argument, 0, 'l'},
+                                          {"grace-ms", required_argument, 0, 'g'},
+                                          {0, 0, 0, 0}};
+  uint64_t agent = 0, grace_ms = 0;
+  for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (c == 'a') agent = number(optarg);
+    else if (c == 'p') pin_dir = optarg;
+    else if (c == 'l') lease_ns = number(optarg) * 1000000ull;
+    else if (c == 'g') grace_ms = number(optarg);
+    else return 64;
+  }
+  if (!agent || !pin_dir || !lease_ns) {
+    fprintf(stderr, "usage: tlshub-guardian --agent-pid PID --pin-dir DIR --lease-ms N --grace-ms N\n");
+    return 64;
+  }
+  int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)agent, 0);
+  if (pidfd < 0) {
+    fprintf(stderr, "tlshub-guardian: agent %llu: %s\n", (unsigned long long)agent, strerror(errno));
+    return 1;
+  }
+  int stops = open_map("stops"), user_stops = open_map("user_stops"), lease_map = open_map("leases");
+  leases = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, lease_map, 0);
+  if (leases == MAP_FAILED) {
+    perror("tlshub-guardian: mmap");
+    return 1;
+  }
+  /* Memory now, not when the machine has none left. */
+  mlockall(MCL_CURRENT | MCL_FUTURE);
+  int every_ms = (int)(lease_ns / 1000000ull / 5);
+  struct pollfd agent_gone = {pidfd, POLLIN, 0};
+  do
+    renew();
+  while (poll(&agent_gone, 1, every_ms) == 0);
+
+  /* No more stops by a lease that has a moment to run: nobody is there to answer for them. */
+  __atomic_store_n(&leases->guardian_until_ns, 0, __ATOMIC_RELEASE);
+  uint64_t died = now_ns(), seen = __atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE);
+  say("agent %llu died: continued %llu stopped processes", agent, continue_all(stops, user_stops));
+  while (now_ns() - died < grace_ms * 1000000ull) {
+    struct timespec pause = {0, 100 * 1000000};
+    nanosleep(&pause, NULL);
+    continue_all(stops, user_stops); /* whoever was between the record and the signal */
+    if (__atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE) != seen) {
+      say("a new agent took over after %llu ms", (now_ns() - died) / 1000000ull, 0);
+      return 0;
+    }
+  }
+  say("no new agent within %llu ms: ended %llu held connections; the gate stays shut", grace_ms, destroy_held());
+  return 0;
+}
