@@ -1,0 +1,163 @@
+#include "handshake_binding.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "../domain/handshake/library.h"
+#include "handshake_driver.h"
+
+namespace tlshub::addon {
+
+namespace {
+
+// A day: what is longer is a mistake in units.
+constexpr double kMaxTimeoutMs = 86400e3;
+
+Napi::TypeError badArgument(Napi::Env env, const std::string& what) {
+  return Napi::TypeError::New(env, what);
+}
+
+Napi::Object objectFrom(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) throw badArgument(value.Env(), std::string(name) + " must be an object");
+  return value.As<Napi::Object>();
+}
+
+std::string stringFrom(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) throw badArgument(object.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+double numberFrom(const Napi::Object& object, const char* name, double low, double high) {
+  const Napi::Value value = object.Get(name);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= low && number <= high)) {
+    throw badArgument(object.Env(), std::string(name) + " must be a number from " +
+                                        std::to_string(std::lround(low)) + " to " +
+                                        std::to_string(std::lround(high)));
+  }
+  return number;
+}
+
+std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsArray()) throw badArgument(object.Env(), std::string(name) + " must be an array of strings");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsString())
+      throw badArgument(object.Env(), std::string(name) + " must be an array of strings");
+    strings.push_back(element.As<Napi::String>().Utf8Value());
+  }
+  return strings;
+}
+
+Napi::Array toJs(Napi::Env env, const std::vector<std::string>& strings) {
+  Napi::Array array = Napi::Array::New(env, strings.size());
+  for (size_t i = 0; i < strings.size(); i++) {
+    array.Set(static_cast<uint32_t>(i), Napi::String::New(env, strings[i]));
+  }
+  return array;
+}
+
+Napi::Uint8Array toJs(Napi::Env env, const handshake::Secret& secret) {
+  Napi::Uint8Array bytes = Napi::Uint8Array::New(env, secret.size());
+  std::memcpy(bytes.Data(), secret.data(), secret.size());
+  return bytes;
+}
+
+Napi::Value libraryVersion(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), handshake::library::version());
+}
+
+Napi::Value createContext(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<HandshakeClasses>()->context.New({info[0]});
+}
+
+Napi::Value createDriver(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<HandshakeClasses>()->driver.New({});
+}
+
+}  // namespace
+
+Napi::Object exportHandshake(Napi::Env env, Napi::Object exports) {
+  auto* classes = new HandshakeClasses{Napi::Persistent(ContextWrap::define(env)),
+                                       Napi::Persistent(DriverWrap::define(env))};
+  env.SetInstanceData(classes);  // freed with the environment
+  exports.Set("libraryVersion", Napi::Function::New(env, libraryVersion, "libraryVersion"));
+  exports.Set("createContext", Napi::Function::New(env, createContext, "createContext"));
+  exports.Set("createDriver", Napi::Function::New(env, createDriver, "createDriver"));
+  return exports;
+}
+
+Napi::Function ContextWrap::define(Napi::Env env) {
+  return DefineClass(env, "HandshakeContext", {});
+}
+
+ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ContextWrap>(info) {
+  const Napi::Object object = objectFrom(info[0], "credentials");
+  const handshake::Credentials credentials{stringFrom(object, "caPem"), stringFrom(object, "certPem"),
+                                           stringFrom(object, "keyPem"), stringsFrom(object, "ciphers")};
+  try {
+    context_ = handshake::Context::create(credentials);
+  } catch (const handshake::CredentialsError& problem) {
+    Napi::Error error = Napi::Error::New(info.Env(), problem.what());
+    error.Set("code", Napi::String::New(info.Env(), "TLSHUB_CREDENTIALS"));
+    throw error;
+  }
+}
+
+std::shared_ptr<const handshake::Context> ContextWrap::unwrap(const Napi::Value& value) {
+  const Napi::Function type = value.Env().GetInstanceData<HandshakeClasses>()->context.Value();
+  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(type)) {
+    throw badArgument(value.Env(), "context must come from createContext() of this thread");
+  }
+  return ContextWrap::Unwrap(value.As<Napi::Object>())->context_;
+}
+
+handshake::Request requestFrom(const Napi::Value& value) {
+  const Napi::Object object = objectFrom(value, "request");
+  handshake::Request request;
+  request.fd = static_cast<int>(numberFrom(object, "fd", 0, std::numeric_limits<int>::max()));
+  const std::string role = stringFrom(object, "role");
+  if (role != "active" && role != "passive") {
+    throw badArgument(value.Env(), "role must be 'active' or 'passive'");
+  }
+  request.role = role == "active" ? handshake::Role::kActive : handshake::Role::kPassive;
+  request.peerNames = stringsFrom(object, "peerNames");
+  request.timeout = std::chrono::milliseconds(
+      static_cast<int64_t>(std::ceil(numberFrom(object, "timeoutMs", 0, kMaxTimeoutMs))));
+  const Napi::Value keyLog = object.Get("keyLog");
+  if (!keyLog.IsBoolean()) throw badArgument(value.Env(), "keyLog must be a boolean");
+  request.keyLog = keyLog.As<Napi::Boolean>();
+  return request;
+}
+
+Napi::Object outcomeToJs(Napi::Env env, const handshake::Outcome& outcome) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("ok", outcome.ok);
+  if (outcome.ok) {
+    object.Set("cipher", outcome.cipher);
+    object.Set("tlsVersion", "TLSv1.3");  // a session of any other version is a failure
+    object.Set("clientSecret", toJs(env, outcome.clientSecret));
+    object.Set("serverSecret", toJs(env, outcome.serverSecret));
+    object.Set("txSequence", Napi::BigInt::New(env, outcome.txSequence));
+    object.Set("rxSequence", Napi::BigInt::New(env, outcome.rxSequence));
+    object.Set("peerName", outcome.peerName);
+    object.Set("keyLog", toJs(env, outcome.keyLog));
+  } else {
+    object.Set("code", handshake::failureCode(outcome.failure));
+    object.Set("reason", outcome.reason);
+    object.Set("peerNames", toJs(env, outcome.peerNames));
+  }
+  object.Set("bytesSent", static_cast<double>(outcome.bytesSent));
+  object.Set("bytesReceived", static_cast<double>(outcome.bytesReceived));
+  object.Set("durationNs", Napi::BigInt::New(env, static_cast<int64_t>(outcome.duration.count())));
+  return object;
+}
+
+}  // namespace tlshub::addon

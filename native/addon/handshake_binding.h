@@ -1,0 +1,39 @@
+// `HandshakeAddon` of src/shared/native.ts: arguments in, outcomes out. Which TLS library it is, the linker decides.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../domain/handshake/driver.h"
+
+namespace tlshub::addon {
+
+// What every copy of the addon (one per thread that loads it) has of its own.
+struct HandshakeClasses {
+  Napi::FunctionReference context;
+  Napi::FunctionReference driver;
+};
+
+Napi::Object exportHandshake(Napi::Env env, Napi::Object exports);
+
+// A HandshakeContext: nothing but a parsed set of credentials.
+class ContextWrap : public Napi::ObjectWrap<ContextWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // Throws a TypeError if `value` is none.
+  static std::shared_ptr<const handshake::Context> unwrap(const Napi::Value& value);
+
+  explicit ContextWrap(const Napi::CallbackInfo& info);
+
+ private:
+  std::shared_ptr<const handshake::Context> context_;
+};
+
+// Throw a TypeError that names the property.
+handshake::Request requestFrom(const Napi::Value& value);
+
+// A HandshakeOutcome.
+Napi::Object outcomeToJs(Napi::Env env, const handshake::Outcome& outcome);
+
+}  // namespace tlshub::addon

@@ -1,0 +1,173 @@
+#include "handshake_driver.h"
+
+#include <system_error>
+#include <utility>
+
+#include "handshake_binding.h"
+
+namespace tlshub::addon {
+
+namespace {
+
+// Calls `done` from the event loop, with the ticks and microtasks that belong to it. What it throws is an uncaught
+// exception of that thread. In a thread that is being terminated nothing can be called, and nothing is.
+void callDone(const Napi::FunctionReference& done, const handshake::Outcome& outcome) {
+  const Napi::Env env = done.Env();
+  const Napi::HandleScope scope(env);
+  try {
+    const napi_value argument = outcomeToJs(env, outcome);
+    const napi_status status =
+        napi_make_callback(env, nullptr, env.Global(), done.Value(), 1, &argument, nullptr);
+    if (status != napi_pending_exception) return;
+    napi_value thrown;
+    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
+  } catch (const Napi::Error&) {
+    // only while the environment goes down: outcomeToJs makes plain values
+  }
+}
+
+}  // namespace
+
+LoopWatch* LoopWatch::open(Napi::Env env, int fd, std::function<void()> onReadable,
+                           std::function<void()> onExit) {
+  uv_loop_t* loop = nullptr;
+  std::unique_ptr<LoopWatch> watch(new LoopWatch);
+  watch->onReadable_ = std::move(onReadable);
+  watch->onExit_ = std::move(onExit);
+  watch->handle_.data = watch.get();
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok || uv_poll_init(loop, &watch->handle_, fd) != 0) {
+    throw Napi::Error::New(env, "the event loop cannot watch the driver's epoll set");
+  }
+  // From here on only uv_close frees it.
+  LoopWatch* const opened = watch.release();
+  uv_poll_start(&opened->handle_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    // A copy: the callback may close the watch.
+    const std::function<void()> call = static_cast<LoopWatch*>(handle->data)->onReadable_;
+    if (call) call();
+  });
+  uv_unref(reinterpret_cast<uv_handle_t*>(&opened->handle_));
+  napi_add_async_cleanup_hook(
+      env,
+      [](napi_async_cleanup_hook_handle, void* data) {
+        auto* self = static_cast<LoopWatch*>(data);
+        if (const std::function<void()> call = self->onExit_) call();
+      },
+      opened, &opened->hook_);
+  return opened;
+}
+
+void LoopWatch::keepAlive(bool alive) {
+  auto* handle = reinterpret_cast<uv_handle_t*>(&handle_);
+  if (alive) {
+    uv_ref(handle);
+  } else {
+    uv_unref(handle);
+  }
+}
+
+void LoopWatch::close() {
+  auto* handle = reinterpret_cast<uv_handle_t*>(&handle_);
+  if (uv_is_closing(handle)) return;
+  onReadable_ = nullptr;
+  onExit_ = nullptr;
+  uv_close(handle, [](uv_handle_t* closed) {
+    auto* self = static_cast<LoopWatch*>(closed->data);
+    if (self->hook_ != nullptr) napi_remove_async_cleanup_hook(self->hook_);
+    delete self;
+  });
+}
+
+Napi::Function DriverWrap::define(Napi::Env env) {
+  return DefineClass(env, "HandshakeDriver",
+                     {
+                         InstanceMethod<&DriverWrap::start>("start"),
+                         InstanceMethod<&DriverWrap::cancel>("cancel"),
+                         InstanceMethod<&DriverWrap::inFlight>("inFlight"),
+                         InstanceMethod<&DriverWrap::close>("close"),
+                     });
+}
+
+DriverWrap::DriverWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DriverWrap>(info) {
+  try {
+    driver_ = std::make_unique<handshake::Driver>();
+  } catch (const std::system_error& problem) {
+    Napi::Error error = Napi::Error::New(info.Env(), problem.what());
+    error.Set("code", Napi::String::New(info.Env(), "TLSHUB_SYS"));
+    error.Set("errno", Napi::Number::New(info.Env(), problem.code().value()));
+    error.Set("syscall", Napi::String::New(info.Env(), "epoll_create1"));
+    throw error;
+  }
+  watch_ = LoopWatch::open(
+      info.Env(), driver_->pollFd(), [this] { onReadable(); }, [this] { onExit(); });
+}
+
+DriverWrap::~DriverWrap() {
+  closeWatch();
+}
+
+// The loop must have forgotten the descriptor before the driver closes it.
+void DriverWrap::closeWatch() {
+  if (watch_ != nullptr) std::exchange(watch_, nullptr)->close();
+}
+
+// While callbacks are due, neither the loop may end nor the object be collected.
+void DriverWrap::settle() {
+  const bool wanted = driver_->inFlight() > 0;
+  if (wanted == held_) return;
+  held_ = wanted;
+  if (watch_ != nullptr) watch_->keepAlive(wanted);
+  if (wanted) {
+    Ref();
+  } else {
+    Unref();
+  }
+}
+
+Napi::Value DriverWrap::start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (watch_ == nullptr) {
+    Napi::Error error = Napi::Error::New(env, "this handshake driver was closed");
+    error.Set("code", Napi::String::New(env, "TLSHUB_DRIVER_CLOSED"));
+    throw error;
+  }
+  std::shared_ptr<const handshake::Context> context = ContextWrap::unwrap(info[0]);
+  handshake::Request request = requestFrom(info[1]);
+  if (!info[2].IsFunction()) throw Napi::TypeError::New(env, "done must be a function");
+  // Shared, since std::function wants to be able to copy what it holds.
+  auto done = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
+  const uint64_t id = driver_->start(std::move(context), std::move(request),
+                                     [done](handshake::Outcome&& outcome) { callDone(*done, outcome); });
+  settle();
+  return Napi::Number::New(env, static_cast<double>(id));
+}
+
+void DriverWrap::cancel(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "id must be a number");
+  const int64_t id = info[0].As<Napi::Number>().Int64Value();
+  if (id > 0) driver_->cancel(static_cast<uint64_t>(id));
+}
+
+Napi::Value DriverWrap::inFlight(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(driver_->inFlight()));
+}
+
+void DriverWrap::close(const Napi::CallbackInfo&) {
+  closeWatch();
+  driver_->close();
+  settle();
+}
+
+void DriverWrap::onReadable() {
+  const Napi::HandleScope scope(Env());
+  Ref();  // a callback may close the driver and drop it, while poll() is still below it on the stack
+  driver_->poll();
+  settle();
+  Unref();
+}
+
+void DriverWrap::onExit() {
+  closeWatch();
+  driver_->abandon();
+}
+
+}  // namespace tlshub::addon

@@ -1,0 +1,181 @@
+#include "driver.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <system_error>
+
+namespace tlshub::handshake {
+
+namespace {
+
+// Events taken at a time: a handshake step costs up to a millisecond, and the event loop has other work.
+constexpr int kBatch = 64;
+constexpr uint64_t kTimerId = 0;
+
+uint32_t eventsFor(Session::Step step) {
+  switch (step) {
+    case Session::Step::kWait:
+      return EPOLLIN;
+    case Session::Step::kWaitToSend:
+      return EPOLLOUT;
+    case Session::Step::kWaitForBoth:
+      return EPOLLIN | EPOLLOUT;
+    case Session::Step::kEnded:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Driver::Driver() {
+  epollFd_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epollFd_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = kTimerId;
+  if (timerFd_ < 0 || epoll_ctl(epollFd_, EPOLL_CTL_ADD, timerFd_, &event) != 0) {
+    const int error = errno;
+    closeFds();
+    throw std::system_error(error, std::generic_category(), "timerfd");
+  }
+}
+
+Driver::~Driver() {
+  abandon();
+}
+
+void Driver::closeFds() {
+  if (timerFd_ >= 0) ::close(timerFd_);
+  if (epollFd_ >= 0) ::close(epollFd_);
+  timerFd_ = epollFd_ = -1;
+}
+
+uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, Done done) {
+  const uint64_t id = ++lastId_;
+  const Clock::time_point deadline = Clock::now() + request.timeout;
+  Job job{std::make_unique<Session>(std::move(context), std::move(request)), std::move(done), deadline,
+          false};
+  const auto at = jobs_.emplace(id, std::move(job)).first;
+  deadlines_.emplace(deadline, id);
+  advance(at);
+  setTimer();
+  return id;
+}
+
+void Driver::advance(Jobs::iterator at) {
+  const Session::Step step = at->second.session->advance();
+  if (step == Session::Step::kEnded || !watch(at->first, at->second, step)) end(at);
+}
+
+bool Driver::watch(uint64_t id, Job& job, Session::Step step) {
+  epoll_event event{};
+  event.events = eventsFor(step) | EPOLLONESHOT;
+  event.data.u64 = id;
+  const int operation = job.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (epoll_ctl(epollFd_, operation, job.session->fd(), &event) == 0) {
+    job.registered = true;
+    return true;
+  }
+  const int error = errno;
+  job.session->fail(Failure::kFailed, error == EEXIST ? "another handshake is under way on this socket"
+                                                      : std::string("epoll_ctl: ") + strerror(error));
+  return false;
+}
+
+// Moves a job to those that wait for their callback, and lets go of its socket.
+void Driver::end(Jobs::iterator at) {
+  Job& job = at->second;
+  epoll_event unused{};
+  if (job.registered) epoll_ctl(epollFd_, EPOLL_CTL_DEL, job.session->fd(), &unused);
+  deadlines_.erase({job.deadline, at->first});
+  ended_.push_back({job.session->finish(), std::move(job.done)});
+  jobs_.erase(at);
+}
+
+bool Driver::cancel(uint64_t id) {
+  const auto at = jobs_.find(id);
+  if (at == jobs_.end()) return false;
+  at->second.session->fail(Failure::kCancelled, "the handshake was cancelled");
+  end(at);
+  setTimer();
+  return true;
+}
+
+void Driver::poll() {
+  if (epollFd_ < 0) return;
+  std::array<epoll_event, kBatch> events;
+  const int count = epoll_wait(epollFd_, events.data(), kBatch, 0);
+  for (int i = 0; i < count; i++) {
+    if (events[i].data.u64 == kTimerId) {
+      uint64_t expirations;
+      if (read(timerFd_, &expirations, sizeof expirations) > 0) timerAt_ = Clock::time_point::max();
+      continue;
+    }
+    const auto at = jobs_.find(events[i].data.u64);
+    if (at != jobs_.end()) advance(at);
+  }
+  expire();
+  // Those that end within a callback come next time: the timer sees to it.
+  deliver(ended_.size());
+  setTimer();
+}
+
+void Driver::expire() {
+  const Clock::time_point now = Clock::now();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const auto at = jobs_.find(deadlines_.begin()->second);
+    at->second.session->fail(Failure::kTimeout, at->second.session->overdueReason());
+    end(at);
+  }
+}
+
+void Driver::deliver(size_t count) {
+  for (; count > 0 && !ended_.empty(); count--) {
+    Ended next = std::move(ended_.front());
+    ended_.pop_front();
+    next.done(std::move(next.outcome));
+  }
+}
+
+// For the earliest deadline, or for at once if callbacks are due.
+void Driver::setTimer() {
+  if (timerFd_ < 0) return;
+  Clock::time_point at = Clock::time_point::max();
+  if (!ended_.empty()) {
+    at = Clock::time_point(std::chrono::nanoseconds(1));  // in the past, and not the 0 that disarms
+  } else if (!deadlines_.empty()) {
+    at = deadlines_.begin()->first;
+  }
+  if (at == timerAt_) return;
+  timerAt_ = at;
+  itimerspec spec{};
+  if (at != Clock::time_point::max()) {
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+    spec.it_value.tv_sec = ns / 1000000000;
+    spec.it_value.tv_nsec = ns % 1000000000;
+  }
+  timerfd_settime(timerFd_, TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+void Driver::close() {
+  while (!jobs_.empty()) cancel(jobs_.begin()->first);
+  closeFds();
+  deliver(ended_.size());
+}
+
+void Driver::abandon() {
+  for (auto& [id, job] : jobs_) job.session->finish();
+  jobs_.clear();
+  deadlines_.clear();
+  ended_.clear();
+  closeFds();
+}
+
+}  // namespace tlshub::handshake

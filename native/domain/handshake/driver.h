@@ -1,0 +1,90 @@
+// Many handshakes at once on one thread, over an epoll set of its own.
+//
+// Why a set of its own: the event loop's way to watch a descriptor (uv_poll_init) sets O_NONBLOCK, and these descriptors
+// share their file flags with the application. So the loop watches the set instead, whose one descriptor is ours. Deadlines
+// are a timerfd in the same set. Each socket is armed for one event at a time (EPOLLONESHOT): a registration that outlives
+// its descriptor, because the application still has the file open, then fires once at most instead of for ever.
+//
+// Not for several threads. Callbacks run inside poll() and close() only, and may call anything but the destructor.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "context.h"
+#include "outcome.h"
+#include "session.h"
+
+namespace tlshub::handshake {
+
+class Driver {
+ public:
+  using Done = std::function<void(Outcome&&)>;
+
+  // Throws std::system_error if the kernel gives no epoll set or timer.
+  Driver();
+  ~Driver();  // as abandon()
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  // Readable when poll() has something to do. -1 after close().
+  int pollFd() const { return epollFd_; }
+
+  // Begins a handshake and sends what can be sent at once. `done` is called exactly once, later. The id is never 0.
+  // Must not be called after close().
+  uint64_t start(std::shared_ptr<const Context> context, Request request, Done done);
+
+  // Lets go of the socket before it returns; `done` follows with kCancelled. False: no such handshake, or it has already
+  // ended and `done` is on its way.
+  bool cancel(uint64_t id);
+
+  // Does everything that is due, without blocking.
+  void poll();
+
+  // Handshakes whose `done` has not been called.
+  size_t inFlight() const { return jobs_.size() + ended_.size(); }
+
+  // Cancels all, calling each `done` before it returns, and frees the epoll set.
+  void close();
+  // Frees everything and calls nobody.
+  void abandon();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Job {
+    std::unique_ptr<Session> session;
+    Done done;
+    Clock::time_point deadline;
+    bool registered = false;  // in the epoll set
+  };
+  struct Ended {
+    Outcome outcome;
+    Done done;
+  };
+  using Jobs = std::unordered_map<uint64_t, Job>;
+
+  void advance(Jobs::iterator at);
+  bool watch(uint64_t id, Job& job, Session::Step step);
+  void end(Jobs::iterator at);
+  void expire();
+  void deliver(size_t count);
+  void setTimer();
+  void closeFds();
+
+  int epollFd_ = -1;
+  int timerFd_ = -1;
+  uint64_t lastId_ = 0;  // 0 stands for the timer in the epoll set
+  Jobs jobs_;
+  std::set<std::pair<Clock::time_point, uint64_t>> deadlines_;
+  std::deque<Ended> ended_;
+  Clock::time_point timerAt_ = Clock::time_point::max();
+};
+
+}  // namespace tlshub::handshake

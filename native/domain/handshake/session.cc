@@ -1,0 +1,274 @@
+#include "session.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "alert.h"
+#include "certificate.h"
+
+namespace tlshub::handshake {
+
+namespace {
+
+bool takePrefix(const std::string& line, const char* prefix, Secret* secret) {
+  const size_t length = strlen(prefix);
+  if (line.compare(0, length, prefix) != 0) return false;
+  const size_t last = line.rfind(' ');  // "LABEL client_random secret", NSS key log format
+  secret->assignHex(line.data() + last + 1, line.size() - last - 1);
+  return true;
+}
+
+std::string bytesText(uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " byte" : " bytes");
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Context> context, Request request)
+    : context_(std::move(context)),
+      request_(std::move(request)),
+      started_(std::chrono::steady_clock::now()),
+      lowWater_(request_.fd),
+      channel_(request_.fd) {
+  prepare();
+}
+
+void Session::prepare() {
+  // An empty list would switch the library's check of names off.
+  if (request_.peerNames.empty()) {
+    return fail(Failure::kFailed,
+                "no node name is expected at the peer's address, so no certificate can be right");
+  }
+  for (const std::string& name : request_.peerNames) {
+    if (!isPlainName(name)) {
+      return fail(Failure::kFailed, "expected peer name " + listText({name}) + " is not a plain DNS name");
+    }
+  }
+  ERR_clear_error();
+  ssl_.reset(SSL_new(context_->get()));
+  BIO* bio = ssl_ ? channel_.newBio() : nullptr;
+  if (bio == nullptr) return fail(Failure::kFailed, "out of memory for a TLS session");
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_app_data(ssl_.get(), reinterpret_cast<char*>(this));
+  SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, &Session::onVerify);
+  SSL_set_info_callback(ssl_.get(), &Session::onInfo);
+  watch_.attach(ssl_.get());
+
+  X509_VERIFY_PARAM* param = SSL_get0_param(ssl_.get());
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  for (const std::string& name : request_.peerNames) {
+    if (X509_VERIFY_PARAM_add1_host(param, name.data(), name.size()) != 1) {
+      return fail(Failure::kFailed, "out of memory for the peer's names");
+    }
+  }
+  if (request_.role == Role::kActive) {
+    SSL_set_connect_state(ssl_.get());
+  } else {
+    SSL_set_accept_state(ssl_.get());
+  }
+  acknowledgeNow(request_.fd);
+}
+
+Session::Step Session::advance() {
+  channel_.flush();
+  if (stage_ == Stage::kHandshake) stepHandshake();
+  if (stage_ == Stage::kConfirm) stepConfirm();
+  // Whatever the step wrote goes out in one piece: a flight, or the alert that tells the peer why.
+  const bool sent = channel_.flush();
+  if (stage_ == Stage::kLastFlight && sent) stage_ = Stage::kSucceeded;
+  // Only now, after the step had its chance to read the alert that may explain it.
+  if (channel_.sendError() != 0 && stage_ != Stage::kFailed) failFromErrno(channel_.sendError(), "send");
+  ERR_clear_error();  // the queue is this thread's, and so also Node's
+  if (stage_ == Stage::kSucceeded || stage_ == Stage::kFailed) return Step::kEnded;
+  if (stage_ == Stage::kLastFlight) return Step::kWaitToSend;
+  return sent ? Step::kWait : Step::kWaitForBoth;
+}
+
+void Session::stepHandshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result != 1) {
+    if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) return;
+    return failFromLibrary();
+  }
+  checkPeer();
+  if (stage_ == Stage::kFailed) return;
+  if (request_.role == Role::kPassive) {
+    channel_.allowRecords(0);
+    stage_ = Stage::kLastFlight;
+  } else {
+    channel_.allowRecords(1);
+    stage_ = Stage::kConfirm;
+  }
+}
+
+// The library has verified all this; a callback or an option gone wrong must not be able to undo it.
+void Session::checkPeer() {
+  if (SSL_version(ssl_.get()) != TLS1_3_VERSION || SSL_session_reused(ssl_.get()) != 0) {
+    return fail(Failure::kPeerProtocol,
+                "the handshake ended in something else than a full TLS 1.3 handshake");
+  }
+  const CertificatePtr certificate(library::peerCertificate(ssl_.get()));
+  if (!certificate || SSL_get_verify_result(ssl_.get()) != X509_V_OK) {
+    return fail(Failure::kPeerCertificate, "the peer's certificate was not verified");
+  }
+  outcome_.peerNames = dnsNames(certificate.get());
+  outcome_.peerName = matchName(request_.peerNames, outcome_.peerNames);
+  if (outcome_.peerName.empty()) {
+    return fail(Failure::kPeerCertificate, "peer certificate names " + listText(outcome_.peerNames) +
+                                               ", expected one of " + listText(request_.peerNames));
+  }
+  if (outcome_.clientSecret.empty() || outcome_.serverSecret.empty()) {
+    return fail(Failure::kFailed, "the TLS library gave no traffic secrets");
+  }
+  outcome_.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl_.get()));
+}
+
+void Session::stepConfirm() {
+  ERR_clear_error();
+  char byte;
+  const int result = SSL_read(ssl_.get(), &byte, 1);
+  if (result > 0) {
+    return fail(Failure::kPeerProtocol,
+                "the peer sent application data instead of the ticket that ends an agent's handshake");
+  }
+  const int error = SSL_get_error(ssl_.get(), result);
+  if (watch_.strayMessage() >= 0) {
+    return fail(Failure::kPeerProtocol, "the peer sent handshake message " +
+                                            std::to_string(watch_.strayMessage()) +
+                                            " instead of the ticket that ends an agent's handshake");
+  }
+  if (error != SSL_ERROR_WANT_READ) return failFromLibrary();
+  if (!channel_.exhausted()) return;
+  if (watch_.ticketsReceived() != 1) {
+    return fail(Failure::kPeerProtocol, "the peer's last record holds " +
+                                            std::to_string(watch_.ticketsReceived()) +
+                                            " session tickets; an agent's handshake ends with one");
+  }
+  // Else the acknowledgement could wait for the application, and behind it, under Nagle's algorithm, a server that
+  // speaks first.
+  acknowledgeNow(request_.fd);
+  stage_ = Stage::kSucceeded;
+}
+
+void Session::failFromLibrary() {
+  const unsigned long error = ERR_peek_last_error();
+  const char* text = ERR_reason_error_string(error);
+  const std::string said = text == nullptr ? "no reason given" : text;
+  if (peerAlert_ >= 0) {
+    const AlertMeaning meaning = alertMeaning(peerAlert_);
+    return fail(meaning.failure, meaning.reason);
+  }
+  if (!certificateReason_.empty()) return fail(Failure::kPeerCertificate, certificateReason_);
+  if (channel_.tooMuch()) {
+    return fail(Failure::kPeerProtocol, "the peer sent more than " + bytesText(RecordChannel::kMaxReceived) +
+                                            " without ending its handshake");
+  }
+  if (channel_.malformed()) return fail(Failure::kPeerProtocol, notTlsReason());
+  if (channel_.endOfFile()) {
+    return fail(Failure::kPeerClosed,
+                channel_.bytesReceived() == 0
+                    ? "the peer closed the connection without sending a byte"
+                    : "the peer closed the connection in the middle of its handshake, after " +
+                          bytesText(channel_.bytesReceived()));
+  }
+  if (channel_.readError() != 0) return failFromErrno(channel_.readError(), "recv");
+  if (library::isNoCertificate(error)) {
+    return fail(Failure::kPeerCertificate, "the peer sent no certificate");
+  }
+  if (library::isVersionError(error)) {
+    return fail(Failure::kPeerProtocol, "the peer speaks TLS, but not TLS 1.3");
+  }
+  if (library::isNoSharedCipher(error)) {
+    return fail(Failure::kPeerProtocol, "the peer offers none of the configured ciphers");
+  }
+  if (library::isOwnFault(error)) return fail(Failure::kFailed, "the TLS library failed: " + said);
+  fail(Failure::kPeerProtocol, "the peer broke the protocol: " + said);
+}
+
+std::string Session::notTlsReason() const {
+  const std::string bytes = "\"" + channel_.headerText() + "\"";
+  if (channel_.recordsReceived() == 0) {
+    return "the peer does not speak TLS, its first bytes are " + bytes + ": is there an agent at its end?";
+  }
+  return "record " + std::to_string(channel_.recordsReceived() + 1) +
+         " of the peer has an impossible header, " + bytes;
+}
+
+void Session::failFromErrno(int error, const char* call) {
+  const std::string after = " after " + bytesText(channel_.bytesReceived());
+  switch (error) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+      return fail(Failure::kPeerReset, "the peer reset the connection" + after);
+    case ETIMEDOUT:
+      return fail(Failure::kTimeout, "TCP gave the peer up" + after + ": it acknowledges nothing");
+    default:
+      return fail(Failure::kFailed, std::string(call) + ": " + strerror(error) + after);
+  }
+}
+
+void Session::fail(Failure failure, std::string reason) {
+  if (stage_ == Stage::kFailed) return;
+  stage_ = Stage::kFailed;
+  outcome_.failure = failure;
+  outcome_.reason = std::move(reason);
+}
+
+std::string Session::overdueReason() const {
+  const std::string within = " within " + std::to_string(request_.timeout.count()) + " ms";
+  if (channel_.hasPending()) return "the peer takes no more of our bytes: handshake not done" + within;
+  if (channel_.bytesReceived() == 0) return "the peer sent nothing" + within;
+  return "the peer stopped after " + bytesText(channel_.bytesReceived()) + ": handshake not done" + within;
+}
+
+Outcome Session::finish() {
+  lowWater_.restore();
+  ssl_.reset();
+  outcome_.ok = stage_ == Stage::kSucceeded;
+  outcome_.bytesSent = channel_.bytesSent();
+  outcome_.bytesReceived = channel_.bytesReceived();
+  outcome_.duration = std::chrono::steady_clock::now() - started_;
+  outcome_.txSequence = watch_.txSequence();
+  outcome_.rxSequence = watch_.rxSequence();
+  if (!outcome_.ok) {
+    outcome_.clientSecret.wipe();
+    outcome_.serverSecret.wipe();
+  }
+  return std::move(outcome_);
+}
+
+int Session::onVerify(int ok, X509_STORE_CTX* store) {
+  if (ok) return 1;
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  Session& self = *reinterpret_cast<Session*>(SSL_get_app_data(ssl));
+  if (X509* leaf = X509_STORE_CTX_get0_cert(store)) self.outcome_.peerNames = dnsNames(leaf);
+  self.certificateReason_ = verificationText(store, self.outcome_.peerNames, self.request_.peerNames,
+                                             self.request_.role == Role::kActive);
+  return 0;
+}
+
+void Session::onInfo(const SSL* ssl, int where, int value) {
+  constexpr int kUserCanceled =
+      90;  // a warning; the alert behind it says what it means (RFC 8446 section 6.1)
+  if (where != SSL_CB_READ_ALERT || (value & 0xff) == kUserCanceled) return;
+  reinterpret_cast<Session*>(SSL_get_app_data(ssl))->peerAlert_ = value & 0xff;
+}
+
+void Session::onKeyLog(const SSL* ssl, const char* line) {
+  auto* self = reinterpret_cast<Session*>(SSL_get_app_data(ssl));
+  if (self == nullptr) return;
+  std::string text(line);
+  if (!takePrefix(text, "CLIENT_TRAFFIC_SECRET_0 ", &self->outcome_.clientSecret)) {
+    takePrefix(text, "SERVER_TRAFFIC_SECRET_0 ", &self->outcome_.serverSecret);
+  }
+  if (self->request_.keyLog) self->outcome_.keyLog.push_back(text);
+  OPENSSL_cleanse(text.data(), text.size());
+}
+
+}  // namespace tlshub::handshake

@@ -1,0 +1,42 @@
+#include "socket_options.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace tlshub::handshake {
+
+void pushCorked(int fd) {
+  int corked = 0;
+  socklen_t size = sizeof corked;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_CORK, &corked, &size) != 0 || corked == 0) return;
+  const int off = 0;
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+  setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+void acknowledgeNow(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+LowWaterMark::LowWaterMark(int fd) : fd_(fd) {
+  int value = 1;
+  socklen_t size = sizeof value;
+  if (getsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &value, &size) != 0 || value == 1) return;
+  const int one = 1;
+  if (setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one) == 0) saved_ = value;
+}
+
+void LowWaterMark::restore() {
+  if (saved_ == 1) return;
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (getsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &value, &size) == 0 && value == 1) {
+    setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &saved_, sizeof saved_);
+  }
+  saved_ = 1;
+}
+
+}  // namespace tlshub::handshake

@@ -1,0 +1,121 @@
+// Callbacks, cancelling and closing.
+#include <dirent.h>
+#include <unistd.h>
+
+#include "handshake_kit.h"
+
+using namespace kit;
+
+namespace {
+
+int openDescriptors() {
+  int count = 0;
+  DIR* dir = opendir("/proc/self/fd");
+  while (readdir(dir) != nullptr) count++;
+  closedir(dir);
+  return count;
+}
+
+}  // namespace
+
+TEST("done is never called from within start, even if all is lost at once") {
+  Driver driver;
+  Slot slot;
+  begin(driver, contextOf("a"), request(-1, Role::kActive, "b"), &slot);
+  EXPECT(!slot.has_value());
+  EXPECT_EQ(driver.inFlight(), 1u);
+  drive(driver, [&] { return slot.has_value(); });
+  EXPECT_HAS(describe(*slot), "TLSHUB_HANDSHAKE_FAILED: ");
+  EXPECT_EQ(driver.inFlight(), 0u);
+}
+
+TEST("cancel: the socket is let go of at once, done follows once") {
+  Tcp tcp;
+  Driver driver;
+  Slot slot, again;
+  const uint64_t id = begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  EXPECT(driver.cancel(id));
+  EXPECT(!driver.cancel(id));
+  EXPECT(!driver.cancel(12345));
+  EXPECT(!slot.has_value());
+  // Registered anew: so the first registration is gone.
+  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a", 50), &again);
+  drive(driver, [&] { return slot && again; });
+  EXPECT_EQ(codeOf(*slot), "TLSHUB_HANDSHAKE_CANCELLED");
+  EXPECT_EQ(codeOf(*again), "TLSHUB_HANDSHAKE_TIMEOUT");
+}
+
+TEST("two handshakes on one socket: the second fails, the first goes on") {
+  Tcp tcp;
+  Driver driver;
+  Slot first, second, peer;
+  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &first);
+  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &second);
+  drive(driver, [&] { return second.has_value(); });
+  EXPECT_HAS(describe(*second), "another handshake is under way");
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &peer);
+  drive(driver, [&] { return first && peer; });
+  EXPECT_EQ(describe(*first), "ok: ");
+}
+
+TEST("a callback may start, cancel and close") {
+  Tcp one, two;
+  Driver driver;
+  Slot cancelled, started;
+  const uint64_t waiting =
+      begin(driver, contextOf("b"), request(one.passive->fd(), Role::kPassive, "a"), &cancelled);
+  int calls = 0;
+  driver.start(contextOf("b"), request(two.passive->fd(), Role::kPassive, "a", 20), [&](Outcome&&) {
+    calls++;
+    driver.cancel(waiting);
+    begin(driver, contextOf("a"), request(one.active->fd(), Role::kActive, "b"), &started);
+    driver.close();
+  });
+  drive(driver, [&] { return calls > 0; });
+  EXPECT_EQ(calls, 1);
+  EXPECT(cancelled && cancelled->failure == Failure::kCancelled);
+  EXPECT(started && started->failure == Failure::kCancelled);
+  EXPECT_EQ(driver.inFlight(), 0u);
+  EXPECT_EQ(driver.pollFd(), -1);
+}
+
+TEST("close calls every done; abandon calls none; neither leaves a descriptor or touches the sockets") {
+  contextOf("a");
+  contextOf("b");
+  const int before = openDescriptors();
+  {
+    Tcp tcp;
+    Slot closed;
+    Driver driver;
+    begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &closed);
+    driver.close();
+    EXPECT(closed && closed->failure == Failure::kCancelled);
+    Slot abandoned;
+    {
+      Driver other;
+      begin(other, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &abandoned);
+    }
+    EXPECT(!abandoned.has_value());
+    tcp.active->sendAll("x");
+    EXPECT_EQ(tcp.passive->receiveQueued(), "x");
+    EXPECT_EQ(tcp.active->receiveQueued(), "");
+  }
+  EXPECT_EQ(openDescriptors(), before);
+}
+
+TEST("a descriptor closed under a handshake costs its deadline and nothing else") {
+  Driver driver;
+  Slot slot;
+  Tcp tcp;
+  const int copy = dup(tcp.passive->fd());
+  begin(driver, contextOf("b"), request(copy, Role::kPassive, "a", 100), &slot);
+  close(copy);
+  tcp.active->sendAll("GET / HTTP/1.1\r\n\r\n");  // the stale registration reports it
+  int polls = 0;
+  drive(driver, [&] {
+    polls++;
+    return slot.has_value();
+  });
+  EXPECT(polls < 20);
+  EXPECT(!slot->ok);
+}
