@@ -4,8 +4,10 @@ export type {
   ConfigErrorReport,
   ControlHandlers,
   ControlOperations,
+  FlowReport,
+  FlowState,
   PodReport,
   RingReport,
   StatusReport,
 } from './protocol.js';
-export { FLOW_STATES, type FlowReport, type FlowState } from '../shared/flow.js';
+export { FLOW_STATES } from './protocol.js';

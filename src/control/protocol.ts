@@ -4,7 +4,7 @@
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
 import { ControlError, type WireError } from '../shared/errors.js';
-import type { FlowReport, FlowState } from '../shared/flow.js';
+import type { CipherName, Role } from '../shared/native.js';
 
 export const CONTROL_VERSION = 1;
 
@@ -25,6 +25,40 @@ export type ControlResponse =
   | { v: typeof CONTROL_VERSION; id: number; ok: true; result: unknown }
   /** id is null where the request could not be read */
   | { v: typeof CONTROL_VERSION; id: number | null; ok: false; error: WireError };
+
+export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refused' | 'closed';
+
+export const FLOW_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext', 'refused', 'closed'];
+
+/** One connection, as `tlshubctl flows --json` shows it. Null: not known, or not yet. */
+export interface FlowReport {
+  /** of the socket, decimal */
+  cookie: string;
+  role: Role;
+  /** the side that connected */
+  src: string;
+  sport: number;
+  dst: string;
+  dport: number;
+  pid: number | null;
+  comm: string | null;
+  /** the pod at the peer's address, by the mapping */
+  pod: string | null;
+  /** the node name that the peer's certificate proved */
+  peerNode: string | null;
+  provider: string | null;
+  cipher: CipherName | null;
+  tlsVersion: string | null;
+  state: FlowState;
+  /** why it is in this state; empty if there is nothing to say */
+  reason: string;
+  /** from the connection being established to the gate opening */
+  holdMs: number | null;
+  negotiationMs: number | null;
+  installMs: number | null;
+  /** getsockopt(TCP_ULP) after the install: the kernel's own answer */
+  kernelUlp: string | null;
+}
 
 export interface RingReport {
   name: string;

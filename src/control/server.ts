@@ -50,7 +50,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     socket.on('error', () => undefined);
     socket.setTimeout(idleMs, () => socket.destroy());
     serve(socket, handlers, logger).catch((error: unknown) => {
-      logger?.warn('control connection failed', { error });
+      logger?.warning('control connection failed', { error });
       socket.destroy();
     });
   });

@@ -6,4 +6,4 @@ export {
   type LogLevel,
   type LogStream,
 } from './logger.js';
-export { createThrottle, type Throttle, type ThrottledMethod, type ThrottleOptions } from './throttle.js';
+export { createThrottle, type Throttle, type ThrottleOptions } from './throttle.js';

@@ -6,6 +6,7 @@
  */
 import winston from 'winston';
 import { toWire } from '../shared/errors.js';
+import { printable } from '../shared/printable.js';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
@@ -21,8 +22,7 @@ export interface LogFields {
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
-  /** level `warning` */
-  warn(message: string, fields?: LogFields): void;
+  warning(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to each message. */
   child(fields: LogFields): Logger;
@@ -75,7 +75,7 @@ function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): L
   return {
     debug: write('debug'),
     info: write('info'),
-    warn: write('warning'),
+    warning: write('warning'),
     error: write('error'),
     child: (fields) => wrap(root, logger, { ...bound, ...fields }),
     setLevel: (level) => {
@@ -106,9 +106,9 @@ function humanFormat(verbose: boolean): winston.Logform.Format {
     const colour = COLOURS[level] ?? '0';
     let line = `\u001b[90m${time}\u001b[0m \u001b[${colour}m${level.padEnd(7)}\u001b[0m `;
     if (typeof component === 'string') line += `${component}: `;
-    line += oneLine(String(message));
-    if (typeof flow === 'string') line += ` \u001b[90m[${oneLine(flow)}]\u001b[0m`;
-    if (error !== undefined) line += `: ${oneLine(errorText(error))}`;
+    line += printable(String(message));
+    if (typeof flow === 'string') line += ` \u001b[90m[${printable(flow)}]\u001b[0m`;
+    if (error !== undefined) line += `: ${printable(errorText(error))}`;
     if (!verbose) return line;
     for (const [field, value] of Object.entries(rest)) line += ` ${field}=${fieldText(value)}`;
     if (error instanceof Error && error.stack !== undefined) line += `\n${error.stack}`;
@@ -123,14 +123,5 @@ function errorText(error: unknown): string {
 
 function fieldText(value: unknown): string {
   const simple = plain(value, false);
-  return oneLine(typeof simple === 'string' ? simple : JSON.stringify(simple));
-}
-
-/** Names and reasons come from peers: they must not move the cursor, start a line of their own, or colour the terminal. */
-function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
-    if (character === '\n') return ' ';
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return printable(typeof simple === 'string' ? simple : JSON.stringify(simple));
 }

@@ -2,10 +2,7 @@
  * Repeated messages: the first of a kind is logged at once, then no more until the interval is over; how many were left out is said with
  * the next one, or at the end of the interval. Nothing is suppressed silently.
  */
-import type { LogFields, Logger } from './logger.js';
-
-/** A method of the logger. */
-export type ThrottledMethod = 'debug' | 'info' | 'warn' | 'error';
+import type { LogFields, Logger, LogLevel } from './logger.js';
 
 export interface ThrottleOptions {
   /** one message of a kind in this time; default 10 s */
@@ -15,7 +12,7 @@ export interface ThrottleOptions {
 }
 
 interface Kind {
-  method: ThrottledMethod;
+  level: LogLevel;
   message: string;
   fields: LogFields | undefined;
   suppressed: number;
@@ -24,7 +21,7 @@ interface Kind {
 
 export interface Throttle {
   /** Logs unless the same `kind` was logged within the interval. True if it was logged. */
-  log(method: ThrottledMethod, kind: string, message: string, fields?: LogFields): boolean;
+  log(level: LogLevel, kind: string, message: string, fields?: LogFields): boolean;
   /** Says what is still unsaid and forgets all; for the end of the program. */
   flush(): void;
 }
@@ -37,12 +34,12 @@ export function createThrottle(logger: Logger, options: ThrottleOptions = {}): T
     clearTimeout(kind.timer);
     kinds.delete(name);
     if (kind.suppressed === 0) return;
-    const note = `(${kind.suppressed} more like it were not logged)`;
-    logger[kind.method](`${kind.message} ${note}`, { ...kind.fields, suppressed: kind.suppressed });
+    const note = `(the last of ${kind.suppressed} such messages that were held back)`;
+    logger[kind.level](`${kind.message} ${note}`, { ...kind.fields, suppressed: kind.suppressed });
   };
 
   return {
-    log(method, name, message, fields) {
+    log(level, name, message, fields) {
       const known = kinds.get(name);
       if (known !== undefined) {
         known.suppressed++;
@@ -50,13 +47,13 @@ export function createThrottle(logger: Logger, options: ThrottleOptions = {}): T
         known.fields = fields;
         return false;
       }
-      logger[method](message, fields);
+      logger[level](message, fields);
       const timer = setTimeout(() => {
         const kind = kinds.get(name);
         if (kind !== undefined) settle(name, kind);
       }, intervalMs);
       timer.unref();
-      kinds.set(name, { method, message, fields, suppressed: 0, timer });
+      kinds.set(name, { level, message, fields, suppressed: 0, timer });
       const oldest = kinds.entries().next().value;
       if (kinds.size > maxKinds && oldest !== undefined) settle(...oldest);
       return true;

@@ -1,0 +1,106 @@
+/** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
+import { controlRequest } from '../control/index.js';
+import { initCa, issueNode, type Issued } from '../pki/index.js';
+import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
+import type { ProbeResult } from '../shared/native.js';
+import { show, type CliContext, type GlobalOptions } from './context.js';
+import { checkTable, flowsTable, podsTable, statusTable, table } from './tables.js';
+
+/** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
+export function check(context: CliContext, options: GlobalOptions): void {
+  const probes = probe(context);
+  show(context, options, probes, () => checkTable(probes));
+  const missing = probes.filter(({ ok }) => !ok).map(({ name }) => name);
+  if (missing.length === 0) return;
+  if (context.uid !== 0) {
+    throw new PermissionError(`cannot tell whether this kernel has ${missing.join(', ')}: the check needs root`, {
+      remedy: 'Run `sudo tlshubctl check`.',
+    });
+  }
+  throw new KernelUnsupportedError(missing, { remedy: 'The table names the remedy for each.' });
+}
+
+function probe(context: CliContext): ProbeResult[] {
+  try {
+    return context.probe();
+  } catch (error) {
+    const { code } = asTlshubError(error);
+    if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') throw error;
+    const detail = `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`;
+    throw new TlshubError('TLSHUB_NATIVE_MISSING', detail, { cause: error });
+  }
+}
+
+export async function status(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'status', {});
+  show(context, options, report, () => statusTable(report));
+}
+
+export async function flows(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'flows', {});
+  show(context, options, report, () => flowsTable(report));
+}
+
+export async function mappingGet(context: CliContext, options: GlobalOptions, pod: string): Promise<void> {
+  const report = await controlRequest(options.socket, 'mapping.get', { pod });
+  show(context, options, report, () => podsTable([report]));
+}
+
+export async function mappingList(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'mapping.list', {});
+  show(context, options, report, () => podsTable(report));
+}
+
+export async function modeGet(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'mode.get', {});
+  show(context, options, report, () => report.mode);
+}
+
+export interface PkiOptions extends GlobalOptions {
+  days: string;
+  notAfter?: string;
+  notBefore?: string;
+  force?: true;
+}
+
+export async function pkiInit(context: CliContext, options: PkiOptions & { name: string }, dir: string): Promise<void> {
+  const issued = await initCa(dir, { ...validity(options), name: options.name });
+  showIssued(context, options, issued);
+}
+
+export async function pkiIssue(
+  context: CliContext,
+  options: PkiOptions & { dir: string },
+  node: string,
+): Promise<void> {
+  const issued = await issueNode(options.dir, node, validity(options));
+  showIssued(context, options, issued);
+}
+
+function validity(options: PkiOptions): { days: number; notAfter?: Date; notBefore?: Date; force: boolean } {
+  if (!/^-?\d{1,5}$/.test(options.days)) throw new UsageError(`--days ${options.days}: not a whole number`);
+  return {
+    days: Number(options.days),
+    force: options.force === true,
+    ...(options.notAfter === undefined ? {} : { notAfter: date('--not-after', options.notAfter) }),
+    ...(options.notBefore === undefined ? {} : { notBefore: date('--not-before', options.notBefore) }),
+  };
+}
+
+function date(option: string, text: string): Date {
+  const value = new Date(text);
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(value.getTime())) {
+    throw new UsageError(`${option} ${text.slice(0, 60)}: not a date, write 2030-12-31 or 2030-12-31T12:00:00Z`);
+  }
+  return value;
+}
+
+function showIssued(context: CliContext, options: GlobalOptions, issued: Issued): void {
+  show(context, options, issued, () =>
+    table([
+      ['certificate', issued.certificate],
+      ['key', issued.key],
+      ['valid', `${issued.notBefore.toISOString()} to ${issued.notAfter.toISOString()}`],
+    ]),
+  );
+}

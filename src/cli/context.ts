@@ -1,0 +1,23 @@
+/** What the commands need from outside, so that tests can run them whole without a process of their own. */
+import type { ProbeResult } from '../shared/native.js';
+
+export interface CliContext {
+  out(text: string): void;
+  err(text: string): void;
+  env: Readonly<Record<string, string | undefined>>;
+  /** the kernel's abilities, by the native addon */
+  probe(): ProbeResult[];
+  /** effective user id */
+  uid: number;
+}
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  socket: string;
+  json?: true;
+}
+
+/** Writes a result: JSON for programs, or the text for people. */
+export function show(context: CliContext, options: GlobalOptions, result: unknown, text: () => string): void {
+  context.out(options.json === true ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
+}

@@ -1,0 +1,112 @@
+/** The command line of tlshubctl, and the exit status of each way it can end. */
+import { Command, CommanderError } from 'commander';
+import { environmentName, keySpec } from '../config/index.js';
+import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors.js';
+import { printable } from '../shared/printable.js';
+import { VERSION } from '../shared/version.js';
+import * as commands from './commands.js';
+import type { CliContext, GlobalOptions } from './context.js';
+
+const EXIT_HELP = `
+Exit status: 0 worked, 1 failed (also: no supervisor), 64 usage, 69 the kernel cannot do it, 77 not permitted, 78 configuration.`;
+
+const DEFAULT_PKI_DIR = '/etc/tlshub/pki';
+
+/**
+ * Runs one command line (without `node` and the script's name).
+ * @returns the exit status; never throws
+ */
+export async function run(argv: readonly string[], context: CliContext): Promise<number> {
+  const program = build(context);
+  try {
+    if (argv.length === 0) {
+      context.err(program.helpInformation());
+      return EXIT.usage;
+    }
+    await program.parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const failure = asTlshubError(error);
+    const json = program.opts<GlobalOptions>().json === true;
+    const text = describeError(failure).split('\n').map(printable).join('\n');
+    context.err(json ? `${JSON.stringify({ error: toWire(failure) })}\n` : `tlshubctl: ${text}\n`);
+    return failure.exitCode;
+  }
+}
+
+function build(context: CliContext): Command {
+  const program = new Command('tlshubctl');
+  // Before any subcommand is made: they inherit it.
+  program
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => context.out(text), writeErr: (text) => context.err(text) });
+  program.configureHelp({ showGlobalOptions: true }).showHelpAfterError('(tlshubctl --help lists the commands)');
+  const socketKey = environmentName('control_socket');
+  program
+    .description('Looks at and steers the TLSHub node agent.')
+    .version(VERSION)
+    .option('--json', 'print JSON instead of text')
+    .option(
+      '--socket <path>',
+      `control socket of the supervisor (or ${socketKey})`,
+      context.env[socketKey] ?? String(keySpec('control_socket').default),
+    )
+    .addHelpText('after', EXIT_HELP);
+  const globals = (): GlobalOptions => program.opts<GlobalOptions>();
+
+  program
+    .command('check')
+    .description('what this kernel can do, and the remedy for each thing missing; needs no supervisor')
+    .action(() => commands.check(context, globals()));
+  program
+    .command('status')
+    .description('the supervisor: mode, provider, policy, counters, last configuration error')
+    .action(() => commands.status(context, globals()));
+  program
+    .command('flows')
+    .description('connections: who, where to, by which provider and cipher, held for how long')
+    .action(() => commands.flows(context, globals()));
+  addMapping(program, context, globals);
+  addPki(program, context, globals);
+  return program;
+}
+
+function addMapping(program: Command, context: CliContext, globals: () => GlobalOptions): void {
+  const mapping = program.command('mapping').description('the Pod-Node mapping in force');
+  mapping
+    .command('get <pod>')
+    .description('node and addresses of one pod')
+    .action((pod: string) => commands.mappingGet(context, globals(), pod));
+  mapping
+    .command('list')
+    .description('all pods')
+    .action(() => commands.mappingList(context, globals()));
+  const mode = program.command('mode').description('the key provider in force');
+  mode
+    .command('get')
+    .description('print it')
+    .action(() => commands.modeGet(context, globals()));
+}
+
+function addPki(program: Command, context: CliContext, globals: () => GlobalOptions): void {
+  const pki = program.command('pki').description('a lab CA and node certificates (ECDSA P-256); needs no supervisor');
+  const validity = (command: Command, days: string): Command =>
+    command
+      .option('--days <n>', 'validity from now; negative: already expired', days)
+      .option('--not-after <date>', 'end of validity instead of --days')
+      .option('--not-before <date>', 'begin of validity')
+      .option('--force', 'replace files that exist');
+  validity(pki.command('init <dir>'), '3650')
+    .description('make a CA in a folder: ca.crt and ca.key')
+    .option('--name <name>', 'common name of the CA', 'TLSHub lab CA')
+    .action((dir: string, options: commands.PkiOptions & { name: string }) =>
+      commands.pkiInit(context, { ...globals(), ...options }, dir),
+    );
+  validity(pki.command('issue <node>'), '365')
+    .description('issue a certificate for a node: NODE.crt and NODE.key')
+    .option('--dir <dir>', 'folder of the CA', DEFAULT_PKI_DIR)
+    .action((node: string, options: commands.PkiOptions & { dir: string }) =>
+      commands.pkiIssue(context, { ...globals(), ...options }, node),
+    );
+}

@@ -1,0 +1,139 @@
+/** Answers as tables for people. Text from elsewhere goes through `printable`. */
+import Table from 'cli-table3';
+import type { FlowReport, PodReport, StatusReport } from '../control/index.js';
+import { FLOW_STATES } from '../control/index.js';
+import type { ProbeResult } from '../shared/native.js';
+import { printable } from '../shared/printable.js';
+
+/** Columns with two spaces between them and no borders: reads well, and still goes through awk. */
+const BARE = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+};
+
+/** Rows of text, under a head if one is given; lines end without blanks, the last without a newline. */
+export function table(rows: string[][], head?: string[]): string {
+  const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true };
+  const drawn = new Table({ chars: BARE, style, ...(head === undefined ? {} : { head }) });
+  drawn.push(...rows.map((row) => row.map(printable)));
+  return drawn.toString().replace(/ +$/gm, '');
+}
+
+function milliseconds(value: number | null): string {
+  return value === null ? '-' : value.toFixed(value < 10 ? 2 : 1);
+}
+
+function endpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+const FLOW_HEAD = [
+  'COOKIE',
+  'ROLE',
+  'SOURCE',
+  'DESTINATION',
+  'PROGRAM',
+  'POD',
+  'PEER NODE',
+  'PROVIDER',
+  'CIPHER',
+  'STATE',
+  'HOLD ms',
+  'ULP',
+  'REASON',
+];
+
+export function flowsTable(flows: FlowReport[]): string {
+  if (flows.length === 0) return 'no flows';
+  const rows = flows.map((flow) => [
+    flow.cookie,
+    flow.role,
+    endpoint(flow.src, flow.sport),
+    endpoint(flow.dst, flow.dport),
+    flow.pid === null ? '-' : `${flow.comm ?? '?'} (${flow.pid})`,
+    flow.pod ?? '-',
+    flow.peerNode ?? '-',
+    flow.provider ?? '-',
+    flow.cipher ?? '-',
+    flow.state,
+    milliseconds(flow.holdMs),
+    flow.kernelUlp ?? '-',
+    flow.reason,
+  ]);
+  return table(rows, FLOW_HEAD);
+}
+
+function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
+  return `${days > 0 ? `${days} d ` : ''}${hours} h ${minutes} min ${seconds % 60} s`;
+}
+
+function counts(values: Record<string, number>): string {
+  const parts = Object.entries(values).map(([name, value]) => `${name} ${value}`);
+  return parts.length === 0 ? 'none' : parts.join(', ');
+}
+
+export function statusTable(status: StatusReport): string {
+  const { lastConfigError: failed } = status;
+  const flows = Object.fromEntries(FLOW_STATES.map((state) => [state, status.flows[state]]));
+  const rows = [
+    [
+      'supervisor',
+      `${status.version}, pid ${status.pid}, up ${duration(status.uptimeMs)}${status.draining ? ', draining' : ''}`,
+    ],
+    ['node', status.node],
+    ['mode', status.mode],
+    ...status.providers.map((provider) => [
+      'provider',
+      `${provider.name}: ${provider.libraryVersion}; ${provider.inFlight} in flight, ${provider.queued} queued`,
+    ]),
+    ['policy', status.policy],
+    ['cgroups', status.cgroups.join(', ')],
+    ['configuration', status.configFile],
+    ['mapping', `${status.mapping.pods} pods, ${status.mapping.networks} networks`],
+    ['flows', counts(flows)],
+    ['failures', counts(status.failures)],
+    ['events', `${counts(status.events.received)}; lost ${status.events.lost}`],
+    ...status.rings.map((ring) => [
+      `ring ${ring.name}`,
+      `${ring.usedBytes} of ${ring.capacityBytes} bytes used, ${ring.overflows} overflows`,
+    ]),
+    ['gate', counts(status.gate) + (status.adopted ? '; adopted from an earlier agent' : '')],
+    [
+      'lease',
+      `${status.lease.ttlMs} ms; guardian ${status.lease.guardianPid === null ? 'off' : `pid ${status.lease.guardianPid}`}`,
+    ],
+    ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
+  ];
+  return table(rows);
+}
+
+export function podsTable(pods: PodReport[]): string {
+  if (pods.length === 0) return 'no pods';
+  const rows = pods.map(({ pod, node, addresses }) => [pod, node, addresses.length === 0 ? '-' : addresses.join(' ')]);
+  return table(rows, ['POD', 'NODE', 'ADDRESSES']);
+}
+
+/** What is there first to last, each with what was seen; what is missing with its remedy. */
+export function checkTable(probes: ProbeResult[]): string {
+  const rows = probes.map(({ name, ok, detail, remedy }) => [name, ok ? 'ok' : 'MISSING', detail, ok ? '' : remedy]);
+  return table(rows, ['CHECK', 'RESULT', 'SEEN', 'REMEDY']);
+}

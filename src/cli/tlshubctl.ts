@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/** The command `tlshubctl`. */
+import { kernel } from '../shared/native.js';
+import { run } from './program.js';
+
+// `tlshubctl flows | head`: the reader has seen enough, and that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  env: process.env,
+  probe: () => kernel().probe(),
+  uid: process.geteuid?.() ?? -1,
+});

@@ -1,0 +1,14 @@
+/** `node dist/tools/docs.js`: writes the generated files of the checkout. A unit test fails while they are out of date. */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { renderCaptureConf, renderErrors } from './render.js';
+
+const files: [string, string][] = [
+  ['config/capture.conf', renderCaptureConf()],
+  ['docs/ERRORS.md', renderErrors()],
+];
+
+for (const [name, contents] of files) {
+  writeFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), contents);
+  console.log(`wrote ${name}`);
+}
