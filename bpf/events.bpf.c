@@ -333,15 +333,19 @@ int BPF_PROG(descriptor_close, struct file *file)
 	struct tlshub_event e;
 	struct tlshub_flow *f;
 	struct socket *sock;
+	struct sock *sk;
 
 	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	sock = bpf_sock_from_file(file);
-	if (!sock || !sock->sk || !is_inet_family(sock->sk->__sk_common.skc_family))
+	if (!sock)
+		return 0;
+	sk = sock->sk;
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
 		return 0;
 	if (is_agent(bpf_get_current_task_btf()))
 		return 0;
-	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || f->flow_class != CLASS_MESH || is_secured(f))
 		return 0;
 	current_owner(&owner, sock);

@@ -326,9 +326,11 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 SEC("lsm/socket_recvmsg")
 int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
-	if (ret || !sock->sk)
+	struct sock *sk = sock->sk; /* read once: newer verifiers do not carry a NULL check over to a second read */
+
+	if (ret || !sk)
 		return ret;
-	return gate(ctx, sock->sk, TLSHUB_RX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
+	return gate(ctx, sk, TLSHUB_RX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
 }
 
 /*
@@ -368,20 +370,21 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 SEC("lsm/socket_shutdown")
 int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
 {
+	struct sock *sk = sock->sk;
 	struct tlshub_flow *f;
 
-	if (ret || !sock->sk || how == SHUT_RDWR)
+	if (ret || !sk || how == SHUT_RDWR)
 		return ret;
-	f = bpf_sk_storage_get(&flows, sock->sk, 0, 0);
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || f->flow_class == CLASS_PLAINTEXT || is_secured(f))
 		return 0;
-	ret = hold(ctx, sock->sk, f, TLSHUB_TX, CALL_SHUTDOWN);
+	ret = hold(ctx, sk, f, TLSHUB_TX, CALL_SHUTDOWN);
 	return ret == -ECONNRESET ? 0 : ret; /* refused: what is left is to let the program tidy up */
 }
 
-static __always_inline struct tlshub_flow *mesh_flow(struct socket *sock)
+static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
 {
-	struct tlshub_flow *f = sock->sk ? bpf_sk_storage_get(&flows, sock->sk, 0, 0) : NULL;
+	struct tlshub_flow *f = sk ? bpf_sk_storage_get(&flows, sk, 0, 0) : NULL;
 
 	return f && f->flow_class == CLASS_MESH ? f : NULL;
 }
@@ -392,13 +395,13 @@ int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int
 {
 	if (ret || level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)
 		return ret;
-	return mesh_flow(sock) ? -EOPNOTSUPP : 0;
+	return mesh_flow(sock->sk) ? -EOPNOTSUPP : 0;
 }
 
 /* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
-static __always_inline void note_keyed(struct socket *sock, struct tlshub_flow *f, int optname)
+static __always_inline void note_keyed(struct sock *sk, struct tlshub_flow *f, int optname)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sock->sk);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (!tp)
 		return;
@@ -414,19 +417,20 @@ static __always_inline void note_keyed(struct socket *sock, struct tlshub_flow *
 SEC("lsm/socket_setsockopt")
 int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
 {
+	struct sock *sk = sock->sk;
 	struct tlshub_flow *f;
 	bool tls;
 
-	if (ret)
+	if (ret || !sk)
 		return ret;
 	tls = level == SOL_TLS || (level == SOL_TCP && optname == TCP_ULP);
 	if (!tls && !(level == SOL_TCP && (optname == TCP_REPAIR || optname == TCP_FASTOPEN_CONNECT)) &&
 	    !(level == SOL_SOCKET && optname == SO_ZEROCOPY))
 		return 0;
-	f = mesh_flow(sock);
+	f = mesh_flow(sk);
 	if (is_agent(bpf_get_current_task_btf())) {
 		if (f && level == SOL_TLS)
-			note_keyed(sock, f, optname);
+			note_keyed(sk, f, optname);
 		return 0;
 	}
 	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
@@ -437,10 +441,10 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	/* Asked for before connect(), as programs do: they expect kernels without these, and do without. */
 	if (f)
 		return -EOPNOTSUPP;
-	return sock->sk && sock->sk->sk_protocol == IPPROTO_TCP && is_inet_family(sock->sk->__sk_common.skc_family) &&
-			       sock->sk->__sk_common.skc_state == STATE_CLOSE && in_scope() ?
-		       -EOPNOTSUPP :
-		       0;
+	if (sk->sk_protocol == IPPROTO_TCP && is_inet_family(sk->__sk_common.skc_family) &&
+	    sk->__sk_common.skc_state == STATE_CLOSE && in_scope())
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 /* MPTCP subflows and SMC carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
