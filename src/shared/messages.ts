@@ -9,9 +9,10 @@
  *     reaches it, whichever comes first: each descriptor has a slot in a shared table (src/shared/slots.ts) that holds its ticket, and the
  *     installer takes the ticket off before it acts. A second message finds another ticket there and is dropped.
  */
-import type { CipherName, Role } from './native.js';
-import type { WireError } from './errors.js';
+import type { MessagePort } from 'node:worker_threads';
 import type { Tuple } from './abi.js';
+import type { WireError } from './errors.js';
+import type { CipherName, Role } from './native.js';
 
 /** Tag of every record that carries a message. */
 export const MESSAGE_VERSION = 1;
@@ -71,6 +72,8 @@ export interface Negotiated extends Held {
 /** dispatcher -> installer: system calls that may block, and the end of descriptors. */
 export type InstallerCommand =
   | (Held & { type: 'refuse'; tgid: number })
+  /** Shut the gate for good but let the connection end by itself, continue whoever stood still, close our descriptor. */
+  | (Held & { type: 'forbid' })
   /** Close our descriptor and continue whoever stood still; the connection itself is left alone. */
   | (Held & { type: 'close' })
   /** End a connection of which we hold no descriptor. */
@@ -87,7 +90,7 @@ export type InstallerReport =
       openedNs: number;
       installMs: number;
       kernelUlp: string;
-      kernelCipher: string;
+      kernelCipher: CipherName;
       kernelVersion: string;
       continued: number;
     }
@@ -106,7 +109,7 @@ export interface WorkerHello {
   type: 'hello';
   threadId: number;
   ring: SharedArrayBuffer;
-  cancelPort: import('node:worker_threads').MessagePort;
+  cancelPort: MessagePort;
   /** the library's own words about itself */
   library: string;
 }
@@ -118,7 +121,9 @@ export interface CancelMessage {
 }
 
 /** A thread that is not a pool's -> main: it is ready, or it cannot go on. */
-export type ThreadReport = { type: 'ready' } | { type: 'failed'; error: WireError };
+export type ThreadReport =
+  /** wakeFd: of the event reader, what to write to to end its poll */
+  { type: 'ready'; wakeFd?: number } | { type: 'failed'; error: WireError };
 
 /** Words of the statistics block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). */
 export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as const;

@@ -153,6 +153,11 @@ export class RingProducer extends RingEnd {
     }
   }
 
+  /** Blocks until the consumer has read something, at most `ms`. */
+  waitForRoom(ms: number): void {
+    Atomics.wait(this.words, WORD_READ, Atomics.load(this.words, WORD_READ), ms);
+  }
+
   /** Counts records that the producer's rule threw away. */
   countDropped(records: number): void {
     Atomics.add(this.words, WORD_DROPPED, records);

@@ -5,18 +5,27 @@
  *
  * takeSocket is made here and not on a thread: it is a handful of short system calls, and a message to and fro would cost more than they do.
  */
+import { FLOW_STATES, type FlowState } from '../control/index.js';
+import type { LogFields, Logger } from '../logging/index.js';
 import { EventKind, FlowClass, reasonText, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
-import { toWire } from '../shared/errors.js';
-import type { FlowReport } from '../shared/flow.js';
+import { fromWire, toWire } from '../shared/errors.js';
 import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
-import type { KernelAddon, Role } from '../shared/native.js';
+import type { KernelAddon, Role, TakenSocket } from '../shared/native.js';
 import type { SlotTable } from '../shared/slots.js';
 import { Counters } from './counters.js';
 import { Deadlines } from './deadlines.js';
 import { INITIAL, step, type Action, type Input, type Verdict } from './flow-machine.js';
-import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow, type FlowSeed } from './flow-table.js';
-import type { Log } from './log.js';
+import {
+  FlowTable,
+  createFlow,
+  reportOf,
+  stateOf,
+  tupleText,
+  type DetailedFlowReport,
+  type Flow,
+  type FlowSeed,
+} from './flow-table.js';
 import type { Negotiation, NegotiationOutcome, Provider } from './provider.js';
 
 /** Between two looks for a socket that was gone, in ms. */
@@ -28,8 +37,8 @@ const DEADLINE_GRACE_MS = 250;
 export interface Directory {
   /** nodes that the peer may be; none: it has no right to a connection. `reason` says why */
   peerNodes(tuple: Tuple, role: Role): { nodes: readonly string[]; reason: string };
-  /** the pod on this side, or '' */
-  pod(tuple: Tuple): string;
+  /** the pod at the peer's address */
+  pod(tuple: Tuple): string | null;
 }
 
 export interface DispatcherOptions {
@@ -40,7 +49,7 @@ export interface DispatcherOptions {
   directory: Directory;
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
-  log: Log;
+  log: Logger;
   handshakeTimeoutMs: number;
   /** flows that are over and still shown */
   flowsKept: number;
@@ -104,9 +113,9 @@ export class Dispatcher {
       flow.held = undefined;
     }
     if ('error' in report && report.error !== undefined && report.type !== 'install-failed') {
-      this.options.log.error(`could not end a connection cleanly: ${report.error.message}`, {
+      this.options.log.error(`could not end the connection of ${party(flow)} cleanly`, {
         ...who(flow),
-        ...report.error,
+        error: fromWire(report.error),
         step: report.type,
       });
     }
@@ -167,7 +176,7 @@ export class Dispatcher {
     for (const action of actions) this.act(flow, action);
   }
 
-  reports(): FlowReport[] {
+  reports(): DetailedFlowReport[] {
     return [...this.table.all()].map(reportOf);
   }
 
@@ -192,9 +201,9 @@ export class Dispatcher {
   }
 
   /** Flows by state, live ones and those still kept. */
-  byState(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const flow of this.table.all()) counts[stateOf(flow)] = (counts[stateOf(flow)] ?? 0) + 1;
+  byState(): Record<FlowState, number> {
+    const counts = Object.fromEntries(FLOW_STATES.map((state) => [state, 0])) as Record<FlowState, number>;
+    for (const flow of this.table.all()) counts[stateOf(flow)]++;
     return counts;
   }
 
@@ -224,7 +233,8 @@ export class Dispatcher {
 
   /** The socket was disconnected and connected again: what was, is over, and refusing it would hit the new connection. */
   supersede(flow: Flow): void {
-    const verdict: Verdict = { state: 'closed', code: '', reason: 'the program connected the socket again', final: true };
+    const reason = 'the program connected the socket again';
+    const verdict: Verdict = { state: 'closed', code: '', reason, final: true, leave: true };
     this.feed(flow, flow.machine.phase === 'secured' ? { type: 'closed' } : { type: 'give-up', verdict });
     this.table.retire(flow);
   }
@@ -245,7 +255,7 @@ export class Dispatcher {
     if (ends && from !== 'ending' && verdict !== undefined) this.announceEnd(flow, verdict, from);
     if (phase === 'secured') {
       this.counters.values.secured++;
-      this.options.log.debug('secured', { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
+      this.options.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
     }
     if (phase === 'secured' || phase === 'done') this.deadlines.clear(flow);
     if (phase === 'done') this.table.retire(flow);
@@ -256,10 +266,10 @@ export class Dispatcher {
     if (verdict.state === 'refused') {
       this.counters.values.refused++;
       this.counters.failure(verdict.code);
-      log.warn(`refused: ${verdict.reason}`, { ...who(flow), code: verdict.code });
+      log.warning(`refused ${party(flow)}: ${verdict.reason}`, { ...who(flow), code: verdict.code });
     } else if (from !== 'secured') {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
-      log.debug(`closed: ${verdict.reason}`, who(flow));
+      log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
     }
   }
 
@@ -276,8 +286,9 @@ export class Dispatcher {
       case 'refuse':
         if (flow.held !== undefined) this.send({ ...flow.held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 });
         return;
+      case 'forbid':
       case 'close':
-        if (flow.held !== undefined) this.send({ ...flow.held, type: 'close' });
+        if (flow.held !== undefined) this.send({ ...flow.held, type: action });
         return;
       case 'destroy':
         flow.ticket = this.options.slots.nextTicket();
@@ -303,27 +314,25 @@ export class Dispatcher {
       return;
     }
     this.counters.values.takes++;
-    let fd: number;
+    let taken: TakenSocket;
     try {
-      fd = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
+      taken = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
     } catch (error) {
       this.options.slots.release(place.slot);
       this.feed(flow, this.takeFailure(error));
       return;
     }
-    flow.held = { ...place, fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
+    flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
     this.table.bindTicket(place.ticket, flow);
-    this.feed(flow, { type: 'taken' });
+    this.feed(flow, { type: 'taken', live: taken.live });
   }
 
   private takeFailure(thrown: unknown): Input {
-    const { code, errno, message } = toWire(thrown);
+    const { code, message } = toWire(thrown);
     if (code === 'TLSHUB_SOCKET_GONE') {
       this.counters.values.takesGone++;
       return { type: 'take-gone' };
     }
-    // The tls ULP attaches to established sockets only (net/tls/tls_main.c, tls_init): a FIN or reset was faster.
-    if (errno === 'ENOTCONN') return { type: 'take-ended' };
     return { type: 'take-failed', code, reason: message };
   }
 
@@ -398,15 +407,23 @@ export class Dispatcher {
   }
 }
 
-/** Who it is about, for a log line. */
-function who(flow: Flow): Record<string, unknown> {
+/** Who is on this side and who on the other, in words. */
+function party(flow: Flow): string {
+  const program = flow.owner === undefined ? 'a connection' : `${flow.owner.comm}[${flow.owner.tgid}]`;
+  const node = flow.peerNode ?? flow.peerNodes.join(' or ');
+  const peer = node === '' ? 'an unknown node' : `node ${node}`;
+  return `${program} ${flow.role === 'active' ? 'to' : 'from'} ${peer}`;
+}
+
+/** The same as fields of a log line. */
+function who(flow: Flow): LogFields {
   return {
     flow: tupleText(flow),
     role: flow.role,
-    cookie: flow.cookie.toString(),
-    pid: flow.owner?.tgid ?? 0,
-    comm: flow.owner?.comm ?? '',
-    peerNode: flow.peerNode === '' ? flow.peerNodes.join('|') : flow.peerNode,
+    cookie: flow.cookie,
+    pid: flow.owner?.tgid,
+    comm: flow.owner?.comm,
+    peerNodes: flow.peerNodes,
   };
 }
 

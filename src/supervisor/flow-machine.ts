@@ -29,6 +29,8 @@ export interface Verdict {
   reason: string;
   /** the kernel or the gate has ended it already: a late success changes nothing */
   final: boolean;
+  /** closed: leave the connection altogether alone, not even shutting the gate; it is the program's to end, or already another one */
+  leave?: boolean;
 }
 
 /** The part of a flow that the machine decides by. */
@@ -44,10 +46,9 @@ export interface MachineState {
 export type Input =
   /** somebody is known who has the socket */
   | { type: 'owner' }
-  | { type: 'taken' }
+  /** live: it is still established, so keys can be set */
+  | { type: 'taken'; live: boolean }
   | { type: 'take-gone' }
-  /** it is no longer established: too late for keys, and the gate knows what its program may read */
-  | { type: 'take-ended' }
   | { type: 'take-failed'; code: string; reason: string }
   | { type: 'retry' }
   | { type: 'pool-full' }
@@ -75,6 +76,8 @@ export type Action =
   | 'cancel'
   /** end the connection and close our descriptor */
   | 'refuse'
+  /** shut the gate for good, so that only an end without bytes is read, and close our descriptor */
+  | 'forbid'
   /** close our descriptor only */
   | 'close'
   /** end a connection that we have no descriptor of */
@@ -92,7 +95,8 @@ export const TAKE_TRIES = 4;
 
 export const INITIAL: MachineState = { phase: 'waiting', misses: 0, attempts: 0, verdict: undefined };
 
-const PROGRAM_CLOSED: Verdict = { state: 'closed', code: '', reason: 'the program closed it', final: false };
+const PROGRAM_CLOSED: Verdict = { state: 'closed', code: '', reason: 'the program closed it', final: false, leave: true };
+const TOO_LATE: Verdict = { state: 'closed', code: '', reason: 'the peer closed before anything was said', final: false };
 const ENDED: Verdict = { state: 'closed', code: '', reason: 'the connection ended while it was held', final: true };
 
 function refused(code: string, reason: string, final = false): Verdict {
@@ -138,7 +142,8 @@ function endWithoutSocket(state: MachineState, verdict: Verdict): Step {
 }
 
 function endWithSocket(state: MachineState, verdict: Verdict): Step {
-  return go(state, { phase: 'ending', verdict }, verdict.state === 'refused' ? 'refuse' : 'close');
+  const gentle = verdict.leave === true ? 'close' : 'forbid';
+  return go(state, { phase: 'ending', verdict }, verdict.state === 'refused' ? 'refuse' : gentle);
 }
 
 function whileSearching(state: MachineState, input: Input): Step {
@@ -150,6 +155,7 @@ function whileSearching(state: MachineState, input: Input): Step {
     case 'retry':
       return state.phase === 'pausing' ? go(state, { phase: 'taking' }, 'take') : stay(state);
     case 'taken':
+      if (!input.live) return endWithSocket(state, TOO_LATE);
       return go(state, { phase: 'negotiating', attempts: 1 }, 'negotiate');
     case 'take-gone': {
       const misses = state.misses + 1;
@@ -157,8 +163,6 @@ function whileSearching(state: MachineState, input: Input): Step {
         ? go(state, { phase: 'pausing', misses }, 'pause')
         : go(state, { phase: 'waiting', misses: 0 });
     }
-    case 'take-ended':
-      return endWithoutSocket(state, ENDED);
     case 'take-failed':
       return endWithoutSocket(state, refused(input.code, input.reason));
     default:

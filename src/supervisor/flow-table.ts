@@ -5,12 +5,12 @@
  * Bounded: flows that are over are kept, oldest out first, up to `kept`. Among them are tombstones, flows whose CLOSED event came before
  * everything else; without them a late ESTABLISHED would bring a dead flow to life.
  */
+import type { FlowReport, FlowState } from '../control/index.js';
 import { formatAddress } from '../shared/address.js';
 import type { OwnerRecord, Tuple } from '../shared/abi.js';
 import { FlowClass } from '../shared/abi.js';
-import type { FlowReport, FlowState } from '../shared/flow.js';
 import type { Held } from '../shared/messages.js';
-import type { Role } from '../shared/native.js';
+import type { CipherName, Role } from '../shared/native.js';
 import { INITIAL, type MachineState } from './flow-machine.js';
 import type { Negotiation } from './provider.js';
 
@@ -38,14 +38,15 @@ export interface Flow {
   /** an earlier agent began a handshake on it: nobody can go on from there */
   spoilt: boolean;
   peerNodes: readonly string[];
-  pod: string;
+  pod: string | null;
   /** CLOCK_MONOTONIC nanoseconds by which it must be secured; 0: nobody waits for it yet */
   dueNs: number;
-  provider: string;
-  peerNode: string;
-  cipher: string;
-  tlsVersion: string;
-  kernelUlp: string;
+  provider: string | null;
+  /** what the peer proved to be */
+  peerNode: string | null;
+  cipher: CipherName | null;
+  tlsVersion: string | null;
+  kernelUlp: string | null;
   secured: boolean;
   holdMs: number | null;
   negotiationMs: number | null;
@@ -83,13 +84,13 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     negotiation: undefined,
     spoilt: false,
     peerNodes: [],
-    pod: '',
+    pod: null,
     dueNs: 0,
-    provider: '',
-    peerNode: '',
-    cipher: '',
-    tlsVersion: '',
-    kernelUlp: '',
+    provider: null,
+    peerNode: null,
+    cipher: null,
+    tlsVersion: null,
+    kernelUlp: null,
     secured: false,
     holdMs: null,
     negotiationMs: null,
@@ -107,7 +108,19 @@ export function stateOf(flow: Flow): FlowState {
   return 'held';
 }
 
-export function reportOf(flow: Flow): FlowReport {
+/** What `tlshubctl flows` shows, and a few fields more for tests and tools. */
+export interface DetailedFlowReport extends FlowReport {
+  generation: number;
+  /** stable code of `reason`, or '' */
+  code: string;
+  /** nodes that the peer may be, by the mapping */
+  peerNodes: readonly string[];
+  /** the kernel encrypted both directions; stays true when it has closed */
+  secured: boolean;
+}
+
+/** Addresses and ports go from the side that connected (src) to the side that accepted (dst), on both nodes alike. */
+export function reportOf(flow: Flow): DetailedFlowReport {
   const { tuple, machine } = flow;
   const passive = flow.role === 'passive';
   return {
@@ -118,10 +131,11 @@ export function reportOf(flow: Flow): FlowReport {
     sport: passive ? tuple.rport : tuple.lport,
     dst: formatAddress(passive ? tuple.local : tuple.remote),
     dport: passive ? tuple.lport : tuple.rport,
-    pid: flow.owner?.tgid ?? 0,
-    comm: flow.owner?.comm ?? '',
+    pid: flow.owner?.tgid ?? null,
+    comm: flow.owner?.comm ?? null,
     pod: flow.pod,
-    peerNode: flow.peerNode === '' ? flow.peerNodes.join('|') : flow.peerNode,
+    peerNode: flow.peerNode,
+    peerNodes: flow.peerNodes,
     provider: flow.provider,
     cipher: flow.cipher,
     tlsVersion: flow.tlsVersion,

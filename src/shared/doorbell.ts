@@ -1,0 +1,27 @@
+/**
+ * One word on which one thread sleeps for the news of many producers: each writes into its own ring (or port) first and rings then. The
+ * sleeper reads the word before it looks at the rings, so that a ring in between ends its sleep at once. One ring for each producer
+ * instead of one for all: they stay without locks, and a producer that dies in the middle of a record harms nobody else's.
+ */
+export class Doorbell {
+  private readonly word: Int32Array;
+
+  constructor(readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(4)) {
+    this.word = new Int32Array(buffer);
+  }
+
+  ring(): void {
+    Atomics.add(this.word, 0, 1);
+    Atomics.notify(this.word, 0);
+  }
+
+  /** To be taken before looking for work, and given to `sleep` if there was none. */
+  count(): number {
+    return Atomics.load(this.word, 0);
+  }
+
+  /** Blocks until it rings, unless it has since `count`; at most `timeoutMs`. */
+  sleep(count: number, timeoutMs: number): void {
+    Atomics.wait(this.word, 0, count, timeoutMs);
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * An in-band provider: a piscina pool of its own, with many handshakes at once on each thread.
+ *
+ * piscina sees only tasks that may run at once (places.ts decides which), so its own queue is empty except while a dead worker is being
+ * replaced. Its AbortSignal is not used: aborting a running task terminates the thread, and an abortable task has a thread to itself.
+ * Cancels go over a port to the worker that has the task instead.
+ *
+ * A worker that dies takes its tasks with it: piscina rejects them and starts another one, and each of their flows gets an outcome
+ * (`lost`). One that hangs is found by tasks that are long past their deadline, and terminated: then it has died.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Logger } from '../logging/index.js';
+import type { CancelMessage, NegotiateResult, NegotiateTask, WorkerHello } from '../shared/messages.js';
+import { Places, placeLimits } from './places.js';
+import type {
+  Negotiation,
+  NegotiationOutcome,
+  NegotiationRequest,
+  Provider,
+  ProviderName,
+  ProviderStats,
+} from './provider.js';
+
+export interface ProviderPoolOptions {
+  name: ProviderName;
+  /** module whose default export takes a NegotiateTask; it says hello by negotiation-host.ts */
+  workerFile: URL;
+  workerData: unknown;
+  threads: number;
+  /** handshakes at once in each thread */
+  inFlight: number;
+  /** flows that wait for a place */
+  queue: number;
+  /** a worker's ring to the installer, when it comes and when it is gone */
+  onRing(id: number, ring: SharedArrayBuffer): void;
+  onRingGone(id: number): void;
+  /** no worker comes up any more: nobody can negotiate */
+  onFatal(error: Error): void;
+  log: Logger;
+}
+
+/** How long after its deadline a task may be silent before its worker counts as hanging, in ms, and how often that is looked at. */
+const HANG_GRACE_MS = 2000;
+const HANG_LOOK_MS = 500;
+/** So many workers lost within this time and something is wrong with more than a worker. */
+const MAX_LOSSES = 10;
+const LOSSES_WITHIN_MS = 10_000;
+
+interface Job {
+  task: NegotiateTask;
+  role: NegotiateTask['role'];
+  /** performance.now() by which it must have ended */
+  due: number;
+  /** threadId, once it has one */
+  worker: number | undefined;
+  cancelled: boolean;
+  settle(outcome: NegotiationOutcome): void;
+}
+
+interface WorkerEntry {
+  port: MessagePort;
+  library: string;
+}
+
+export class ProviderPool implements Provider {
+  readonly kind = 'in-band';
+  readonly name: ProviderName;
+  private readonly pool: Piscina<NegotiateTask, NegotiateResult>;
+  private readonly places: Places<Job>;
+  private readonly jobs = new Set<Job>();
+  private readonly workers = new Map<number, WorkerEntry>();
+  private readonly losses: number[] = [];
+  private readonly watch: NodeJS.Timeout;
+  private readonly counts = { started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
+  private library = '';
+  private roomWanted = false;
+  private roomListener: () => void = () => undefined;
+  private closing = false;
+  private helloListener: () => void = () => undefined;
+
+  /** Threads start at once; wait for `ready` before the first negotiation. */
+  constructor(private readonly options: ProviderPoolOptions) {
+    this.name = options.name;
+    this.places = new Places(placeLimits(options.threads * options.inFlight, options.queue));
+    const { active, passive } = this.places.limits;
+    const perWorker = Math.ceil((active + passive) / options.threads);
+    this.pool = new Piscina<NegotiateTask, NegotiateResult>({
+      filename: options.workerFile.href,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      concurrentTasksPerWorker: perWorker,
+      idleTimeout: Infinity,
+      atomics: 'sync',
+      recordTiming: false,
+      workerData: options.workerData,
+      loadBalancer: (task, workers) => {
+        let best: (typeof workers)[number] | null = null;
+        for (const worker of workers) {
+          if (!this.workers.has(worker.id) || worker.currentUsage >= (best?.currentUsage ?? perWorker)) continue;
+          best = worker;
+        }
+        const job = (task as unknown as Record<symbol, Job | null>)[Piscina.queueOptionsSymbol];
+        if (best !== null && job) this.assigned(job, best.id);
+        return best;
+      },
+    });
+    this.pool.on('message', (message: WorkerHello) => this.greeted(message));
+    this.pool.on('error', (error: Error) => this.poolError(error));
+    // Whoever is gone is no longer among pool.threads after the event's turn.
+    this.pool.on('workerDestroy', () => setImmediate(() => this.reconcile()));
+    this.watch = setInterval(() => this.endHangs(), HANG_LOOK_MS).unref();
+  }
+
+  /** Resolves when all threads have said hello. */
+  async ready(): Promise<void> {
+    while (this.workers.size < this.options.threads) {
+      await new Promise<void>((resolve) => (this.helloListener = resolve));
+    }
+  }
+
+  negotiate(request: NegotiationRequest): Negotiation | undefined {
+    const { socket, names, timeoutMs } = request;
+    if (socket === undefined) throw new TypeError(`${this.name} negotiates on the flow's socket, and there is none`);
+    let settle: Job['settle'] = () => undefined;
+    const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));
+    const job: Job = {
+      task: { ...socket, role: names.role, peerNames: names.peerNames, timeoutMs },
+      role: names.role,
+      due: performance.now() + timeoutMs,
+      worker: undefined,
+      cancelled: false,
+      settle,
+    };
+    const admission = this.closing ? 'full' : this.places.admit(job);
+    if (admission === 'full') {
+      this.counts.full++;
+      this.roomWanted = true;
+      return undefined;
+    }
+    this.jobs.add(job);
+    if (admission === 'run') this.run(job);
+    return { outcome, cancel: () => this.cancel(job) };
+  }
+
+  onRoom(listener: () => void): void {
+    this.roomListener = listener;
+  }
+
+  stats(): ProviderStats {
+    return {
+      name: this.name,
+      library: this.library,
+      workers: this.workers.size,
+      inFlight: this.places.inFlight,
+      queued: this.places.queued,
+      ...this.counts,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    clearInterval(this.watch);
+    for (const job of this.places.clear()) this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'the pool is closing'));
+    await this.pool.destroy();
+    for (const [id, { port }] of this.workers) {
+      port.close();
+      this.options.onRingGone(id);
+    }
+    this.workers.clear();
+  }
+
+  private run(job: Job): void {
+    this.counts.started++;
+    job.task.timeoutMs = Math.max(1, Math.round(job.due - performance.now()));
+    // A symbol key: for the balancer's eyes, not for the worker's (structured clone leaves it out).
+    const task = Object.assign(job.task, { [Piscina.queueOptionsSymbol]: job });
+    this.pool.run(task).then(
+      (result) => this.ran(job, result),
+      (error: unknown) => {
+        const reason = `the ${this.name} worker died: ${error instanceof Error ? error.message : String(error)}`;
+        this.ran(job, { ok: false, lost: true, code: 'TLSHUB_WORKER_LOST', reason });
+      },
+    );
+  }
+
+  private ran(job: Job, outcome: NegotiationOutcome): void {
+    const next = this.places.leave(job);
+    this.settled(job, outcome);
+    if (next !== undefined) this.run(next);
+    if (this.roomWanted && !this.closing) {
+      this.roomWanted = false;
+      this.roomListener();
+    }
+  }
+
+  private settled(job: Job, outcome: NegotiationOutcome): void {
+    this.jobs.delete(job);
+    this.counts[outcome.ok ? 'succeeded' : 'failed']++;
+    job.settle(outcome);
+  }
+
+  private cancel(job: Job): void {
+    if (job.cancelled || !this.jobs.has(job)) return;
+    job.cancelled = true;
+    if (this.places.withdraw(job)) {
+      this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'given up while it waited for a place'));
+      return;
+    }
+    this.sendCancel(job);
+  }
+
+  private assigned(job: Job, worker: number): void {
+    job.worker = worker;
+    if (job.cancelled) this.sendCancel(job);
+  }
+
+  private sendCancel(job: Job): void {
+    const entry = job.worker === undefined ? undefined : this.workers.get(job.worker);
+    entry?.port.postMessage({ type: 'cancel', ticket: job.task.ticket } satisfies CancelMessage);
+  }
+
+  private greeted(hello: WorkerHello): void {
+    hello.cancelPort.unref();
+    this.workers.set(hello.threadId, { port: hello.cancelPort, library: hello.library });
+    this.library = hello.library;
+    this.options.onRing(hello.threadId, hello.ring);
+    this.helloListener();
+  }
+
+  private poolError(error: Error): void {
+    if (this.closing) return;
+    this.options.log.error(`a ${this.name} worker failed`, { error });
+    if (this.workers.size === 0) this.options.onFatal(error);
+  }
+
+  /** Forgets workers that are no more. */
+  private reconcile(): void {
+    if (this.closing) return;
+    const alive = new Set(this.pool.threads.map((thread) => thread.threadId));
+    for (const [id, { port }] of [...this.workers]) {
+      if (alive.has(id)) continue;
+      this.workers.delete(id);
+      port.close();
+      this.options.onRingGone(id);
+      this.counts.workersLost++;
+      this.options.log.error(`a ${this.name} worker died; another one takes its place`, { threadId: id });
+      this.lost();
+    }
+  }
+
+  private lost(): void {
+    const now = performance.now();
+    this.losses.push(now);
+    while ((this.losses[0] ?? now) < now - LOSSES_WITHIN_MS) this.losses.shift();
+    if (this.losses.length > MAX_LOSSES) this.options.onFatal(new Error(`${this.name} workers die again and again`));
+  }
+
+  private endHangs(): void {
+    const limit = performance.now() - HANG_GRACE_MS;
+    const hanging = new Set<number>();
+    for (const job of this.jobs) if (job.worker !== undefined && job.due < limit) hanging.add(job.worker);
+    for (const thread of this.pool.threads) {
+      if (!hanging.has(thread.threadId)) continue;
+      this.options.log.error(`a ${this.name} worker hangs and is ended`, { threadId: thread.threadId });
+      void thread.terminate();
+    }
+  }
+}
+
+function failure(code: string, reason: string): NegotiationOutcome {
+  return { ok: false, code, reason, peerNames: [], bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
+}

@@ -1,0 +1,55 @@
+/**
+ * The thread that blocks in the perf buffer's poll, so that nothing else has to. The addon writes struct tlshub_event straight into the
+ * ring; this loop only wakes the dispatcher. When the ring is full, events stay in the perf buffer, and what the kernel then has no room
+ * for is counted by its lost-sample callback: the sweep finds those flows again.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { toWire } from '../shared/errors.js';
+import { ReaderStat, type ThreadReport } from '../shared/messages.js';
+import { kernel } from '../shared/native.js';
+import { RingProducer } from '../shared/ring.js';
+
+export interface EventReaderData {
+  eventsFd: number;
+  pagesPerCpu: number;
+  ring: SharedArrayBuffer;
+  /** Int32Array of ReaderStat */
+  stats: SharedArrayBuffer;
+}
+
+/** A poll that nothing ends: only a bound for a wake-up that got lost. */
+const POLL_MS = 1000;
+
+function run({ eventsFd, pagesPerCpu, ring, stats }: EventReaderData): void {
+  const addon = kernel();
+  const words = new Int32Array(stats);
+  const producer = new RingProducer(ring);
+  const reader = addon.openReader(eventsFd, pagesPerCpu);
+  report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
+  try {
+    while (Atomics.load(words, ReaderStat.STOP) === 0) {
+      const { records, lost, full } = addon.pollReader(reader, ring, POLL_MS);
+      producer.wakeConsumer();
+      Atomics.add(words, ReaderStat.RECORDS, records);
+      Atomics.store(words, ReaderStat.LOST, Number(lost) | 0);
+      if (full) {
+        Atomics.add(words, ReaderStat.FULL, 1);
+        producer.waitForRoom(1);
+      }
+    }
+  } finally {
+    addon.closeReader(reader);
+    producer.close();
+  }
+}
+
+function report(message: ThreadReport): void {
+  parentPort?.postMessage(message);
+}
+
+try {
+  run(workerData as EventReaderData);
+} catch (error) {
+  report({ type: 'failed', error: toWire(error) });
+  process.exitCode = 1;
+}

@@ -1,0 +1,151 @@
+/** What the installer does with each message, apart from how messages reach it. */
+import { monotonicNs } from '../shared/clock.js';
+import { toWire, type WireError } from '../shared/errors.js';
+import { trafficKeys } from '../shared/key-schedule.js';
+import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/messages.js';
+import type { GateFds, InstallResult, KernelAddon } from '../shared/native.js';
+import { claimSlot } from '../shared/slots.js';
+
+type InstallerKernel = Pick<
+  KernelAddon,
+  'install' | 'refuse' | 'forbid' | 'closeSocket' | 'destroyByTuple' | 'continueStopped'
+>;
+
+export class InstallerWork {
+  constructor(
+    private readonly kernel: InstallerKernel,
+    private readonly fds: GateFds,
+    private readonly slots: Int32Array,
+    private readonly report: (report: InstallerReport) => void,
+  ) {}
+
+  /** Sets the keys and opens the gate; on failure refuses. Closes the descriptor either way. Secrets are zeroed before it returns. */
+  install(negotiated: Negotiated): void {
+    const { ticket, slot, summary } = negotiated;
+    try {
+      // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
+      if (!claimSlot(this.slots, slot, ticket)) return;
+      const begun = monotonicNs();
+      let result: InstallResult;
+      try {
+        result = this.setKeys(negotiated);
+      } catch (error) {
+        this.attempt(() => this.kernel.refuse(this.fds, negotiated.fd, negotiated.cookie, negotiated.generation, 0));
+        this.attempt(() => this.kernel.closeSocket(negotiated.fd));
+        this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
+        return;
+      }
+      const openedNs = monotonicNs();
+      const failed = this.attempt(() => this.kernel.closeSocket(negotiated.fd));
+      if (failed !== undefined) throw new Error(`closing a secured connection's descriptor failed: ${failed.message}`);
+      this.report({
+        type: 'installed',
+        ticket,
+        summary,
+        openedNs,
+        installMs: (openedNs - begun) / 1e6,
+        kernelUlp: result.kernelUlp,
+        kernelCipher: result.kernelCipher,
+        kernelVersion: result.kernelVersion,
+        continued: result.continued,
+      });
+    } finally {
+      negotiated.clientSecret.fill(0);
+      negotiated.serverSecret.fill(0);
+    }
+  }
+
+  execute(command: InstallerCommand): void {
+    switch (command.type) {
+      case 'refuse':
+        return this.refuse(command, command.tgid);
+      case 'forbid':
+        return this.forbid(command);
+      case 'close':
+        return this.close(command);
+      case 'destroy': {
+        const { ticket, cookie, tuple } = command;
+        let found = false;
+        const error = this.attempt(() => {
+          found = this.kernel.destroyByTuple(tuple, cookie);
+        });
+        this.attempt(() => this.kernel.continueStopped(this.fds, cookie));
+        this.report({ type: 'destroyed', ticket, found, ...(error === undefined ? {} : { error }) });
+        return;
+      }
+      case 'continue':
+        this.attempt(() => this.kernel.continueStopped(this.fds, command.cookie));
+        return;
+    }
+  }
+
+  private setKeys(negotiated: Negotiated): InstallResult {
+    const { summary, role, clientSecret, serverSecret } = negotiated;
+    const client = trafficKeys(summary.cipher, clientSecret);
+    const server = trafficKeys(summary.cipher, serverSecret);
+    const [tx, rx] = role === 'active' ? [client, server] : [server, client];
+    try {
+      return this.kernel.install(this.fds, {
+        fd: negotiated.fd,
+        cookie: negotiated.cookie,
+        generation: negotiated.generation,
+        cipher: summary.cipher,
+        txKey: tx.key,
+        txIv: tx.iv,
+        rxKey: rx.key,
+        rxIv: rx.iv,
+        // msgpack gives small integers back as numbers.
+        txSequence: BigInt(negotiated.txSequence),
+        rxSequence: BigInt(negotiated.rxSequence),
+        handshakeBytesSent: negotiated.bytesSent,
+        handshakeBytesReceived: negotiated.bytesReceived,
+      });
+    } finally {
+      for (const secret of [client.key, client.iv, server.key, server.iv]) secret.fill(0);
+    }
+  }
+
+  private refuse(held: Held, tgid: number): void {
+    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
+    let result = { by: 'failed', discardedBytes: 0, continued: 0 };
+    const error = this.attempt(() => {
+      result = this.kernel.refuse(this.fds, held.fd, held.cookie, held.generation, tgid);
+    });
+    const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
+    const failure = error ?? closing;
+    this.report({ type: 'refused', ticket: held.ticket, ...result, ...(failure === undefined ? {} : { error: failure }) });
+  }
+
+  private forbid(held: Held): void {
+    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
+    let continued = 0;
+    const error = this.attempt(() => {
+      continued = this.kernel.forbid(this.fds, held.fd, held.cookie, held.generation);
+    });
+    const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
+    const failure = error ?? closing;
+    this.report({ type: 'closed', ticket: held.ticket, continued, ...(failure === undefined ? {} : { error: failure }) });
+  }
+
+  private close(held: Held): void {
+    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
+    const error = this.attempt(() => this.kernel.closeSocket(held.fd));
+    // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
+    let continued = 0;
+    const late = this.attempt(() => {
+      continued = this.kernel.continueStopped(this.fds, held.cookie);
+    });
+    const failure = error ?? late;
+    this.report({ type: 'closed', ticket: held.ticket, continued, ...(failure === undefined ? {} : { error: failure }) });
+  }
+
+  /** Runs it; what it threw, or undefined. One flow's failure must not end the thread that all flows need. */
+  private attempt(run: () => void): WireError | undefined {
+    try {
+      run();
+      return undefined;
+    } catch (error) {
+      return toWire(error);
+    }
+  }
+}

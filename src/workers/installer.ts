@@ -1,0 +1,78 @@
+/**
+ * The thread that ends negotiations: it sets kernel keys, refuses connections and closes descriptors, all of which may block (a close
+ * lingers, SOCK_DESTROY takes the socket's lock). It is the only one that closes a held descriptor; messages.ts says who owns it when.
+ *
+ * It sleeps on one doorbell for all its producers: a ring from each provider worker, one from the dispatcher, and the port for rings that
+ * come and go. Negotiated keys go first: a program waits for each of them.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Doorbell } from '../shared/doorbell.js';
+import { toWire } from '../shared/errors.js';
+import { MessageReceiver, MessageSender } from '../shared/channel.js';
+import type { InstallerCommand, InstallerControl, InstallerReport, Negotiated, ThreadReport } from '../shared/messages.js';
+import { kernel, type GateFds } from '../shared/native.js';
+import { InstallerWork } from './installer-work.js';
+
+export interface InstallerData {
+  commands: SharedArrayBuffer;
+  reports: SharedArrayBuffer;
+  doorbell: SharedArrayBuffer;
+  slots: SharedArrayBuffer;
+  fds: GateFds;
+}
+
+/** Commands between two looks at the negotiators' rings. */
+const COMMANDS_AT_ONCE = 16;
+/** Sleeps end by the doorbell; this only bounds what a lost ring would cost. */
+const SLEEP_MS = 1000;
+
+function run(data: InstallerData): void {
+  const doorbell = new Doorbell(data.doorbell);
+  const commands = new MessageReceiver<InstallerCommand>(data.commands);
+  const reports = new MessageSender<InstallerReport>(data.reports);
+  const work = new InstallerWork(kernel(), data.fds, new Int32Array(data.slots), (report) => {
+    // The dispatcher never waits for us, so waiting for it cannot close a circle.
+    reports.sendWaiting(report);
+  });
+  const rings = new Map<number, MessageReceiver<Negotiated>>();
+  const install = (negotiated: Negotiated): void => work.install(negotiated);
+  let stopping = false;
+
+  const control = (): void => {
+    for (;;) {
+      const received = parentPort === null ? undefined : receiveMessageOnPort(parentPort);
+      if (received === undefined) return;
+      const message = received.message as InstallerControl;
+      if (message.type === 'add-ring') {
+        rings.set(message.id, new MessageReceiver<Negotiated>(message.ring, { wipe: true }));
+      } else if (message.type === 'drop-ring') {
+        rings.get(message.id)?.receive(install);
+        rings.delete(message.id);
+      } else {
+        stopping = true;
+      }
+    }
+  };
+
+  parentPort?.postMessage({ type: 'ready' } satisfies ThreadReport);
+  for (;;) {
+    const count = doorbell.count();
+    control();
+    let done = 0;
+    for (const ring of rings.values()) done += ring.receive(install);
+    done += commands.receive((command) => work.execute(command), COMMANDS_AT_ONCE);
+    if (done > 0) continue;
+    if (stopping) break;
+    doorbell.sleep(count, SLEEP_MS);
+  }
+  reports.close();
+}
+
+try {
+  run(workerData as InstallerData);
+} catch (error) {
+  parentPort?.postMessage({ type: 'failed', error: toWire(error) } satisfies ThreadReport);
+  process.exitCode = 1;
+}
+// A port with a listener keeps a thread alive; this one has none, but receiveMessageOnPort may have started it.
+parentPort?.unref();

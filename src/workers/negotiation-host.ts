@@ -1,0 +1,119 @@
+/**
+ * A provider worker: many handshakes at once on one thread, each a piscina task. The addon's driver watches all sockets in an epoll set of
+ * its own; this thread's event loop watches that set.
+ *
+ * piscina lets an idle worker block in Atomics.wait (`atomics: 'sync'`), which is the fastest way to the next task, and enters that wait
+ * only when no task is in flight (its `currentTasks`): as long as one handshake runs, so does the event loop. Nothing here does anything
+ * outside a task, so nothing stands still in that wait.
+ *
+ * Secrets go from here to the installer over a ring of our own that is wiped as it is read, and never through piscina.
+ */
+import { appendFileSync } from 'node:fs';
+import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
+import { MessageSender } from '../shared/channel.js';
+import { Doorbell } from '../shared/doorbell.js';
+import type { CancelMessage, NegotiateResult, NegotiateTask, Negotiated, WorkerHello } from '../shared/messages.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/native.js';
+import { createRing } from '../shared/ring.js';
+
+export interface NegotiatorData {
+  credentials: HandshakeCredentials;
+  doorbell: SharedArrayBuffer;
+  ringBytes: number;
+  /** NSS key log for tests; '' for none */
+  keyLogFile: string;
+}
+
+/** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
+const EARLY_CANCELS = 1024;
+
+/** Sets this thread up and says hello to the pool. Returns the task handler. */
+export function hostNegotiations(
+  addon: HandshakeAddon,
+  data: NegotiatorData,
+): (task: NegotiateTask) => Promise<NegotiateResult> {
+  const context = addon.createContext(data.credentials);
+  const driver = addon.createDriver();
+  const doorbell = new Doorbell(data.doorbell);
+  const ring = createRing(data.ringBytes);
+  const sender = new MessageSender<Negotiated>(ring, { wipe: true });
+  const running = new Map<number, number>();
+  const early = new Set<number>();
+  const { port1, port2 } = new MessageChannel();
+
+  port1.on('message', ({ ticket }: CancelMessage) => {
+    const id = running.get(ticket);
+    if (id !== undefined) {
+      driver.cancel(id);
+      return;
+    }
+    early.add(ticket);
+    const [oldest] = early;
+    if (early.size > EARLY_CANCELS && oldest !== undefined) early.delete(oldest);
+  });
+  port1.unref();
+
+  const hello: WorkerHello = { type: 'hello', threadId, ring, cancelPort: port2, library: addon.libraryVersion() };
+  parentPort?.postMessage(hello, [port2]);
+
+  const finish = (task: NegotiateTask, outcome: HandshakeOutcome): NegotiateResult => {
+    const negotiationMs = Number(outcome.durationNs) / 1e6;
+    if (!outcome.ok) {
+      const { code, reason, peerNames, bytesSent, bytesReceived } = outcome;
+      return { ok: false, code, reason, peerNames, bytesSent, bytesReceived, negotiationMs };
+    }
+    const { cipher, tlsVersion, peerName, clientSecret, serverSecret } = outcome;
+    try {
+      const sent = sender.sendWaiting({
+        type: 'negotiated',
+        ticket: task.ticket,
+        slot: task.slot,
+        fd: task.fd,
+        cookie: task.cookie,
+        generation: task.generation,
+        role: task.role,
+        summary: { cipher, tlsVersion, peerName, negotiationMs },
+        clientSecret,
+        serverSecret,
+        txSequence: outcome.txSequence,
+        rxSequence: outcome.rxSequence,
+        bytesSent: outcome.bytesSent,
+        bytesReceived: outcome.bytesReceived,
+      });
+      if (!sent) throw new Error('the ring to the installer is closed');
+    } finally {
+      clientSecret.fill(0);
+      serverSecret.fill(0);
+    }
+    doorbell.ring();
+    if (data.keyLogFile !== '' && outcome.keyLog.length > 0) {
+      appendFileSync(data.keyLogFile, `${outcome.keyLog.join('\n')}\n`, { mode: 0o600 });
+    }
+    return { ok: true };
+  };
+
+  return (task) =>
+    new Promise((resolve, reject) => {
+      if (early.delete(task.ticket)) {
+        resolve(cancelled());
+        return;
+      }
+      const { fd, role, peerNames, timeoutMs } = task;
+      const request = { fd, role, peerNames, timeoutMs, keyLog: data.keyLogFile !== '' };
+      const id = driver.start(context, request, (outcome) => {
+        running.delete(task.ticket);
+        try {
+          resolve(finish(task, outcome));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+      running.set(task.ticket, id);
+    });
+}
+
+function cancelled(): NegotiateResult {
+  const reason = 'given up before it began';
+  const nothing = { peerNames: [], bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
+  return { ok: false, code: 'TLSHUB_HANDSHAKE_CANCELLED', reason, ...nothing };
+}
