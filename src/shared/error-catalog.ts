@@ -108,7 +108,7 @@ export const ERROR_CATALOG = {
   TLSHUB_PKI_EXISTS: {
     exitCode: EXIT.failed,
     meaning: 'A certificate or key file is there already.',
-    remedy: 'Choose another folder, or pass --force to replace it: whatever the old CA issued is then worthless.',
+    remedy: 'Choose another folder, or pass --force to replace it (nodes of a replaced CA are no longer trusted).',
   },
   TLSHUB_PKI_CA: {
     exitCode: EXIT.failed,
