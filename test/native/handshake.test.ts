@@ -1,0 +1,297 @@
+import { expect } from 'chai';
+import { createDecipheriv } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { trafficKeys } from '../../src/shared/key-schedule.js';
+import type { HandshakeContext, HandshakeDriver, HandshakeRequest } from '../../src/shared/native.js';
+import {
+  addon,
+  ALL_CIPHERS,
+  makeLab,
+  refused,
+  request,
+  run,
+  succeeded,
+  tcpPair,
+  type Lab,
+  type Pair,
+} from './handshake-kit.js';
+
+/** Decrypts one AES-128-GCM record (RFC 8446, 5.2): its content type and content. */
+function openRecord(record: Buffer, secret: Uint8Array, sequence: bigint): { type: number; content: string } {
+  const { key, iv } = trafficKeys('TLS_AES_128_GCM_SHA256', secret);
+  const nonce = Buffer.from(iv);
+  nonce.writeBigUInt64BE(nonce.readBigUInt64BE(4) ^ sequence, 4);
+  const decipher = createDecipheriv('aes-128-gcm', key, nonce);
+  decipher.setAAD(record.subarray(0, 5));
+  decipher.setAuthTag(record.subarray(-16));
+  const inner = Buffer.concat([decipher.update(record.subarray(5, -16)), decipher.final()]);
+  return { type: inner.at(-1) ?? 0, content: inner.subarray(0, -1).toString('latin1') };
+}
+
+function splitRecords(bytes: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 5 + bytes.readUInt16BE(at + 3);
+    records.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return records;
+}
+
+describe('handshake addon', () => {
+  let lab: Lab;
+  let other: Lab;
+  let a: HandshakeContext;
+  let b: HandshakeContext;
+  let driver: HandshakeDriver;
+  let peerDriver: HandshakeDriver;
+  let pairs: Pair[];
+
+  before(async () => {
+    lab = await makeLab('lab');
+    other = await makeLab('another lab');
+    a = await lab.context('a');
+    b = await lab.context('b');
+  });
+  after(async () => {
+    await lab.remove();
+    await other.remove();
+  });
+  beforeEach(() => {
+    driver = addon.createDriver();
+    peerDriver = addon.createDriver();
+    pairs = [];
+  });
+  afterEach(() => {
+    driver.close();
+    peerDriver.close();
+    for (const pair of pairs) pair.close();
+  });
+
+  async function newPair(): Promise<Pair> {
+    const pair = await tcpPair();
+    pairs.push(pair);
+    return pair;
+  }
+
+  async function both(active: HandshakeContext, passive: HandshakeContext, activeExpects = 'b', passiveExpects = 'a') {
+    const pair = await newPair();
+    return Promise.all([
+      run(driver, active, request(pair.active, 'active', activeExpects)),
+      run(peerDriver, passive, request(pair.passive, 'passive', passiveExpects)),
+    ]);
+  }
+
+  it('names its library', () => {
+    expect(addon.libraryVersion()).to.equal(`OpenSSL ${process.versions.openssl} ${addon.libraryVersion().slice(-11)}`);
+  });
+
+  for (const cipher of ALL_CIPHERS) {
+    it(`gives both ends the same secrets for ${cipher}`, async () => {
+      const only = addon.createContext({ ...(await lab.credentials('a')), ciphers: [cipher] });
+      const [client, server] = (await both(only, b)).map(succeeded);
+      expect(client).to.include({ cipher, tlsVersion: 'TLSv1.3', peerName: 'b', txSequence: 0n, rxSequence: 1n });
+      expect(server).to.include({ cipher, tlsVersion: 'TLSv1.3', peerName: 'a', txSequence: 1n, rxSequence: 0n });
+      expect(client?.clientSecret).to.have.length(cipher === 'TLS_AES_256_GCM_SHA384' ? 48 : 32);
+      expect(client?.clientSecret).to.deep.equal(server?.clientSecret);
+      expect(client?.serverSecret).to.deep.equal(server?.serverSecret);
+      expect(client?.bytesSent).to.equal(server?.bytesReceived);
+      expect(client?.bytesReceived).to.equal(server?.bytesSent);
+      expect(client?.keyLog).to.deep.equal([]);
+      expect(Number(client?.durationNs)).to.be.within(1, 10e9);
+    });
+  }
+
+  it('returns key log lines when asked, and they hold the same secrets', async () => {
+    const pair = await newPair();
+    const [client] = await Promise.all([
+      run(driver, a, request(pair.active, 'active', 'b', { keyLog: true })),
+      run(peerDriver, b, request(pair.passive, 'passive', 'a')),
+    ]);
+    const { keyLog, clientSecret } = succeeded(client);
+    expect(keyLog.map((line) => line.split(' ')[0])).to.include.members([
+      'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
+      'SERVER_HANDSHAKE_TRAFFIC_SECRET',
+      'CLIENT_TRAFFIC_SECRET_0',
+      'SERVER_TRAFFIC_SECRET_0',
+    ]);
+    const line = keyLog.find((text) => text.startsWith('CLIENT_TRAFFIC_SECRET_0 '));
+    expect(line?.split(' ')[2]).to.equal(Buffer.from(clientSecret).toString('hex'));
+  });
+
+  it('does 200 handshakes at once', async function () {
+    this.timeout(30_000);
+    const many = await Promise.all(Array.from({ length: 200 }, newPair));
+    const outcomes = many.flatMap((pair) => [
+      run(driver, a, request(pair.active, 'active', 'b')),
+      run(peerDriver, b, request(pair.passive, 'passive', 'a')),
+    ]);
+    expect(driver.inFlight()).to.equal(200);
+    for (const outcome of await Promise.all(outcomes)) succeeded(outcome);
+    expect(driver.inFlight() + peerDriver.inFlight()).to.equal(0);
+  });
+
+  it('refuses a peer of another CA, and tells it', async () => {
+    const { caPem } = await lab.credentials('b');
+    const stranger = await other.credentials('a');
+    const trusting = addon.createContext({ ...stranger, caPem: stranger.caPem + caPem });
+    const [client, server] = (await both(trusting, b)).map(refused);
+    expect(server?.code).to.equal('TLSHUB_PEER_CERTIFICATE');
+    expect(server?.reason).to.equal('peer certificate [a] is signed by an unknown CA (issuer CN=another lab)');
+    expect(server?.peerNames).to.deep.equal(['a']);
+    expect(client?.code).to.equal('TLSHUB_PEER_REFUSED_US');
+    expect(client?.reason).to.contain('alert unknown_ca');
+  });
+
+  it('refuses a server of another CA, which then learns of it too', async () => {
+    const [client, server] = (await both(await other.context('a'), b)).map(refused);
+    expect(client?.code).to.equal('TLSHUB_PEER_CERTIFICATE');
+    expect(client?.reason).to.contain('signed by an unknown CA (issuer CN=lab)');
+    expect(server?.code).to.equal('TLSHUB_PEER_REFUSED_US');
+    expect(server?.reason).to.contain('alert unknown_ca');
+  });
+
+  it('refuses a peer with another name, and the peer learns it before its program is let loose', async () => {
+    const [client, server] = (await both(a, b, 'b', 'x')).map(refused);
+    expect(server?.code).to.equal('TLSHUB_PEER_CERTIFICATE');
+    expect(server?.reason).to.equal('peer certificate names [a], expected one of [x]');
+    expect(server?.peerNames).to.deep.equal(['a']);
+    expect(client?.code).to.equal('TLSHUB_PEER_REFUSED_US');
+    expect(client?.reason).to.contain('the peer refused our certificate: alert bad_certificate');
+  });
+
+  it('refuses an expired peer', async () => {
+    const [client, server] = (await both(await lab.context('a', -1), b)).map(refused);
+    expect(server?.reason).to.match(/^peer certificate \[a\] has expired \(notAfter .*GMT\)$/);
+    expect(client?.reason).to.contain('certificate_expired');
+  });
+
+  it('fails when no peer name is expected', async () => {
+    const pair = await newPair();
+    const outcome = refused(await run(driver, a, request(pair.active, 'active', 'b', { peerNames: [] })));
+    expect(outcome.code).to.equal('TLSHUB_HANDSHAKE_FAILED');
+    expect(outcome.bytesSent).to.equal(0);
+  });
+
+  it('keeps its deadline', async () => {
+    const pair = await newPair();
+    const started = performance.now();
+    const outcome = refused(await run(driver, a, request(pair.active, 'active', 'b', { timeoutMs: 80 })));
+    expect(outcome.code).to.equal('TLSHUB_HANDSHAKE_TIMEOUT');
+    expect(outcome.reason).to.equal('the peer sent nothing within 80 ms');
+    expect(performance.now() - started).to.be.within(79, 2000);
+  });
+
+  it('cancels: done is called once, later', async () => {
+    const pair = await newPair();
+    const codes: string[] = [];
+    const id = driver.start(b, request(pair.passive, 'passive', 'a'), (outcome) => codes.push(refused(outcome).code));
+    driver.cancel(id);
+    driver.cancel(id);
+    expect(codes).to.deep.equal([]);
+    expect(driver.inFlight()).to.equal(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(codes).to.deep.equal(['TLSHUB_HANDSHAKE_CANCELLED']);
+    expect(driver.inFlight()).to.equal(0);
+  });
+
+  it('close() cancels all; start() afterwards throws', async () => {
+    const pair = await newPair();
+    const codes: string[] = [];
+    driver.start(b, request(pair.passive, 'passive', 'a'), (outcome) => codes.push(refused(outcome).code));
+    driver.close();
+    driver.close();
+    expect(codes).to.deep.equal(['TLSHUB_HANDSHAKE_CANCELLED']);
+    expect(() => driver.start(b, request(pair.passive, 'passive', 'a'), () => undefined))
+      .to.throw()
+      .with.property('code', 'TLSHUB_DRIVER_CLOSED');
+  });
+
+  it('throws for credentials that cannot work', async () => {
+    const good = await lab.credentials('a');
+    const wrongKey = { ...good, keyPem: (await lab.credentials('b')).keyPem };
+    expect(() => addon.createContext(wrongKey))
+      .to.throw('private key: does not belong to the certificate of CN=a')
+      .with.property('code', 'TLSHUB_CREDENTIALS');
+  });
+
+  it('throws a TypeError for arguments of the wrong shape', async () => {
+    const pair = await newPair();
+    const good = request(pair.active, 'active', 'b');
+    const bad: [Record<string, unknown>, string][] = [
+      [{ fd: 'x' }, 'fd must be'],
+      [{ fd: -1 }, 'fd must be'],
+      [{ role: 'client' }, 'role must be'],
+      [{ peerNames: 'b' }, 'peerNames must be'],
+      [{ peerNames: [1] }, 'peerNames must be'],
+      [{ timeoutMs: NaN }, 'timeoutMs must be'],
+      [{ keyLog: undefined }, 'keyLog must be'],
+    ];
+    for (const [change, message] of bad) {
+      const wrong = { ...good, ...change };
+      expect(() => driver.start(a, wrong, () => undefined), message).to.throw(TypeError, message);
+    }
+    expect(() => driver.start({} as HandshakeContext, good, () => undefined)).to.throw(TypeError, 'context');
+    expect(() => driver.start(a, good, undefined as never)).to.throw(TypeError, 'done');
+    expect(driver.inFlight()).to.equal(0);
+  });
+
+  describe('against node:tls', () => {
+    async function received(pair: Pair, side: 'active' | 'passive', count: number): Promise<Buffer[]> {
+      const chunks: Buffer[] = [];
+      pair[side].on('data', (chunk) => chunks.push(chunk)).resume();
+      for (;;) {
+        const records = chunks.length === 0 ? [] : splitRecords(Buffer.concat(chunks));
+        if (records.length >= count) return records;
+        await once(pair[side], 'data');
+      }
+    }
+
+    it('leaves a client’s first data in the socket, and its secret and sequence number open it', async () => {
+      const { caPem, certPem, keyPem } = await lab.credentials('a');
+      const pair = await newPair();
+      const done = run(driver, b, request(pair.passive, 'passive', 'a'));
+      const client = tlsConnect({
+        socket: pair.active,
+        ca: caPem,
+        cert: certPem,
+        key: keyPem,
+        servername: 'b',
+        ciphers: 'TLS_AES_128_GCM_SHA256',
+      });
+      client.on('error', () => undefined);
+      client.write('GET / HTTP/1.1\r\n\r\n');
+      const outcome = succeeded(await done);
+      const [record] = await received(pair, 'passive', 1);
+      expect(record && openRecord(record, outcome.clientSecret, outcome.rxSequence)).to.deep.equal({
+        type: 23,
+        content: 'GET / HTTP/1.1\r\n\r\n',
+      });
+    });
+
+    it('takes one ticket from a server and leaves what is behind it', async () => {
+      const { caPem, certPem, keyPem } = await lab.credentials('b');
+      const pair = await newPair();
+      const server = new TLSSocket(pair.passive, {
+        isServer: true,
+        requestCert: true,
+        rejectUnauthorized: true,
+        ca: caPem,
+        cert: certPem,
+        key: keyPem,
+        ciphers: 'TLS_AES_128_GCM_SHA256',
+      });
+      server.on('error', () => undefined);
+      server.write('220 welcome\r\n');
+      const outcome = succeeded(await run(driver, a, request(pair.active, 'active', 'b')));
+      // Node's server sends two tickets; an agent sends one. So the second is still there, and opens with number 1.
+      const [ticket, data] = await received(pair, 'active', 2);
+      expect(ticket && openRecord(ticket, outcome.serverSecret, outcome.rxSequence).type).to.equal(22);
+      expect(data && openRecord(data, outcome.serverSecret, outcome.rxSequence + 1n)).to.deep.equal({
+        type: 23,
+        content: '220 welcome\r\n',
+      });
+    });
+  });
+});
