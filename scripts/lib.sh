@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # for the scripts that source this
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
 # die STATUS MESSAGE...: says what is wrong under the script's name and ends.
 die() {
   local status=$1
   shift
-  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit "$status"
 }
 
