@@ -11,7 +11,7 @@ const CODEC = { useRecords: false } as const;
 
 /** The sending end. With `wipe` the encoder's copy of each message is zeroed once it is in the ring. */
 export class MessageSender<T extends object> {
-  private readonly ring: RingProducer;
+  readonly ring: RingProducer;
   private readonly packr = new Packr(CODEC);
   private readonly wipe: boolean;
 

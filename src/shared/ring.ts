@@ -203,7 +203,7 @@ export class RingConsumer extends RingEnd {
           continue;
         }
         const size = (RECORD_HEADER + length + 7) & ~7;
-        if (length > this.capacity || at + size > this.capacity || ((write - read) >>> 0) < size) {
+        if (length > this.capacity || at + size > this.capacity || (write - read) >>> 0 < size) {
           throw new Error(`ring corrupt: a record of ${length} bytes at ${at} of ${this.capacity}`);
         }
         read = (read + size) | 0;

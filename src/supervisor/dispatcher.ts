@@ -63,6 +63,8 @@ export class Dispatcher {
   private readonly parked = new Set<Flow>();
   /** commands that found the installer's ring full; sent before any other */
   private readonly backlog: InstallerCommand[] = [];
+  /** commands that had to wait for room in the installer's ring */
+  commandsDelayed = 0;
 
   constructor(private readonly options: DispatcherOptions) {
     this.table = new FlowTable(options.flowsKept);
@@ -302,7 +304,9 @@ export class Dispatcher {
   }
 
   private send(command: InstallerCommand): void {
-    if (this.backlog.length > 0 || !this.options.send(command)) this.backlog.push(command);
+    if (this.backlog.length === 0 && this.options.send(command)) return;
+    this.commandsDelayed++;
+    this.backlog.push(command);
   }
 
   private take(flow: Flow): void {
@@ -310,7 +314,11 @@ export class Dispatcher {
     if (holder === undefined) return;
     const place = this.options.slots.acquire();
     if (place === undefined) {
-      this.feed(flow, { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' });
+      this.feed(flow, {
+        type: 'take-failed',
+        code: 'TLSHUB_TOO_MANY_HELD',
+        reason: 'too many connections are held at once',
+      });
       return;
     }
     this.counters.values.takes++;
@@ -341,7 +349,13 @@ export class Dispatcher {
     const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role);
     flow.peerNodes = nodes;
     if (nodes.length === 0) {
-      this.feed(flow, { type: 'negotiation-failed', code: 'TLSHUB_PEER_UNKNOWN', reason, untouched: false, silent: false });
+      this.feed(flow, {
+        type: 'negotiation-failed',
+        code: 'TLSHUB_PEER_UNKNOWN',
+        reason,
+        untouched: false,
+        silent: false,
+      });
       return;
     }
     if (flow.spoilt) {

@@ -95,8 +95,19 @@ export const TAKE_TRIES = 4;
 
 export const INITIAL: MachineState = { phase: 'waiting', misses: 0, attempts: 0, verdict: undefined };
 
-const PROGRAM_CLOSED: Verdict = { state: 'closed', code: '', reason: 'the program closed it', final: false, leave: true };
-const TOO_LATE: Verdict = { state: 'closed', code: '', reason: 'the peer closed before anything was said', final: false };
+const PROGRAM_CLOSED: Verdict = {
+  state: 'closed',
+  code: '',
+  reason: 'the program closed it',
+  final: false,
+  leave: true,
+};
+const TOO_LATE: Verdict = {
+  state: 'closed',
+  code: '',
+  reason: 'the peer closed before anything was said',
+  final: false,
+};
 const ENDED: Verdict = { state: 'closed', code: '', reason: 'the connection ended while it was held', final: true };
 
 function refused(code: string, reason: string, final = false): Verdict {

@@ -64,7 +64,7 @@ interface WorkerEntry {
 }
 
 export class ProviderPool implements Provider {
-  readonly kind = 'in-band';
+  readonly kind: Provider['kind'] = 'in-band';
   readonly name: ProviderName;
   private readonly pool: Piscina<NegotiateTask, NegotiateResult>;
   private readonly places: Places<Job>;
@@ -161,7 +161,8 @@ export class ProviderPool implements Provider {
   async close(): Promise<void> {
     this.closing = true;
     clearInterval(this.watch);
-    for (const job of this.places.clear()) this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'the pool is closing'));
+    for (const job of this.places.clear())
+      this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'the pool is closing'));
     await this.pool.destroy();
     for (const [id, { port }] of this.workers) {
       port.close();

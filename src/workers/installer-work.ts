@@ -35,7 +35,7 @@ export class InstallerWork {
         this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
         return;
       }
-      const openedNs = monotonicNs();
+      const openedNs = Number(result.openedNs);
       const failed = this.attempt(() => this.kernel.closeSocket(negotiated.fd));
       if (failed !== undefined) throw new Error(`closing a secured connection's descriptor failed: ${failed.message}`);
       this.report({
@@ -113,7 +113,12 @@ export class InstallerWork {
     });
     const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
     const failure = error ?? closing;
-    this.report({ type: 'refused', ticket: held.ticket, ...result, ...(failure === undefined ? {} : { error: failure }) });
+    this.report({
+      type: 'refused',
+      ticket: held.ticket,
+      ...result,
+      ...(failure === undefined ? {} : { error: failure }),
+    });
   }
 
   private forbid(held: Held): void {
@@ -124,7 +129,12 @@ export class InstallerWork {
     });
     const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
     const failure = error ?? closing;
-    this.report({ type: 'closed', ticket: held.ticket, continued, ...(failure === undefined ? {} : { error: failure }) });
+    this.report({
+      type: 'closed',
+      ticket: held.ticket,
+      continued,
+      ...(failure === undefined ? {} : { error: failure }),
+    });
   }
 
   private close(held: Held): void {
@@ -136,7 +146,12 @@ export class InstallerWork {
       continued = this.kernel.continueStopped(this.fds, held.cookie);
     });
     const failure = error ?? late;
-    this.report({ type: 'closed', ticket: held.ticket, continued, ...(failure === undefined ? {} : { error: failure }) });
+    this.report({
+      type: 'closed',
+      ticket: held.ticket,
+      continued,
+      ...(failure === undefined ? {} : { error: failure }),
+    });
   }
 
   /** Runs it; what it threw, or undefined. One flow's failure must not end the thread that all flows need. */

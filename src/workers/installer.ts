@@ -9,7 +9,13 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { Doorbell } from '../shared/doorbell.js';
 import { toWire } from '../shared/errors.js';
 import { MessageReceiver, MessageSender } from '../shared/channel.js';
-import type { InstallerCommand, InstallerControl, InstallerReport, Negotiated, ThreadReport } from '../shared/messages.js';
+import type {
+  InstallerCommand,
+  InstallerControl,
+  InstallerReport,
+  Negotiated,
+  ThreadReport,
+} from '../shared/messages.js';
 import { kernel, type GateFds } from '../shared/native.js';
 import { InstallerWork } from './installer-work.js';
 

@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/**
+ * The agent in the foreground: `node dist/supervisor.js [CONFIG]`.
+ *
+ * SIGTERM and SIGINT drain and detach; a second one ends at once and leaves the gate shut. Whatever goes wrong unexpectedly does the same:
+ * a gate that stays shut costs connections, an open one would cost secrets.
+ */
+import { writeFileSync } from 'node:fs';
+import { loadConfig } from './config/index.js';
+import { createLogger, type Logger } from './logging/index.js';
+import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors.js';
+import { VERSION } from './shared/version.js';
+import { compose } from './supervisor/compose.js';
+
+const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
+const USAGE = `usage: node dist/supervisor.js [CONFIG]
+
+Runs the TLShub agent in the foreground; CONFIG is ${DEFAULT_CONFIG} if not given.
+  -h, --help     show this
+  -V, --version  show the version
+SIGTERM and SIGINT finish what is held, detach and exit; a second one exits at once with the gate shut.
+`;
+
+/** The configuration's path, or undefined when the question was answered already. */
+function parseArguments(args: readonly string[]): string | undefined {
+  if (args.includes('-h') || args.includes('--help')) {
+    process.stdout.write(USAGE);
+    return undefined;
+  }
+  if (args.includes('-V') || args.includes('--version')) {
+    process.stdout.write(`${VERSION}\n`);
+    return undefined;
+  }
+  const option = args.find((arg) => arg.startsWith('-'));
+  if (option !== undefined) throw new UsageError(`there is no option ${option}`);
+  if (args.length > 1) throw new UsageError('more than one configuration file');
+  return args[0] ?? DEFAULT_CONFIG;
+}
+
+/** Ends the process as it is: pins stay, the gate stays shut, the guardian does its work. */
+function dieWithGateShut(log: Logger, what: string, error: unknown): never {
+  log.error(`${what}; the gate stays shut`, { error });
+  process.exit(EXIT.failed);
+}
+
+async function run(configFile: string): Promise<void> {
+  const config = loadConfig(configFile);
+  const log = createLogger({ logLevel: config.logLevel, verbose: config.verbose });
+  process.on('uncaughtException', (error) => dieWithGateShut(log, 'unexpected failure', error));
+  process.on('unhandledRejection', (error) => dieWithGateShut(log, 'unexpected failure', error));
+  process.on('SIGHUP', () =>
+    log.warning('SIGHUP: the configuration is read at start only; restart the agent to change it'),
+  );
+
+  let asked = false;
+  let stop: (signal: string) => void = (signal) =>
+    dieWithGateShut(log, `${signal} before the agent was ready`, undefined);
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.on(signal, () => {
+      if (asked) dieWithGateShut(log, `a second ${signal}`, undefined);
+      asked = true;
+      stop(signal);
+    });
+  }
+
+  const supervisor = await compose({
+    config,
+    configFile,
+    log,
+    onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),
+  });
+  stop = (signal) => {
+    log.info(`${signal}: draining`);
+    supervisor.shutdown().then(
+      () => process.exit(EXIT.ok),
+      (error: unknown) => dieWithGateShut(log, 'the agent could not detach', error),
+    );
+  };
+  const readyFile = process.env.TLSHUB_READY_FILE;
+  if (readyFile !== undefined && readyFile !== '') writeFileSync(readyFile, `${process.pid}\n`);
+}
+
+try {
+  const configFile = parseArguments(process.argv.slice(2));
+  if (configFile !== undefined) await run(configFile);
+} catch (error) {
+  process.stderr.write(`tlshub: ${describeError(error)}\n`);
+  process.exit(asTlshubError(error).exitCode);
+}

@@ -1,0 +1,324 @@
+/**
+ * The composition point: makes all parts, joins them, and takes them apart again. docs/ARCHITECTURE.md has the picture.
+ *
+ * Order of coming up: everything that can fail by configuration first (nothing is attached then), the provider's threads, the gate with
+ * the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
+ * for what happened before they ran. Order of going: drain, refuse the rest, guardian, gate, threads. Anything unexpected ends the process
+ * with the gate shut.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config/index.js';
+import { startControlServer } from '../control/index.js';
+import { createThrottle, type Logger } from '../logging/index.js';
+import { PodNodeMapping } from '../mapping/index.js';
+import { decide } from '../policy/index.js';
+import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
+import { Doorbell } from '../shared/doorbell.js';
+import { KernelUnsupportedError, NotFoundError, PermissionError, ProviderUnavailableError } from '../shared/errors.js';
+import { kernel, openssl, type Gate, type KernelAddon, type MeshEntry } from '../shared/native.js';
+import { SlotTable, createSlots } from '../shared/slots.js';
+import type { NegotiatorData } from '../workers/negotiation-host.js';
+import { readCredentials } from './credentials.js';
+import { Dispatcher, type Directory } from './dispatcher.js';
+import { drain, type Drainable } from './drain.js';
+import { Guardian } from './guardian.js';
+import { ProviderPool } from './provider-pool.js';
+import { pump } from './pump.js';
+import { statusReport } from './status.js';
+import { sweepNow } from './sweep.js';
+import { startEventReader, startInstaller } from './threads.js';
+
+/** Modes that this build has a provider for. */
+export const PROVIDERS: readonly Config['mode'][] = ['openssl'];
+
+/** How often the kernel's list of flows is read though nothing was lost, and how soon after a loss, in ms. */
+const SWEEP_EVERY_MS = 5000;
+const SWEEP_AFTER_LOSS_MS = 50;
+/** A lease is renewed so often that four renewals may be late. */
+const LEASE_SHARE = 5;
+/** For the installer to end what draining has refused, in ms. */
+const LAST_ANSWERS_MS = 3000;
+const IDLE_LOOK_MS = 10;
+
+const OBJECT = fileURLToPath(new URL('../bpf/tlshub.bpf.o', import.meta.url));
+const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
+const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
+const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
+
+export interface Supervisor {
+  /** Drains, detaches, ends all threads. Secured connections run on. Never rejects with the gate open. */
+  shutdown(): Promise<void>;
+}
+
+export interface ComposeOptions {
+  config: Config;
+  configFile: string;
+  log: Logger;
+  /** something that cannot be mended: the caller ends the process and leaves the gate shut */
+  onFatal(error: Error): void;
+}
+
+/** @throws TlshubError and its kin, with the exit status of each */
+export async function compose(options: ComposeOptions): Promise<Supervisor> {
+  const { config, configFile, log, onFatal } = options;
+  const startedAt = performance.now();
+  if (!PROVIDERS.includes(config.mode)) throw new ProviderUnavailableError(config.mode, PROVIDERS);
+  if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
+  const addon = kernel();
+  checkAbi(addon.abi(), 'the native addon');
+  checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
+  const mapping = PodNodeMapping.load(config.podNodeConfig);
+  const credentials = readCredentials(config);
+  openssl().createContext(credentials);
+
+  const doorbell = new Doorbell();
+  const rings = new Map<number, SharedArrayBuffer>();
+  let ringHost: { addRing(id: number, ring: SharedArrayBuffer): void; dropRing(id: number): void } | undefined;
+  const workerData: NegotiatorData = {
+    credentials,
+    doorbell: doorbell.buffer,
+    ringBytes: config.ringBytes,
+    keyLogFile: config.keylogFile,
+  };
+  const provider = new ProviderPool({
+    name: 'openssl',
+    workerFile: NEGOTIATOR,
+    workerData,
+    threads: config.openssl.poolSize,
+    inFlight: config.openssl.poolInFlight,
+    queue: config.openssl.poolQueue,
+    onRing: (id, ring) => {
+      rings.set(id, ring);
+      ringHost?.addRing(id, ring);
+    },
+    onRingGone: (id) => {
+      rings.delete(id);
+      ringHost?.dropRing(id);
+    },
+    onFatal,
+    log: log.child({ component: 'provider' }),
+  });
+  await provider.ready();
+
+  const gate = openGate(addon, config, mapping, provider.kind === 'out-of-band');
+  const lease = addon.startLease(
+    gate.fds.leases,
+    config.leaseMs,
+    Math.max(50, Math.floor(config.leaseMs / LEASE_SHARE)),
+  );
+  const guardian = new Guardian({
+    program: GUARDIAN,
+    pinDir: config.bpfPinDir,
+    graceMs: config.guardianGraceMs,
+    leaseMs: config.leaseMs,
+    log: log.child({ component: 'guardian' }),
+  });
+  if (config.guardian) guardian.start();
+
+  const slots = new SlotTable(createSlots());
+  const installer = await startInstaller({
+    doorbell,
+    slots: slots.buffer,
+    fds: gate.fds,
+    ringBytes: config.ringBytes,
+    onFailure: onFatal,
+  });
+  ringHost = installer;
+  for (const [id, ring] of rings) installer.addRing(id, ring);
+
+  const throttle = createThrottle(log);
+  const dispatcher = new Dispatcher({
+    kernel: addon,
+    flowsFd: gate.fds.flows,
+    slots,
+    provider,
+    directory: directoryOf(mapping, config),
+    send: (command) => installer.send(command),
+    log: log.child({ component: 'dispatcher' }),
+    handshakeTimeoutMs: config.handshakeTimeoutMs,
+    flowsKept: config.flowsKept,
+  });
+  const reader = await startEventReader({
+    eventsFd: gate.fds.events,
+    pagesPerCpu: config.perfPages,
+    ringBytes: config.ringBytes,
+    wake: (fd) => addon.wake(fd),
+    onFailure: onFatal,
+  });
+
+  const sweep = (): void => {
+    const result = sweepNow(
+      dispatcher,
+      () => addon.sweep(gate.fds.sweepLink),
+      (error) => throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error }),
+    );
+    if (result === undefined || result.found + result.gone + result.adopted === 0) return;
+    log.debug('sweep', { component: 'dispatcher', ...result });
+  };
+  let lostSeen = 0;
+  let lossSweep: NodeJS.Timeout | undefined;
+  const watchLosses = (): void => {
+    const { lost } = reader.counts();
+    if (lost === lostSeen) return;
+    throttle.log('warning', 'lost', 'the perf buffer had no room for events: looking for their flows', { lost });
+    lostSeen = lost;
+    lossSweep ??= setTimeout(() => {
+      lossSweep = undefined;
+      sweep();
+    }, SWEEP_AFTER_LOSS_MS);
+  };
+  pump({
+    wait: () => reader.ring.wait(),
+    drain: (max) => {
+      const count = reader.ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(reader.ring.view, at)), max);
+      watchLosses();
+      return count;
+    },
+  }).catch(onFatal);
+  pump({
+    wait: () => installer.reports.ring.wait(),
+    drain: (max) => installer.reports.receive((report) => dispatcher.onReport(report), max),
+  }).catch(onFatal);
+  sweep();
+  const sweeping = setInterval(() => {
+    watchLosses();
+    sweep();
+  }, SWEEP_EVERY_MS);
+
+  let draining = false;
+  const control = await startControlServer({
+    path: config.controlSocket,
+    logger: log.child({ component: 'control' }),
+    handlers: {
+      status: async () =>
+        statusReport({
+          config,
+          configFile,
+          mapping,
+          dispatcher,
+          provider,
+          rings: () => ({
+            events: { ...reader.ring.stats(), overflows: reader.counts().full },
+            commands: { ...installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
+            reports: { ...installer.reports.ring.stats(), overflows: 0 },
+          }),
+          lost: () => reader.counts().lost,
+          gateCounters: () => addon.counters(gate.fds.counters),
+          guardianPid: () => guardian.pid,
+          adopted: gate.adopted,
+          startedAt,
+          draining: () => draining,
+        }),
+      flows: async () => dispatcher.reports(),
+      'mapping.list': async () => [...mapping.pods()],
+      'mapping.get': async ({ pod }) => {
+        const found = mapping.get(pod);
+        if (found === undefined) throw new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`);
+        return found;
+      },
+      'mode.get': async () => ({ mode: config.mode }),
+    },
+  });
+  log.info(
+    `ready: node ${config.nodeName}, ${mapping.size} pods, policy ${config.policy}, keys by ${provider.stats().library}`,
+    {
+      cgroups: config.capture.cgroup,
+      adopted: gate.adopted,
+    },
+  );
+
+  const held: Drainable = {
+    name: 'held connections',
+    // The gate is on, so new connections still come; they are finished or refused like the others.
+    stop: () => (draining = true),
+    idle: () => until(() => dispatcher.pending().length === 0),
+    force: () => void dispatcher.giveUpAll(DRAINED),
+  };
+
+  return {
+    shutdown: async () => {
+      const outcome = await drain(held, config.drainTimeoutMs);
+      clearInterval(sweeping);
+      clearTimeout(lossSweep);
+      // Also those that no program has accepted: without the gate they would go on as plaintext.
+      sweep();
+      const refused = dispatcher.giveUpAll(DRAINED);
+      const last = await drain(
+        {
+          name: 'last answers',
+          stop: () => undefined,
+          idle: () => until(() => quiet(dispatcher)),
+          force: () => undefined,
+        },
+        LAST_ANSWERS_MS,
+      );
+      log.info('drained', { ms: Math.round(outcome.ms), forced: outcome.forced, refused, unanswered: last.forced });
+      await guardian.stop();
+      addon.detachGate();
+      dispatcher.close();
+      await control.close();
+      await provider.close();
+      await reader.stop();
+      await installer.stop();
+      addon.stopLease(lease);
+      throttle.flush();
+    },
+  };
+}
+
+const DRAINED = {
+  state: 'refused',
+  code: 'TLSHUB_DRAINING',
+  reason: 'the agent is shutting down',
+  final: false,
+} as const;
+
+function quiet(dispatcher: Dispatcher): boolean {
+  return dispatcher.pending().length === 0 && dispatcher.table.pendingTickets === 0;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
+}
+
+/** @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure */
+function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, emitConnect: boolean): Gate {
+  const mesh: MeshEntry[] = [...mapping.entries()].map(({ address, prefix, nodes }) => ({
+    addr: address,
+    prefix,
+    local: nodes.includes(config.nodeName),
+  }));
+  try {
+    return addon.openGate({
+      objectPath: OBJECT,
+      pinDir: config.bpfPinDir,
+      cgroups: [...config.capture.cgroup],
+      settings: {
+        holdMs: config.holdTimeoutMs,
+        silentPeerMs: config.silentPeerTimeoutMs,
+        policy: config.policy,
+        emitConnect,
+      },
+      mesh,
+    });
+  } catch (cause) {
+    const missing = addon.probe().filter((probe) => !probe.ok);
+    if (missing.length === 0) throw cause;
+    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
+    throw new KernelUnsupportedError(
+      missing.map((probe) => probe.name),
+      { cause, remedy },
+    );
+  }
+}
+
+function directoryOf(mapping: PodNodeMapping, config: Config): Directory {
+  return {
+    peerNodes: ({ local, remote }, role) => {
+      const { peerNodes, reason } = decide({ local, remote, role }, mapping, { policy: config.policy });
+      return { nodes: peerNodes, reason };
+    },
+    pod: ({ remote }) => mapping.podOf(remote) ?? null,
+  };
+}

@@ -1,0 +1,17 @@
+/** Reads a ring on the main thread for as long as it is open. */
+export interface Source {
+  /** resolves to false when the ring is closed and empty */
+  wait(): Promise<boolean>;
+  /** handles up to `max` records, returns how many */
+  drain(max: number): number;
+}
+
+/** Records in one turn of the event loop: timers, sockets and the other ring get their turn in between. */
+const BATCH = 256;
+
+/** Resolves when the ring is closed; rejects with what a handler threw. */
+export async function pump(source: Source): Promise<void> {
+  while (await source.wait()) {
+    if (source.drain(BATCH) === BATCH) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,0 +1,56 @@
+/** `tlshubctl status`: what is known of the agent, gathered from its parts. */
+import type { Config } from '../config/index.js';
+import type { RingReport, StatusReport } from '../control/index.js';
+import type { PodNodeMapping } from '../mapping/index.js';
+import type { RingStats } from '../shared/ring.js';
+import { VERSION } from '../shared/version.js';
+import type { Dispatcher } from './dispatcher.js';
+import type { Provider } from './provider.js';
+
+export interface StatusParts {
+  config: Config;
+  configFile: string;
+  mapping: PodNodeMapping;
+  dispatcher: Dispatcher;
+  provider: Provider;
+  rings(): Record<string, RingStats & { overflows: number }>;
+  lost(): number;
+  gateCounters(): Record<string, number>;
+  guardianPid(): number | null;
+  adopted: boolean;
+  startedAt: number;
+  draining(): boolean;
+}
+
+export function statusReport(parts: StatusParts): StatusReport {
+  const { config, mapping, dispatcher, provider } = parts;
+  const { name, library, inFlight, queued } = provider.stats();
+  const { events, failures } = dispatcher.counters.values;
+  const rings: RingReport[] = Object.entries(parts.rings()).map(([ring, stats]) => ({
+    name: ring,
+    capacityBytes: stats.capacity,
+    usedBytes: stats.used,
+    overflows: stats.overflows,
+  }));
+  return {
+    version: VERSION,
+    pid: process.pid,
+    node: config.nodeName,
+    mode: config.mode,
+    providers: [{ name, libraryVersion: library, inFlight, queued }],
+    policy: config.policy,
+    cgroups: [...config.capture.cgroup],
+    configFile: parts.configFile,
+    mapping: { pods: mapping.size, networks: mapping.networkCount },
+    flows: dispatcher.byState(),
+    failures: { ...failures },
+    events: { received: { ...events }, lost: parts.lost() },
+    rings,
+    gate: parts.gateCounters(),
+    adopted: parts.adopted,
+    lease: { ttlMs: config.leaseMs, guardianPid: parts.guardianPid() },
+    uptimeMs: Math.round(performance.now() - parts.startedAt),
+    draining: parts.draining(),
+    lastConfigError: null,
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * The two threads that are not a pool's: the event reader and the installer. Neither can be replaced while flows are held (the reader has
+ * the perf buffer, the installer the descriptors), so if one fails the agent ends and leaves the gate shut.
+ */
+import { Worker } from 'node:worker_threads';
+import { MessageReceiver, MessageSender } from '../shared/channel.js';
+import { Doorbell } from '../shared/doorbell.js';
+import { TlshubError, fromWire } from '../shared/errors.js';
+import {
+  ReaderStat,
+  type InstallerCommand,
+  type InstallerControl,
+  type InstallerReport,
+  type ThreadReport,
+} from '../shared/messages.js';
+import type { GateFds } from '../shared/native.js';
+import { RingConsumer, RingProducer, createRing } from '../shared/ring.js';
+import type { EventReaderData } from '../workers/event-reader.js';
+import type { InstallerData } from '../workers/installer.js';
+
+interface Thread {
+  worker: Worker;
+  ready: Extract<ThreadReport, { type: 'ready' }>;
+  /** From now on its end is no failure. */
+  expectEnd(): Promise<void>;
+}
+
+/** Starts a thread and waits for its `ready`. `onFailure` is called once if it ends later without being asked to. */
+async function start(file: string, data: unknown, onFailure: (error: Error) => void): Promise<Thread> {
+  const worker = new Worker(new URL(`../workers/${file}.js`, import.meta.url), { workerData: data });
+  let expected = false;
+  let told: ((error: Error) => void) | undefined;
+  const fail = (error: Error): void => {
+    const tell = told;
+    told = undefined;
+    if (!expected) tell?.(error);
+  };
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const ready = await new Promise<Extract<ThreadReport, { type: 'ready' }>>((resolve, reject) => {
+    told = reject;
+    worker.on('message', (report: ThreadReport) => {
+      if (report.type === 'ready') resolve(report);
+      else fail(fromWire(report.error));
+    });
+    worker.on('error', (error: Error) => fail(error));
+    worker.on('exit', (code) => fail(new TlshubError('TLSHUB_INTERNAL', `the ${file} thread ended (status ${code})`)));
+  });
+  told = onFailure;
+  return {
+    worker,
+    ready,
+    expectEnd: () => {
+      expected = true;
+      return ended;
+    },
+  };
+}
+
+export interface ReaderCounts {
+  records: number;
+  /** samples that the kernel had no room for */
+  lost: number;
+  /** times that the ring was full */
+  full: number;
+}
+
+export interface EventReader {
+  readonly ring: RingConsumer;
+  counts(): ReaderCounts;
+  stop(): Promise<void>;
+}
+
+export interface EventReaderOptions {
+  eventsFd: number;
+  pagesPerCpu: number;
+  ringBytes: number;
+  /** kernel().wake */
+  wake(fd: number): void;
+  onFailure(error: Error): void;
+}
+
+export async function startEventReader(options: EventReaderOptions): Promise<EventReader> {
+  const ring = createRing(options.ringBytes);
+  const stats = new SharedArrayBuffer(4 * ReaderStat.WORDS);
+  const words = new Int32Array(stats);
+  const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats };
+  const thread = await start('event-reader', data, options.onFailure);
+  const read = (word: number): number => Atomics.load(words, word) >>> 0;
+  return {
+    ring: new RingConsumer(ring),
+    counts: () => ({ records: read(ReaderStat.RECORDS), lost: read(ReaderStat.LOST), full: read(ReaderStat.FULL) }),
+    stop: async () => {
+      const ended = thread.expectEnd();
+      Atomics.store(words, ReaderStat.STOP, 1);
+      if (thread.ready.wakeFd !== undefined) options.wake(thread.ready.wakeFd);
+      await ended;
+    },
+  };
+}
+
+export interface Installer {
+  readonly doorbell: Doorbell;
+  readonly reports: MessageReceiver<InstallerReport>;
+  /** false: no room in the ring now */
+  send(command: InstallerCommand): boolean;
+  addRing(id: number, ring: SharedArrayBuffer): void;
+  dropRing(id: number): void;
+  commandRing(): RingProducer;
+  stop(): Promise<void>;
+}
+
+export interface InstallerOptions {
+  doorbell: Doorbell;
+  slots: SharedArrayBuffer;
+  fds: GateFds;
+  ringBytes: number;
+  onFailure(error: Error): void;
+}
+
+export async function startInstaller(options: InstallerOptions): Promise<Installer> {
+  const { doorbell, slots, fds, ringBytes } = options;
+  const commands = createRing(ringBytes);
+  const reports = createRing(ringBytes);
+  const data: InstallerData = { commands, reports, doorbell: doorbell.buffer, slots, fds };
+  const thread = await start('installer', data, options.onFailure);
+  const sender = new MessageSender<InstallerCommand>(commands);
+  const tell = (message: InstallerControl): void => {
+    thread.worker.postMessage(message);
+    doorbell.ring();
+  };
+  return {
+    doorbell,
+    reports: new MessageReceiver<InstallerReport>(reports),
+    send: (command) => {
+      const sent = sender.trySend(command);
+      if (sent) doorbell.ring();
+      return sent;
+    },
+    addRing: (id, ring) => tell({ type: 'add-ring', id, ring }),
+    dropRing: (id) => tell({ type: 'drop-ring', id }),
+    commandRing: () => sender.ring,
+    stop: async () => {
+      const ended = thread.expectEnd();
+      tell({ type: 'stop' });
+      await ended;
+    },
+  };
+}
