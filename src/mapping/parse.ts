@@ -1,5 +1,5 @@
 /** The file format of the Pod-Node mapping: `pod_name node_name [address-or-CIDR ...]`, one pod a line, `#` comments. */
-import { coversAllIPv4, formatCidr, parseCidr, type Cidr } from '../shared/address.js';
+import { coversAllIPv4, equalAddresses, formatCidr, parseCidr, type Cidr } from '../shared/address.js';
 import { AddressError, MappingError, type MappingErrorCode } from '../shared/errors.js';
 import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
 import { clip, textLines } from '../shared/text-file.js';
@@ -33,25 +33,28 @@ export function* parsePodLines(contents: Uint8Array | string, file: string): Gen
 }
 
 function parseNetworks(addresses: string[], fail: (detail: string, code: MappingErrorCode) => MappingError): Cidr[] {
-  const seen = new Set<string>();
-  return addresses.map((text) => {
-    let network: Cidr;
-    try {
-      network = parseCidr(text);
-    } catch (error) {
-      if (error instanceof AddressError) throw fail(error.message, 'TLSHUB_MAPPING_BAD_ADDRESS');
-      throw error;
-    }
-    const canonical = formatCidr(network);
+  const networks: Cidr[] = [];
+  for (const text of addresses) {
+    const network = parseNetwork(text, fail);
     if (coversAllIPv4(network)) {
       // In the 128-bit form such a network also matches every IPv4 address, in BPF's trie as well.
-      throw fail(
-        `${canonical} would cover all of IPv4 as well: write a longer prefix, such as 2000::/3`,
-        'TLSHUB_MAPPING_BAD_ADDRESS',
-      );
+      const detail = `${formatCidr(network)} would cover all of IPv4 as well: write a longer prefix, such as 2000::/3`;
+      throw fail(detail, 'TLSHUB_MAPPING_BAD_ADDRESS');
     }
-    if (seen.has(canonical)) throw fail(`${canonical} is listed twice`, 'TLSHUB_MAPPING_DUPLICATE');
-    seen.add(canonical);
-    return network;
-  });
+    const again = networks.some(
+      ({ address, prefix }) => prefix === network.prefix && equalAddresses(address, network.address),
+    );
+    if (again) throw fail(`${formatCidr(network)} is listed twice`, 'TLSHUB_MAPPING_DUPLICATE');
+    networks.push(network);
+  }
+  return networks;
+}
+
+function parseNetwork(text: string, fail: (detail: string, code: MappingErrorCode) => MappingError): Cidr {
+  try {
+    return parseCidr(text);
+  } catch (error) {
+    if (error instanceof AddressError) throw fail(error.message, 'TLSHUB_MAPPING_BAD_ADDRESS');
+    throw error;
+  }
 }

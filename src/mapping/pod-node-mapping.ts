@@ -27,15 +27,18 @@ export interface MeshEntry {
   nodes: readonly string[];
 }
 
-interface Network extends Cidr {
-  pods: string[];
-  nodes: string[];
-}
-
 interface PodRecord {
+  pod: string;
   node: string;
   line: number;
   networks: readonly Cidr[];
+}
+
+interface Network {
+  cidr: Cidr;
+  pods: PodRecord[];
+  /** each node once; only where several pods share the network: most have one, and a list for each would double the memory */
+  nodes?: readonly string[];
 }
 
 /** 100,000 pods with full names and two addresses each are about 20 MB. Bytes. */
@@ -66,17 +69,12 @@ export class PodNodeMapping {
         const detail = `pod ${pod} is listed twice, before in line ${earlier.line}`;
         throw new MappingError('TLSHUB_MAPPING_DUPLICATE', { file, line }, detail);
       }
-      mapping.#pods.set(pod, { node, line, networks });
-      for (const network of networks) {
-        const entry = mapping.#networks.at(network, () => ({ ...network, pods: [], nodes: [] }));
-        entry.pods.push(pod);
-        if (entry.nodes.includes(node)) continue;
-        if (entry.nodes.length === MAX_NODES) {
-          const detail = `${formatCidr(network)} is listed for more than ${MAX_NODES} nodes`;
-          throw new MappingError('TLSHUB_MAPPING_BAD_ADDRESS', { file, line }, detail);
-        }
-        entry.nodes.push(node);
-      }
+      const record: PodRecord = { pod, node, line, networks };
+      mapping.#pods.set(pod, record);
+      for (const cidr of networks) mapping.#networks.at(cidr, () => ({ cidr, pods: [] })).pods.push(record);
+    }
+    for (const network of mapping.#networks.values()) {
+      if (network.pods.length > 1) network.nodes = distinctNodes(network, file);
     }
     return mapping;
   }
@@ -101,7 +99,7 @@ export class PodNodeMapping {
    * @throws AddressError for a text that is no address
    */
   podOf(address: string | AddressBytes): string | undefined {
-    return this.#match(address)?.pods[0];
+    return this.#match(address)?.pods[0]?.pod;
   }
 
   /**
@@ -110,7 +108,8 @@ export class PodNodeMapping {
    * @throws AddressError for a text that is no address
    */
   nodesOfAddress(address: string | AddressBytes): readonly string[] {
-    return this.#match(address)?.nodes ?? NO_NODES;
+    const network = this.#match(address);
+    return network === undefined ? NO_NODES : nodesOf(network);
   }
 
   /** One pod as the file has it. */
@@ -125,13 +124,30 @@ export class PodNodeMapping {
   }
 
   /** All networks, each once, the longest prefixes first. */
-  entries(): Iterable<MeshEntry> {
-    return this.#networks.values();
+  *entries(): Generator<MeshEntry> {
+    for (const network of this.#networks.values()) {
+      yield { ...network.cidr, pods: network.pods.map(({ pod }) => pod), nodes: nodesOf(network) };
+    }
   }
 
   #match(address: string | AddressBytes): Network | undefined {
     return this.#networks.match(typeof address === 'string' ? parseAddress(address) : address);
   }
+}
+
+function nodesOf(network: Network): readonly string[] {
+  return network.nodes ?? network.pods.map(({ node }) => node);
+}
+
+function distinctNodes({ cidr, pods }: Network, file: string): readonly string[] {
+  const nodes = new Set<string>();
+  for (const { node, line } of pods) {
+    nodes.add(node);
+    if (nodes.size <= MAX_NODES) continue;
+    const detail = `${formatCidr(cidr)} is listed for more than ${MAX_NODES} nodes`;
+    throw new MappingError('TLSHUB_MAPPING_BAD_ADDRESS', { file, line }, detail);
+  }
+  return [...nodes];
 }
 
 function readMappingFile(file: string): Buffer {
