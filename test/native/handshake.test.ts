@@ -3,7 +3,7 @@ import { createDecipheriv } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { trafficKeys } from '../../src/shared/key-schedule.js';
-import type { HandshakeContext, HandshakeDriver, HandshakeRequest } from '../../src/shared/native.js';
+import type { HandshakeContext, HandshakeDriver } from '../../src/shared/native.js';
 import {
   addon,
   ALL_CIPHERS,
