@@ -2,28 +2,33 @@
 /* Every socket that has flow state, as struct tlshub_sweep: finds what a lost event or an earlier agent's death left held. */
 #include "flow.bpf.h"
 
+/* Not inlined: a parameter's type is in the object's BTF, where the decoders are checked against it. */
+static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
+{
+	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (o)
+		record->owner = *o;
+	record->socket.sk_state = sk->__sk_common.skc_state;
+	record->socket.encrypts = tp ? kernel_encrypts(tp) : 0;
+	record->socket.verdict_flags = v && v->generation == record->flow.generation ? v->flags : 0;
+	return 0;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct tlshub_owner none = {}, *o;
-	struct seq_file *seq = ctx->meta->seq;
 	struct tlshub_flow *f = ctx->value;
+	struct tlshub_sweep record = {};
 	struct sock *sk = ctx->sk;
-	struct tlshub_verdict *v;
-	struct tcp_sock *tp;
-	struct tlshub_socket tail = {};
 
 	if (!sk || !f)
 		return 0;
-	bpf_seq_write(seq, f, sizeof(*f));
-	o = bpf_sk_storage_get(&owners, sk, 0, 0);
-	bpf_seq_write(seq, o ? o : &none, sizeof(none));
-	tp = bpf_skc_to_tcp_sock(sk);
-	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-	tail.sk_state = sk->__sk_common.skc_state;
-	tail.encrypts = tp ? kernel_encrypts(tp) : 0;
-	tail.verdict_flags = v && v->generation == f->generation ? v->flags : 0;
-	bpf_seq_write(seq, &tail, sizeof(tail));
+	record.flow = *f;
+	describe(sk, &record);
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }
 

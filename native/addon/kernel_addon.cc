@@ -391,6 +391,7 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_tuple, remote);
   FIELD(tlshub_tuple, lport);
   FIELD(tlshub_tuple, rport);
+  FIELD(tlshub_tuple, pad);
   BEGIN(tlshub_flow);
   FIELD(tlshub_flow, cookie);
   FIELD(tlshub_flow, created_ns);
@@ -445,6 +446,7 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_socket, sk_state);
   FIELD(tlshub_socket, encrypts);
   FIELD(tlshub_socket, verdict_flags);
+  FIELD(tlshub_socket, pad);
   BEGIN(tlshub_sweep);
   FIELD(tlshub_sweep, flow);
   FIELD(tlshub_sweep, owner);

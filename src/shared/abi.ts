@@ -29,7 +29,7 @@ const STRUCTS = {
     last_held_ns: 'u64',
     generation: 'u32',
     role: 'u32',
-    class: 'u32',
+    flow_class: 'u32',
     refused: 'u32',
     iss: 'u32',
     irs: 'u32',
@@ -40,9 +40,9 @@ const STRUCTS = {
     held_calls: 'u32',
     stop_tgid: 'u32',
     stop_many: 'u32',
-    opened: 'u32',
+    open_tx: 'u32',
+    open_rx: 'u32',
     held_tgid: 'u32',
-    pad: 'u32',
     tuple: { struct: 'tlshub_tuple' },
   },
   tlshub_owner: {
@@ -63,7 +63,7 @@ const STRUCTS = {
     tgid: 'u32',
     fd: 's32',
     role: 'u32',
-    class: 'u32',
+    flow_class: 'u32',
     reason: 'u32',
     iss: 'u32',
     irs: 'u32',
@@ -73,13 +73,16 @@ const STRUCTS = {
     tuple: { struct: 'tlshub_tuple' },
     comm: { bytes: 16 },
   },
-  tlshub_sweep: {
-    flow: { struct: 'tlshub_flow' },
-    owner: { struct: 'tlshub_owner' },
+  tlshub_socket: {
     sk_state: 'u32',
     encrypts: 'u32',
     verdict_flags: 'u32',
     pad: 'u32',
+  },
+  tlshub_sweep: {
+    flow: { struct: 'tlshub_flow' },
+    owner: { struct: 'tlshub_owner' },
+    socket: { struct: 'tlshub_socket' },
   },
 } as const satisfies Record<string, Record<string, FieldType>>;
 
@@ -126,6 +129,7 @@ const TUPLE = offsets('tlshub_tuple');
 const FLOW = offsets('tlshub_flow');
 const OWNER = offsets('tlshub_owner');
 const EVENT = offsets('tlshub_event');
+const SOCKET = offsets('tlshub_socket');
 const SWEEP = offsets('tlshub_sweep');
 
 /** The layout that this decoder was written for. */
@@ -256,7 +260,6 @@ export interface SweepRecord {
   /** bytes that an agent has sent into the socket */
   agentTx: number;
   keyed: number;
-  opened: number;
   encrypts: number;
   verdictFlags: number;
   /** TCP_*: 1 ESTABLISHED, 8 CLOSE_WAIT */
@@ -311,7 +314,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     cookie: view.getBigUint64(at + EVENT.cookie, true),
     establishedNs: nanoseconds(view, at + EVENT.established_ns),
     role: role(view.getUint32(at + EVENT.role, true)),
-    class: view.getUint32(at + EVENT.class, true),
+    class: view.getUint32(at + EVENT.flow_class, true),
     reason: view.getUint32(at + EVENT.reason, true),
     iss: view.getUint32(at + EVENT.iss, true),
     irs: view.getUint32(at + EVENT.irs, true),
@@ -349,6 +352,7 @@ export function decodeSweep(bytes: Uint8Array): SweepRecord[] {
 function sweepRecord(view: DataView, at: number): SweepRecord {
   const flow = at + SWEEP.flow;
   const owner = at + SWEEP.owner;
+  const socket = at + SWEEP.socket;
   const tgid = view.getUint32(owner + OWNER.tgid, true);
   const u32 = (base: number, field: number): number => view.getUint32(base + field, true);
   return {
@@ -357,16 +361,15 @@ function sweepRecord(view: DataView, at: number): SweepRecord {
     createdNs: nanoseconds(view, flow + FLOW.created_ns),
     establishedNs: nanoseconds(view, flow + FLOW.established_ns),
     role: role(u32(flow, FLOW.role)),
-    class: u32(flow, FLOW.class),
+    class: u32(flow, FLOW.flow_class),
     refused: u32(flow, FLOW.refused),
     iss: u32(flow, FLOW.iss),
     irs: u32(flow, FLOW.irs),
     agentTx: u32(flow, FLOW.agent_tx),
     keyed: u32(flow, FLOW.keyed),
-    opened: u32(flow, FLOW.opened),
-    encrypts: u32(at, SWEEP.encrypts),
-    verdictFlags: u32(at, SWEEP.verdict_flags),
-    skState: u32(at, SWEEP.sk_state),
+    encrypts: u32(socket, SOCKET.encrypts),
+    verdictFlags: u32(socket, SOCKET.verdict_flags),
+    skState: u32(socket, SOCKET.sk_state),
     tuple: tuple(view, flow + FLOW.tuple),
     owner:
       tgid === 0
