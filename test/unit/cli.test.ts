@@ -1,0 +1,335 @@
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import type { CliContext } from '../../src/cli/context.js';
+import { run } from '../../src/cli/program.js';
+import { startControlServer, type ControlServer, type FlowReport, type StatusReport } from '../../src/control/index.js';
+import { NotFoundError } from '../../src/shared/errors.js';
+import type { ProbeResult } from '../../src/shared/native.js';
+import { temporaryFolder } from './support/temporary.js';
+
+const SECURED: FlowReport = {
+  cookie: '9007199254740993',
+  role: 'active',
+  src: '10.77.0.1',
+  sport: 40000,
+  dst: 'fd77::2',
+  dport: 443,
+  pid: 1234,
+  comm: 'cu\u001b[2Jrl',
+  pod: 'nginx-pod',
+  peerNode: 'node-b',
+  provider: 'openssl',
+  cipher: 'TLS_AES_128_GCM_SHA256',
+  tlsVersion: 'TLSv1.3',
+  state: 'secured',
+  reason: '',
+  holdMs: 3.14159,
+  negotiationMs: 2.5,
+  installMs: 0.1,
+  kernelUlp: 'tls',
+};
+
+const HELD: FlowReport = {
+  ...SECURED,
+  cookie: '7',
+  dst: '10.77.0.2',
+  pid: null,
+  comm: null,
+  pod: null,
+  peerNode: null,
+  provider: null,
+  cipher: null,
+  tlsVersion: null,
+  state: 'held',
+  reason: 'waits for the peer',
+  holdMs: null,
+  negotiationMs: null,
+  installMs: null,
+  kernelUlp: null,
+};
+
+const STATUS: StatusReport = {
+  version: '9.9.9',
+  pid: 42,
+  node: 'node-a',
+  mode: 'openssl',
+  providers: [{ name: 'openssl', libraryVersion: 'OpenSSL 3.0.17', inFlight: 3, queued: 1 }],
+  policy: 'strict',
+  cgroups: ['/sys/fs/cgroup/tlshub'],
+  configFile: '/etc/tlshub/capture.conf',
+  mapping: { pods: 8, networks: 9 },
+  flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
+  failures: { TLSHUB_PEER_CERTIFICATE: 2 },
+  events: { received: { established: 8, accepted: 3 }, lost: 0 },
+  rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
+  gate: { heldCalls: 12 },
+  adopted: true,
+  lease: { ttlMs: 2000, guardianPid: 43 },
+  uptimeMs: 93_784_000,
+  draining: false,
+  lastConfigError: {
+    at: '2026-01-01T00:00:00.000Z',
+    error: { code: 'TLSHUB_CONFIG_BAD_VALUE', message: 'capture.conf:3: mode: bad' },
+  },
+};
+
+const PROBES: ProbeResult[] = [
+  { name: 'bpf lsm', ok: true, detail: 'lsm=landlock,bpf', remedy: '' },
+  { name: 'kernel TLS', ok: false, detail: 'no ulp tls', remedy: 'modprobe tls' },
+];
+
+interface Ended {
+  status: number;
+  out: string;
+  err: string;
+}
+
+async function cli(args: string[], context: Partial<CliContext> = {}): Promise<Ended> {
+  const ended: Ended = { status: -1, out: '', err: '' };
+  ended.status = await run(args, {
+    out: (text) => (ended.out += text),
+    err: (text) => (ended.err += text),
+    env: {},
+    probe: () => [],
+    uid: 0,
+    ...context,
+  });
+  return ended;
+}
+
+describe('tlshubctl', () => {
+  const path = temporaryFolder();
+  let server: ControlServer;
+  const ctl = (...args: string[]): Promise<Ended> => cli(['--socket', server.path, ...args]);
+
+  before(async () => {
+    const pods = [
+      { pod: 'nginx-pod', node: 'node-a', addresses: ['10.77.0.1', 'fd77::1'] },
+      { pod: 'redis-pod', node: 'node-b', addresses: [] },
+    ];
+    server = await startControlServer({
+      path: path('control.sock'),
+      handlers: {
+        status: () => Promise.resolve(STATUS),
+        flows: () => Promise.resolve([SECURED, HELD]),
+        'mapping.get': ({ pod }) => {
+          const found = pods.find((one) => one.pod === pod);
+          return found === undefined
+            ? Promise.reject(new NotFoundError(`no pod ${pod} in the mapping`))
+            : Promise.resolve(found);
+        },
+        'mapping.list': () => Promise.resolve(pods),
+        'mode.get': () => Promise.resolve({ mode: 'openssl' }),
+      },
+    });
+  });
+  after(() => server.close());
+
+  it('shows flows as a table, with nothing of what a program calls itself reaching the terminal raw', async () => {
+    const { status, out } = await ctl('flows');
+    expect(status).to.equal(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines).to.have.length(3);
+    expect(lines[0]).to.match(
+      /^COOKIE +ROLE +SOURCE +DESTINATION +PROGRAM +POD +PEER NODE +PROVIDER +CIPHER +STATE +HOLD ms +ULP +REASON$/,
+    );
+    expect(lines[1]!.split(/ {2,}/)).to.deep.equal([
+      '9007199254740993',
+      'active',
+      '10.77.0.1:40000',
+      '[fd77::2]:443',
+      'cu\\x1b[2Jrl (1234)',
+      'nginx-pod',
+      'node-b',
+      'openssl',
+      'TLS_AES_128_GCM_SHA256',
+      'secured',
+      '3.14',
+      'tls',
+    ]);
+    expect(lines[2]).to.match(/^7 .* held +- +- +waits for the peer$/);
+  });
+
+  it('prints JSON with --json, wherever it stands', async () => {
+    for (const args of [
+      ['flows', '--json'],
+      ['--json', 'flows'],
+    ]) {
+      const { status, out } = await ctl(...args);
+      expect(status).to.equal(0);
+      expect(JSON.parse(out)).to.deep.equal([SECURED, HELD]);
+    }
+    expect(JSON.parse((await ctl('status', '--json')).out)).to.deep.equal(STATUS);
+    expect(JSON.parse((await ctl('mode', 'get', '--json')).out)).to.deep.equal({ mode: 'openssl' });
+    expect(JSON.parse((await ctl('mapping', 'get', 'nginx-pod', '--json')).out)).to.deep.include({ node: 'node-a' });
+  });
+
+  it('shows the status', async () => {
+    const { status, out } = await ctl('status');
+    expect(status).to.equal(0);
+    for (const line of [
+      /^supervisor +9\.9\.9, pid 42, up 1 d 2 h 3 min 4 s$/m,
+      /^provider +openssl: OpenSSL 3\.0\.17; 3 in flight, 1 queued$/m,
+      /^policy +strict$/m,
+      /^mapping +8 pods, 9 networks$/m,
+      /^flows +held 1, negotiating 0, secured 5, plaintext 2, refused 0, closed 11$/m,
+      /^failures +TLSHUB_PEER_CERTIFICATE 2$/m,
+      /^events +established 8, accepted 3; lost 0$/m,
+      /^ring events +0 of 1048576 bytes used, 0 overflows$/m,
+      /^gate +heldCalls 12; adopted from an earlier agent$/m,
+      /^lease +2000 ms; guardian pid 43$/m,
+      /^last reload +failed at 2026-01-01T00:00:00\.000Z: capture\.conf:3: mode: bad$/m,
+    ]) {
+      expect(out).to.match(line);
+    }
+  });
+
+  it('shows the mapping and the mode', async () => {
+    expect((await ctl('mode', 'get')).out).to.equal('openssl\n');
+    expect((await ctl('mapping', 'get', 'nginx-pod')).out).to.match(
+      /^POD +NODE +ADDRESSES\nnginx-pod {2}node-a {2}10\.77\.0\.1 fd77::1\n$/,
+    );
+    expect((await ctl('mapping', 'list')).out).to.match(/redis-pod {2}node-b {2}-\n$/);
+    const missing = await ctl('mapping', 'get', 'nobody');
+    expect(missing).to.include({ status: 1, out: '' });
+    expect(missing.err).to.match(/^tlshubctl: no pod nobody in the mapping\n {2}List what there is/);
+  });
+
+  it('ends with 1 where no supervisor is, and says how to start one', async () => {
+    const ended = await cli(['status', '--socket', path('none.sock')]);
+    expect(ended.status).to.equal(1);
+    expect(ended.err)
+      .to.include(`not reachable on ${path('none.sock')}`)
+      .and.include('node dist/supervisor.js');
+    const json = await cli(['status', '--json'], { env: { TLSHUB_CONTROL_SOCKET: path('none.sock') } });
+    expect(json.status).to.equal(1);
+    expect(JSON.parse(json.err)).to.have.nested.property('error.code', 'TLSHUB_CONTROL_UNREACHABLE');
+    expect(json.err).to.include(path('none.sock'));
+  });
+
+  it('ends with 64 for a wrong command line', async () => {
+    for (const args of [
+      [],
+      ['bogus'],
+      ['mapping'],
+      ['mapping', 'get'],
+      ['status', '--bogus'],
+      ['flows', 'extra'],
+      ['--socket'],
+      ['pki', 'init'],
+    ]) {
+      const ended = await cli(args);
+      expect(ended.status, args.join(' ')).to.equal(64);
+      expect(ended.out).to.equal('');
+      expect(ended.err).to.not.equal('');
+    }
+  });
+
+  it('explains itself', async () => {
+    const help = await cli(['--help']);
+    expect(help.status).to.equal(0);
+    for (const word of ['check', 'status', 'flows', 'mapping', 'mode', 'pki', '69 the kernel cannot do it'])
+      expect(help.out).to.include(word);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await cli(['--version'])).to.deep.equal({ status: 0, out: `${version}\n`, err: '' });
+  });
+
+  describe('check', () => {
+    it('lists what is there', async () => {
+      const ended = await cli(['check'], { probe: () => PROBES.slice(0, 1) });
+      expect(ended).to.include({ status: 0, err: '' });
+      expect(ended.out).to.match(/^CHECK +RESULT +SEEN +REMEDY\nbpf lsm +ok +lsm=landlock,bpf\n$/);
+    });
+
+    it('ends with 69 for what is missing, with its remedy', async () => {
+      const ended = await cli(['check'], { probe: () => PROBES });
+      expect(ended.status).to.equal(69);
+      expect(ended.out).to.match(/^kernel TLS +MISSING +no ulp tls +modprobe tls$/m);
+      expect(ended.err).to.include('missing kernel TLS');
+      const json = await cli(['check', '--json'], { probe: () => PROBES });
+      expect(json.status).to.equal(69);
+      expect(JSON.parse(json.out)).to.deep.equal(PROBES);
+    });
+
+    it('ends with 77 where the missing may only be a missing right', async () => {
+      const ended = await cli(['check'], { probe: () => PROBES, uid: 1000 });
+      expect(ended.status).to.equal(77);
+      expect(ended.err).to.include('sudo tlshubctl check');
+    });
+
+    it('says what to do if the addon is not built, or fails', async () => {
+      const failing = (code: string, errno?: string) => (): never => {
+        throw Object.assign(new Error(`it failed\nRequire stack`), { code, errno });
+      };
+      const missing = await cli(['check'], { probe: failing('MODULE_NOT_FOUND') });
+      expect(missing.status).to.equal(1);
+      expect(missing.err).to.include('npm run build').and.not.include('Require stack');
+      expect((await cli(['check'], { probe: failing('TLSHUB_SYS', 'EPERM') })).status).to.equal(77);
+    });
+  });
+
+  describe('pki', () => {
+    it('makes a CA and a node', async () => {
+      const ca = await cli(['pki', 'init', path('pki'), '--name', 'my CA']);
+      expect(ca).to.include({ status: 0, err: '' });
+      expect(ca.out).to.include(path('pki', 'ca.crt'));
+      const node = await cli(['pki', 'issue', 'node-a', '--dir', path('pki'), '--json']);
+      expect(node.status).to.equal(0);
+      expect(JSON.parse(node.out)).to.include({
+        certificate: path('pki', 'node-a.crt'),
+        key: path('pki', 'node-a.key'),
+      });
+      expect(existsSync(path('pki', 'node-a.key'))).to.equal(true);
+    });
+
+    it('makes certificates that have expired', async () => {
+      const args = ['pki', 'issue', 'old', '--dir', path('pki'), '--json'];
+      const { notAfter } = JSON.parse((await cli([...args, '--days', '-2'])).out) as { notAfter: string };
+      expect(Date.parse(notAfter)).to.be.lessThan(Date.now() - 86_400_000);
+      const dated = await cli([...args, '--not-after', '2021-05-06', '--force']);
+      expect(JSON.parse(dated.out)).to.include({ notAfter: '2021-05-06T00:00:00.000Z' });
+    });
+
+    it('does not overwrite, and refuses nonsense', async () => {
+      const again = await cli(['pki', 'init', path('pki')]);
+      expect(again.status).to.equal(1);
+      expect(again.err).to.include('exists already').and.include('--force');
+      for (const more of [
+        ['--days', 'ten'],
+        ['--not-after', 'tomorrow'],
+        ['--not-after', '2021-13-45'],
+        ['--not-before', '2199-01-01'],
+      ]) {
+        expect((await cli(['pki', 'issue', 'x', '--dir', path('pki'), ...more])).status, more.join(' ')).to.equal(64);
+      }
+      expect((await cli(['pki', 'issue', '*.x', '--dir', path('pki')])).status).to.equal(64);
+      expect((await cli(['pki', 'issue', 'x', '--dir', path('nowhere')])).status).to.equal(1);
+    });
+  });
+
+  describe('as a process', () => {
+    const script = fileURLToPath(new URL('../../src/cli/tlshubctl.js', import.meta.url));
+    const spawn = (args: string[], options: { uid?: number } = {}): SpawnSyncReturns<string> =>
+      spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', cwd: '/', ...options });
+
+    it('passes output and exit status on', () => {
+      expect(spawn(['--version']).stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+      expect(spawn(['bogus']).status).to.equal(64);
+      const ended = spawn(['status', '--socket', path('none.sock')]);
+      expect(ended.status).to.equal(1);
+      expect(ended.stdout).to.equal('');
+      expect(ended.stderr).to.match(/^tlshubctl: the supervisor is not reachable/);
+    });
+
+    it('ends with 77 for a user who may not use the socket', () => {
+      const root = process.getuid?.() === 0;
+      // nobody cannot enter the folder; a user who is not root is kept out by the mode.
+      if (!root) chmodSync(server.path, 0);
+      const ended = spawn(['status', '--socket', server.path], root ? { uid: 65534 } : {});
+      expect(ended.stderr).to.include('not permitted to use the control socket').and.include('as root');
+      expect(ended.status).to.equal(77);
+    });
+  });
+});
