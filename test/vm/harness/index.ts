@@ -1,0 +1,7 @@
+/** What VM tests import. */
+export { Capture, MESH_ADDRESSES } from './capture.js';
+export { lab, type ExecOptions, type LabOptions, type MeshNode, type Sniffer } from './lab.js';
+export { Program, type Node, type ProgramOptions, type Result } from './program.js';
+export type { Segment } from './segments.js';
+export type { Stream } from './streams.js';
+export { waitFor } from './wait.js';

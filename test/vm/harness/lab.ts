@@ -1,0 +1,136 @@
+/** The lab (scripts/lab) as functions for tests that run inside the virtual machine. */
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { controlRequest, type FlowReport, type StatusReport } from '../../../src/control/index.js';
+import { Capture } from './capture.js';
+import { Program, type Node, type ProgramOptions, type Result } from './program.js';
+
+/** Nodes with a supervisor. */
+export type MeshNode = 'a' | 'b';
+
+export interface LabOptions {
+  mode?: string;
+  policy?: 'strict' | 'permissive';
+  /** keys of capture.conf for both nodes; `a:key` or `b:key` for one of them */
+  set?: Record<string, string | number | boolean>;
+  /** no supervisors */
+  bare?: boolean;
+}
+
+export interface ExecOptions extends ProgramOptions {
+  /** after which the program is killed (default 60 s) */
+  timeoutMs?: number;
+}
+
+export interface Sniffer {
+  /** ends the recording when all frames sent so far are in it, and reads it */
+  stop(): Promise<Capture>;
+}
+
+const SCRIPT = resolve('scripts/lab');
+const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
+
+/** Runs `scripts/lab ...`; @throws Error with what it said, when its exit status is not 0 */
+function script(...args: string[]): Promise<string> {
+  return new Promise((resolvePromise, reject) => {
+    execFile(SCRIPT, args, { maxBuffer: 256 << 20 }, (error, stdout, stderr) => {
+      if (error === null) resolvePromise(stdout);
+      else reject(new Error(`scripts/lab ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
+    });
+  });
+}
+
+const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.sock`;
+
+export const lab = {
+  /** Takes down what is up, and makes the nodes; resolves when both supervisors are ready. */
+  async up({ mode, policy, set = {}, bare = false }: LabOptions = {}): Promise<void> {
+    const options = [
+      ...(mode === undefined ? [] : ['--mode', mode]),
+      ...(policy === undefined ? [] : ['--policy', policy]),
+      ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+      ...(bare ? ['--bare'] : []),
+    ];
+    await script('up', ...options);
+  },
+
+  async down(): Promise<void> {
+    await script('down');
+  },
+
+  /** Runs a program in a node to its end. A status other than 0 is an answer, not an error; @throws Error when it takes too long */
+  async exec(
+    node: Node,
+    command: readonly string[],
+    { timeoutMs = 60_000, ...options }: ExecOptions = {},
+  ): Promise<Result> {
+    const program = Program.start(node, command, options);
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort();
+      program.kill('SIGKILL');
+    }, timeoutMs);
+    try {
+      const result = await program.ended;
+      if (!late.signal.aborted) return result;
+      throw new Error(
+        `${command.join(' ')} (node ${node}) took longer than ${timeoutMs} ms; it said: ${result.stdout}${result.stderr}`,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  },
+
+  /** Starts a program in a node. It is killed by `down` at the latest. */
+  spawn(node: Node, command: readonly string[], options: ProgramOptions = {}): Program {
+    return Program.start(node, command, options);
+  },
+
+  /** Records every frame between the nodes from now on. */
+  async sniff(file = '/tmp/tlshub-lab.pcap'): Promise<Sniffer> {
+    rmSync(file, { force: true });
+    await script('sniff', 'start', file);
+    return {
+      async stop(): Promise<Capture> {
+        await script('sniff', 'stop');
+        return Capture.read(file);
+      },
+    };
+  },
+
+  flows(node: MeshNode): Promise<FlowReport[]> {
+    return controlRequest(controlSocket(node), 'flows', {});
+  },
+
+  status(node: MeshNode): Promise<StatusReport> {
+    return controlRequest(controlSocket(node), 'status', {});
+  },
+
+  /** tlshubctl against the node's supervisor; what it prints. Where `flows` and `status` will do, they take much less time. */
+  ctl(node: MeshNode, ...args: string[]): Promise<string> {
+    return script('ctl', node, ...args);
+  },
+
+  async signal(node: MeshNode, signal: string): Promise<void> {
+    await script('signal', node, signal);
+  },
+
+  /** Kills the supervisor, not its guardian. */
+  async kill(node: MeshNode): Promise<void> {
+    await script('kill', node);
+  },
+
+  async restart(node: MeshNode): Promise<void> {
+    await script('restart', node);
+  },
+
+  logs(node: MeshNode): Promise<string> {
+    return script('logs', node);
+  },
+
+  /** Path of the node's capture.conf. */
+  async config(node: MeshNode): Promise<string> {
+    return (await script('config', node)).trim();
+  },
+};

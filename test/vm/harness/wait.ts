@@ -1,0 +1,30 @@
+/** Waiting for something to become true. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Calls `probe` until it gives something other than undefined, null or false, and gives that.
+ * @param ms how long to try, at least once
+ * @param what named in the error when the time is over
+ * @throws Error when the time is over, with the last error of `probe` as its cause
+ */
+export async function waitFor<T>(
+  probe: () => T | Promise<T>,
+  ms: number,
+  what: string,
+  intervalMs = 50,
+): Promise<Exclude<T, undefined | null | false>> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    let cause: unknown;
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== null && value !== false) {
+        return value as Exclude<T, undefined | null | false>;
+      }
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`, { cause });
+    await sleep(intervalMs);
+  }
+}
