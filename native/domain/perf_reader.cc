@@ -9,6 +9,11 @@
 #include "error.h"
 
 namespace tlshub {
+namespace {
+
+constexpr uint64_t kWake = ~0ull;
+
+}  // namespace
 
 struct PerfReader::Batch {
   RingProducer* ring;
@@ -56,12 +61,22 @@ PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu) {
   wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!wake_ || !epoll_) throw SysError("epoll_create1", "cannot wait for the perf buffer");
-  for (int fd : {wake_.get(), perf_buffer__epoll_fd(buffer_)}) {
-    epoll_event interest = {};
-    interest.events = EPOLLIN;
-    interest.data.fd = fd;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest)) throw SysError("epoll_ctl", "cannot wait for the perf buffer");
-  }
+  // The buffers themselves, not libbpf's epoll set: perf_poll() reports a wake-up once, and a set inside a set would ask twice.
+  watch(wake_.get(), kWake);
+  for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_); i++) watch(perf_buffer__buffer_fd(buffer_, i), i);
+}
+
+void PerfReader::watch(int fd, uint64_t tag) {
+  epoll_event interest = {};
+  interest.events = EPOLLIN;
+  interest.data.u64 = tag;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest)) throw SysError("epoll_ctl", "cannot wait for the perf buffer");
+}
+
+void PerfReader::consume(size_t cpu) {
+  int err = perf_buffer__consume_buffer(buffer_, cpu);
+  if (err < 0 && err != -EINTR) throw SysError("perf_buffer__consume_buffer", "cannot read the perf buffer", -err);
+  unfinished_ = unfinished_ || batch_->full;
 }
 
 PerfReader::~PerfReader() { perf_buffer__free(buffer_); }
@@ -70,17 +85,22 @@ PerfReader::Result PerfReader::poll(RingProducer& ring, int timeoutMs) {
   Batch batch{&ring};
   batch_ = &batch;
   batch.full = !ring.hasRoom(sizeof(tlshub_event));
-  if (!batch.full) {
-    epoll_event ready[2];
-    int n = epoll_wait(epoll_.get(), ready, 2, timeoutMs);
+  if (!batch.full && std::exchange(unfinished_, false)) {
+    // The ring was full the last time, and what was left then is announced no second time.
+    for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_) && !batch.full; i++) consume(i);
+    unfinished_ = batch.full;
+  } else if (!batch.full) {
+    epoll_event ready[64];
+    int n = epoll_wait(epoll_.get(), ready, 64, timeoutMs);
     if (n < 0 && errno != EINTR) throw SysError("epoll_wait", "cannot wait for the perf buffer");
     for (int i = 0; i < n; i++) {
-      if (ready[i].data.fd == wake_.get()) {
+      if (ready[i].data.u64 == kWake) {
         uint64_t drained;
         (void)!read(wake_.get(), &drained, sizeof(drained));
+      } else if (batch.full) {
+        unfinished_ = true;
       } else {
-        int err = perf_buffer__poll(buffer_, 0);
-        if (err < 0 && err != -EINTR) throw SysError("perf_buffer__poll", "cannot read the perf buffer", -err);
+        consume(ready[i].data.u64);
       }
     }
   }

@@ -30,12 +30,15 @@ class PerfReader {
 
  private:
   struct Batch;
+  void watch(int fd, uint64_t tag);
+  void consume(size_t cpu);
 
   perf_buffer* buffer_ = nullptr;
   Fd wake_;
   Fd epoll_;
   Batch* batch_ = nullptr;  // during poll() only
   uint64_t lost_ = 0;
+  bool unfinished_ = false;  // the ring filled up before the perf buffers were empty
 };
 
 }  // namespace tlshub
