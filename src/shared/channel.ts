@@ -4,15 +4,18 @@
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { RingConsumer, RingProducer } from './ring.js';
-import { MESSAGE_VERSION } from './messages.js';
+import { MESSAGE_SHAPES, MESSAGE_VERSION } from './messages.js';
 
-/** Maps, not msgpackr's records: every message stands for itself, whoever reads it and whenever. */
-const CODEC = { useRecords: false } as const;
+/** Options of msgpackr on both ends. It fills the list of structures while it works, so every codec gets one of its own. */
+export function codecOptions(): { structures: string[][]; maxSharedStructures: number } {
+  // Not one more than both know from the start: any other shape is then written into the message itself.
+  return { structures: MESSAGE_SHAPES.map((shape) => [...shape]), maxSharedStructures: MESSAGE_SHAPES.length };
+}
 
 /** The sending end. With `wipe` the encoder's copy of each message is zeroed once it is in the ring. */
 export class MessageSender<T extends object> {
   readonly ring: RingProducer;
-  private readonly packr = new Packr(CODEC);
+  private readonly packr = new Packr(codecOptions());
   private readonly wipe: boolean;
 
   constructor(buffer: SharedArrayBuffer, options: { wipe?: boolean } = {}) {
@@ -50,13 +53,15 @@ export class MessageSender<T extends object> {
  */
 export class MessageReceiver<T extends object> {
   readonly ring: RingConsumer;
-  private readonly unpackr = new Unpackr(CODEC);
+  private readonly unpackr: Unpackr;
   private readonly wipe: boolean;
   private scratch = Buffer.alloc(1024);
 
   constructor(buffer: SharedArrayBuffer, options: { wipe?: boolean } = {}) {
     this.wipe = options.wipe ?? false;
     this.ring = new RingConsumer(buffer, { wipe: this.wipe });
+    // Bytes that are not wiped may be kept: they must not be views of memory that the next message overwrites.
+    this.unpackr = new Unpackr({ ...codecOptions(), copyBuffers: !this.wipe });
   }
 
   /**
@@ -81,8 +86,6 @@ export class MessageReceiver<T extends object> {
   }
 
   private private(length: number): Buffer {
-    // Without wiping, byte fields may outlive the callback: they get memory of their own.
-    if (!this.wipe) return Buffer.allocUnsafeSlow(length);
     if (this.scratch.length < length) this.scratch = Buffer.alloc(length * 2);
     return this.scratch.subarray(0, length);
   }

@@ -127,3 +127,38 @@ export type ThreadReport =
 
 /** Words of the statistics block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). */
 export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as const;
+
+/**
+ * Shapes of the messages that every flow costs, in the order of their keys as they are made. Both ends of a ring know them, so that they
+ * travel without their keys; a message of any other shape carries its own. Part of the protocol: MESSAGE_VERSION covers it.
+ */
+export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
+  ['cipher', 'tlsVersion', 'peerName', 'negotiationMs'] satisfies (keyof NegotiationSummary)[],
+  [
+    'type',
+    'ticket',
+    'slot',
+    'fd',
+    'cookie',
+    'generation',
+    'role',
+    'summary',
+    'clientSecret',
+    'serverSecret',
+    'txSequence',
+    'rxSequence',
+    'bytesSent',
+    'bytesReceived',
+  ] satisfies (keyof Negotiated)[],
+  [
+    'type',
+    'ticket',
+    'summary',
+    'openedNs',
+    'installMs',
+    'kernelUlp',
+    'kernelCipher',
+    'kernelVersion',
+    'continued',
+  ] satisfies (keyof Extract<InstallerReport, { type: 'installed' }>)[],
+];

@@ -6,7 +6,7 @@
  *   Int32 words, one cache line of 64 bytes for each party's own position:
  *     [0]  magic 0x544c5352                 [1]  capacity of the data part in bytes, a power of two
  *     [16] write position                   [32] read position
- *     [48] records dropped by the producer  [49] 1: the consumer sleeps; notify word 16 after publishing
+ *     [48] records dropped by the producer  [49] 1: the consumer sleeps; clear it and notify word 16
  *     [50] 1: closed                        [51] high-water mark of used bytes
  *   data starts at byte 256
  *
@@ -19,7 +19,8 @@
  * (whose losses are counted); everyone else waits (`pushWaiting`) or keeps the message.
  *
  * Sleeping without a lost wake-up: the consumer sets word 49, then looks at the write position again, then sleeps on it by its value.
- * The producer publishes, then looks at word 49. All four are sequentially consistent, so one of the two sees the other.
+ * The producer publishes, then looks at word 49, takes it down and notifies. All of this is sequentially consistent, so one of the two
+ * sees the other.
  */
 
 const MAGIC = 0x544c5352;
@@ -138,7 +139,7 @@ export class RingProducer extends RingEnd {
     const now = used + gap + size;
     if (now > (this.words[WORD_HIGH_WATER] as number)) this.words[WORD_HIGH_WATER] = now;
     Atomics.store(this.words, WORD_WRITE, (write + gap + size) | 0);
-    if (Atomics.load(this.words, WORD_WAITING) === 1) Atomics.notify(this.words, WORD_WRITE);
+    this.wakeConsumer();
     return true;
   }
 
@@ -165,7 +166,9 @@ export class RingProducer extends RingEnd {
 
   /** Wakes the consumer if it sleeps: for records that another language wrote into the same ring. */
   wakeConsumer(): void {
-    if (Atomics.load(this.words, WORD_WAITING) === 1) Atomics.notify(this.words, WORD_WRITE);
+    if (Atomics.load(this.words, WORD_WAITING) === 0) return;
+    // Taking the flag down makes it one notify a sleep: until the sleeper runs, more records may come, and a notify costs far more.
+    if (Atomics.exchange(this.words, WORD_WAITING, 0) === 1) Atomics.notify(this.words, WORD_WRITE);
   }
 }
 
@@ -221,8 +224,13 @@ export class RingConsumer extends RingEnd {
     return count;
   }
 
-  /** Resolves to true when there is something to read, to false when the ring is closed and empty. Keeps no event loop alive. */
+  /**
+   * Resolves to true when there is something to read, to false when the ring is closed and empty. Keeps no event loop alive while it
+   * sleeps. It goes once around the event loop before it does: under load the next records are there by then, and a sleep costs both
+   * sides more than a turn.
+   */
   async wait(): Promise<boolean> {
+    if (this.empty && !this.closed) await new Promise<void>((resolve) => setImmediate(resolve));
     for (;;) {
       const write = Atomics.load(this.words, WORD_WRITE);
       if (write !== this.words[WORD_READ]) return true;

@@ -1,0 +1,175 @@
+/** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
+import { expectedAbi, type OwnerRecord, type Tuple } from '../../src/shared/abi.js';
+import type {
+  GateFds,
+  InstallRequest,
+  InstallResult,
+  KernelAddon,
+  RefuseResult,
+  Role,
+  SocketOwner,
+  TakenSocket,
+} from '../../src/shared/native.js';
+import { monotonicNs } from '../../src/shared/clock.js';
+
+export const FDS = Object.fromEntries(
+  [
+    'flows',
+    'verdicts',
+    'owners',
+    'stops',
+    'leases',
+    'settings',
+    'mesh',
+    'events',
+    'counters',
+    'agents',
+    'sweepLink',
+  ].map((name, i) => [name, 10 + i]),
+) as unknown as GateFds;
+
+export interface SweepSeed {
+  cookie: bigint;
+  generation?: number;
+  role?: Role;
+  class?: number;
+  refused?: number;
+  agentTx?: number;
+  encrypts?: number;
+  skState?: number;
+  establishedNs?: number;
+  tuple: Tuple;
+  owner?: OwnerRecord;
+}
+
+type Part =
+  'takeSocket' | 'readFlow' | 'closeSocket' | 'install' | 'refuse' | 'forbid' | 'destroyByTuple' | 'continueStopped';
+
+export class FakeKernel implements Pick<KernelAddon, Part> {
+  /** what takeSocket throws for a cookie, oldest first; when empty it succeeds */
+  readonly takeErrors = new Map<bigint, Error[]>();
+  readonly notLive = new Set<bigint>();
+  /** cookies whose install throws */
+  readonly installErrors = new Map<bigint, Error>();
+  readonly open = new Map<number, bigint>();
+  readonly calls: string[] = [];
+  readonly installs: InstallRequest[] = [];
+  agentTx = 0;
+  private nextFd = 100;
+
+  takeSocket(owner: SocketOwner): TakenSocket {
+    this.calls.push(`take ${owner.cookie} from ${owner.tgid}`);
+    const error = this.takeErrors.get(owner.cookie)?.shift();
+    if (error !== undefined) throw error;
+    const fd = this.nextFd++;
+    this.open.set(fd, owner.cookie);
+    return { fd, live: !this.notLive.has(owner.cookie) };
+  }
+
+  readFlow(_flows: number, fd: number): ReturnType<KernelAddon['readFlow']> {
+    return {
+      cookie: this.cookieOf(fd),
+      generation: 1,
+      role: 'active',
+      establishedNs: 1n,
+      firstHeldNs: 0n,
+      refused: 0,
+      heldCalls: 0,
+      agentTx: this.agentTx,
+    };
+  }
+
+  closeSocket(fd: number): void {
+    this.calls.push(`close ${this.cookieOf(fd)}`);
+    this.open.delete(fd);
+  }
+
+  install(_fds: GateFds, request: InstallRequest): InstallResult {
+    const cookie = this.cookieOf(request.fd);
+    this.calls.push(`install ${cookie}`);
+    const error = this.installErrors.get(cookie);
+    if (error !== undefined) throw error;
+    const copy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
+    this.installs.push({
+      ...request,
+      txKey: copy(request.txKey),
+      txIv: copy(request.txIv),
+      rxKey: copy(request.rxKey),
+      rxIv: copy(request.rxIv),
+    });
+    return {
+      kernelUlp: 'tls',
+      kernelCipher: request.cipher,
+      kernelVersion: 'TLSv1.3',
+      continued: 0,
+      installNs: 1000n,
+      openedNs: BigInt(Math.round(monotonicNs())),
+    };
+  }
+
+  refuse(_fds: GateFds, fd: number, cookie: bigint): RefuseResult {
+    if (this.cookieOf(fd) !== cookie) throw new Error('refuse: the descriptor is of another socket');
+    this.calls.push(`refuse ${cookie}`);
+    return { by: 'disconnect', discardedBytes: 0, continued: 0 };
+  }
+
+  forbid(_fds: GateFds, fd: number, cookie: bigint): number {
+    if (this.cookieOf(fd) !== cookie) throw new Error('forbid: the descriptor is of another socket');
+    this.calls.push(`forbid ${cookie}`);
+    return 0;
+  }
+
+  destroyByTuple(_tuple: Tuple, cookie: bigint): boolean {
+    this.calls.push(`destroy ${cookie}`);
+    return true;
+  }
+
+  continueStopped(_fds: GateFds, cookie: bigint): number {
+    this.calls.push(`continue ${cookie}`);
+    return 0;
+  }
+
+  private cookieOf(fd: number): bigint {
+    const cookie = this.open.get(fd);
+    if (cookie === undefined) throw new Error(`descriptor ${fd} is not open`);
+    return cookie;
+  }
+}
+
+/** kernel().sweep()'s bytes. */
+export function sweepBytes(seeds: SweepSeed[]): Buffer {
+  const abi = expectedAbi();
+  const size = abi.tlshub_sweep?.size ?? 0;
+  const place = (struct: string, field: string): number => abi[struct]?.fields[field]?.[0] ?? NaN;
+  const bytes = Buffer.alloc(size * seeds.length);
+  seeds.forEach((seed, i) => {
+    const at = i * size;
+    const flow = at + place('tlshub_sweep', 'flow');
+    const owner = at + place('tlshub_sweep', 'owner');
+    const socket = at + place('tlshub_sweep', 'socket');
+    const tuple = flow + place('tlshub_flow', 'tuple');
+    const u32 = (base: number, struct: string, field: string, value: number): void => {
+      bytes.writeUInt32LE(value, base + place(struct, field));
+    };
+    bytes.writeBigUInt64LE(seed.cookie, flow + place('tlshub_flow', 'cookie'));
+    bytes.writeBigUInt64LE(BigInt(seed.establishedNs ?? 1), flow + place('tlshub_flow', 'established_ns'));
+    u32(flow, 'tlshub_flow', 'generation', seed.generation ?? 1);
+    u32(flow, 'tlshub_flow', 'role', seed.role === 'passive' ? 2 : 1);
+    u32(flow, 'tlshub_flow', 'flow_class', seed.class ?? 1);
+    u32(flow, 'tlshub_flow', 'refused', seed.refused ?? 0);
+    u32(flow, 'tlshub_flow', 'agent_tx', seed.agentTx ?? 0);
+    u32(socket, 'tlshub_socket', 'encrypts', seed.encrypts ?? 0);
+    u32(socket, 'tlshub_socket', 'sk_state', seed.skState ?? 1);
+    bytes.set(seed.tuple.local, tuple + place('tlshub_tuple', 'local'));
+    bytes.set(seed.tuple.remote, tuple + place('tlshub_tuple', 'remote'));
+    bytes.writeUInt16LE(seed.tuple.lport, tuple + place('tlshub_tuple', 'lport'));
+    bytes.writeUInt16LE(seed.tuple.rport, tuple + place('tlshub_tuple', 'rport'));
+    if (seed.owner === undefined) return;
+    u32(owner, 'tlshub_owner', 'tgid', seed.owner.tgid);
+    bytes.writeInt32LE(seed.owner.fd, owner + place('tlshub_owner', 'fd'));
+    bytes.writeBigUInt64LE(seed.owner.inode, owner + place('tlshub_owner', 'inode'));
+    bytes.writeBigUInt64LE(seed.owner.startBoottime, owner + place('tlshub_owner', 'start_boottime'));
+    bytes.write(seed.owner.comm, owner + place('tlshub_owner', 'comm'), 'latin1');
+  });
+  return bytes;
+}

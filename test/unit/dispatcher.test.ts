@@ -1,0 +1,503 @@
+import { expect } from 'chai';
+import { EventKind, FlowClass, type FlowEvent, type OwnerRecord } from '../../src/shared/abi.js';
+import { monotonicNs } from '../../src/shared/clock.js';
+import { TlshubError } from '../../src/shared/errors.js';
+import { trafficKeys } from '../../src/shared/key-schedule.js';
+import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/messages.js';
+import type { Role } from '../../src/shared/native.js';
+import { SlotTable, createSlots } from '../../src/shared/slots.js';
+import { Dispatcher } from '../../src/supervisor/dispatcher.js';
+import type { DetailedFlowReport } from '../../src/supervisor/flow-table.js';
+import { applySweep } from '../../src/supervisor/sweep.js';
+import { InstallerWork } from '../../src/workers/installer-work.js';
+import { FDS, FakeKernel, sweepBytes } from '../fakes/fake-kernel.js';
+import { FakeProvider, type Pending } from '../fakes/fake-provider.js';
+import { memoryLogger, type LogLine } from '../fakes/memory-logger.js';
+
+const LOCAL = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0, 1]);
+const REMOTE = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0, 2]);
+const TUPLE = { local: LOCAL, remote: REMOTE, lport: 4711, rport: 80 };
+const OWNER: OwnerRecord = { tgid: 4242, fd: 5, inode: 9n, startBoottime: 1n, comm: 'curl' };
+const SUMMARY = { cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3', peerName: 'b', negotiationMs: 3 } as const;
+
+/** The dispatcher with a real installer's work behind it, on sockets in memory. `pass()` lets threads' answers arrive. */
+class World {
+  readonly kernel = new FakeKernel();
+  readonly provider = new FakeProvider();
+  readonly slots = new SlotTable(createSlots());
+  readonly lines: LogLine[];
+  readonly dispatcher: Dispatcher;
+  peerNodes: string[] = ['b'];
+  ringFull = false;
+  private readonly commands: InstallerCommand[] = [];
+  private readonly reports: InstallerReport[] = [];
+  private readonly work: InstallerWork;
+
+  constructor(options: { handshakeTimeoutMs?: number; flowsKept?: number } = {}) {
+    const { log, lines } = memoryLogger();
+    this.lines = lines;
+    const words = new Int32Array(this.slots.buffer);
+    this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.reports.push(report));
+    this.dispatcher = new Dispatcher({
+      kernel: this.kernel,
+      flowsFd: FDS.flows,
+      slots: this.slots,
+      provider: this.provider,
+      directory: {
+        peerNodes: () => ({ nodes: this.peerNodes, reason: 'not in the mapping' }),
+        pod: () => 'pod-b',
+      },
+      send: (command) => {
+        if (this.ringFull) return false;
+        this.commands.push(command);
+        return true;
+      },
+      log,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
+      flowsKept: options.flowsKept ?? 100,
+    });
+  }
+
+  event(kind: keyof typeof EventKind, more: Partial<FlowEvent> = {}): void {
+    this.dispatcher.onEvent({
+      kind: EventKind[kind],
+      generation: 1,
+      timeNs: monotonicNs(),
+      cookie: 1n,
+      establishedNs: monotonicNs() - 1e6,
+      role: 'active',
+      class: FlowClass.MESH,
+      reason: 0,
+      iss: 1,
+      irs: 2,
+      waitMs: 0,
+      refs: 0,
+      blocking: false,
+      tuple: TUPLE,
+      owner: kind === 'CLOSED' ? undefined : OWNER,
+      ...more,
+    });
+  }
+
+  /** The installer works off what it has, and its answers and settled promises arrive. */
+  async pass(): Promise<void> {
+    for (let turn = 0; turn < 4; turn++) {
+      for (const command of this.commands.splice(0)) this.work.execute(command);
+      for (const report of this.reports.splice(0)) this.dispatcher.onReport(report);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What a negotiator's ring would bring to the installer. */
+  handOver(held: Held | undefined, role: Role): { secret: Uint8Array } {
+    if (held === undefined) throw new Error('nothing was lent');
+    const negotiated: Negotiated = {
+      type: 'negotiated',
+      ...held,
+      role,
+      summary: SUMMARY,
+      clientSecret: new Uint8Array(32).fill(1),
+      serverSecret: new Uint8Array(32).fill(2),
+      txSequence: 0n,
+      rxSequence: 0n,
+      bytesSent: 10,
+      bytesReceived: 20,
+    };
+    this.work.install(negotiated);
+    return { secret: negotiated.clientSecret };
+  }
+
+  async succeed(pending: Pending): Promise<void> {
+    this.handOver(pending.request.socket, pending.request.names.role);
+    pending.settle({ ok: true });
+    await this.pass();
+  }
+
+  async fail(pending: Pending, code: string, bytesReceived = 0): Promise<void> {
+    const nothing = { peerNames: [], bytesSent: 0, negotiationMs: 1 };
+    pending.settle({ ok: false, code, reason: `because of ${code}`, bytesReceived, ...nothing });
+    await this.pass();
+  }
+
+  get flow(): DetailedFlowReport {
+    const [first] = this.dispatcher.reports();
+    if (first === undefined) throw new Error('no flow');
+    return first;
+  }
+
+  /** Nothing may be left over. */
+  expectClean(): void {
+    expect([...this.kernel.open.values()], 'descriptors left open').to.deep.equal([]);
+    expect(this.slots.inUse, 'slots').to.equal(0);
+    expect(this.dispatcher.table.pendingTickets, 'tickets').to.equal(0);
+  }
+}
+
+describe('dispatcher', () => {
+  let world: World;
+  beforeEach(() => (world = new World()));
+  afterEach(() => world.dispatcher.close());
+
+  it('takes, negotiates, installs, and reports what came of it', async () => {
+    world.event('ESTABLISHED');
+    expect(world.flow.state).to.equal('negotiating');
+    const [pending] = world.provider.pending;
+    expect(pending?.request.names).to.deep.include({ role: 'active', peerNames: ['b'], iss: 1, irs: 2 });
+    expect(pending?.request.timeoutMs).to.be.within(4900, 5000);
+    await world.succeed(pending!);
+    expect(world.flow).to.include({
+      state: 'secured',
+      secured: true,
+      pid: 4242,
+      comm: 'curl',
+      pod: 'pod-b',
+      peerNode: 'b',
+      provider: 'openssl',
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      tlsVersion: 'TLSv1.3',
+      kernelUlp: 'tls',
+      negotiationMs: 3,
+      reason: '',
+    });
+    expect(world.flow.holdMs).to.be.within(0.9, 1000);
+    expect(world.flow.installMs).to.be.within(0, 100);
+    world.event('CLOSED');
+    expect(world.flow).to.include({ state: 'closed', secured: true });
+    world.expectClean();
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'close 1']);
+    expect(world.dispatcher.counters.values).to.include({ secured: 1, refused: 0 });
+  });
+
+  for (const role of ['active', 'passive'] as const) {
+    it(`gives the ${role} side its own direction's keys, and wipes the secrets`, async () => {
+      world.event(role === 'active' ? 'ESTABLISHED' : 'ACCEPTED', { role });
+      const [pending] = world.provider.pending;
+      const { secret } = world.handOver(pending!.request.socket, role);
+      const client = trafficKeys('TLS_AES_128_GCM_SHA256', new Uint8Array(32).fill(1));
+      const server = trafficKeys('TLS_AES_128_GCM_SHA256', new Uint8Array(32).fill(2));
+      const [tx, rx] = role === 'active' ? [client, server] : [server, client];
+      const [request] = world.kernel.installs;
+      expect([...request!.txKey, ...request!.txIv]).to.deep.equal([...tx.key, ...tx.iv]);
+      expect([...request!.rxKey, ...request!.rxIv]).to.deep.equal([...rx.key, ...rx.iv]);
+      expect(secret.every((byte) => byte === 0)).to.equal(true);
+    });
+  }
+
+  it('a passive flow waits for its program to accept', async () => {
+    world.event('ESTABLISHED', { role: 'passive', owner: undefined });
+    expect(world.flow.state).to.equal('held');
+    expect(world.dispatcher.pending()).to.deep.equal([]);
+    world.event('ACCEPTED', { role: 'passive' });
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.flow.state).to.equal('secured');
+    world.expectClean();
+  });
+
+  it('refuses with code and reason, and the log says who and why', async () => {
+    world.event('ESTABLISHED');
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CERTIFICATE', 900);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_CERTIFICATE' });
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'refuse 1', 'close 1']);
+    const line = world.lines.find(({ level }) => level === 'warning');
+    expect(line?.message).to.equal('refused curl[4242] to node b: because of TLSHUB_PEER_CERTIFICATE');
+    expect(line?.fields.flow).to.equal('10.0.0.1:4711 -> 10.0.0.2:80');
+    expect(world.dispatcher.counters.values.failures).to.deep.equal({ TLSHUB_PEER_CERTIFICATE: 1 });
+    world.expectClean();
+  });
+
+  it('refuses a peer that the mapping does not know, without a handshake', async () => {
+    world.peerNodes = [];
+    world.event('ESTABLISHED');
+    await world.pass();
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_UNKNOWN', reason: 'not in the mapping' });
+    expect(world.provider.pending).to.have.length(0);
+    world.expectClean();
+  });
+
+  it('lets a health check end by itself: closed without a byte, or before it was taken', async () => {
+    world.event('ACCEPTED', { role: 'passive' });
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CLOSED', 0);
+    expect(world.flow.state).to.equal('closed');
+    world.kernel.notLive.add(2n);
+    world.event('ACCEPTED', { role: 'passive', cookie: 2n });
+    await world.pass();
+    expect(world.kernel.calls).to.include.members(['forbid 1', 'forbid 2']);
+    expect(world.kernel.calls).to.not.include('refuse 1');
+    expect(world.dispatcher.counters.values).to.include({ refused: 0, closedUnsecured: 2 });
+    world.expectClean();
+  });
+
+  it('a passive peer that closed after bytes is refused', async () => {
+    world.event('ACCEPTED', { role: 'passive' });
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CLOSED', 1);
+    expect(world.flow.state).to.equal('refused');
+  });
+
+  it('a program that closes while we negotiate gets its descriptor back at once', async () => {
+    world.event('ESTABLISHED');
+    world.event('CLOSING', { refs: 2 });
+    const [pending] = world.provider.pending;
+    expect(pending?.cancelled).to.equal(true);
+    expect(world.kernel.open.size).to.equal(1);
+    await world.fail(pending!, 'TLSHUB_HANDSHAKE_CANCELLED');
+    expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
+    expect(world.kernel.calls.slice(1)).to.deep.equal(['close 1', 'continue 1']);
+    world.expectClean();
+  });
+
+  it('a descriptor that closes while others have the file changes nothing', async () => {
+    world.event('ESTABLISHED');
+    world.event('CLOSING', { refs: 3 });
+    expect(world.provider.pending[0]?.cancelled).to.equal(false);
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.flow.state).to.equal('secured');
+  });
+
+  it('tries again for a socket that is gone, and takes it from whoever is held with it later', async () => {
+    const gone = (): Error => new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
+    world.kernel.takeErrors.set(1n, [gone(), gone(), gone(), gone()]);
+    world.event('ESTABLISHED');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(world.dispatcher.counters.values).to.include({ takes: 4, takesGone: 4 });
+    expect(world.flow.state).to.equal('held');
+    world.expectClean();
+    world.event('HELD', { owner: { ...OWNER, tgid: 5000, fd: -1 } });
+    expect(world.kernel.calls.at(-1)).to.equal('take 1 from 5000');
+    expect(world.flow).to.include({ state: 'negotiating', pid: 4242 });
+  });
+
+  it('destroys what it could not take', async () => {
+    world.kernel.takeErrors.set(1n, [new TlshubError('TLSHUB_SOCKET_FOREIGN_TLS', 'it has keys already')]);
+    world.event('ESTABLISHED');
+    await world.pass();
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'destroy 1', 'continue 1']);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_SOCKET_FOREIGN_TLS' });
+    world.expectClean();
+  });
+
+  it('gives up at the deadline even if the provider says nothing', async function () {
+    world.dispatcher.close();
+    world = new World({ handshakeTimeoutMs: 20 });
+    world.event('ESTABLISHED');
+    await new Promise((resolve) => setTimeout(resolve, 320));
+    const [pending] = world.provider.pending;
+    expect(pending?.cancelled).to.equal(true);
+    await world.fail(pending!, 'TLSHUB_HANDSHAKE_CANCELLED');
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_HANDSHAKE_TIMEOUT' });
+    world.expectClean();
+  });
+
+  it('an install that fails is refused by the installer itself', async () => {
+    world.kernel.installErrors.set(1n, new TlshubError('TLSHUB_SYS', 'setsockopt(TLS_TX): EBUSY', { errno: 'EBUSY' }));
+    world.event('ESTABLISHED');
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'refuse 1', 'close 1']);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_SYS', reason: 'setsockopt(TLS_TX): EBUSY' });
+    world.expectClean();
+  });
+
+  it('retries once what a dying worker had not touched, and refuses what it may have', async () => {
+    const lost = { ok: false, lost: true, code: 'TLSHUB_WORKER_LOST', reason: 'the worker died' } as const;
+    world.event('ESTABLISHED');
+    world.provider.pending[0]!.settle(lost);
+    await world.pass();
+    expect(world.provider.pending).to.have.length(2);
+    await world.succeed(world.provider.pending[1]!);
+    expect(world.flow.state).to.equal('secured');
+
+    world.event('ACCEPTED', { role: 'passive', cookie: 2n });
+    world.provider.pending[2]!.settle(lost);
+    world.kernel.agentTx = 300;
+    world.event('ESTABLISHED', { cookie: 3n });
+    world.provider.pending[3]!.settle(lost);
+    await world.pass();
+    expect(world.provider.pending).to.have.length(4);
+    const states = world.dispatcher.reports().map(({ state, code }) => `${state} ${code}`);
+    expect(states.slice(1)).to.deep.equal(Array(2).fill('refused TLSHUB_WORKER_LOST'));
+    world.expectClean();
+  });
+
+  it('never closes a descriptor twice when a dead worker had already handed over', async () => {
+    world.event('ESTABLISHED');
+    world.kernel.agentTx = 300;
+    const [pending] = world.provider.pending;
+    pending!.settle({ ok: false, lost: true, code: 'TLSHUB_WORKER_LOST', reason: 'died' });
+    await new Promise((resolve) => setImmediate(resolve));
+    world.handOver(pending!.request.socket, 'active');
+    // The number is another connection's by now.
+    world.kernel.open.set(pending!.request.socket!.fd, 99n);
+    await world.pass();
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'close 1']);
+    expect(world.flow.state).to.equal('secured');
+    expect([...world.kernel.open.values()]).to.deep.equal([99n]);
+  });
+
+  it('a full pool keeps flows in hold, and serves them in order when there is room', async () => {
+    world.provider.room = 1;
+    for (const cookie of [1n, 2n, 3n]) world.event('ESTABLISHED', { cookie });
+    expect(world.dispatcher.reports().map(({ state }) => state)).to.deep.equal(['negotiating', 'held', 'held']);
+    expect(world.dispatcher.counters.values.poolFull).to.equal(2);
+    world.provider.makeRoom(1);
+    expect(world.provider.pending.map(({ request }) => request.socket?.cookie)).to.deep.equal([1n, 2n]);
+    world.event('CLOSED', { cookie: 3n });
+    await world.pass();
+    world.provider.makeRoom(5);
+    expect(world.provider.pending).to.have.length(2);
+  });
+
+  it('keeps commands that find the ring to the installer full', async () => {
+    world.ringFull = true;
+    world.event('ESTABLISHED');
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CERTIFICATE');
+    expect(world.kernel.open.size).to.equal(1);
+    expect(world.dispatcher.commandsDelayed).to.equal(1);
+    world.ringFull = false;
+    world.dispatcher.flush();
+    await world.pass();
+    world.expectClean();
+  });
+
+  it('records what policy decided in BPF: plaintext and refused flows', () => {
+    world.event('ESTABLISHED', { class: FlowClass.PLAINTEXT });
+    expect(world.flow.state).to.equal('plaintext');
+    world.event('CLOSED', { class: FlowClass.PLAINTEXT });
+    world.event('REFUSED', { class: FlowClass.REFUSED, cookie: 2n, reason: 4 });
+    const [plaintext, refused] = world.dispatcher.reports();
+    expect(plaintext?.state).to.equal('closed');
+    expect(refused).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
+    expect(refused?.reason).to.contain('outside the mesh');
+    expect(world.kernel.calls).to.deep.equal([]);
+  });
+
+  it('when the gate refuses a flow under way, it is cancelled and refused properly', async () => {
+    world.event('ESTABLISHED');
+    world.event('REFUSED', { reason: 1 });
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_HANDSHAKE_CANCELLED');
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
+    expect(world.kernel.calls).to.include('refuse 1');
+    world.expectClean();
+  });
+
+  it('lets a program that stands still for a silent peer ask the gate again', async () => {
+    world.event('ACCEPTED', { role: 'passive' });
+    world.event('HELD', { role: 'passive', blocking: true, waitMs: 10 });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await world.pass();
+    expect(world.kernel.calls.at(-1)).to.equal('continue 1');
+    expect(world.flow.state).to.equal('negotiating');
+  });
+
+  it('a socket that connects again is a new flow; the old one only gives its descriptor back', async () => {
+    world.event('ESTABLISHED');
+    world.event('ESTABLISHED', { generation: 2 });
+    expect(world.flow).to.include({ generation: 2, state: 'negotiating' });
+    const [old, young] = world.provider.pending;
+    expect([old?.cancelled, young?.cancelled]).to.deep.equal([true, false]);
+    await world.fail(old!, 'TLSHUB_HANDSHAKE_CANCELLED');
+    expect(world.kernel.calls).to.not.include('refuse 1');
+    expect(world.kernel.calls).to.not.include('forbid 1');
+    await world.succeed(young!);
+    expect(world.flow).to.include({ generation: 2, state: 'secured' });
+    world.event('CLOSED', { generation: 1 });
+    expect(world.flow.state).to.equal('secured');
+    expect(world.dispatcher.counters.values.staleEvents).to.equal(1);
+    world.expectClean();
+  });
+
+  it('CLOSED before everything else leaves a tombstone', async () => {
+    world.event('CLOSED');
+    world.event('ESTABLISHED');
+    world.event('HELD');
+    await world.pass();
+    expect(world.flow.state).to.equal('closed');
+    expect(world.kernel.calls).to.deep.equal(['continue 1']);
+  });
+
+  it('stays bounded over many flows', async () => {
+    world.dispatcher.close();
+    world = new World({ flowsKept: 50 });
+    for (let cookie = 1n; cookie <= 2000n; cookie++) {
+      world.event('ESTABLISHED', { cookie });
+      await world.succeed(world.provider.pending.pop()!);
+      world.event('CLOSED', { cookie });
+    }
+    expect(world.dispatcher.reports()).to.have.length(50);
+    expect(world.dispatcher.counters.values.secured).to.equal(2000);
+    world.expectClean();
+  }).timeout(20_000);
+
+  it('giving up refuses all that is not secured', async () => {
+    world.event('ESTABLISHED', { cookie: 1n });
+    await world.succeed(world.provider.pending[0]!);
+    world.event('ESTABLISHED', { cookie: 2n });
+    world.event('ESTABLISHED', { cookie: 3n, role: 'passive', owner: undefined });
+    world.event('ESTABLISHED', { cookie: 4n, class: FlowClass.PLAINTEXT });
+    const verdict = { state: 'refused', code: 'TLSHUB_DRAINING', reason: 'bye', final: false } as const;
+    expect(world.dispatcher.giveUpAll(verdict)).to.equal(2);
+    await world.fail(world.provider.pending[1]!, 'TLSHUB_HANDSHAKE_CANCELLED');
+    const states = world.dispatcher.reports().map(({ state }) => state);
+    expect(states).to.deep.equal(['secured', 'refused', 'refused', 'plaintext']);
+    expect(world.kernel.calls).to.include.members(['refuse 2', 'destroy 3']);
+    world.expectClean();
+  });
+
+  describe('sweep', () => {
+    const later = (): number => monotonicNs() + 10e9;
+
+    it('finds a held flow whose events were lost, and one whose accept was', async () => {
+      world.event('ESTABLISHED', { cookie: 2n, role: 'passive', owner: undefined });
+      const list = sweepBytes([
+        { cookie: 1n, tuple: TUPLE, owner: OWNER },
+        { cookie: 2n, tuple: TUPLE, role: 'passive', owner: OWNER },
+        { cookie: 3n, tuple: TUPLE, role: 'passive' },
+        { cookie: 4n, tuple: TUPLE, class: FlowClass.PLAINTEXT, owner: OWNER },
+        { cookie: 5n, tuple: TUPLE, establishedNs: 0, owner: OWNER },
+        { cookie: 6n, tuple: TUPLE, skState: 7, owner: OWNER },
+      ]);
+      expect(applySweep(world.dispatcher, list, monotonicNs())).to.deep.equal({
+        records: 6,
+        found: 3,
+        gone: 0,
+        adopted: 0,
+      });
+      expect(world.provider.pending.map(({ request }) => request.socket?.cookie).sort()).to.deep.equal([1n, 2n]);
+      await world.succeed(world.provider.pending[0]!);
+      await world.succeed(world.provider.pending[1]!);
+      expect(applySweep(world.dispatcher, list, monotonicNs()).found).to.equal(0);
+      world.expectClean();
+    });
+
+    it('adopts what an earlier agent had secured, and refuses what it had begun', async () => {
+      const list = sweepBytes([
+        { cookie: 1n, tuple: TUPLE, encrypts: 3, agentTx: 500, owner: OWNER },
+        { cookie: 2n, tuple: TUPLE, agentTx: 500, owner: OWNER },
+      ]);
+      expect(applySweep(world.dispatcher, list, monotonicNs())).to.include({ adopted: 1, found: 1 });
+      await world.pass();
+      const [adopted, begun] = world.dispatcher.reports();
+      expect(adopted).to.include({ state: 'secured', secured: true, comm: 'curl' });
+      expect(begun).to.include({ state: 'refused', code: 'TLSHUB_SPOILT' });
+      expect(world.kernel.calls).to.deep.equal(['take 2 from 4242', 'refuse 2', 'close 2']);
+      world.event('CLOSED', { cookie: 1n });
+      expect(world.dispatcher.reports()[0]?.state).to.equal('closed');
+      world.expectClean();
+    });
+
+    it('closes flows that the kernel no longer has, but not those that are younger than the list', async () => {
+      world.event('ESTABLISHED', { cookie: 1n });
+      await world.succeed(world.provider.pending[0]!);
+      expect(applySweep(world.dispatcher, sweepBytes([]), monotonicNs()).gone).to.equal(0);
+      expect(applySweep(world.dispatcher, sweepBytes([]), later()).gone).to.equal(1);
+      expect(world.flow.state).to.equal('closed');
+      expect(applySweep(world.dispatcher, sweepBytes([]), later()).gone).to.equal(0);
+    });
+
+    it('learns of a refusal whose event was lost', async () => {
+      world.event('ESTABLISHED');
+      applySweep(world.dispatcher, sweepBytes([{ cookie: 1n, tuple: TUPLE, refused: 1, owner: OWNER }]), monotonicNs());
+      await world.fail(world.provider.pending[0]!, 'TLSHUB_HANDSHAKE_CANCELLED');
+      expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
+      world.expectClean();
+    });
+  });
+});

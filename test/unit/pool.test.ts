@@ -1,0 +1,259 @@
+import { expect } from 'chai';
+import { MessageReceiver } from '../../src/shared/channel.js';
+import { Doorbell } from '../../src/shared/doorbell.js';
+import type { Negotiated } from '../../src/shared/messages.js';
+import type { Role } from '../../src/shared/native.js';
+import { Places, placeLimits } from '../../src/supervisor/places.js';
+import { ProviderPool } from '../../src/supervisor/provider-pool.js';
+import type { Negotiation, NegotiationOutcome } from '../../src/supervisor/provider.js';
+import { memoryLogger } from '../fakes/memory-logger.js';
+
+describe('places of a pool', () => {
+  const job = (role: Role): { role: Role } => ({ role });
+
+  it('keeps half for passive flows, and one place for active ones even in a pool of one', () => {
+    expect(placeLimits(8, 4)).to.deep.equal({ active: 4, passive: 12, queue: 4 });
+    expect(placeLimits(7, 0)).to.deep.equal({ active: 3, passive: 7, queue: 0 });
+    expect(placeLimits(1, 0)).to.deep.equal({ active: 1, passive: 1, queue: 0 });
+  });
+
+  it('lets active flows queue, in order, and turns away what exceeds the queue', () => {
+    const places = new Places(placeLimits(2, 2));
+    const [first, second, third, fourth] = [job('active'), job('active'), job('active'), job('active')];
+    expect([first, second, third, fourth].map((each) => places.admit(each))).to.deep.equal([
+      'run',
+      'wait',
+      'wait',
+      'full',
+    ]);
+    expect(places.leave(first)).to.equal(second);
+    expect(places.withdraw(third)).to.equal(true);
+    expect(places.withdraw(third)).to.equal(false);
+    expect(places.leave(second)).to.equal(undefined);
+    expect([places.inFlight, places.queued]).to.deep.equal([0, 0]);
+  });
+
+  it('begins passive flows at once though active ones fill it, and never queues them', () => {
+    const places = new Places(placeLimits(1, 3));
+    places.admit(job('active'));
+    places.admit(job('active'));
+    const passive = Array.from({ length: 5 }, () => places.admit(job('passive')));
+    expect(passive).to.deep.equal(['run', 'run', 'run', 'run', 'full']);
+  });
+
+  /**
+   * Two nodes with pools of one place, ten connections each way. A connection is secured when both of its sides run at once. Nothing but
+   * places and the order of events decides here, so every order of arrival must come to its end.
+   */
+  it('two pools of one place never wait for each other', () => {
+    type Side = { role: Role; connection: number };
+    for (let seed = 1; seed <= 200; seed++) {
+      let random = seed;
+      const next = (limit: number): number => (random = (random * 48271) % 0x7fffffff) % limit;
+      const nodes = [new Places<Side>(placeLimits(1, 100)), new Places<Side>(placeLimits(1, 100))];
+      const running = [new Map<number, Side>(), new Map<number, Side>()];
+      const arrivals = [0, 1].map((node) =>
+        Array.from({ length: 20 }, (_, connection): Side => ({
+          role: connection % 2 === node ? 'active' : 'passive',
+          connection,
+        })),
+      );
+      let secured = 0;
+      const settle = (): void => {
+        for (const connection of [...running[0]!.keys()]) {
+          if (!running[1]!.has(connection)) continue;
+          secured++;
+          for (const node of [0, 1]) {
+            const side = running[node]!.get(connection)!;
+            running[node]!.delete(connection);
+            const follower = nodes[node]!.leave(side);
+            if (follower !== undefined) running[node]!.set(follower.connection, follower);
+          }
+          settle();
+          return;
+        }
+      };
+      while (arrivals.some((list) => list.length > 0)) {
+        const node = arrivals[0]!.length === 0 ? 1 : arrivals[1]!.length === 0 ? 0 : next(2);
+        const [side] = arrivals[node]!.splice(next(arrivals[node]!.length), 1);
+        if (nodes[node]!.admit(side!) === 'run') running[node]!.set(side!.connection, side!);
+        settle();
+      }
+      expect(secured, `order ${seed}`).to.equal(20);
+    }
+  });
+});
+
+describe('provider pool', function () {
+  this.timeout(20_000);
+  const pools: ProviderPool[] = [];
+  const rings = new Map<number, SharedArrayBuffer>();
+  const gone: number[] = [];
+  const fatal: Error[] = [];
+  const doorbell = new Doorbell();
+  let tickets = 0;
+
+  async function makePool(
+    options: { threads?: number; inFlight?: number; queue?: number } = {},
+  ): Promise<ProviderPool> {
+    const pool = new ProviderPool({
+      name: 'openssl',
+      workerFile: new URL('../fakes/fake-negotiator.js', import.meta.url),
+      workerData: {
+        credentials: { caPem: '', certPem: '', keyPem: '', ciphers: [] },
+        doorbell: doorbell.buffer,
+        ringBytes: 65536,
+        keyLogFile: '',
+      },
+      threads: options.threads ?? 1,
+      inFlight: options.inFlight ?? 8,
+      queue: options.queue ?? 8,
+      onRing: (id, ring) => rings.set(id, ring),
+      onRingGone: (id) => gone.push(id),
+      onFatal: (error) => fatal.push(error),
+      log: memoryLogger().log,
+    });
+    pools.push(pool);
+    await pool.ready();
+    return pool;
+  }
+
+  function negotiate(
+    pool: ProviderPool,
+    behaviour: string,
+    role: Role = 'active',
+    timeoutMs = 5000,
+  ): Negotiation | undefined {
+    const ticket = ++tickets;
+    return pool.negotiate({
+      names: {
+        role,
+        tuple: { local: new Uint8Array(16), remote: new Uint8Array(16), lport: 1, rport: 2 },
+        iss: 0,
+        irs: 0,
+        peerNames: [behaviour],
+      },
+      socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1 },
+      timeoutMs,
+    });
+  }
+
+  function must(negotiation: Negotiation | undefined): Negotiation {
+    if (negotiation === undefined) throw new Error('the pool was full');
+    return negotiation;
+  }
+
+  function code(outcome: NegotiationOutcome): string {
+    return outcome.ok ? 'ok' : outcome.code;
+  }
+
+  afterEach(async () => {
+    await Promise.all(pools.splice(0).map((pool) => pool.close()));
+    rings.clear();
+    gone.length = 0;
+    expect(fatal.splice(0)).to.deep.equal([]);
+  });
+
+  it('runs many handshakes at once on one thread, and sends secrets over the ring only', async () => {
+    const pool = await makePool({ inFlight: 100 });
+    const before = doorbell.count();
+    const outcomes = await Promise.all(Array.from({ length: 40 }, () => must(negotiate(pool, 'ok-slow')).outcome));
+    expect(outcomes).to.deep.equal(Array(40).fill({ ok: true }));
+    const [ring] = rings.values();
+    const received: Negotiated[] = [];
+    const receiver = new MessageReceiver<Negotiated>(ring!, { wipe: true });
+    receiver.receive((message) => {
+      expect([...message.clientSecret]).to.deep.equal(Array(32).fill(0xc1));
+      received.push({ ...message });
+    });
+    expect(received.map((message) => message.ticket).sort((a, b) => a - b)).to.deep.equal(
+      Array.from({ length: 40 }, (_, i) => tickets - 39 + i),
+    );
+    expect(received[0]?.summary).to.deep.equal({
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      tlsVersion: 'TLSv1.3',
+      peerName: 'node-b',
+      negotiationMs: 2,
+    });
+    expect(doorbell.count()).to.equal(before + 40);
+    expect(pool.stats()).to.include({ started: 40, succeeded: 40, inFlight: 0, library: 'FakeSSL 1.0' });
+  });
+
+  it('reports failures with their code', async () => {
+    const pool = await makePool();
+    expect(await must(negotiate(pool, 'fail')).outcome).to.include({ ok: false, code: 'TLSHUB_PEER_CERTIFICATE' });
+  });
+
+  it('cancels a handshake under way without disturbing the others', async () => {
+    const pool = await makePool();
+    const victim = must(negotiate(pool, 'never'));
+    const other = must(negotiate(pool, 'ok-slow'));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    victim.cancel();
+    victim.cancel();
+    expect(code(await victim.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
+    expect(code(await other.outcome)).to.equal('ok');
+  });
+
+  it('cancels one whose task has not reached the worker yet, and one that waits for a place', async () => {
+    const pool = await makePool({ inFlight: 2, queue: 1 });
+    const first = must(negotiate(pool, 'never'));
+    const second = must(negotiate(pool, 'never'));
+    first.cancel();
+    second.cancel();
+    expect(code(await second.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
+    expect(code(await first.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
+    expect(pool.stats()).to.include({ inFlight: 0, queued: 0 });
+  });
+
+  it('a pool of one serves a passive flow while its active one waits for a peer', async () => {
+    const pool = await makePool({ inFlight: 1, queue: 4 });
+    const active = must(negotiate(pool, 'never', 'active'));
+    const queued = must(negotiate(pool, 'ok', 'active'));
+    expect(code(await must(negotiate(pool, 'ok', 'passive')).outcome)).to.equal('ok');
+    expect(pool.stats()).to.include({ inFlight: 1, queued: 1 });
+    active.cancel();
+    expect(code(await queued.outcome)).to.equal('ok');
+  });
+
+  it('says when it is full, counts it, and says when there is room again', async () => {
+    const pool = await makePool({ inFlight: 2, queue: 0 });
+    let room = 0;
+    pool.onRoom(() => room++);
+    const running = must(negotiate(pool, 'ok-slow'));
+    expect(negotiate(pool, 'ok')).to.equal(undefined);
+    expect(pool.stats().full).to.equal(1);
+    await running.outcome;
+    expect(room).to.equal(1);
+  });
+
+  it('a crashing worker costs its own flows an outcome, and is replaced', async () => {
+    const pool = await makePool();
+    const bystander = must(negotiate(pool, 'never'));
+    const crash = must(negotiate(pool, 'crash'));
+    const outcomes = await Promise.all([bystander.outcome, crash.outcome]);
+    for (const outcome of outcomes) expect(outcome).to.include({ ok: false, lost: true, code: 'TLSHUB_WORKER_LOST' });
+    expect(code(await must(negotiate(pool, 'ok')).outcome)).to.equal('ok');
+    expect(pool.stats()).to.include({ workers: 1, workersLost: 1, inFlight: 0 });
+    expect(gone).to.have.length(1);
+    expect(rings.size).to.equal(2);
+  });
+
+  it('a hanging worker is ended soon after the deadline of its flows', async () => {
+    const pool = await makePool();
+    const hang = must(negotiate(pool, 'hang', 'active', 100));
+    expect(await hang.outcome).to.include({ lost: true });
+    expect(code(await must(negotiate(pool, 'ok')).outcome)).to.equal('ok');
+  });
+
+  it('closing settles everything', async () => {
+    const pool = await makePool({ inFlight: 2, queue: 2 });
+    const running = must(negotiate(pool, 'never'));
+    const waiting = must(negotiate(pool, 'never'));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pool.close();
+    expect((await running.outcome).ok).to.equal(false);
+    expect(code(await waiting.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
+    expect(negotiate(pool, 'ok')).to.equal(undefined);
+  });
+});
