@@ -68,9 +68,10 @@ int egress(struct __sk_buff *skb)
 			return PASS;
 	}
 	kind = read_segment(skb, &seg);
-	if (kind > 0 || (kind == 0 && seg.payload == 0) || classify(seg.remote) != CLASS_MESH)
+	if (kind > 0 || (kind == 0 && seg.payload == 0) || classify_peer(seg.remote) != CLASS_MESH)
 		return PASS;
-	if (kind == 0 && f && f->established_ns && (__s32)(seg.seq + seg.payload - (f->iss + 1) - f->agent_tx) <= 0)
+	if (kind == 0 && f && f->established_ns &&
+	    (__s32)(seg.seq + seg.payload - (f->iss + 1) - f->agent_tx) <= 0)
 		return PASS;
 	count(COUNTER_EGRESS_DROPS);
 	return DROP;

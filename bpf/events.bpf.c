@@ -15,7 +15,8 @@
 
 static __always_inline struct call_hint *call_hint(bool create)
 {
-	return bpf_task_storage_get(&hints, bpf_get_current_task_btf(), 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	return bpf_task_storage_get(&hints, bpf_get_current_task_btf(), 0,
+				    create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 }
 
 /* Starts a flow over: nothing that an earlier connection of this socket was granted is left. */
@@ -33,36 +34,54 @@ static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 rol
 		f->refused = REASON_NOT_MESH;
 }
 
-static __always_inline int refuse_connect(int err)
+/* A connect() that policy forbids fails at once, and user space hears who tried. */
+static __noinline int refuse_connect(struct bpf_sock_addr *ctx, struct bpf_sock *sk, struct tlshub_flow *f,
+				     __u32 reason)
 {
-	bpf_set_retval(-err);
+	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct tlshub_event e;
+
+	f->refused = reason;
+	count(COUNTER_REFUSED);
+	fill_event(&e, EVENT_REFUSED, f);
+	if (o)
+		fill_owner(&e, o);
+	emit(ctx, &e);
+	bpf_set_retval(-ECONNREFUSED);
 	return 0;
 }
 
 static __always_inline int at_connect(struct bpf_sock_addr *ctx, const __u8 remote[16])
 {
-	struct tlshub_flow fresh = {};
+	const __u64 *q = (const __u64 *)remote;
+	struct tlshub_flow fresh = {}, *f;
 	struct bpf_sock *sk = ctx->sk;
-	__u32 class = classify(remote);
+	__u32 class = classify_peer(remote);
 	struct tcp_sock *tp;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
 		return 1;
-	if (!bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE)) {
+	/* The unspecified address means loopback to connect(); TCP_CONNECT sees what the kernel made of it. */
+	if (!q[0] && (!q[1] || q[1] == bpf_cpu_to_be64(0xffff00000000ull)))
+		class = CLASS_PLAINTEXT;
+	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!f) {
 		count(COUNTER_STORAGE_FAILED);
-		return class == CLASS_PLAINTEXT ? 1 : refuse_connect(ENOMEM);
+		if (class == CLASS_PLAINTEXT)
+			return 1;
+		bpf_set_retval(-ENOMEM);
+		return 0;
 	}
-	if (class == CLASS_REFUSED) {
-		count(COUNTER_REFUSED);
-		return refuse_connect(ECONNREFUSED);
-	}
+	if (class == CLASS_PLAINTEXT)
+		return 1;
 	/* Keys of an earlier connection cannot be taken off a socket; a second connection under them would reuse nonces. */
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (class == CLASS_MESH && tp && kernel_encrypts(tp)) {
-		count(COUNTER_REFUSED);
-		return refuse_connect(ECONNREFUSED);
-	}
-	return 1;
+	if (class == CLASS_MESH && !(tp && kernel_encrypts(tp)))
+		return 1;
+	begin(f, bpf_get_socket_cookie(ctx), ROLE_ACTIVE, class);
+	__builtin_memcpy(f->tuple.remote, remote, 16);
+	f->tuple.rport = bpf_ntohs(ctx->user_port);
+	return refuse_connect(ctx, sk, f, class == CLASS_MESH ? REASON_UNSUPPORTED : REASON_NOT_MESH);
 }
 
 SEC("cgroup/connect4")
@@ -77,13 +96,14 @@ int connect4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	__u32 remote[4] __attribute__((aligned(8))) = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
-							ctx->user_ip6[3] };
+	__u32 remote[4] __attribute__((aligned(8))) = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
+						       ctx->user_ip6[3]};
 
 	return at_connect(ctx, (__u8 *)remote);
 }
 
-static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind, struct tlshub_flow *f)
+static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
+				     struct tlshub_flow *f)
 {
 	struct tlshub_event e;
 	struct tlshub_owner *o;
@@ -119,7 +139,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 		return;
 	}
 	read_tuple((struct sock *)tp, &tuple);
-	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(tuple.remote));
+	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(&tuple));
 	f->tuple = tuple;
 	if (f->flow_class == CLASS_MESH && kernel_encrypts(tp))
 		f->refused = REASON_UNSUPPORTED;
@@ -146,7 +166,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	if (role == ROLE_PASSIVE || !f->created_ns)
-		begin(f, bpf_get_socket_cookie(ops), role, classify(tuple.remote));
+		begin(f, bpf_get_socket_cookie(ops), role, classify(&tuple));
 	f->tuple = tuple;
 	f->established_ns = bpf_ktime_get_ns();
 	f->iss = ops->snd_nxt - 1;
@@ -215,7 +235,8 @@ int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int 
 
 	if (ret)
 		return ret;
-	if (!sk || !is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP || !in_scope())
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP ||
+	    !in_scope())
 		return 0;
 	current_owner(&owner, sock);
 	h = call_hint(false);
@@ -273,7 +294,7 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 			return 0;
 		}
 		read_tuple(sk, &fresh.tuple);
-		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(fresh.tuple.remote));
+		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&fresh.tuple));
 		f->tuple = fresh.tuple;
 		f->established_ns = f->created_ns;
 		/* Nobody has read or written yet, so both are where the connection began. */

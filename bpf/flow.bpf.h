@@ -75,27 +75,25 @@ static __always_inline bool is_loopback(const __u8 a[16])
 	return w[2] == 0 && w[3] == bpf_htonl(1);
 }
 
-static __always_inline bool is_mesh(const __u8 remote[16])
-{
-	struct tlshub_mesh_key key = { .prefixlen = 128 };
-
-	if (is_loopback(remote))
-		return false;
-	__builtin_memcpy(key.addr, remote, 16);
-	return bpf_map_lookup_elem(&mesh, &key) != NULL;
-}
-
 /* Policy on the peer's address; src/policy/ says the same in user space. */
-static __always_inline __u32 classify(const __u8 remote[16])
+static __always_inline __u32 classify_peer(const __u8 remote[16])
 {
+	struct tlshub_mesh_key key = {.prefixlen = 128};
 	struct tlshub_settings *s;
 
 	if (is_loopback(remote))
 		return CLASS_PLAINTEXT;
-	if (is_mesh(remote))
+	__builtin_memcpy(key.addr, remote, 16);
+	if (bpf_map_lookup_elem(&mesh, &key))
 		return CLASS_MESH;
 	s = get_settings();
 	return s && s->policy == POLICY_PERMISSIVE ? CLASS_PLAINTEXT : CLASS_REFUSED;
+}
+
+/* Loopback at either end is loopback: a client may be bound to another of the host's addresses, and both ends must decide alike. */
+static __always_inline __u32 classify(const struct tlshub_tuple *t)
+{
+	return is_loopback(t->local) ? CLASS_PLAINTEXT : classify_peer(t->remote);
 }
 
 static __always_inline bool is_inet_family(unsigned short family)

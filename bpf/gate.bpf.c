@@ -69,7 +69,8 @@ static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_s
 
 static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
 {
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote), n = { .last_ns = now, .count = 1 };
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote),
+				  n = {.last_ns = now, .count = 1};
 
 	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
 		n.count = p->count < 20 ? p->count + 1 : p->count;
@@ -112,7 +113,7 @@ static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
 static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tlshub_stop_key key = { .cookie = f->cookie, .tgid = task->tgid };
+	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
 	struct tlshub_stop stop = {
 		.start_boottime = task->group_leader->start_boottime,
 		.since_ns = bpf_ktime_get_ns(),
@@ -139,7 +140,8 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 /* A FIN and not one byte before it (health checks do that): an end of file is all there is to read, and nobody need vouch for it. */
 static __always_inline bool only_eof(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f)
 {
-	return f->established_ns && (sk->__sk_common.skc_flags & (1 << SOCK_DONE)) && tp->rcv_nxt - f->irs == 2;
+	return f->established_ns && (sk->__sk_common.skc_flags & (1 << SOCK_DONE)) &&
+	       tp->rcv_nxt - f->irs == 2;
 }
 
 static __always_inline void tell_held(void *ctx, struct tlshub_flow *f, bool blocking, __u64 silent_ns)
@@ -236,7 +238,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
 		return 0;
 	read_tuple(sk, &fresh.tuple);
-	fresh.flow_class = classify(fresh.tuple.remote);
+	fresh.flow_class = classify(&fresh.tuple);
 	fresh.cookie = bpf_get_socket_cookie(sk);
 	fresh.generation = 1;
 	fresh.created_ns = fresh.established_ns = bpf_ktime_get_ns();
@@ -262,7 +264,8 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call
 
 	if (!f) {
 		if (!is_inet_family(sk->__sk_common.skc_family) ||
-		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) || sk->sk_type != SOCK_STREAM)
+		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
+		    sk->sk_type != SOCK_STREAM)
 			return 0;
 		return unknown(ctx, sk, dir);
 	}
@@ -326,7 +329,8 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 SEC("lsm/socket_recvmsg")
 int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
-	struct sock *sk = sock->sk; /* read once: newer verifiers do not carry a NULL check over to a second read */
+	struct sock *sk =
+		sock->sk; /* read once: newer verifiers do not carry a NULL check over to a second read */
 
 	if (ret || !sk)
 		return ret;

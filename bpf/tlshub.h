@@ -30,14 +30,16 @@ enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
 /* Why a flow was refused. 1..63 are the gate's own reasons, from 64 on user space's. */
 enum tlshub_reason {
 	REASON_NONE = 0,
-	REASON_OVERDUE = 1,        /* hold_until passed */
-	REASON_SILENT_PEER = 2,    /* a blocking caller was held and the peer had sent nothing for silent_ns */
-	REASON_NO_AGENT = 3,       /* a blocking caller, and no live agent and guardian to continue it */
-	REASON_NOT_MESH = 4,       /* strict policy: the peer is outside the mesh */
-	REASON_UNSUPERVISED = 5,   /* no flow state: the socket was made outside the captured cgroup or before the agent */
-	REASON_UNSUPPORTED = 6,    /* MPTCP, TCP Fast Open, or a socket whose kTLS keys are from an earlier connection */
-	REASON_CLOSED = 7,         /* the connection ended while it was held, with bytes that nobody may read */
-	REASON_AGENT = 64,         /* user space refused it: the flow table says why */
+	REASON_OVERDUE = 1,	/* hold_until passed */
+	REASON_SILENT_PEER = 2, /* a blocking caller was held and the peer had sent nothing for silent_ns */
+	REASON_NO_AGENT = 3,	/* a blocking caller, and no live agent and guardian to continue it */
+	REASON_NOT_MESH = 4,	/* strict policy: the peer is outside the mesh */
+	REASON_UNSUPERVISED =
+		5, /* no flow state: the socket was made outside the captured cgroup or before the agent */
+	REASON_UNSUPPORTED =
+		6, /* MPTCP, TCP Fast Open, or a socket whose kTLS keys are from an earlier connection */
+	REASON_CLOSED = 7, /* the connection ended while it was held, with bytes that nobody may read */
+	REASON_AGENT = 64, /* user space refused it: the flow table says why */
 };
 
 struct tlshub_tuple {
@@ -59,28 +61,28 @@ struct tlshub_flow {
 	__u32 generation; /* counts connects of this socket: verdicts of an earlier one do not count */
 	__u32 role;
 	__u32 flow_class;
-	__u32 refused; /* tlshub_reason, sticky */
-	__u32 iss;     /* our initial sequence number, host order */
-	__u32 irs;     /* the peer's */
-	__u32 agent_tx;     /* bytes the agent asked to send before TLS_TX */
-	__u32 keyed;        /* bit 0: TLS_TX was seen, bit 1: TLS_RX was seen */
+	__u32 refused;	    /* tlshub_reason, sticky */
+	__u32 iss;	    /* our initial sequence number, host order */
+	__u32 irs;	    /* the peer's */
+	__u32 agent_tx;	    /* bytes the agent asked to send before TLS_TX */
+	__u32 keyed;	    /* bit 0: TLS_TX was seen, bit 1: TLS_RX was seen */
 	__u32 keyed_tx_off; /* write_seq - (iss + 1) when TLS_TX was set */
 	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set */
 	__u32 held_calls;
-	__u32 stop_tgid;  /* last process that was stopped for this flow, 0: none */
-	__u32 stop_many;  /* 1: more than one process was: walk the whole stops map */
-	__u32 open_tx;    /* the generation in which the kernel's own tls_context was seen to encrypt this direction: */
-	__u32 open_rx;    /* open if it is the present one, so that a late note cannot open the next connection */
-	__u32 held_tgid;  /* last process that EVENT_HELD named */
+	__u32 stop_tgid; /* last process that was stopped for this flow, 0: none */
+	__u32 stop_many; /* 1: more than one process was: walk the whole stops map */
+	__u32 open_tx; /* the generation in which the kernel's own tls_context was seen to encrypt this direction: */
+	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
+	__u32 held_tgid; /* last process that EVENT_HELD named */
 	struct tlshub_tuple tuple;
 };
 
 /* sk_storage "owners": who connected or accepted; written by BPF only. */
 struct tlshub_owner {
 	__u64 start_boottime; /* of the thread group's leader */
-	__u64 inode;          /* of the socket, for a look through /proc/PID/fd */
-	__u32 tgid;           /* in the root PID namespace */
-	__s32 fd;             /* a hint: -1 not known */
+	__u64 inode;	      /* of the socket, for a look through /proc/PID/fd */
+	__u32 tgid;	      /* in the root PID namespace */
+	__s32 fd;	      /* a hint: -1 not known */
 	char comm[TLSHUB_COMM_LEN];
 };
 
@@ -126,10 +128,10 @@ struct tlshub_leases {
 
 /* array "settings", one element. Written by user space. */
 struct tlshub_settings {
-	__u64 hold_ns;       /* from established (active: from connect; passive: from accept) to REFUSED */
-	__u64 silent_ns;     /* how long a blocking caller may be stopped for a peer that never sent a byte */
-	__u32 policy;        /* tlshub_policy */
-	__u32 emit_connect;  /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
+	__u64 hold_ns;	    /* from established (active: from connect; passive: from accept) to REFUSED */
+	__u64 silent_ns;    /* how long a blocking caller may be stopped for a peer that never sent a byte */
+	__u32 policy;	    /* tlshub_policy */
+	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
 };
@@ -161,7 +163,7 @@ enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
 	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
 	EVENT_ACCEPTED = 3,    /* passive: with owner */
-	EVENT_HELD = 4,        /* first held call by a process that is not the owner, or first of all */
+	EVENT_HELD = 4,	       /* first held call by a process that is not the owner, or first of all */
 	EVENT_CLOSING = 5,     /* the program's last descriptor of a held flow is going */
 	EVENT_REFUSED = 6,     /* the gate refused it: reason says why */
 	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
@@ -184,7 +186,7 @@ struct tlshub_event {
 	__u32 iss;
 	__u32 irs;
 	__u32 wait_ms; /* HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
-	__u32 refs;    /* CLOSING: references to the file, the closing one and the agent's dup included */
+	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
@@ -192,8 +194,8 @@ struct tlshub_event {
 
 /* What the "sweep" iterator writes for each socket with flow state. */
 struct tlshub_socket {
-	__u32 sk_state;      /* TCP_* */
-	__u32 encrypts;      /* TLSHUB_TX | TLSHUB_RX as the socket's own tls_context says */
+	__u32 sk_state;	     /* TCP_* */
+	__u32 encrypts;	     /* TLSHUB_TX | TLSHUB_RX as the socket's own tls_context says */
 	__u32 verdict_flags; /* 0 when of another generation */
 	__u32 pad;
 };

@@ -24,7 +24,8 @@ using Napi::Value;
 // Domain errors become JavaScript errors with code, errno and syscall.
 Napi::Error toJs(Env env, const std::exception& error) {
   Napi::Error js = Napi::Error::New(env, error.what());
-  if (auto* coded = dynamic_cast<const tlshub::CodedError*>(&error)) js.Set("code", Napi::String::New(env, coded->code()));
+  if (auto* coded = dynamic_cast<const tlshub::CodedError*>(&error))
+    js.Set("code", Napi::String::New(env, coded->code()));
   if (auto* sys = dynamic_cast<const tlshub::SysError*>(&error)) {
     js.Set("errno", Napi::Number::New(env, sys->err()));
     js.Set("syscall", Napi::String::New(env, sys->syscall()));
@@ -43,7 +44,9 @@ Value guarded(const CallbackInfo& info) {
   }
 }
 
-[[noreturn]] void wrongArgument(Env env, const std::string& what) { throw Napi::TypeError::New(env, what); }
+[[noreturn]] void wrongArgument(Env env, const std::string& what) {
+  throw Napi::TypeError::New(env, what);
+}
 
 uint32_t toU32(const Value& value, const char* name) {
   if (!value.IsNumber()) wrongArgument(value.Env(), std::string(name) + " must be a number");
@@ -83,7 +86,9 @@ const uint8_t* toBytes(const Value& value, size_t length, const char* name) {
   return value.As<Napi::Uint8Array>().Data();
 }
 
-Napi::BigInt big(Env env, uint64_t value) { return Napi::BigInt::New(env, value); }
+Napi::BigInt big(Env env, uint64_t value) {
+  return Napi::BigInt::New(env, value);
+}
 
 template <typename T>
 Value handle(Env env, T* object) {
@@ -131,8 +136,8 @@ std::vector<tlshub::MeshEntry> readMesh(const Value& value) {
 
 tlshub::FlowMaps readMaps(const Value& value) {
   Object fds = toObject(value, "fds");
-  return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"), toInt(fds.Get("stops"), "stops"),
-          toInt(fds.Get("userStops"), "userStops")};
+  return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"),
+          toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops")};
 }
 
 Value openGate(const CallbackInfo& info) {
@@ -149,9 +154,12 @@ Value openGate(const CallbackInfo& info) {
   theGate = std::make_unique<tlshub::Gate>(options);
 
   Object fds = Object::New(env);
-  const char* const names[][2] = {{"flows", "flows"},       {"verdicts", "verdicts"}, {"owners", "owners"},   {"stops", "stops"},
-                                  {"userStops", "user_stops"}, {"leases", "leases"},  {"settings", "settings"}, {"mesh", "mesh"},
-                                  {"events", "events"},     {"counters", "counters"}, {"agents", "agents"},   {"sweepLink", "sweep"}};
+  const char* const names[][2] = {{"flows", "flows"},          {"verdicts", "verdicts"},
+                                  {"owners", "owners"},        {"stops", "stops"},
+                                  {"userStops", "user_stops"}, {"leases", "leases"},
+                                  {"settings", "settings"},    {"mesh", "mesh"},
+                                  {"events", "events"},        {"counters", "counters"},
+                                  {"agents", "agents"},        {"sweepLink", "sweep"}};
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
   Object gate = Object::New(env);
   gate.Set("fds", fds);
@@ -193,8 +201,9 @@ Value counters(const CallbackInfo& info) {
 }
 
 Value startLease(const CallbackInfo& info) {
-  return handle(info.Env(), new Box<tlshub::Lease>(std::make_unique<tlshub::Lease>(
-                                toInt(info[0], "leasesFd"), toU32(info[1], "ttlMs"), toU32(info[2], "everyMs"))));
+  return handle(info.Env(),
+                new Box<tlshub::Lease>(std::make_unique<tlshub::Lease>(
+                    toInt(info[0], "leasesFd"), toU32(info[1], "ttlMs"), toU32(info[2], "everyMs"))));
 }
 
 Value stopLease(const CallbackInfo& info) {
@@ -204,8 +213,8 @@ Value stopLease(const CallbackInfo& info) {
 }
 
 Value openReader(const CallbackInfo& info) {
-  return handle(info.Env(), new Box<tlshub::PerfReader>(std::make_unique<tlshub::PerfReader>(toInt(info[0], "eventsFd"),
-                                                                                            toU32(info[1], "pagesPerCpu"))));
+  return handle(info.Env(), new Box<tlshub::PerfReader>(std::make_unique<tlshub::PerfReader>(
+                                toInt(info[0], "eventsFd"), toU32(info[1], "pagesPerCpu"))));
 }
 
 // N-API knows no SharedArrayBuffer, but it does know typed arrays over one.
@@ -231,7 +240,8 @@ Value wakeFd(const CallbackInfo& info) {
 
 Value wake(const CallbackInfo& info) {
   uint64_t one = 1;
-  if (write(toInt(info[0], "fd"), &one, sizeof(one)) < 0) throw tlshub::SysError("write", "cannot wake the event reader");
+  if (write(toInt(info[0], "fd"), &one, sizeof(one)) < 0)
+    throw tlshub::SysError("write", "cannot wake the event reader");
   return info.Env().Undefined();
 }
 
@@ -243,8 +253,8 @@ Value closeReader(const CallbackInfo& info) {
 
 Value takeSocket(const CallbackInfo& info) {
   Object from = toObject(info[0], "owner");
-  tlshub::SocketOwner owner = {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"), toU64(from.Get("inode"), "inode"),
-                               toU64(from.Get("cookie"), "cookie")};
+  tlshub::SocketOwner owner = {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"),
+                               toU64(from.Get("inode"), "inode"), toU64(from.Get("cookie"), "cookie")};
   tlshub::Fd fd = tlshub::duplicate(owner);
   Object result = Object::New(info.Env());
   result.Set("live", Napi::Boolean::New(info.Env(), tlshub::attachTlsUlp(fd.get())));
@@ -329,8 +339,9 @@ Value refuse(const CallbackInfo& info) {
 }
 
 Value forbid(const CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), tlshub::forbid(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
-                                                      toU32(info[3], "generation")));
+  return Napi::Number::New(info.Env(),
+                           tlshub::forbid(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
+                                          toU32(info[3], "generation")));
 }
 
 Value destroyByTuple(const CallbackInfo& info) {
@@ -457,7 +468,9 @@ Value abi(const CallbackInfo& info) {
 }
 
 Object initialise(Env env, Object exports) {
-  auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
+  auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
   add("abi", guarded<abi>);
   add("probe", guarded<probeAll>);
   add("openGate", guarded<openGate>);

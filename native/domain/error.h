@@ -10,7 +10,8 @@ namespace tlshub {
 
 class CodedError : public std::runtime_error {
  public:
-  CodedError(std::string code, const std::string& message) : std::runtime_error(message), code_(std::move(code)) {}
+  CodedError(std::string code, const std::string& message)
+      : std::runtime_error(message), code_(std::move(code)) {}
   const std::string& code() const { return code_; }
 
  private:
@@ -21,7 +22,9 @@ class CodedError : public std::runtime_error {
 class SysError : public CodedError {
  public:
   SysError(std::string syscall, const std::string& what, int err = errno)
-      : CodedError("TLSHUB_SYS", what + ": " + syscall + ": " + std::strerror(err)), syscall_(std::move(syscall)), err_(err) {}
+      : CodedError("TLSHUB_SYS", what + ": " + syscall + ": " + std::strerror(err)),
+        syscall_(std::move(syscall)),
+        err_(err) {}
   const std::string& syscall() const { return syscall_; }
   int err() const { return err_; }
 

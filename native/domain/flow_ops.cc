@@ -22,7 +22,8 @@ namespace {
 
 void writeVerdict(const FlowMaps& maps, int fd, uint32_t generation, uint32_t flags) {
   tlshub_verdict verdict = {generation, flags};
-  if (bpf_map_update_elem(maps.verdicts, &fd, &verdict, BPF_ANY)) throw SysError("bpf", "cannot write the flow's verdict");
+  if (bpf_map_update_elem(maps.verdicts, &fd, &verdict, BPF_ANY))
+    throw SysError("bpf", "cannot write the flow's verdict");
 }
 
 bool continueProcess(const FlowMaps& maps, uint32_t tgid, uint64_t startBoottime) {
@@ -81,7 +82,8 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   if (before.generation != what.generation || before.cookie != what.cookie)
     throw CodedError("TLSHUB_INSTALL", "the socket has connected anew since: these keys are not its");
   if (before.refused) throw CodedError("TLSHUB_INSTALL", "the gate has refused the flow meanwhile");
-  if (hasKeys(fd)) throw CodedError("TLSHUB_INSTALL", "the socket has kTLS keys already: a second key would reuse nonces");
+  if (hasKeys(fd))
+    throw CodedError("TLSHUB_INSTALL", "the socket has kTLS keys already: a second key would reuse nonces");
 
   // Armed before the key is set, so that the kernel's own bit opens the gate and no wake-up falls in between.
   writeVerdict(maps, fd, what.generation, TLSHUB_RX);
@@ -90,12 +92,14 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
 
   tlshub_flow keyed = readFlow(maps.flows, fd);
   if (keyed.keyed != (TLSHUB_TX | TLSHUB_RX))
-    throw CodedError("TLSHUB_INSTALL", "the gate did not see both keys being set: its hook on setsockopt is missing");
-  if (keyed.keyed_tx_off != what.handshakeSent || keyed.keyed_rx_off != what.handshakeReceived)
     throw CodedError("TLSHUB_INSTALL",
-                     "bytes passed that were not the handshake's: sent " + std::to_string(keyed.keyed_tx_off) + " of " +
-                         std::to_string(what.handshakeSent) + ", read " + std::to_string(keyed.keyed_rx_off) + " of " +
-                         std::to_string(what.handshakeReceived));
+                     "the gate did not see both keys being set: its hook on setsockopt is missing");
+  if (keyed.keyed_tx_off != what.handshakeSent || keyed.keyed_rx_off != what.handshakeReceived)
+    throw CodedError("TLSHUB_INSTALL", "bytes passed that were not the handshake's: sent " +
+                                           std::to_string(keyed.keyed_tx_off) + " of " +
+                                           std::to_string(what.handshakeSent) + ", read " +
+                                           std::to_string(keyed.keyed_rx_off) + " of " +
+                                           std::to_string(what.handshakeReceived));
   writeVerdict(maps, fd, what.generation, TLSHUB_RX | TLSHUB_TX);
   wakeWriters(fd);
 
@@ -118,7 +122,8 @@ Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generatio
   Refused result = {RefusedBy::kAlreadyClosed, 0, 0};
   tcp_info info = {};
   socklen_t length = sizeof(info);
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) throw SysError("getsockopt", "cannot read TCP_INFO");
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+    throw SysError("getsockopt", "cannot read TCP_INFO");
   if (info.tcpi_state != TCP_CLOSE) {
     // A disconnect resets the connection and empties its queue. Kernels with commit 5071a1e606b3 refuse it once the ULP is there.
     sockaddr unspecified = {};

@@ -21,7 +21,9 @@ namespace tlshub {
 namespace {
 
 // Not shared with an earlier agent's programs: a perf buffer belongs to its reader, hints to the calls under way.
-bool isPrivate(const std::string& map) { return map == "events" || map == "hints"; }
+bool isPrivate(const std::string& map) {
+  return map == "events" || map == "hints";
+}
 
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
 thread_local std::string lastLog;
@@ -43,7 +45,8 @@ int keepLog(libbpf_print_level level, const char* format, va_list args) {
 void makeFolder(const std::string& path) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     std::string part = path.substr(0, slash);
-    if (mkdir(part.c_str(), 0700) && errno != EEXIST) throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
+    if (mkdir(part.c_str(), 0700) && errno != EEXIST)
+      throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
     if (slash == std::string::npos) break;
   }
 }
@@ -76,7 +79,9 @@ bool isCgroupProgram(const bpf_program* program) {
   return section == "sockops" || section.rfind("cgroup", 0) == 0;
 }
 
-bool isIterator(const bpf_program* program) { return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0; }
+bool isIterator(const bpf_program* program) {
+  return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0;
+}
 
 std::string cgroupTag(const std::string& path) {
   std::string tag = path;
@@ -87,7 +92,9 @@ std::string cgroupTag(const std::string& path) {
 
 Fd openCgroup(const std::string& path) {
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) throw CodedError("TLSHUB_CGROUP", "cgroup " + path + ": " + std::strerror(errno) + " (make it, or correct capture.cgroup)");
+  if (!fd)
+    throw CodedError("TLSHUB_CGROUP", "cgroup " + path + ": " + std::strerror(errno) +
+                                          " (make it, or correct capture.cgroup)");
   return fd;
 }
 
@@ -103,7 +110,8 @@ void writeSettings(int settingsFd, const GateSettings& wanted, int scopes) {
   settings.emit_connect = wanted.emitConnect;
   settings.abi_version = TLSHUB_ABI_VERSION;
   if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
-  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY)) throw SysError("bpf", "cannot write the gate's settings");
+  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
+    throw SysError("bpf", "cannot write the gate's settings");
 }
 
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
@@ -112,7 +120,8 @@ void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
     tlshub_mesh_key key = {entry.prefix, {}};
     std::memcpy(key.addr, entry.addr, sizeof(key.addr));
     tlshub_mesh_value value = {entry.local, 0};
-    if (bpf_map_update_elem(meshFd, &key, &value, BPF_ANY)) throw SysError("bpf", "cannot add an address to the mesh");
+    if (bpf_map_update_elem(meshFd, &key, &value, BPF_ANY))
+      throw SysError("bpf", "cannot add an address to the mesh");
     wanted.emplace(reinterpret_cast<char*>(&key), sizeof(key));
   }
   std::vector<tlshub_mesh_key> stale;
@@ -125,8 +134,9 @@ void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
 }
 
 std::map<std::string, uint64_t> readCounters(int countersFd) {
-  static const char* const names[COUNTER_MAX] = {"heldCalls",   "stops",          "stopRacesUndone", "refused",
-                                                 "egressDrops", "plaintextFlows", "eventsLost",      "storageFailed"};
+  static const char* const names[COUNTER_MAX] = {"heldCalls",  "stops",        "stopRacesUndone",
+                                                 "refused",    "egressDrops",  "plaintextFlows",
+                                                 "eventsLost", "storageFailed"};
   std::map<std::string, uint64_t> totals;
   std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t i = 0; i < COUNTER_MAX; i++) {
@@ -143,7 +153,8 @@ void exemptSelf(int agentsFd) {
   if (!self) throw SysError("pidfd_open", "cannot exempt the agent from the gate");
   int key = self.get();
   uint32_t one = 1;
-  if (bpf_map_update_elem(agentsFd, &key, &one, BPF_ANY)) throw SysError("bpf", "cannot exempt the agent from the gate");
+  if (bpf_map_update_elem(agentsFd, &key, &one, BPF_ANY))
+    throw SysError("bpf", "cannot exempt the agent from the gate");
 }
 
 std::string readSweep(int sweepLinkFd) {
@@ -163,7 +174,8 @@ std::string readSweep(int sweepLinkFd) {
 int releasePins(const std::string& pinDir) {
   int n = 0;
   for (const char* part : {"/links", "/maps"}) {
-    for (const std::string& name : listFolder(pinDir + part)) n += unlink((pinDir + part + "/" + name).c_str()) == 0;
+    for (const std::string& name : listFolder(pinDir + part))
+      n += unlink((pinDir + part + "/" + name).c_str()) == 0;
     rmdir((pinDir + part).c_str());
   }
   n += unlink((pinDir + "/sweep").c_str()) == 0;
@@ -209,7 +221,8 @@ void Gate::load(const Options& options) {
   bpf_map* map;
   bpf_object__for_each_map(map, object_) {
     std::string name = bpf_map__name(map);
-    if (!isPrivate(name) && name.find('.') == std::string::npos) bpf_map__set_pin_path(map, (maps + "/" + name).c_str());
+    if (!isPrivate(name) && name.find('.') == std::string::npos)
+      bpf_map__set_pin_path(map, (maps + "/" + name).c_str());
   }
   int err = bpf_object__load(object_);
   if (err) failed("the kernel refused the BPF object", err);
@@ -217,10 +230,12 @@ void Gate::load(const Options& options) {
   std::vector<Fd> scopes;
   for (const std::string& path : options.cgroups) scopes.push_back(openCgroup(path));
   if (scopes.empty()) throw CodedError("TLSHUB_CGROUP", "no cgroup to capture: set capture.cgroup");
-  if (scopes.size() > TLSHUB_MAX_SCOPES) throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+  if (scopes.size() > TLSHUB_MAX_SCOPES)
+    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
   for (uint32_t i = 0; i < scopes.size(); i++) {
     int cgroup = scopes[i].get();
-    if (bpf_map_update_elem(fd("scopes"), &i, &cgroup, BPF_ANY)) throw SysError("bpf", options.cgroups[i] + " is no cgroup2 folder");
+    if (bpf_map_update_elem(fd("scopes"), &i, &cgroup, BPF_ANY))
+      throw SysError("bpf", options.cgroups[i] + " is no cgroup2 folder");
   }
   replaceMesh(fd("mesh"), options.mesh);
   exemptSelf(fd("agents"));
@@ -281,16 +296,19 @@ void Gate::attachAll(const std::vector<std::string>& cgroups) {
 
 void Gate::dropForeignPins() {
   for (const std::string& name : listFolder(pinDir_ + "/links"))
-    if (std::find(pinned_.begin(), pinned_.end(), name) == pinned_.end()) unlink((pinDir_ + "/links/" + name).c_str());
+    if (std::find(pinned_.begin(), pinned_.end(), name) == pinned_.end())
+      unlink((pinDir_ + "/links/" + name).c_str());
 }
 
 void Gate::attachCgroup(const std::string& path) {
   if (std::find(cgroups_.begin(), cgroups_.end(), path) != cgroups_.end()) return;
   uint32_t index = static_cast<uint32_t>(cgroups_.size());
-  if (index >= TLSHUB_MAX_SCOPES) throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+  if (index >= TLSHUB_MAX_SCOPES)
+    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
   Fd cgroup = openCgroup(path);
   int value = cgroup.get();
-  if (bpf_map_update_elem(fd("scopes"), &index, &value, BPF_ANY)) throw SysError("bpf", path + " is no cgroup2 folder");
+  if (bpf_map_update_elem(fd("scopes"), &index, &value, BPF_ANY))
+    throw SysError("bpf", path + " is no cgroup2 folder");
   writeSettings(fd("settings"), settings_, static_cast<int>(index) + 1);
   bpf_program* program;
   bpf_object__for_each_program(program, object_) {
@@ -312,7 +330,8 @@ void Gate::detach() {
 int Gate::fd(const std::string& name) const {
   if (name == "sweep") return sweepFd_;
   int fd = bpf_object__find_map_fd_by_name(object_, name.c_str());
-  if (fd < 0) throw CodedError("TLSHUB_GATE", "the BPF object has no map " + name + ": it is of another build");
+  if (fd < 0)
+    throw CodedError("TLSHUB_GATE", "the BPF object has no map " + name + ": it is of another build");
   return fd;
 }
 

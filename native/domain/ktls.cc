@@ -34,7 +34,8 @@ void setKeys(int fd, int direction, Info& info, uint16_t type) {
   int failed = setsockopt(fd, SOL_TLS, direction, &info, sizeof(info));
   int err = errno;
   wipe(info);
-  if (failed) throw SysError("setsockopt", direction == TLS_TX ? "cannot set TLS_TX" : "cannot set TLS_RX", err);
+  if (failed)
+    throw SysError("setsockopt", direction == TLS_TX ? "cannot set TLS_TX" : "cannot set TLS_RX", err);
 }
 
 // For TLS 1.3 the GCM structs split the 12-byte iv into salt (4) and iv (8).
@@ -91,15 +92,22 @@ bool readInfo(int fd, int direction, tls_crypto_info* out) {
 
 }  // namespace
 
-size_t keyBytes(Cipher cipher) { return cipher == Cipher::kAes128Gcm ? 16 : 32; }
+size_t keyBytes(Cipher cipher) {
+  return cipher == Cipher::kAes128Gcm ? 16 : 32;
+}
 
-void setTlsTx(int fd, const DirectionKeys& keys) { set(fd, TLS_TX, keys); }
-void setTlsRx(int fd, const DirectionKeys& keys) { set(fd, TLS_RX, keys); }
+void setTlsTx(int fd, const DirectionKeys& keys) {
+  set(fd, TLS_TX, keys);
+}
+void setTlsRx(int fd, const DirectionKeys& keys) {
+  set(fd, TLS_RX, keys);
+}
 
 std::string ulpOf(int fd) {
   char name[17] = {};
   socklen_t length = sizeof(name) - 1;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length)) throw SysError("getsockopt", "cannot read TCP_ULP");
+  if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &length))
+    throw SysError("getsockopt", "cannot read TCP_ULP");
   return length ? std::string(name) : std::string();
 }
 
@@ -114,9 +122,15 @@ KernelTls readBack(int fd) {
   KernelTls result;
   result.version = info.version == TLS_1_3_VERSION ? "TLSv1.3" : "TLSv1.2";
   switch (info.cipher_type) {
-    case TLS_CIPHER_AES_GCM_128: result.cipher = "TLS_AES_128_GCM_SHA256"; break;
-    case TLS_CIPHER_AES_GCM_256: result.cipher = "TLS_AES_256_GCM_SHA384"; break;
-    case TLS_CIPHER_CHACHA20_POLY1305: result.cipher = "TLS_CHACHA20_POLY1305_SHA256"; break;
+    case TLS_CIPHER_AES_GCM_128:
+      result.cipher = "TLS_AES_128_GCM_SHA256";
+      break;
+    case TLS_CIPHER_AES_GCM_256:
+      result.cipher = "TLS_AES_256_GCM_SHA384";
+      break;
+    case TLS_CIPHER_CHACHA20_POLY1305:
+      result.cipher = "TLS_CHACHA20_POLY1305_SHA256";
+      break;
   }
   return result;
 }

@@ -12,7 +12,8 @@
 namespace tlshub {
 
 Lease::Lease(int leasesFd, uint32_t ttlMs, uint32_t everyMs) : ttlMs_(ttlMs) {
-  void* memory = mmap(nullptr, static_cast<size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, leasesFd, 0);
+  void* memory = mmap(nullptr, static_cast<size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED,
+                      leasesFd, 0);
   if (memory == MAP_FAILED) throw SysError("mmap", "cannot map the leases");
   leases_ = static_cast<tlshub_leases*>(memory);
   stop_ = eventfd(0, EFD_CLOEXEC);

@@ -70,16 +70,20 @@ void PerfReader::watch(int fd, uint64_t tag) {
   epoll_event interest = {};
   interest.events = EPOLLIN;
   interest.data.u64 = tag;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest)) throw SysError("epoll_ctl", "cannot wait for the perf buffer");
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest))
+    throw SysError("epoll_ctl", "cannot wait for the perf buffer");
 }
 
 void PerfReader::consume(size_t cpu) {
   int err = perf_buffer__consume_buffer(buffer_, cpu);
-  if (err < 0 && err != -EINTR) throw SysError("perf_buffer__consume_buffer", "cannot read the perf buffer", -err);
+  if (err < 0 && err != -EINTR)
+    throw SysError("perf_buffer__consume_buffer", "cannot read the perf buffer", -err);
   unfinished_ = unfinished_ || batch_->full;
 }
 
-PerfReader::~PerfReader() { perf_buffer__free(buffer_); }
+PerfReader::~PerfReader() {
+  perf_buffer__free(buffer_);
+}
 
 PerfReader::Result PerfReader::poll(RingProducer& ring, int timeoutMs) {
   Batch batch{&ring};

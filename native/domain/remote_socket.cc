@@ -21,7 +21,9 @@ namespace {
   throw CodedError("TLSHUB_SOCKET_GONE", "process " + std::to_string(owner.tgid) + ": " + what);
 }
 
-Fd getFd(int pidfd, int remote) { return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, remote, 0))); }
+Fd getFd(int pidfd, int remote) {
+  return Fd(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, remote, 0)));
+}
 
 bool matches(const Fd& fd, uint64_t cookie) {
   uint64_t own = 0;
@@ -54,7 +56,8 @@ Fd findByInode(const SocketOwner& owner, int pidfd) {
 uint64_t cookieOf(int fd) {
   uint64_t cookie = 0;
   socklen_t length = sizeof(cookie);
-  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length)) throw SysError("getsockopt", "cannot read SO_COOKIE");
+  if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+    throw SysError("getsockopt", "cannot read SO_COOKIE");
   return cookie;
 }
 
@@ -69,8 +72,10 @@ Fd duplicate(const SocketOwner& owner) {
     if (fd && matches(fd, owner.cookie)) return fd;
     // EPERM and ENOSYS would only come back for every other number.
     if (!fd && errno != EBADF && errno != ESRCH)
-      throw SysError("pidfd_getfd", "process " + std::to_string(owner.tgid) +
-                                        ": cannot duplicate its socket (needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3)");
+      throw SysError(
+          "pidfd_getfd",
+          "process " + std::to_string(owner.tgid) +
+              ": cannot duplicate its socket (needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3)");
   }
   Fd fd = findByInode(owner, pidfd.get());
   if (!fd) gone(owner, "has no descriptor of the socket (any more)");
@@ -82,11 +87,15 @@ bool attachTlsUlp(int fd) {
   if (present.empty()) {
     if (!setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3)) return true;
     if (errno == ENOTCONN) return false;
-    throw SysError("setsockopt", errno == ENOENT ? "cannot attach the tls ULP (is the module loaded? modprobe tls)"
-                                                 : "cannot attach the tls ULP");
+    throw SysError("setsockopt", errno == ENOENT
+                                     ? "cannot attach the tls ULP (is the module loaded? modprobe tls)"
+                                     : "cannot attach the tls ULP");
   }
-  if (present != "tls") throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS", "the socket has the ULP \"" + present + "\" already");
-  if (hasKeys(fd)) throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS", "the socket has kTLS keys already: a second key would reuse nonces");
+  if (present != "tls")
+    throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS", "the socket has the ULP \"" + present + "\" already");
+  if (hasKeys(fd))
+    throw CodedError("TLSHUB_SOCKET_FOREIGN_TLS",
+                     "the socket has kTLS keys already: a second key would reuse nonces");
   return true;
 }
 

@@ -12,12 +12,16 @@ constexpr size_t kHeaderBytes = 256;
 constexpr uint32_t kSkip = 0xffffffff;
 enum Word { kMagicWord = 0, kCapacity = 1, kWrite = 16, kRead = 32, kHighWater = 51 };
 
-constexpr uint32_t recordBytes(uint32_t length) { return (8 + length + 7) & ~7u; }
+constexpr uint32_t recordBytes(uint32_t length) {
+  return (8 + length + 7) & ~7u;
+}
 
 }  // namespace
 
 RingProducer::RingProducer(void* memory, size_t bytes)
-    : words_(static_cast<int32_t*>(memory)), data_(static_cast<uint8_t*>(memory) + kHeaderBytes), capacity_(0) {
+    : words_(static_cast<int32_t*>(memory)),
+      data_(static_cast<uint8_t*>(memory) + kHeaderBytes),
+      capacity_(0) {
   if (bytes < kHeaderBytes + 8 || words_[kMagicWord] != kMagic) {
     throw CodedError("TLSHUB_RING", "the buffer is no ring: it was not made by createRing()");
   }

@@ -24,7 +24,9 @@ namespace {
 
 constexpr uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-bool isMapped(const uint8_t address[16]) { return !std::memcmp(address, kMappedPrefix, sizeof(kMappedPrefix)); }
+bool isMapped(const uint8_t address[16]) {
+  return !std::memcmp(address, kMappedPrefix, sizeof(kMappedPrefix));
+}
 
 // A dual-stack socket that speaks IPv4 is found under AF_INET as well: the kernel hashes it by its IPv4 addresses.
 int destroyAs(int family, const Tuple& tuple, uint64_t cookie) {
@@ -48,7 +50,8 @@ int destroyAs(int family, const Tuple& tuple, uint64_t cookie) {
   std::memcpy(id.idiag_dst, tuple.remote + offset, 16 - offset);
   id.idiag_cookie[0] = cookie ? static_cast<uint32_t>(cookie) : INET_DIAG_NOCOOKIE;
   id.idiag_cookie[1] = cookie ? static_cast<uint32_t>(cookie >> 32) : INET_DIAG_NOCOOKIE;
-  if (send(netlink.get(), &message, sizeof(message), 0) < 0) throw SysError("send", "cannot ask for SOCK_DESTROY");
+  if (send(netlink.get(), &message, sizeof(message), 0) < 0)
+    throw SysError("send", "cannot ask for SOCK_DESTROY");
   struct {
     nlmsghdr header;
     nlmsgerr error;
@@ -86,7 +89,8 @@ class NetnsVisit {
   explicit NetnsVisit(uint32_t tgid) {
     home_ = Fd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, tgid, 0)));
-    if (!home_ || !pidfd || setns(pidfd.get(), CLONE_NEWNET)) throw SysError("setns", "cannot enter the program's network namespace");
+    if (!home_ || !pidfd || setns(pidfd.get(), CLONE_NEWNET))
+      throw SysError("setns", "cannot enter the program's network namespace");
   }
   ~NetnsVisit() {
     if (setns(home_.get(), CLONE_NEWNET)) std::terminate();  // a thread in the wrong namespace must not go on
@@ -102,15 +106,19 @@ bool destroySocket(const Tuple& tuple, uint64_t cookie) {
   int err = destroyAs(isMapped(tuple.remote) ? AF_INET : AF_INET6, tuple, cookie);
   if (err == 0) return true;
   if (err == ENOENT) return false;
-  throw SysError("SOCK_DESTROY", err == EOPNOTSUPP ? "cannot end the connection (is the module loaded? modprobe tcp_diag)"
-                                                   : "cannot end the connection", err);
+  throw SysError("SOCK_DESTROY",
+                 err == EOPNOTSUPP ? "cannot end the connection (is the module loaded? modprobe tcp_diag)"
+                                   : "cannot end the connection",
+                 err);
 }
 
 bool destroySocket(int fd, uint32_t tgid) {
   sockaddr_storage local = {}, remote = {};
   socklen_t localLength = sizeof(local), remoteLength = sizeof(remote);
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &localLength)) throw SysError("getsockname", "cannot end the connection");
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&remote), &remoteLength)) return false;  // ENOTCONN: it has ended
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &localLength))
+    throw SysError("getsockname", "cannot end the connection");
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&remote), &remoteLength))
+    return false;  // ENOTCONN: it has ended
   Tuple tuple = {};
   readAddress(local, tuple.local, &tuple.localPort);
   readAddress(remote, tuple.remote, &tuple.remotePort);

@@ -11,6 +11,7 @@
  * SIGTERM ends it without a word: the agent is going in good order. Exit status 0, 1 on a failed system call, 64 on bad arguments.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,7 +19,6 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -36,8 +36,8 @@
 #define TCP_STATE_CLOSE 7
 #define TCP_STATE_LISTEN 10
 
-static const char *pin_dir;
-static struct tlshub_leases *leases;
+static const char* pin_dir;
+static struct tlshub_leases* leases;
 static uint64_t lease_ns;
 
 static uint64_t now_ns(void) {
@@ -46,13 +46,13 @@ static uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static void say(const char *format, uint64_t a, uint64_t b) {
+static void say(const char* format, uint64_t a, uint64_t b) {
   fprintf(stderr, "tlshub-guardian: ");
   fprintf(stderr, format, (unsigned long long)a, (unsigned long long)b);
   fputc('\n', stderr);
 }
 
-static int open_map(const char *name) {
+static int open_map(const char* name) {
   char path[512];
   union bpf_attr attr;
   snprintf(path, sizeof(path), "%s/maps/%s", pin_dir, name);
@@ -66,7 +66,7 @@ static int open_map(const char *name) {
   return fd;
 }
 
-static int map_call(int command, int fd, const void *key, void *out) {
+static int map_call(int command, int fd, const void* key, void* out) {
   union bpf_attr attr;
   memset(&attr, 0, sizeof(attr));
   attr.map_fd = (uint32_t)fd;
@@ -75,7 +75,9 @@ static int map_call(int command, int fd, const void *key, void *out) {
   return (int)syscall(SYS_bpf, command, &attr, sizeof(attr));
 }
 
-static void renew(void) { __atomic_store_n(&leases->guardian_until_ns, now_ns() + lease_ns, __ATOMIC_RELEASE); }
+static void renew(void) {
+  __atomic_store_n(&leases->guardian_until_ns, now_ns() + lease_ns, __ATOMIC_RELEASE);
+}
 
 /* starttime, field 22 of /proc/PID/stat, in ticks; the name may hold spaces and brackets, so count from behind the last one */
 static int is_process(uint32_t tgid, uint64_t start_boottime) {
@@ -87,9 +89,10 @@ static int is_process(uint32_t tgid, uint64_t start_boottime) {
   close(fd);
   if (n <= 0) return 0;
   line[n] = 0;
-  char *at = strrchr(line, ')');
+  char* at = strrchr(line, ')');
   for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-  return at && strtoull(at + 1, NULL, 10) == start_boottime / (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
+  return at &&
+         strtoull(at + 1, NULL, 10) == start_boottime / (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 static uint64_t continue_all(int stops, int user_stops) {
@@ -103,7 +106,8 @@ static uint64_t continue_all(int stops, int user_stops) {
     if (map_call(BPF_MAP_LOOKUP_ELEM, stops, &key, &stop) == 0) {
       int pidfd = (int)syscall(SYS_pidfd_open, key.tgid, 0);
       if (pidfd >= 0) {
-        int by_user = map_call(BPF_MAP_LOOKUP_ELEM, user_stops, &key.tgid, &user) == 0 && user == stop.start_boottime;
+        int by_user =
+            map_call(BPF_MAP_LOOKUP_ELEM, user_stops, &key.tgid, &user) == 0 && user == stop.start_boottime;
         if (!by_user && is_process(key.tgid, stop.start_boottime))
           n += syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0) == 0;
         close(pidfd);
@@ -114,7 +118,7 @@ static uint64_t continue_all(int stops, int user_stops) {
   return n;
 }
 
-static int destroy(int netlink, const struct tlshub_flow *flow) {
+static int destroy(int netlink, const struct tlshub_flow* flow) {
   static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   int v4 = !memcmp(flow->tuple.remote, mapped, sizeof(mapped));
   struct {
@@ -139,7 +143,8 @@ static int destroy(int netlink, const struct tlshub_flow *flow) {
   memcpy(message.request.id.idiag_dst, flow->tuple.remote + (v4 ? 12 : 0), v4 ? 4 : 16);
   message.request.id.idiag_cookie[0] = (uint32_t)flow->cookie;
   message.request.id.idiag_cookie[1] = (uint32_t)(flow->cookie >> 32);
-  if (send(netlink, &message, sizeof(message), 0) < 0 || recv(netlink, &reply, sizeof(reply), 0) < 0) return 0;
+  if (send(netlink, &message, sizeof(message), 0) < 0 || recv(netlink, &reply, sizeof(reply), 0) < 0)
+    return 0;
   return reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error == 0;
 }
 
@@ -147,7 +152,7 @@ static int destroy(int netlink, const struct tlshub_flow *flow) {
  * gate's own deadline is what ends the wait of whoever calls again. */
 static uint64_t destroy_held(void) {
   char path[512];
-  struct tlshub_sweep *all = NULL;
+  struct tlshub_sweep* all = NULL;
   size_t used = 0, room = 0;
   uint64_t n = 0;
   snprintf(path, sizeof(path), "%s/sweep", pin_dir);
@@ -160,15 +165,16 @@ static uint64_t destroy_held(void) {
   for (;;) { /* read all first: ending a socket while the iterator stands on it is asking for trouble */
     if (used == room) all = realloc(all, room += 65536);
     if (!all) exit(1);
-    ssize_t got = read(fd, (char *)all + used, room - used);
+    ssize_t got = read(fd, (char*)all + used, room - used);
     if (got < 0 && errno == EAGAIN) continue;
     if (got <= 0) break;
     used += (size_t)got;
   }
   for (size_t i = 0; i < used / sizeof(*all); i++) {
-    const struct tlshub_sweep *s = &all[i];
-    if (s->flow.flow_class != CLASS_MESH || s->socket.sk_state == TCP_STATE_CLOSE || s->socket.sk_state == TCP_STATE_LISTEN ||
-        s->socket.encrypts == (TLSHUB_TX | TLSHUB_RX) || !s->flow.established_ns)
+    const struct tlshub_sweep* s = &all[i];
+    if (s->flow.flow_class != CLASS_MESH || s->socket.sk_state == TCP_STATE_CLOSE ||
+        s->socket.sk_state == TCP_STATE_LISTEN || s->socket.encrypts == (TLSHUB_TX | TLSHUB_RX) ||
+        !s->flow.established_ns)
       continue;
     n += (uint64_t)destroy(netlink, &s->flow);
   }
@@ -178,8 +184,8 @@ static uint64_t destroy_held(void) {
   return n;
 }
 
-static uint64_t number(const char *text) {
-  char *end;
+static uint64_t number(const char* text) {
+  char* end;
   errno = 0;
   uint64_t value = strtoull(text, &end, 10);
   if (errno || *end || end == text) {
@@ -189,7 +195,7 @@ static uint64_t number(const char *text) {
   return value;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   static const struct option options[] = {{"agent-pid", required_argument, 0, 'a'},
                                           {"pin-dir", required_argument, 0, 'p'},
                                           {"lease-ms", required_argument, 0, 'l'},
@@ -197,11 +203,16 @@ int main(int argc, char **argv) {
                                           {0, 0, 0, 0}};
   uint64_t agent = 0, grace_ms = 0;
   for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-    if (c == 'a') agent = number(optarg);
-    else if (c == 'p') pin_dir = optarg;
-    else if (c == 'l') lease_ns = number(optarg) * 1000000ull;
-    else if (c == 'g') grace_ms = number(optarg);
-    else return 64;
+    if (c == 'a')
+      agent = number(optarg);
+    else if (c == 'p')
+      pin_dir = optarg;
+    else if (c == 'l')
+      lease_ns = number(optarg) * 1000000ull;
+    else if (c == 'g')
+      grace_ms = number(optarg);
+    else
+      return 64;
   }
   if (!agent || !pin_dir || !lease_ns) {
     fprintf(stderr, "usage: tlshub-guardian --agent-pid PID --pin-dir DIR --lease-ms N --grace-ms N\n");
@@ -222,8 +233,7 @@ int main(int argc, char **argv) {
   mlockall(MCL_CURRENT | MCL_FUTURE);
   int every_ms = (int)(lease_ns / 1000000ull / 5);
   struct pollfd agent_gone = {pidfd, POLLIN, 0};
-  do
-    renew();
+  do renew();
   while (poll(&agent_gone, 1, every_ms) == 0);
 
   /* No more stops by a lease that has a moment to run: nobody is there to answer for them. */
@@ -239,6 +249,7 @@ int main(int argc, char **argv) {
       return 0;
     }
   }
-  say("no new agent within %llu ms: ended %llu held connections; the gate stays shut", grace_ms, destroy_held());
+  say("no new agent within %llu ms: ended %llu held connections; the gate stays shut", grace_ms,
+      destroy_held());
   return 0;
 }

@@ -130,6 +130,7 @@ export class Dispatcher {
         flow.negotiationMs = report.summary.negotiationMs;
         flow.installMs = report.installMs;
         flow.secured = true;
+        this.counters.values.secured++;
         if (flow.establishedNs > 0) flow.holdMs = (report.openedNs - flow.establishedNs) / 1e6;
         this.feed(flow, { type: 'installed' });
         break;
@@ -254,22 +255,21 @@ export class Dispatcher {
       this.counters.values.poolFull++;
     }
     const ends = phase === 'ending' || phase === 'done';
-    if (ends && from !== 'ending' && verdict !== undefined) this.announceEnd(flow, verdict, from);
+    if (ends && from !== 'ending' && verdict !== undefined) this.announceEnd(flow, verdict);
     if (phase === 'secured') {
-      this.counters.values.secured++;
       this.options.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
     }
     if (phase === 'secured' || phase === 'done') this.deadlines.clear(flow);
     if (phase === 'done') this.table.retire(flow);
   }
 
-  private announceEnd(flow: Flow, verdict: Verdict, from: string): void {
+  private announceEnd(flow: Flow, verdict: Verdict): void {
     const { log } = this.options;
     if (verdict.state === 'refused') {
       this.counters.values.refused++;
       this.counters.failure(verdict.code);
       log.warning(`refused ${party(flow)}: ${verdict.reason}`, { ...who(flow), code: verdict.code });
-    } else if (from !== 'secured') {
+    } else if (!flow.secured) {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
       log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
     }

@@ -110,6 +110,8 @@ const TOO_LATE: Verdict = {
 };
 const ENDED: Verdict = { state: 'closed', code: '', reason: 'the connection ended while it was held', final: true };
 
+const SECURED_END: Verdict = { state: 'closed', code: '', reason: 'the connection ended', final: true };
+
 function refused(code: string, reason: string, final = false): Verdict {
   return { state: 'refused', code, reason, final };
 }
@@ -196,10 +198,9 @@ function installerAnswered(state: MachineState, input: Input): Step {
   if (input.type === 'install-failed') {
     return go(state, { phase: 'done', verdict: merge(state.verdict, refused(input.code, input.reason)) });
   }
-  // Keys are in: a verdict of our own came too late. One of the kernel's stands.
-  return state.verdict?.final === true
-    ? go(state, { phase: 'done' })
-    : go(state, { phase: 'secured', verdict: undefined });
+  // Keys are in: a verdict of our own came too late. One of the kernel's stands; an end overtook the news that it was secured.
+  if (state.verdict?.final !== true) return go(state, { phase: 'secured', verdict: undefined });
+  return go(state, { phase: 'done', verdict: state.verdict.state === 'closed' ? SECURED_END : state.verdict });
 }
 
 function whileBorrowed(state: MachineState, input: Input): Step {
@@ -254,10 +255,7 @@ export function step(state: MachineState, input: Input): Step {
         ? go(state, { verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) })
         : stay(state);
     case 'secured': {
-      if (input.type === 'closed') {
-        const verdict: Verdict = { state: 'closed', code: '', reason: 'the connection ended', final: true };
-        return go(state, { phase: 'done', verdict });
-      }
+      if (input.type === 'closed') return go(state, { phase: 'done', verdict: SECURED_END });
       if (input.type !== 'gate-refused') return stay(state);
       return go(state, { phase: 'done', verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) });
     }

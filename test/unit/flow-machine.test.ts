@@ -108,6 +108,12 @@ describe('flow machine', () => {
     expect(refused.state.verdict?.state).to.equal('refused');
   });
 
+  it('a connection that ends before the news of its keys comes was secured all the same', () => {
+    const { state } = run([owner, taken, { type: 'negotiated' }, { type: 'closed' }, { type: 'installed' }]);
+    expect(state.phase).to.equal('done');
+    expect(state.verdict?.reason).to.equal('the connection ended');
+  });
+
   it('believes the installer when a worker was given up for dead after it had handed over', () => {
     const given = run([owner, taken, failure('TLSHUB_WORKER_LOST'), { type: 'installed' }]);
     expect(given.state).to.include({ phase: 'secured', verdict: undefined });
