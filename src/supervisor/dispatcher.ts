@@ -346,9 +346,9 @@ export class Dispatcher {
 
   private negotiate(flow: Flow): void {
     const { provider, directory } = this.options;
-    const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role);
-    flow.peerNodes = nodes;
+    const nodes = flow.peerNodes;
     if (nodes.length === 0) {
+      const { reason } = directory.peerNodes(flow.tuple, flow.role);
       this.feed(flow, {
         type: 'negotiation-failed',
         code: 'TLSHUB_PEER_UNKNOWN',
