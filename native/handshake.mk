@@ -8,8 +8,9 @@ NODE_INCLUDE ?= $(shell node -p "require('path').resolve(process.execPath,'../..
 NAPI_INCLUDE ?= ../node_modules/node-addon-api
 
 HANDSHAKE_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
+# Swallow: in a worker that is being terminated an error cannot be thrown into JavaScript, and must not end the process instead.
 HANDSHAKE_NODE_FLAGS = $(HANDSHAKE_FLAGS) -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED \
-  -DNODE_ADDON_API_CPP_EXCEPTIONS -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE)
+  -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE)
 
 HANDSHAKE_DOMAIN := $(wildcard domain/handshake/*.cc)
 HANDSHAKE_ADDON := addon/openssl_addon.cc addon/handshake_binding.cc addon/handshake_driver.cc
@@ -29,12 +30,12 @@ $(OUT)/handshake_test: $(HANDSHAKE_TEST_OBJECTS)
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_SANITIZE) -o $@ $^ -lssl -lcrypto -lpthread
 
-$(OBJ)/handshake-node/%.o: %.cc
+$(OBJ)/handshake-node/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_NODE_FLAGS) -c -o $@ $<
 
 # HANDSHAKE_SANITIZE=-fsanitize=address,undefined (with an OBJ and OUT of its own) checks memory as well.
-$(OBJ)/handshake-test/%.o: %.cc
+$(OBJ)/handshake-test/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_FLAGS) $(HANDSHAKE_SANITIZE) -Idomain/handshake -c -o $@ $<
 

@@ -43,7 +43,11 @@ LoopWatch* LoopWatch::open(Napi::Env env, int fd, std::function<void()> onReadab
   uv_poll_start(&opened->handle_, UV_READABLE, [](uv_poll_t* handle, int, int) {
     // A copy: the callback may close the watch.
     const std::function<void()> call = static_cast<LoopWatch*>(handle->data)->onReadable_;
-    if (call) call();
+    try {
+      if (call) call();
+    } catch (const Napi::Error&) {
+      // only while the environment goes down: nothing can be told to its JavaScript any more
+    }
   });
   uv_unref(reinterpret_cast<uv_handle_t*>(&opened->handle_));
   napi_add_async_cleanup_hook(
