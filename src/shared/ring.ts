@@ -83,6 +83,11 @@ class RingEnd {
   }
 
   get closed(): boolean {
+    return this.isClosed();
+  }
+
+  /** A call and not a property: the compiler must not think that it stays what it was. */
+  protected isClosed(): boolean {
     return Atomics.load(this.words, WORD_CLOSED) === 1;
   }
 
@@ -239,7 +244,7 @@ export class RingConsumer extends RingEnd {
       const sleep = Atomics.waitAsync(this.words, WORD_WRITE, write);
       if (sleep.async) {
         // Closing does not change word 16: a close between our look and the sleep is made up for here.
-        if (this.closed) Atomics.notify(this.words, WORD_WRITE);
+        if (this.isClosed()) Atomics.notify(this.words, WORD_WRITE);
         await sleep.value;
       }
       Atomics.store(this.words, WORD_WAITING, 0);

@@ -24,6 +24,7 @@ import { Dispatcher, type Directory } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
 import { Guardian } from './guardian.js';
 import { ProviderPool } from './provider-pool.js';
+import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
 import { statusReport } from './status.js';
 import { sweepNow } from './sweep.js';
@@ -56,7 +57,7 @@ export interface ComposeOptions {
   configFile: string;
   log: Logger;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
-  onFatal(error: Error): void;
+  onFatal: (error: Error) => void;
 }
 
 /** @throws TlshubError and its kin, with the exit status of each */
@@ -73,8 +74,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   openssl().createContext(credentials);
 
   const doorbell = new Doorbell();
-  const rings = new Map<number, SharedArrayBuffer>();
-  let ringHost: { addRing(id: number, ring: SharedArrayBuffer): void; dropRing(id: number): void } | undefined;
+  const rings = new RingRegistry();
   const workerData: NegotiatorData = {
     credentials,
     doorbell: doorbell.buffer,
@@ -88,14 +88,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     threads: config.openssl.poolSize,
     inFlight: config.openssl.poolInFlight,
     queue: config.openssl.poolQueue,
-    onRing: (id, ring) => {
-      rings.set(id, ring);
-      ringHost?.addRing(id, ring);
-    },
-    onRingGone: (id) => {
-      rings.delete(id);
-      ringHost?.dropRing(id);
-    },
+    onRing: (id, ring) => rings.add(id, ring),
+    onRingGone: (id) => rings.drop(id),
     onFatal,
     log: log.child({ component: 'provider' }),
   });
@@ -124,8 +118,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     ringBytes: config.ringBytes,
     onFailure: onFatal,
   });
-  ringHost = installer;
-  for (const [id, ring] of rings) installer.addRing(id, ring);
+  rings.attach(installer);
 
   const throttle = createThrottle(log);
   const dispatcher = new Dispatcher({
@@ -191,33 +184,35 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
     handlers: {
-      status: async () =>
-        statusReport({
-          config,
-          configFile,
-          mapping,
-          dispatcher,
-          provider,
-          rings: () => ({
-            events: { ...reader.ring.stats(), overflows: reader.counts().full },
-            commands: { ...installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
-            reports: { ...installer.reports.ring.stats(), overflows: 0 },
+      status: () =>
+        Promise.resolve(
+          statusReport({
+            config,
+            configFile,
+            mapping,
+            dispatcher,
+            provider,
+            rings: () => ({
+              events: { ...reader.ring.stats(), overflows: reader.counts().full },
+              commands: { ...installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
+              reports: { ...installer.reports.ring.stats(), overflows: 0 },
+            }),
+            lost: () => reader.counts().lost,
+            gateCounters: () => addon.counters(gate.fds.counters),
+            guardianPid: () => guardian.pid,
+            adopted: gate.adopted,
+            startedAt,
+            draining: () => draining,
           }),
-          lost: () => reader.counts().lost,
-          gateCounters: () => addon.counters(gate.fds.counters),
-          guardianPid: () => guardian.pid,
-          adopted: gate.adopted,
-          startedAt,
-          draining: () => draining,
-        }),
-      flows: async () => dispatcher.reports(),
-      'mapping.list': async () => [...mapping.pods()],
-      'mapping.get': async ({ pod }) => {
+        ),
+      flows: () => Promise.resolve(dispatcher.reports()),
+      'mapping.list': () => Promise.resolve([...mapping.pods()]),
+      'mapping.get': ({ pod }) => {
         const found = mapping.get(pod);
-        if (found === undefined) throw new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`);
-        return found;
+        if (found !== undefined) return Promise.resolve(found);
+        return Promise.reject(new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`));
       },
-      'mode.get': async () => ({ mode: config.mode }),
+      'mode.get': () => Promise.resolve({ mode: config.mode }),
     },
   });
   log.info(

@@ -8,7 +8,7 @@ export class Deadlines<K> {
   /** (Re)starts the owner's timer of that name; `run` is called once, after `ms`. */
   set(owner: K, name: string, ms: number, run: () => void): void {
     let own = this.timers.get(owner);
-    if (own === undefined) this.timers.set(owner, (own = new Map()));
+    if (own === undefined) this.timers.set(owner, (own = new Map<string, NodeJS.Timeout>()));
     clearTimeout(own.get(name));
     const timer = setTimeout(() => {
       const present = this.timers.get(owner);

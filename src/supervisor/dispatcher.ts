@@ -114,7 +114,7 @@ export class Dispatcher {
       this.options.slots.release(flow.held.slot);
       flow.held = undefined;
     }
-    if ('error' in report && report.error !== undefined && report.type !== 'install-failed') {
+    if ('error' in report && report.type !== 'install-failed') {
       this.options.log.error(`could not end the connection of ${party(flow)} cleanly`, {
         ...who(flow),
         error: fromWire(report.error),
@@ -277,14 +277,22 @@ export class Dispatcher {
 
   private act(flow: Flow, action: Action): void {
     switch (action) {
-      case 'take':
-        return this.take(flow);
-      case 'pause':
-        return this.deadlines.set(flow, 'pause', TAKE_PAUSE_MS, () => this.feed(flow, { type: 'retry' }));
-      case 'negotiate':
-        return this.negotiate(flow);
-      case 'cancel':
-        return this.cancel(flow);
+      case 'take': {
+        this.take(flow);
+        return;
+      }
+      case 'pause': {
+        this.deadlines.set(flow, 'pause', TAKE_PAUSE_MS, () => this.feed(flow, { type: 'retry' }));
+        return;
+      }
+      case 'negotiate': {
+        this.negotiate(flow);
+        return;
+      }
+      case 'cancel': {
+        this.cancel(flow);
+        return;
+      }
       case 'refuse':
         if (flow.held !== undefined) this.send({ ...flow.held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 });
         return;
@@ -295,7 +303,10 @@ export class Dispatcher {
       case 'destroy':
         flow.ticket = this.options.slots.nextTicket();
         this.table.bindTicket(flow.ticket, flow);
-        return this.send({ type: 'destroy', ticket: flow.ticket, cookie: flow.cookie, tuple: flow.tuple });
+        {
+          this.send({ type: 'destroy', ticket: flow.ticket, cookie: flow.cookie, tuple: flow.tuple });
+          return;
+        }
       case 'continue':
         // A flow of another class is never held, so nobody stands still for it.
         if (flow.class === FlowClass.MESH) this.send({ type: 'continue', cookie: flow.cookie });

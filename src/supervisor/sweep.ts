@@ -62,15 +62,22 @@ function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepR
     if (record.refused !== 0 || record.establishedNs === 0 || !USABLE_STATES.has(record.skState)) return;
     if (flow !== undefined) dispatcher.supersede(flow);
     flow = dispatcher.learn(record);
-    if (record.encrypts === BOTH_DIRECTIONS) return adopt(flow, record, result);
+    if (record.encrypts === BOTH_DIRECTIONS) {
+      adopt(flow, record, result);
+      return;
+    }
     result.found++;
     flow.spoilt = record.agentTx > 0 || record.keyed !== 0;
   } else if (flow.machine.phase !== 'waiting') {
-    return lostRefusal(dispatcher, flow, record);
+    lostRefusal(dispatcher, flow, record);
+    return;
   } else if (flow.holder === undefined && record.owner !== undefined) {
     result.found++;
   }
-  if (record.refused !== 0) return lostRefusal(dispatcher, flow, record);
+  if (record.refused !== 0) {
+    lostRefusal(dispatcher, flow, record);
+    return;
+  }
   if (record.owner !== undefined) dispatcher.ownerKnown(flow, record.owner);
 }
 

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { MessageReceiver, MessageSender } from '../shared/channel.js';
-import { Doorbell } from '../shared/doorbell.js';
+import { type Doorbell } from '../shared/doorbell.js';
 import { TlshubError, fromWire } from '../shared/errors.js';
 import {
   ReaderStat,
@@ -14,7 +14,7 @@ import {
   type ThreadReport,
 } from '../shared/messages.js';
 import type { GateFds } from '../shared/native.js';
-import { RingConsumer, RingProducer, createRing } from '../shared/ring.js';
+import { RingConsumer, type RingProducer, createRing } from '../shared/ring.js';
 import type { EventReaderData } from '../workers/event-reader.js';
 import type { InstallerData } from '../workers/installer.js';
 
@@ -76,7 +76,7 @@ export interface EventReaderOptions {
   ringBytes: number;
   /** kernel().wake */
   wake(fd: number): void;
-  onFailure(error: Error): void;
+  onFailure: (error: Error) => void;
 }
 
 export async function startEventReader(options: EventReaderOptions): Promise<EventReader> {
@@ -114,7 +114,7 @@ export interface InstallerOptions {
   slots: SharedArrayBuffer;
   fds: GateFds;
   ringBytes: number;
-  onFailure(error: Error): void;
+  onFailure: (error: Error) => void;
 }
 
 export async function startInstaller(options: InstallerOptions): Promise<Installer> {

@@ -31,7 +31,7 @@ function run({ eventsFd, pagesPerCpu, ring, stats }: EventReaderData): void {
       const { records, lost, full } = addon.pollReader(reader, ring, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);
-      Atomics.store(words, ReaderStat.LOST, Number(lost) | 0);
+      Atomics.store(words, ReaderStat.LOST, lost | 0);
       if (full) {
         Atomics.add(words, ReaderStat.FULL, 1);
         producer.waitForRoom(1);

@@ -57,12 +57,18 @@ export class InstallerWork {
 
   execute(command: InstallerCommand): void {
     switch (command.type) {
-      case 'refuse':
-        return this.refuse(command, command.tgid);
-      case 'forbid':
-        return this.forbid(command);
-      case 'close':
-        return this.close(command);
+      case 'refuse': {
+        this.refuse(command, command.tgid);
+        return;
+      }
+      case 'forbid': {
+        this.forbid(command);
+        return;
+      }
+      case 'close': {
+        this.close(command);
+        return;
+      }
       case 'destroy': {
         const { ticket, cookie, tuple } = command;
         let found = false;
@@ -94,9 +100,8 @@ export class InstallerWork {
         txIv: tx.iv,
         rxKey: rx.key,
         rxIv: rx.iv,
-        // msgpack gives small integers back as numbers.
-        txSequence: BigInt(negotiated.txSequence),
-        rxSequence: BigInt(negotiated.rxSequence),
+        txSequence: negotiated.txSequence,
+        rxSequence: negotiated.rxSequence,
         handshakeBytesSent: negotiated.bytesSent,
         handshakeBytesReceived: negotiated.bytesReceived,
       });

@@ -42,12 +42,12 @@ function run(data: InstallerData): void {
   });
   const rings = new Map<number, MessageReceiver<Negotiated>>();
   const install = (negotiated: Negotiated): void => work.install(negotiated);
-  let stopping = false;
 
-  const control = (): void => {
+  /** Returns true when it is told to stop. */
+  const control = (): boolean => {
     for (;;) {
       const received = parentPort === null ? undefined : receiveMessageOnPort(parentPort);
-      if (received === undefined) return;
+      if (received === undefined) return false;
       const message = received.message as InstallerControl;
       if (message.type === 'add-ring') {
         rings.set(message.id, new MessageReceiver<Negotiated>(message.ring, { wipe: true }));
@@ -55,15 +55,15 @@ function run(data: InstallerData): void {
         rings.get(message.id)?.receive(install);
         rings.delete(message.id);
       } else {
-        stopping = true;
+        return true;
       }
     }
   };
 
   parentPort?.postMessage({ type: 'ready' } satisfies ThreadReport);
-  for (;;) {
+  for (let stopping = false; ;) {
     const count = doorbell.count();
-    control();
+    stopping = control() || stopping;
     let done = 0;
     for (const ring of rings.values()) done += ring.receive(install);
     done += commands.receive((command) => work.execute(command), COMMANDS_AT_ONCE);

@@ -49,7 +49,8 @@ export class FakeProvider implements Provider {
     return { name: this.name, library: 'fake', ...counts };
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.pending.length = 0;
+    return Promise.resolve();
   }
 }

@@ -169,7 +169,7 @@ describe('dispatcher', () => {
   });
 
   for (const role of ['active', 'passive'] as const) {
-    it(`gives the ${role} side its own direction's keys, and wipes the secrets`, async () => {
+    it(`gives the ${role} side its own direction's keys, and wipes the secrets`, () => {
       world.event(role === 'active' ? 'ESTABLISHED' : 'ACCEPTED', { role });
       const [pending] = world.provider.pending;
       const { secret } = world.handOver(pending!.request.socket, role);

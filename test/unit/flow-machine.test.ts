@@ -45,14 +45,15 @@ describe('flow machine', () => {
   });
 
   it('looks again for a socket that was gone, then waits for news, then looks again', () => {
-    let { state, actions } = run([owner]);
+    let { state } = run([owner]);
     for (let i = 1; i < TAKE_TRIES; i++) {
-      ({ state, actions } = run([{ type: 'take-gone' }, { type: 'retry' }], state));
-      expect(actions).to.deep.equal(['pause', 'take']);
+      const again = run([{ type: 'take-gone' }, { type: 'retry' }], state);
+      expect(again.actions).to.deep.equal(['pause', 'take']);
+      state = again.state;
     }
-    ({ state, actions } = run([{ type: 'take-gone' }], state));
-    expect([state.phase, actions]).to.deep.equal(['waiting', []]);
-    expect(run([owner], state).actions).to.deep.equal(['take']);
+    const waiting = run([{ type: 'take-gone' }], state);
+    expect([waiting.state.phase, waiting.actions]).to.deep.equal(['waiting', []]);
+    expect(run([owner], waiting.state).actions).to.deep.equal(['take']);
   });
 
   it('destroys a connection whose socket it never got, when its time is up', () => {

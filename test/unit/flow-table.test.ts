@@ -19,7 +19,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
     irs: 0,
     establishedNs: 0,
   };
-  return { ...createFlow({ ...seed, ...more } as typeof seed, 5), ...more };
+  return { ...createFlow({ ...seed, ...more }, 5), ...more };
 }
 
 describe('flow table', () => {
