@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { controlRequest, type FlowReport, type StatusReport } from '../../../src/control/index.js';
-import { Capture } from './capture.js';
+import { Capture } from '../../../src/wire/capture.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
 
 /** Nodes with a supervisor. */

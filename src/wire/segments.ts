@@ -1,5 +1,5 @@
 /** From a frame to its TCP segment: Ethernet or Linux cooked, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP (RFC 9293). */
-import { formatAddress } from '../../../src/shared/address.js';
+import { formatAddress } from '../shared/address.js';
 
 export interface Segment {
   src: string;
