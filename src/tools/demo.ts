@@ -18,7 +18,7 @@ const table = new Table({
   style: { head: [], border: [] },
 });
 for (const [index, socket] of sockets.entries()) {
-  const flows = (await controlRequest(socket, 'flows', {})) as FlowReport[];
+  const flows: FlowReport[] = await controlRequest<'flows'>(socket, 'flows', {});
   if (flows.length === 0) problems.push(`node ${'ab'[index] ?? '?'} reports no flow`);
   for (const flow of flows) {
     const bracket = (address: string): string => (address.includes(':') ? `[${address}]` : address);
@@ -29,10 +29,11 @@ for (const [index, socket] of sockets.entries()) {
       flow.peerNode ?? '',
       flow.provider ?? '',
       flow.cipher ?? '',
-      flow.holdMs === undefined || flow.holdMs === null ? '' : flow.holdMs.toFixed(1),
+      flow.holdMs === null ? '' : flow.holdMs.toFixed(1),
       flow.kernelUlp ?? '',
     ]);
-    if (flow.kernelUlp !== 'tls') problems.push(`a flow of ${flow.comm} is not under kTLS: ${flow.state} ${flow.reason ?? ''}`);
+    if (flow.kernelUlp !== 'tls')
+      problems.push(`a flow of ${flow.comm} is not under kTLS: ${flow.state} ${flow.reason}`);
   }
 }
 process.stdout.write(`${table.toString()}\n\n`);
