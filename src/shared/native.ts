@@ -157,7 +157,11 @@ export interface KernelAddon {
 
   openReader(eventsFd: number, pagesPerCpu: number): ReaderHandle;
   /** Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`. */
-  pollReader(reader: ReaderHandle, ring: SharedArrayBuffer, timeoutMs: number): {
+  pollReader(
+    reader: ReaderHandle,
+    ring: SharedArrayBuffer,
+    timeoutMs: number,
+  ): {
     records: number;
     lost: number;
     /** the ring has no room: what is left stays in the perf buffer */
@@ -184,7 +188,10 @@ export interface KernelAddon {
    */
   forbid(fds: GateFds, fd: number, cookie: bigint, generation: number): number;
   /** Ends a connection nobody handed us a descriptor of. */
-  destroyByTuple(tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number }, cookie: bigint): boolean;
+  destroyByTuple(
+    tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number },
+    cookie: bigint,
+  ): boolean;
   continueStopped(fds: GateFds, cookie: bigint): number;
   /** All sockets with flow state, as `struct tlshub_sweep` records. */
   sweep(sweepLinkFd: number): Buffer;
@@ -271,18 +278,17 @@ export interface HandshakeDriver {
 
 const require = createRequire(import.meta.url);
 
-function load<T>(name: string): T {
-  const file = fileURLToPath(new URL(`../native/${name}.node`, import.meta.url));
-  return require(file) as T;
+function load(name: string): unknown {
+  return require(fileURLToPath(new URL(`../native/${name}.node`, import.meta.url)));
 }
 
 let kernelAddon: KernelAddon | undefined;
 let opensslAddon: HandshakeAddon | undefined;
 
 export function kernel(): KernelAddon {
-  return (kernelAddon ??= load<KernelAddon>('tlshub_kernel'));
+  return (kernelAddon ??= load('tlshub_kernel') as KernelAddon);
 }
 
 export function openssl(): HandshakeAddon {
-  return (opensslAddon ??= load<HandshakeAddon>('tlshub_openssl'));
+  return (opensslAddon ??= load('tlshub_openssl') as HandshakeAddon);
 }
