@@ -109,6 +109,8 @@ export interface WorkerHello {
   type: 'hello';
   threadId: number;
   ring: SharedArrayBuffer;
+  /** one Int32 that changes as long as the worker's event loop turns while it has tasks */
+  pulse: SharedArrayBuffer;
   cancelPort: MessagePort;
   /** the library's own words about itself */
   library: string;

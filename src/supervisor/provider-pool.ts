@@ -6,7 +6,8 @@
  * Cancels go over a port to the worker that has the task instead.
  *
  * A worker that dies takes its tasks with it: piscina rejects them and starts another one, and each of their flows gets an outcome
- * (`lost`). One that hangs is found by tasks that are long past their deadline, and terminated: then it has died.
+ * (`lost`). One that hangs (tasks past their deadline, and its event loop has stood still for many looks of ours) is terminated: then it
+ * has died. Late tasks alone prove nothing, since on a starved machine everybody is late.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -40,9 +41,9 @@ export interface ProviderPoolOptions {
   log: Logger;
 }
 
-/** How long after its deadline a task may be silent before its worker counts as hanging, in ms, and how often that is looked at. */
-const HANG_GRACE_MS = 2000;
-const HANG_LOOK_MS = 500;
+/** How often workers with late tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
+const HANG_LOOK_MS = 250;
+const HANG_LOOKS = 12;
 /** So many workers lost within this time and something is wrong with more than a worker. */
 const MAX_LOSSES = 10;
 const LOSSES_WITHIN_MS = 10_000;
@@ -60,7 +61,10 @@ interface Job {
 
 interface WorkerEntry {
   port: MessagePort;
-  library: string;
+  pulse: Int32Array;
+  /** the pulse at the last look, and for how many looks it has been the same while tasks were late */
+  lastPulse: number;
+  still: number;
 }
 
 export class ProviderPool implements Provider {
@@ -223,7 +227,12 @@ export class ProviderPool implements Provider {
 
   private greeted(hello: WorkerHello): void {
     hello.cancelPort.unref();
-    this.workers.set(hello.threadId, { port: hello.cancelPort, library: hello.library });
+    this.workers.set(hello.threadId, {
+      port: hello.cancelPort,
+      pulse: new Int32Array(hello.pulse),
+      lastPulse: 0,
+      still: 0,
+    });
     this.library = hello.library;
     this.options.onRing(hello.threadId, hello.ring);
     this.helloListener();
@@ -258,13 +267,16 @@ export class ProviderPool implements Provider {
   }
 
   private endHangs(): void {
-    const limit = performance.now() - HANG_GRACE_MS;
-    const hanging = new Set<number>();
-    for (const job of this.jobs) if (job.worker !== undefined && job.due < limit) hanging.add(job.worker);
-    for (const thread of this.pool.threads) {
-      if (!hanging.has(thread.threadId)) continue;
-      this.options.log.error(`a ${this.name} worker hangs and is ended`, { threadId: thread.threadId });
-      void thread.terminate();
+    const now = performance.now();
+    const late = new Set<number>();
+    for (const job of this.jobs) if (job.worker !== undefined && job.due < now) late.add(job.worker);
+    for (const [id, entry] of this.workers) {
+      const pulse = Atomics.load(entry.pulse, 0);
+      entry.still = late.has(id) && pulse === entry.lastPulse ? entry.still + 1 : 0;
+      entry.lastPulse = pulse;
+      if (entry.still !== HANG_LOOKS) continue;
+      this.options.log.error(`a ${this.name} worker hangs and is ended`, { threadId: id });
+      void this.pool.threads.find((thread) => thread.threadId === id)?.terminate();
     }
   }
 }

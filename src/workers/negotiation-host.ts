@@ -24,6 +24,8 @@ export interface NegotiatorData {
   keyLogFile: string;
 }
 
+/** Between two signs of life, in ms. */
+const PULSE_MS = 100;
 /** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
 const EARLY_CANCELS = 1024;
 
@@ -53,7 +55,12 @@ export function hostNegotiations(
   });
   port1.unref();
 
-  const hello: WorkerHello = { type: 'hello', threadId, ring, cancelPort: port2, library: addon.libraryVersion() };
+  const pulse = new Int32Array(new SharedArrayBuffer(4));
+  // Unreferenced, and still between tasks: a worker without tasks may block, and nobody asks for its pulse.
+  setInterval(() => Atomics.add(pulse, 0, 1), PULSE_MS).unref();
+
+  const library = addon.libraryVersion();
+  const hello: WorkerHello = { type: 'hello', threadId, ring, pulse: pulse.buffer, cancelPort: port2, library };
   parentPort?.postMessage(hello, [port2]);
 
   const finish = (task: NegotiateTask, outcome: HandshakeOutcome): NegotiateResult => {

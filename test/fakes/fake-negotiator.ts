@@ -1,6 +1,6 @@
 /**
  * A provider worker whose TLS library does what the first peer name says: `ok`, `ok-slow` (20 ms), `fail`, `never` (until cancelled or
- * timed out), `crash` (the thread ends), `hang` (its event loop never runs again).
+ * timed out), `stuck` (until cancelled), `crash` (the thread ends), `hang` (its event loop never runs again).
  */
 import { workerData } from 'node:worker_threads';
 import type { HandshakeAddon, HandshakeContext, HandshakeOutcome } from '../../src/shared/native.js';

@@ -239,7 +239,18 @@ describe('provider pool', function () {
     expect(rings.size).to.equal(2);
   });
 
-  it('a hanging worker is ended soon after the deadline of its flows', async () => {
+  it('a worker that is late but alive is left alone', async () => {
+    const pool = await makePool();
+    // Its promise never settles, but the event loop turns.
+    const stuck = must(negotiate(pool, 'stuck', 'active', 50));
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    expect(pool.stats()).to.include({ workers: 1, workersLost: 0 });
+    expect(code(await must(negotiate(pool, 'ok')).outcome)).to.equal('ok');
+    stuck.cancel();
+    expect(code(await stuck.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
+  });
+
+  it('a hanging worker is ended after the deadline of its flows', async () => {
     const pool = await makePool();
     const hang = must(negotiate(pool, 'hang', 'active', 100));
     expect(await hang.outcome).to.include({ lost: true });
