@@ -107,6 +107,9 @@ static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
  * and the state is looked at again after it. Whoever opens the flow does so before reading the records, so either it
  * finds the record, or we find the flow open.
  *
+ * Whoever continues a process takes its record away first. So if the record is gone after our signal, its SIGCONT may have come
+ * before our SIGSTOP, and nobody would send another: then it is ours to send. The guardian opens nothing, it only continues.
+ *
  * The signal goes to the thread, not the group: a group's second SIGSTOP would be merged with one that is pending and leave this
  * thread without TIF_SIGPENDING, and then user space would see errno 512. It stops the whole group all the same.
  */
@@ -129,7 +132,8 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 		return -EAGAIN;
 	}
 	count(COUNTER_STOPS);
-	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f)) {
+	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f) ||
+	    !bpf_map_lookup_elem(&stops, &key)) {
 		bpf_map_delete_elem(&stops, &key);
 		bpf_send_signal(SIGCONT);
 		count(COUNTER_STOP_RACES_UNDONE);

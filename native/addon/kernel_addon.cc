@@ -358,6 +358,13 @@ Value continueStopped(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tlshub::continueStopped(readMaps(info[0]), toU64(info[1], "cookie")));
 }
 
+Value stoppedFlows(const CallbackInfo& info) {
+  Napi::Array cookies = Napi::Array::New(info.Env());
+  for (uint64_t cookie : tlshub::stoppedFlows(toInt(info[0], "stopsFd")))
+    cookies.Set(cookies.Length(), big(info.Env(), cookie));
+  return cookies;
+}
+
 Value sweep(const CallbackInfo& info) {
   std::string records = tlshub::readSweep(toInt(info[0], "sweepLinkFd"));
   return Napi::Buffer<char>::Copy(info.Env(), records.data(), records.size());
@@ -495,6 +502,7 @@ Object initialise(Env env, Object exports) {
   add("forbid", guarded<forbid>);
   add("destroyByTuple", guarded<destroyByTuple>);
   add("continueStopped", guarded<continueStopped>);
+  add("stoppedFlows", guarded<stoppedFlows>);
   add("sweep", guarded<sweep>);
   return exports;
 }

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "error.h"
@@ -19,6 +20,9 @@
 
 namespace tlshub {
 namespace {
+
+// Steps through the stops map at most: twice its size (bpf/maps.bpf.h).
+constexpr int kMostStops = 2 * 65536;
 
 void writeVerdict(const FlowMaps& maps, int fd, uint32_t generation, uint32_t flags) {
   tlshub_verdict verdict = {generation, flags};
@@ -148,6 +152,19 @@ int continueStopped(const FlowMaps& maps, uint64_t cookie) {
   int n = 0;
   for (const tlshub_stop_key& each : keys) n += continueOne(maps, each);
   return n;
+}
+
+std::set<uint64_t> stoppedFlows(int stopsFd) {
+  std::set<uint64_t> cookies;
+  tlshub_stop_key key, next;
+  // A key that goes while we stand on it sends us back to the first one: a set bears that, and the bound ends it.
+  int rounds = 0;
+  for (void* from = nullptr; !bpf_map_get_next_key(stopsFd, from, &next) && rounds < kMostStops;
+       from = &key, rounds++) {
+    key = next;
+    cookies.insert(key.cookie);
+  }
+  return cookies;
 }
 
 }  // namespace tlshub

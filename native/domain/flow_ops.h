@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "../../bpf/tlshub.h"
@@ -49,5 +50,8 @@ int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
 
 // SIGCONT for every process that stands still because of this flow. Returns how many.
 int continueStopped(const FlowMaps& maps, uint64_t cookie);
+
+// Cookies of the flows for which somebody stands still.
+std::set<uint64_t> stoppedFlows(int stopsFd);
 
 }  // namespace tlshub

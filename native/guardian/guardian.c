@@ -20,6 +20,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -103,17 +104,16 @@ static uint64_t continue_all(int stops, int user_stops) {
    * and until then stops whom the next round continues. */
   while (map_call(BPF_MAP_GET_NEXT_KEY, stops, NULL, &next) == 0) {
     key = next;
-    if (map_call(BPF_MAP_LOOKUP_ELEM, stops, &key, &stop) == 0) {
-      int pidfd = (int)syscall(SYS_pidfd_open, key.tgid, 0);
-      if (pidfd >= 0) {
-        int by_user =
-            map_call(BPF_MAP_LOOKUP_ELEM, user_stops, &key.tgid, &user) == 0 && user == stop.start_boottime;
-        if (!by_user && is_process(key.tgid, stop.start_boottime))
-          n += syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0) == 0;
-        close(pidfd);
-      }
-    }
-    if (map_call(BPF_MAP_DELETE_ELEM, stops, &key, NULL)) break;
+    int found = map_call(BPF_MAP_LOOKUP_ELEM, stops, &key, &stop) == 0;
+    /* The record goes first: the gate looks for it after its SIGSTOP, and undoes that itself when we were faster. */
+    if (map_call(BPF_MAP_DELETE_ELEM, stops, &key, NULL) && errno != ENOENT) break;
+    int pidfd = found ? (int)syscall(SYS_pidfd_open, key.tgid, 0) : -1;
+    if (pidfd < 0) continue;
+    int by_user =
+        map_call(BPF_MAP_LOOKUP_ELEM, user_stops, &key.tgid, &user) == 0 && user == stop.start_boottime;
+    if (!by_user && is_process(key.tgid, stop.start_boottime))
+      n += syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0) == 0;
+    close(pidfd);
   }
   return n;
 }
@@ -148,8 +148,25 @@ static int destroy(int netlink, const struct tlshub_flow* flow) {
   return reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error == 0;
 }
 
-/* Every flow that is held, as the pinned sweep iterator tells it. In other network namespaces than ours none is found: there the
- * gate's own deadline is what ends the wait of whoever calls again. */
+/* The same in the network namespace of the program that has the socket. */
+static int destroy_at_owner(int home, const struct tlshub_sweep* s) {
+  int done = 0;
+  if (!s->owner.tgid) return 0;
+  int pidfd = (int)syscall(SYS_pidfd_open, s->owner.tgid, 0);
+  if (pidfd < 0) return 0;
+  if (is_process(s->owner.tgid, s->owner.start_boottime) && setns(pidfd, CLONE_NEWNET) == 0) {
+    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (netlink >= 0) {
+      done = destroy(netlink, &s->flow);
+      close(netlink);
+    }
+    if (setns(home, CLONE_NEWNET)) exit(1); /* what follows would look in the wrong place */
+  }
+  close(pidfd);
+  return done;
+}
+
+/* Every flow that is held, as the pinned sweep iterator tells it, which knows no network namespaces. */
 static uint64_t destroy_held(void) {
   char path[512];
   struct tlshub_sweep* all = NULL;
@@ -158,7 +175,8 @@ static uint64_t destroy_held(void) {
   snprintf(path, sizeof(path), "%s/sweep", pin_dir);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (fd < 0 || netlink < 0) {
+  int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || netlink < 0 || home < 0) {
     fprintf(stderr, "tlshub-guardian: cannot end held connections: %s\n", strerror(errno));
     return 0;
   }
@@ -176,9 +194,10 @@ static uint64_t destroy_held(void) {
         s->socket.sk_state == TCP_STATE_LISTEN || s->socket.encrypts == (TLSHUB_TX | TLSHUB_RX) ||
         !s->flow.established_ns)
       continue;
-    n += (uint64_t)destroy(netlink, &s->flow);
+    n += (uint64_t)(destroy(netlink, &s->flow) || destroy_at_owner(home, s));
   }
   free(all);
+  close(home);
   close(fd);
   close(netlink);
   return n;
@@ -243,12 +262,13 @@ int main(int argc, char** argv) {
   while (now_ns() - died < grace_ms * 1000000ull) {
     struct timespec pause = {0, 100 * 1000000};
     nanosleep(&pause, NULL);
-    continue_all(stops, user_stops); /* whoever was between the record and the signal */
+    continue_all(stops, user_stops); /* whoever the gate stopped while it still believed in the leases */
     if (__atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE) != seen) {
       say("a new agent took over after %llu ms", (now_ns() - died) / 1000000ull, 0);
       return 0;
     }
   }
+  continue_all(stops, user_stops);
   say("no new agent within %llu ms: ended %llu held connections; the gate stays shut", grace_ms,
       destroy_held());
   return 0;

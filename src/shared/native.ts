@@ -193,6 +193,8 @@ export interface KernelAddon {
     cookie: bigint,
   ): boolean;
   continueStopped(fds: GateFds, cookie: bigint): number;
+  /** Cookies of the flows for which somebody stands still. */
+  stoppedFlows(stopsFd: number): bigint[];
   /** All sockets with flow state, as `struct tlshub_sweep` records. */
   sweep(sweepLinkFd: number): Buffer;
 }

@@ -3,7 +3,7 @@
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then), the provider's threads, the gate with
  * the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
- * for what happened before they ran. Order of going: drain, refuse the rest, guardian, gate, threads. Anything unexpected ends the process
+ * for what happened before they ran. Order of going: drain, refuse the rest, gate, guardian, threads. Anything unexpected ends the process
  * with the gate shut.
  */
 import { readFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ import { ProviderPool } from './provider-pool.js';
 import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
 import { statusReport } from './status.js';
-import { sweepNow } from './sweep.js';
+import { continueForgotten, sweepNow } from './sweep.js';
 import { startEventReader, startInstaller } from './threads.js';
 
 /** Modes that this build has a provider for. */
@@ -146,8 +146,15 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       () => addon.sweep(gate.fds.sweepLink),
       (error) => throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error }),
     );
+    const forgotten = continueForgotten(dispatcher, addon.stoppedFlows(gate.fds.stops), (cookie) =>
+      addon.continueStopped(gate.fds, cookie),
+    );
+    if (forgotten > 0) log.info(`continued ${forgotten} processes that stood still for connections nobody works on`);
     if (result === undefined || result.found + result.gone + result.adopted === 0) return;
     log.debug('sweep', { component: 'dispatcher', ...result });
+  };
+  const continueAll = (): void => {
+    for (const cookie of addon.stoppedFlows(gate.fds.stops)) addon.continueStopped(gate.fds, cookie);
   };
   let lostSeen = 0;
   let lossSweep: NodeJS.Timeout | undefined;
@@ -236,26 +243,32 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       const outcome = await drain(held, config.drainTimeoutMs);
       clearInterval(sweeping);
       clearTimeout(lossSweep);
-      // Also those that no program has accepted: without the gate they would go on as plaintext.
-      sweep();
-      const refused = dispatcher.giveUpAll(DRAINED);
+      let refused = 0;
+      // Also those that no program has accepted, and those that come while others are being ended: nobody but us may have said anything
+      // on a connection that goes on without the gate.
+      const nothingBegun = (): boolean => {
+        refused += dispatcher.giveUpAll(DRAINED);
+        if (!quiet(dispatcher)) return false;
+        sweep();
+        refused += dispatcher.giveUpAll(DRAINED);
+        return quiet(dispatcher);
+      };
       const last = await drain(
-        {
-          name: 'last answers',
-          stop: () => undefined,
-          idle: () => until(() => quiet(dispatcher)),
-          force: () => undefined,
-        },
+        { name: 'last answers', stop: () => undefined, idle: () => until(nothingBegun), force: () => undefined },
         LAST_ANSWERS_MS,
       );
+      addon.detachGate();
+      // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
+      continueAll();
       log.info('drained', { ms: Math.round(outcome.ms), forced: outcome.forced, refused, unanswered: last.forced });
       await guardian.stop();
-      addon.detachGate();
       dispatcher.close();
       await control.close();
       await provider.close();
       await reader.stop();
       await installer.stop();
+      // Whoever was inside the gate when it was taken away.
+      continueAll();
       addon.stopLease(lease);
       throttle.flush();
     },

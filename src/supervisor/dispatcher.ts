@@ -192,11 +192,13 @@ export class Dispatcher {
     });
   }
 
-  /** Ends every flow of the mesh that is not secured. */
+  /** Ends every flow of the mesh that is neither secured nor about to be. Returns how many it gave up now. */
   giveUpAll(verdict: Verdict): number {
     let count = 0;
     for (const flow of [...this.table.all()]) {
-      if (flow.class !== FlowClass.MESH || flow.machine.phase === 'secured' || flow.machine.phase === 'done') continue;
+      const { phase, verdict: earlier } = flow.machine;
+      if (flow.class !== FlowClass.MESH || phase === 'secured' || phase === 'done' || phase === 'installing') continue;
+      if (earlier !== undefined) continue;
       count++;
       this.feed(flow, { type: 'give-up', verdict });
     }

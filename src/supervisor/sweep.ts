@@ -95,6 +95,23 @@ function adopt(flow: Flow, record: SweepRecord, result: SweepResult): void {
   result.adopted++;
 }
 
+/**
+ * Continues whoever stands still for a flow that nobody works on: an earlier agent died between deciding and continuing, or it and
+ * its guardian together. If the flow is still held, the repeated call tells of it.
+ * @param stopped cookies of the flows for which somebody stands still
+ * @param resume returns how many processes it continued
+ * @returns how many were continued in all
+ */
+export function continueForgotten(
+  dispatcher: Dispatcher,
+  stopped: readonly bigint[],
+  resume: (cookie: bigint) => number,
+): number {
+  if (stopped.length === 0) return 0;
+  const answered = new Set(dispatcher.pending().map((flow) => flow.cookie));
+  return stopped.reduce((count, cookie) => (answered.has(cookie) ? count : count + resume(cookie)), 0);
+}
+
 /** Reads and applies. Returns undefined when the list could not be read; `failed` is told why. */
 export function sweepNow(
   dispatcher: Dispatcher,
