@@ -1,0 +1,121 @@
+/** Programs that die while they are held, and peers that never answer: nothing is left over, nobody waits for ever. */
+import { randomUUID } from 'node:crypto';
+import { expect } from 'chai';
+import { lab, waitFor, type Program } from '../harness/index.js';
+import { A, B, PATIENCE, TALKER, descriptors, logLines, settled } from './support.js';
+
+const TIMEOUT_MS = 3000;
+
+describe('a held connection whose peer or program is gone', () => {
+  const marker = `secret-${randomUUID()}`;
+  let baseline: { a: number; b: number };
+  const pid = async (node: 'a' | 'b'): Promise<number> => (await lab.status(node)).pid;
+
+  before(async () => {
+    await lab.up({ set: { handshake_timeout_ms: TIMEOUT_MS, hold_timeout_ms: TIMEOUT_MS + 1000 } });
+    // Opened at first use: what is counted is what grows.
+    const server = lab.spawn('b', [TALKER, 'echo', '7000']);
+    await server.listening(7000);
+    await lab.exec('a', [TALKER, 'blocking', B, '7000', 'warm']);
+    await server.stop();
+    await settled('a');
+    await settled('b');
+    baseline = { a: descriptors(await pid('a')).length, b: descriptors(await pid('b')).length };
+  });
+
+  after(() => lab.down());
+
+  afterEach(async () => {
+    await settled('a');
+    await settled('b');
+    // The question itself is a connection to the control socket, so one more or less is no leak; one a test is.
+    for (const node of ['a', 'b'] as const) {
+      const now = descriptors(await pid(node)).length;
+      expect(now, `descriptors of the supervisor of ${node}`).to.be.lessThanOrEqual(baseline[node] + 1);
+    }
+  });
+
+  /** Runs the program against a peer that never answers; what it said, and that nothing of it was on the wire. */
+  const against = async (server: string, client: string): Promise<string> => {
+    const port = server === 'accept' ? '7100' : '7101';
+    const listener = lab.spawn('b', [TALKER, server, port], { outside: true });
+    await listener.listening(Number(port));
+    const sniffer = await lab.sniff();
+    const { stdout } = await lab.exec('a', [TALKER, client, B, port, marker]);
+    const capture = await sniffer.stop();
+    await listener.stop();
+    expect(capture.contains(marker), 'the marker is on the wire').to.equal(false);
+    expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+    expect(capture.port(Number(port)).length).to.be.greaterThan(0);
+    return stdout;
+  };
+
+  for (const server of ['accept', 'listen'] as const) {
+    const never = server === 'accept' ? 'accepts and never answers' : 'never accepts';
+    it(`ends a blocking client whose peer ${never} with a reset at the deadline`, async () => {
+      expect(await against(server, 'blocking')).to.equal('connected\nsend ECONNRESET\n');
+    });
+
+    it(`wakes an epoll client whose peer ${never} and resets it at the deadline`, async () => {
+      expect(await against(server, 'epoll')).to.match(/^connected\nsend E(CONNRESET|CONNABORTED|PIPE)\n$/);
+    });
+  }
+
+  it('says in the log who did not answer', async () => {
+    const lines = (await logLines('a')).filter(({ message }) => message.includes('talker'));
+    expect(lines.length).to.be.greaterThanOrEqual(4);
+    for (const { level, message } of lines) {
+      expect(level).to.equal('warning');
+      expect(message).to.match(/^refused talker\[\d+\] to node b: the peer sent nothing within \d+ ms$/);
+    }
+  });
+
+  for (const [client, state] of [
+    ['blocking', 'T'],
+    ['epoll', 'S'],
+  ] as const) {
+    it(`lets go of a ${client} client that is killed while it is held`, async () => {
+      const listener = lab.spawn('b', [TALKER, 'accept', '7102'], { outside: true });
+      await listener.listening(7102);
+      const program = lab.spawn('a', [TALKER, client, B, '7102', marker]);
+      await waitFor(() => program.state === state && program.stdout !== '', PATIENCE, `state ${state}`);
+      await waitFor(
+        async () => (await lab.flows('a')).some(({ pid: owner, state: at }) => owner === program.pid && at === 'negotiating'),
+        PATIENCE,
+        'its handshake',
+      );
+      await program.stop('SIGKILL');
+      const flow = await waitFor(
+        async () => (await lab.flows('a')).find(({ pid: owner, state: at }) => owner === program.pid && at === 'closed'),
+        PATIENCE,
+        'its flow to be closed',
+      );
+      expect(flow.reason).to.match(/the program closed it|the connection ended/);
+      // The peer hears of it at once, and not when the handshake's deadline comes.
+      await listener.stop();
+    });
+  }
+
+  for (const server of ['echo', 'accept'] as const) {
+    it(`does not let a client that says nothing keep a ${server === 'echo' ? 'blocking' : 'waiting'} server`, async () => {
+      const listener: Program = lab.spawn('b', [TALKER, server, '7103']);
+      await listener.listening(7103);
+      const silent = lab.spawn('a', [TALKER, 'mute', B, '7103'], { outside: true });
+      await waitFor(() => listener.stdout.includes('accepted'), PATIENCE, 'the connection');
+      const flow = await waitFor(
+        async () => (await lab.flows('b')).find(({ dport, state }) => dport === 7103 && state === 'refused'),
+        PATIENCE,
+        'its refusal',
+      );
+      expect(flow.src).to.equal(A);
+      expect(flow.reason).to.match(/sent nothing/);
+      if (server === 'echo') {
+        await waitFor(() => listener.stdout.includes('closed'), PATIENCE, 'the server to go on');
+        expect(listener.stdout).to.include('recv ECONNRESET');
+      }
+      expect(listener.state).to.not.equal('T');
+      await silent.stop();
+      await listener.stop();
+    });
+  }
+});

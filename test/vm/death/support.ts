@@ -1,0 +1,67 @@
+/** What the tests of this group share: the programs, and what must be left of an agent or a flow that is gone. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { lab, waitFor, type MeshNode } from '../harness/index.js';
+
+/** test/programs/talker.c and streams.c */
+export const TALKER = resolve('build/programs/talker');
+export const STREAMS = resolve('build/programs/streams');
+
+export const A = '10.77.0.1';
+export const B = '10.77.0.2';
+
+/** Long enough for anything that happens at all under emulation, in ms. */
+export const PATIENCE = 30_000;
+
+export const pinDir = (node: MeshNode): string => `/sys/fs/bpf/tlshub-lab-${node}`;
+
+/** Descriptors that the process has open. */
+export function descriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`);
+}
+
+/** Entries of a pinned map. */
+export function mapEntries(node: MeshNode, map: string): unknown[] {
+  const text = execFileSync('/usr/sbin/bpftool', ['-j', 'map', 'dump', 'pinned', `${pinDir(node)}/maps/${map}`], {
+    encoding: 'utf8',
+  });
+  return JSON.parse(text) as unknown[];
+}
+
+/** Names of all pins of a node, relative to its folder. */
+export function pins(node: MeshNode): string[] {
+  const dir = pinDir(node);
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort();
+}
+
+/** Waits until nothing of this node is held, negotiated or stopped any more. */
+export async function settled(node: MeshNode): Promise<void> {
+  await waitFor(
+    async () => {
+      const open = (await lab.flows(node)).filter(({ state }) => state === 'held' || state === 'negotiating');
+      return open.length === 0 && mapEntries(node, 'stops').length === 0;
+    },
+    PATIENCE,
+    `no flow of node ${node} held and no process stopped`,
+    200,
+  );
+}
+
+/** True while the process exists and is no zombie. */
+export function alive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Lines of a node's log, parsed. */
+export async function logLines(node: MeshNode): Promise<{ level: string; message: string }[]> {
+  return (await lab.logs(node))
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { level: string; message: string });
+}
