@@ -20,6 +20,16 @@
 #define SILENT_FLOOR_NS (50 * 1000000ull)
 #define SILENT_FORGIVE_NS (60 * 1000000000ull)
 
+/*
+ * A level-triggered program is told "writable" and then EAGAIN, again and again, and burns a core for as long as the flow is held: what
+ * makes a socket writable cannot be taken back from BPF. A handshake is over before that matters; but from SPIN_PATIENCE_NS on, such a
+ * caller naps: it is stopped for NAP_NS after each SPIN_CALLS calls that came within SPIN_WINDOW_NS.
+ */
+#define SPIN_PATIENCE_NS (100 * 1000000ull)
+#define SPIN_WINDOW_NS (50 * 1000000ull)
+#define SPIN_CALLS 16
+#define NAP_NS (25 * 1000000ull)
+
 enum call_kind {
 	CALL_MAY_BLOCK,
 	CALL_NONBLOCKING,
@@ -164,6 +174,20 @@ static __always_inline void tell_held(void *ctx, struct tlshub_flow *f, bool blo
 	emit(ctx, &e);
 }
 
+static __always_inline bool is_spinning(struct tlshub_flow *f, __u64 now)
+{
+	if (now - f->first_held_ns < SPIN_PATIENCE_NS)
+		return false;
+	if (now - f->spin_since_ns > SPIN_WINDOW_NS) {
+		f->spin_since_ns = now;
+		f->spin_calls = 0;
+	}
+	if (++f->spin_calls < SPIN_CALLS)
+		return false;
+	f->spin_calls = 0;
+	return true;
+}
+
 static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dir, enum call_kind kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -207,7 +231,12 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	count(COUNTER_HELD_CALLS);
 
 	if (kind == CALL_NONBLOCKING) {
-		tell_held(ctx, f, false, 0);
+		if (!is_spinning(f, now) || !may_be_stopped(task) || !can_continue(now)) {
+			tell_held(ctx, f, false, 0);
+			return -EAGAIN;
+		}
+		tell_held(ctx, f, true, NAP_NS);
+		hold_blocking(sk, tp, f, dir);
 		return -EAGAIN;
 	}
 	if (!may_be_stopped(task))

@@ -58,7 +58,8 @@ struct tlshub_flow {
 	__u64 hold_until_ns;  /* after this a HOLD is a REFUSED */
 	__u64 first_held_ns;  /* first call that was held, 0: none */
 	__u64 last_held_ns;
-	__u32 generation; /* counts connects of this socket: verdicts of an earlier one do not count */
+	__u64 spin_since_ns; /* a non-blocking caller's run of fruitless sends began here */
+	__u32 generation;    /* counts connects of this socket: verdicts of an earlier one do not count */
 	__u32 role;
 	__u32 flow_class;
 	__u32 refused;	    /* tlshub_reason, sticky */
@@ -74,6 +75,8 @@ struct tlshub_flow {
 	__u32 open_tx; /* the generation in which the kernel's own tls_context was seen to encrypt this direction: */
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
+	__u32 spin_calls;
+	__u32 pad;
 	struct tlshub_tuple tuple;
 };
 

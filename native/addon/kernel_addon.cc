@@ -417,6 +417,7 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_flow, hold_until_ns);
   FIELD(tlshub_flow, first_held_ns);
   FIELD(tlshub_flow, last_held_ns);
+  FIELD(tlshub_flow, spin_since_ns);
   FIELD(tlshub_flow, generation);
   FIELD(tlshub_flow, role);
   FIELD(tlshub_flow, flow_class);
@@ -433,6 +434,8 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_flow, open_tx);
   FIELD(tlshub_flow, open_rx);
   FIELD(tlshub_flow, held_tgid);
+  FIELD(tlshub_flow, spin_calls);
+  FIELD(tlshub_flow, pad);
   FIELD(tlshub_flow, tuple);
   BEGIN(tlshub_owner);
   FIELD(tlshub_owner, start_boottime);

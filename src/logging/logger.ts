@@ -69,6 +69,8 @@ export function createLogger(options: LoggerOptions, stream: LogStream = process
 
 function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): Logger {
   const write = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    // Winston formats before it filters, and debug lines are on the path of every connection.
+    if (!logger.isLevelEnabled(level)) return;
     // One object in, so that winston does not append a field named "message" or format % in texts that came from outside.
     logger.log({ ...bound, ...fields, level, message });
   };

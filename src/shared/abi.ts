@@ -27,6 +27,7 @@ const STRUCTS = {
     hold_until_ns: 'u64',
     first_held_ns: 'u64',
     last_held_ns: 'u64',
+    spin_since_ns: 'u64',
     generation: 'u32',
     role: 'u32',
     flow_class: 'u32',
@@ -43,6 +44,8 @@ const STRUCTS = {
     open_tx: 'u32',
     open_rx: 'u32',
     held_tgid: 'u32',
+    spin_calls: 'u32',
+    pad: 'u32',
     tuple: { struct: 'tlshub_tuple' },
   },
   tlshub_owner: {
