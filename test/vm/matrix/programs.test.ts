@@ -1,0 +1,160 @@
+/**
+ * The main job on real programs: clients on node a, servers on node b, none of them changed, none of them aware of TLS. Each exchange is
+ * checked by its content's SHA-256, by the flows of both supervisors, and by a full capture of the wire (mutualTls).
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect } from 'chai';
+import { lab, type Program, type Result } from '../harness/index.js';
+import { mutualTls } from '../harness/mutual-tls.js';
+import { at, digest, digestOf, makeContent, makeFolder, type Content } from './files.js';
+import * as servers from './servers.js';
+
+const { PORTS } = servers;
+
+function worked({ code, stderr }: Result): void {
+  expect(code, stderr).to.equal(0);
+}
+
+describe('unmodified programs speak mutual TLS 1.3', () => {
+  let byte: Content;
+  let file: Content;
+  let text: Content;
+  let postgres: Promise<Program>;
+
+  before(async function () {
+    this.timeout(240_000);
+    makeFolder();
+    byte = makeContent('byte', 1);
+    file = makeContent('file', 10_000_000);
+    text = makeContent('text', 1_000_000, true);
+    await lab.up();
+    // Making a PostgreSQL cluster takes 20 s under emulation: beside the other tests.
+    postgres = servers.postgres();
+    postgres.catch(() => undefined); // its test tells
+    await Promise.all([servers.nginx(), servers.redis(), servers.sshd()]);
+  });
+  after(() => lab.down());
+
+  for (const [family, host] of [
+    ['IPv4', '10.77.0.2'],
+    ['IPv6', '[fd77::2]'],
+  ] as const) {
+    it(`curl fetches 1 byte from nginx (${family})`, () =>
+      mutualTls({ port: PORTS.nginx }, async () => {
+        worked(await lab.exec('a', ['curl', '-gsSf', '-o', at('out'), `http://${host}:${PORTS.nginx}/byte`]));
+        expect(digestOf(at('out'))).to.equal(byte.sha256);
+      }));
+
+    it(`curl fetches 10 MB from nginx (${family})`, () =>
+      mutualTls({ port: PORTS.nginx, secrets: file.secrets }, async () => {
+        worked(await lab.exec('a', ['curl', '-gsSf', '-o', at('out'), `http://${host}:${PORTS.nginx}/file`]));
+        expect(digestOf(at('out'))).to.equal(file.sha256);
+      }));
+  }
+
+  it('wget fetches 10 MB from nginx (a blocking client)', () =>
+    mutualTls({ port: PORTS.nginx, secrets: file.secrets }, async () => {
+      worked(await lab.exec('a', ['wget', '-q', '-O', at('out'), `http://10.77.0.2:${PORTS.nginx}/file`]));
+      expect(digestOf(at('out'))).to.equal(file.sha256);
+    }));
+
+  for (const [family, host] of [
+    ['IPv4', '10.77.0.2'],
+    ['IPv6', 'fd77::2'],
+  ] as const) {
+    it(`redis-cli stores 1 MB in redis-server and reads it back (${family})`, () =>
+      mutualTls({ port: PORTS.redis, connections: 2, secrets: text.secrets }, async () => {
+        const cli = ['redis-cli', '-h', host, '-p', String(PORTS.redis)];
+        const stored = await lab.exec('a', [...cli, '-x', 'SET', family], { input: readFileSync(text.path) });
+        expect(stored.stdout).to.equal('OK\n');
+        const { stdout } = await lab.exec('a', [...cli, 'GET', family]);
+        expect(digest(stdout.slice(0, -1))).to.equal(text.sha256); // redis-cli adds a line end
+      }));
+  }
+
+  it('ssh runs a command over sshd (both sides speak at once)', () =>
+    // SSH hides its content itself, but not its banners.
+    mutualTls({ port: PORTS.ssh, secrets: ['SSH-2.0-', ...text.secrets] }, async () => {
+      const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'BatchMode=yes'];
+      const flags = ['-F', 'none', '-p', String(PORTS.ssh), '-i', at('user-key'), ...options.flatMap((o) => ['-o', o])];
+      const result = await lab.exec('a', ['ssh', ...flags, 'root@10.77.0.2', 'cat'], {
+        input: readFileSync(text.path),
+      });
+      worked(result);
+      expect(digest(result.stdout)).to.equal(text.sha256);
+    }));
+
+  it('python http.client fetches 1 MB from http.server (blocking on both sides)', async () => {
+    await servers.pythonHttp();
+    await mutualTls({ port: PORTS.python, secrets: text.secrets }, async () => {
+      const script = [
+        'import http.client',
+        `connection = http.client.HTTPConnection("10.77.0.2", ${PORTS.python})`,
+        'connection.request("GET", "/text")',
+        `open("${at('out')}", "wb").write(connection.getresponse().read())`,
+        'connection.close()',
+      ];
+      worked(await lab.exec('a', ['/usr/bin/python3', '-c', script.join('\n')]));
+      expect(digestOf(at('out'))).to.equal(text.sha256);
+    });
+  });
+
+  for (const [direction, flags, from, to] of [
+    ['to the server', [], 'iperf-client', 'iperf-server'],
+    ['from the server', ['--reverse'], 'iperf-server', 'iperf-client'],
+  ] as const) {
+    it(`iperf3 moves data ${direction}`, async () => {
+      const content = makeContent(from, 4_000_000);
+      writeFileSync(at(to), '');
+      const server = await servers.iperf(at('iperf-server'));
+      // Its control connection, and one for the data.
+      await mutualTls({ port: PORTS.iperf, connections: 2, secrets: content.secrets }, async () => {
+        const command = ['iperf3', '--client', '10.77.0.2', ...flags, '-F', at('iperf-client'), '--json'];
+        const { code, stdout, stderr } = await lab.exec('a', command);
+        expect(code, stdout + stderr).to.equal(0);
+        await server.ended;
+        // The end of a test is said on the control connection, and the receiver leaves unread what has not come by then.
+        const received = readFileSync(at(to));
+        expect(received.length).to.be.greaterThan(1_000_000);
+        expect(digest(received)).to.equal(digest(readFileSync(content.path).subarray(0, received.length)));
+      });
+    });
+  }
+
+  it('node posts 10 MB to a node server that returns it', async () => {
+    await servers.nodeHttp();
+    await mutualTls({ port: PORTS.node, secrets: file.secrets }, async () => {
+      const command = ['node', resolve('build/test/programs/http-post.js'), `http://10.77.0.2:${PORTS.node}/`];
+      worked(await lab.exec('a', [...command, file.path, at('out')]));
+      expect(digestOf(at('out'))).to.equal(file.sha256);
+    });
+  });
+
+  it('psql copies 1 MB into PostgreSQL and out again', async function () {
+    this.timeout(240_000);
+    await postgres;
+    await mutualTls({ port: PORTS.postgres, secrets: text.secrets }, async () => {
+      const queries = [
+        'CREATE TABLE matrix (line text)',
+        `\\copy matrix from '${text.path}'`,
+        `\\copy matrix to '${at('out')}'`,
+      ];
+      const target = ['-h', '10.77.0.2', '-p', String(PORTS.postgres), '-U', 'postgres', '-v', 'ON_ERROR_STOP=1'];
+      worked(
+        await lab.exec('a', [`${servers.POSTGRES_BIN}/psql`, '-Xq', ...target, ...queries.flatMap((q) => ['-c', q])]),
+      );
+      expect(digestOf(at('out'))).to.equal(text.sha256);
+    });
+  });
+
+  it('leaves programs alone that talk over loopback', async () => {
+    const known = (await lab.flows('b')).length;
+    worked(await lab.exec('b', ['curl', '-sSf', '-o', at('out'), `http://127.0.0.1:${PORTS.nginx}/file`]));
+    expect(digestOf(at('out'))).to.equal(file.sha256);
+    const flows = (await lab.flows('b')).slice(known);
+    expect(
+      flows.filter(({ state, kernelUlp }) => state !== 'plaintext' && (state !== 'closed' || kernelUlp !== null)),
+    ).to.deep.equal([]);
+  });
+});
