@@ -97,17 +97,21 @@ struct sockaddr {
 	unsigned short sa_family;
 };
 
-struct thread_info {
-	unsigned long flags;
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigpending {
+	sigset_t signal;
 };
 
 struct task_struct {
-	struct thread_info thread_info;
 	unsigned int flags;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	struct sigpending pending;
 };
 
 struct bpf_iter_meta {
@@ -126,15 +130,13 @@ struct pt_regs {
 	unsigned long orig_ax;
 };
 #define syscall_number(regs) ((regs)->orig_ax)
-#define TIF_SIGPENDING 2
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	int syscallno;
 };
 #define syscall_number(regs) ((regs)->syscallno)
-#define TIF_SIGPENDING 0
 #else
-#error "add the place of the syscall number and of TIF_SIGPENDING for this architecture"
+#error "add the place of the syscall number for this architecture"
 #endif
 
 #pragma clang attribute pop
