@@ -112,12 +112,6 @@ static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
 	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
 }
 
-/* By the set of signals: the flag that goes with it (TIF_SIGPENDING) has another place in newer kernels, and none in BTF. */
-static __always_inline bool stop_is_pending(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, pending.signal.sig[0]) & (1ul << (SIGSTOP - 1));
-}
-
 /*
  * Holds a caller that wants to wait, by stopping its process. The order is the point: the record is in the map before the signal,
  * and the state is looked at again after it. Whoever opens the flow does so before reading the records, so either it
@@ -127,7 +121,8 @@ static __always_inline bool stop_is_pending(struct task_struct *task)
  * before our SIGSTOP, and nobody would send another: then it is ours to send. The guardian opens nothing, it only continues.
  *
  * The signal goes to the thread, not the group: a group's second SIGSTOP would be merged with one that is pending and leave this
- * thread without any, and then user space would see errno 512. It stops the whole group all the same.
+ * thread without one, and then user space would see errno 512. It stops the whole group all the same. Once the helper says 0, this
+ * thread has TIF_SIGPENDING, and only loses it on its way out: even if a SIGCONT takes the signal away again, the call is restarted.
  */
 static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
 {
@@ -143,7 +138,7 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 	f->stop_tgid = key.tgid;
 	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
 		return -EAGAIN;
-	if (bpf_send_signal_thread(SIGSTOP) || !stop_is_pending(task)) {
+	if (bpf_send_signal_thread(SIGSTOP)) {
 		bpf_map_delete_elem(&stops, &key);
 		return -EAGAIN;
 	}

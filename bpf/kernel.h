@@ -97,21 +97,12 @@ struct sockaddr {
 	unsigned short sa_family;
 };
 
-typedef struct {
-	unsigned long sig[1];
-} sigset_t;
-
-struct sigpending {
-	sigset_t signal;
-};
-
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
-	struct sigpending pending;
 };
 
 struct bpf_iter_meta {
