@@ -52,9 +52,9 @@ export async function nodeHttp(): Promise<Program> {
   return program;
 }
 
-/** One test long; with a file, that is where it reads or writes what it is sent. */
-export async function iperf(file: string): Promise<Program> {
-  const program = lab.spawn('b', ['iperf3', '--server', '--one-off', '-F', file]);
+/** Ends after one test. */
+export async function iperf(): Promise<Program> {
+  const program = lab.spawn('b', ['iperf3', '--server', '--one-off']);
   await program.listening(PORTS.iperf);
   return program;
 }
