@@ -6,16 +6,21 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "error.h"
 #include "ktls.h"
 
 namespace tlshub {
 namespace {
+
+// Looked at in search of a socket: the one wanted is among the last that were born, and each costs a reading of its folder.
+constexpr size_t kMostChildren = 16;
 
 [[noreturn]] void gone(const SocketOwner& owner, const char* what) {
   throw CodedError("TLSHUB_SOCKET_GONE", "process " + std::to_string(owner.tgid) + ": " + what);
@@ -31,8 +36,12 @@ bool matches(const Fd& fd, uint64_t cookie) {
   return !getsockopt(fd.get(), SOL_SOCKET, SO_COOKIE, &own, &length) && own == cookie;
 }
 
-Fd findByInode(const SocketOwner& owner, int pidfd) {
-  std::string folder = "/proc/" + std::to_string(owner.tgid) + "/fd";
+Fd openPid(uint32_t tgid) {
+  return Fd(static_cast<int>(syscall(SYS_pidfd_open, tgid, 0)));
+}
+
+Fd findByInode(const SocketOwner& owner, uint32_t tgid, int pidfd) {
+  std::string folder = "/proc/" + std::to_string(tgid) + "/fd";
   std::string wanted = "socket:[" + std::to_string(owner.inode) + "]";
   DIR* dir = opendir(folder.c_str());
   if (!dir) return Fd();
@@ -51,6 +60,30 @@ Fd findByInode(const SocketOwner& owner, int pidfd) {
   return found;
 }
 
+// The kernel lists children in the order of their birth.
+std::vector<uint32_t> youngestChildren(uint32_t tgid) {
+  std::string pid = std::to_string(tgid);
+  std::vector<uint32_t> children;
+  FILE* file = std::fopen(("/proc/" + pid + "/task/" + pid + "/children").c_str(), "re");
+  if (!file) return children;
+  uint32_t child = 0;
+  while (std::fscanf(file, "%u", &child) == 1) children.push_back(child);
+  std::fclose(file);
+  std::reverse(children.begin(), children.end());
+  if (children.size() > kMostChildren) children.resize(kMostChildren);
+  return children;
+}
+
+Fd findInChildren(const SocketOwner& owner) {
+  for (uint32_t child : youngestChildren(owner.tgid)) {
+    Fd pidfd = openPid(child);
+    if (!pidfd) continue;
+    Fd found = findByInode(owner, child, pidfd.get());
+    if (found) return found;
+  }
+  return Fd();
+}
+
 }  // namespace
 
 uint64_t cookieOf(int fd) {
@@ -62,7 +95,7 @@ uint64_t cookieOf(int fd) {
 }
 
 Fd duplicate(const SocketOwner& owner) {
-  Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, owner.tgid, 0)));
+  Fd pidfd = openPid(owner.tgid);
   if (!pidfd) {
     if (errno == ESRCH || errno == EINVAL) gone(owner, "has ended");
     throw SysError("pidfd_open", "process " + std::to_string(owner.tgid));
@@ -77,7 +110,8 @@ Fd duplicate(const SocketOwner& owner) {
           "process " + std::to_string(owner.tgid) +
               ": cannot duplicate its socket (needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3)");
   }
-  Fd fd = findByInode(owner, pidfd.get());
+  Fd fd = findByInode(owner, owner.tgid, pidfd.get());
+  if (!fd) fd = findInChildren(owner);
   if (!fd) gone(owner, "has no descriptor of the socket (any more)");
   return fd;
 }

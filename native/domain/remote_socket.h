@@ -15,7 +15,8 @@ struct SocketOwner {
 };
 
 // A descriptor of our own for the owner's socket. The number is only a hint: the socket's cookie must match, else it is looked for
-// by inode in /proc/PID/fd. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
+// by inode in /proc/PID/fd, and then in the owner's youngest children: a server that forks for each connection closes its own descriptor
+// at once, and it may be long before the child says a word. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
 Fd duplicate(const SocketOwner& owner);
 
 // SO_COOKIE. Throws SysError.

@@ -90,8 +90,7 @@ export class Dispatcher {
         if (event.blocking && event.waitMs > 0) this.limitSilence(flow, event.waitMs);
         break;
       case EventKind.CLOSING:
-        // Not the last one if somebody besides the closing descriptor and our dup has the file. 0: the kernel could not say.
-        if (event.refs <= (flow.held === undefined ? 1 : 2)) this.feed(flow, { type: 'closing' });
+        if (isLastClose(flow, event)) this.feed(flow, { type: 'closing' });
         break;
       case EventKind.REFUSED:
         this.feed(flow, { type: 'gate-refused', reason: reasonText(event.reason) });
@@ -344,6 +343,7 @@ export class Dispatcher {
       return;
     }
     flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
+    flow.takenNs = monotonicNs();
     this.table.bindTicket(place.ticket, flow);
     this.feed(flow, { type: 'taken', live: taken.live });
   }
@@ -432,6 +432,16 @@ export class Dispatcher {
       if (flow.machine.phase === 'parked') return;
     }
   }
+}
+
+/**
+ * True if nobody has the file any more but the closing descriptor and our dup. The dup counts only if it was there already: a server that
+ * forks closes its own descriptor right after, when the child has the other one, and the news of it may come after we have taken that.
+ * References 0: the kernel could not say.
+ */
+function isLastClose(flow: Flow, { refs, timeNs }: FlowEvent): boolean {
+  const ours = flow.held !== undefined && timeNs >= flow.takenNs ? 1 : 0;
+  return refs <= 1 + ours;
 }
 
 /** Who is on this side and who on the other, in words. */

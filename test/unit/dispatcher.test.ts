@@ -253,6 +253,15 @@ describe('dispatcher', () => {
     expect(world.flow.state).to.equal('secured');
   });
 
+  it('a server that closed its descriptor before we took the one of its child has not closed the connection', async () => {
+    const before = monotonicNs();
+    world.event('ACCEPTED', { role: 'passive' });
+    world.event('CLOSING', { refs: 2, timeNs: before });
+    expect(world.provider.pending[0]?.cancelled).to.equal(false);
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.flow.state).to.equal('secured');
+  });
+
   it('tries again for a socket that is gone, and takes it from whoever is held with it later', async () => {
     const gone = (): Error => new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
     world.kernel.takeErrors.set(1n, [gone(), gone(), gone(), gone()]);
