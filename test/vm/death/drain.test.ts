@@ -65,9 +65,9 @@ describe('an agent that is asked to end', () => {
     agent.kill('SIGTERM');
     expect((await blocking.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);
     expect((await waiting.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);
-    const { code, stdout } = await agent.ended;
+    const { code, stderr } = await agent.ended;
     expect(code).to.equal(0);
-    expect(stdout).to.include('"code":"TLSHUB_DRAINING"');
+    expect(stderr).to.include('"code":"TLSHUB_DRAINING"');
     expect(pins('a')).to.deep.equal([]);
 
     // Without an agent on this side, the secured connections go on between kernels.
@@ -102,9 +102,9 @@ describe('an agent that is asked to end', () => {
     agent.kill('SIGTERM');
     await waitFor(async () => (await lab.status('a')).draining, PATIENCE, 'the drain');
     agent.kill('SIGTERM');
-    const { code, stdout } = await agent.ended;
+    const { code, stderr } = await agent.ended;
     expect(code).to.equal(1);
-    expect(stdout).to.include('a second SIGTERM; the gate stays shut');
+    expect(stderr).to.include('a second SIGTERM; the gate stays shut');
     expect((await client.ended).stdout).to.equal('connected\nsend ECONNRESET\n');
     expect(pins('a')).to.include('links/socket_sendmsg');
     const again = await lab.exec('a', [TALKER, 'blocking', B, '7304', marker]);
