@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #define MOST 1024
-#define CHUNK 4096
-#define WINDOW (16 * 1024) /* bytes under way on a connection: keeps all of them moving at the same pace */
+#define CHUNK 1024
+#define WINDOW (4 * 1024) /* bytes under way on a connection: keeps all of them moving at the same pace */
 
 static volatile sig_atomic_t finishing;
 static void finish(int sig) {
@@ -106,7 +106,7 @@ static int run(const char* host, int port, uint32_t count) {
       said = 1;
     }
     /* A pause: the test is about many connections over some time, not about how much they can carry. */
-    usleep(20000);
+    usleep(100000);
     if (left > 0 && poll(polls, count, 100) < 0 && errno != EINTR) die("poll");
     for (uint32_t i = 0; i < count; i++)
       if (!streams[i].over && (polls[i].revents || finishing)) move(i, &streams[i], polls[i].revents);

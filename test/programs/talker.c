@@ -4,6 +4,7 @@
  *   talker blocking HOST PORT TEXT   connect, send TEXT, read until the end or an error; all calls block
  *   talker epoll HOST PORT TEXT      the same, non-blocking, edge-triggered: asleep in epoll_wait until it is told to look again
  *   talker mute HOST PORT            connect, send nothing, stay until killed
+ *   talker late PORT                 as echo, but accepts nothing before SIGUSR1
  *   talker echo PORT                 sends back what it reads, one connection after the other, blocking
  *   talker accept PORT               accepts and never says a word
  *   talker listen PORT               never accepts
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +124,15 @@ int main(int argc, char** argv) {
     pause();
   } else if (!strcmp(what, "echo") && argc == 3) {
     echo(listening(argv[2]));
+  } else if (!strcmp(what, "late") && argc == 3) {
+    sigset_t usr1;
+    int sig;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &usr1, NULL);
+    int listener = listening(argv[2]);
+    sigwait(&usr1, &sig);
+    echo(listener);
   } else if (!strcmp(what, "accept") && argc == 3) {
     int listener = listening(argv[2]);
     while (accept(listener, NULL, NULL) >= 0) puts("accepted");

@@ -1,0 +1,23 @@
+/** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended. */
+import { existsSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
+import { PATIENCE } from './support.js';
+
+const READY = '/tmp/tlshub-agent-ready';
+
+/** @param set keys of capture.conf as the environment has them: `TLSHUB_DRAIN_TIMEOUT_MS` and the like */
+export async function startAgent(node: MeshNode, set: Record<string, string> = {}): Promise<Program> {
+  rmSync(READY, { force: true });
+  const command = [process.execPath, resolve('dist/supervisor.js'), await lab.config(node)];
+  const agent = lab.spawn(node, command, { outside: true, env: { ...set, TLSHUB_READY_FILE: READY } });
+  await waitFor(
+    () => {
+      if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
+      return existsSync(READY);
+    },
+    2 * PATIENCE,
+    'the agent to be ready',
+  );
+  return agent;
+}
