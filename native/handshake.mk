@@ -1,6 +1,8 @@
-# The in-band handshake: one driver (domain/handshake), built twice.
-#   $(OUT)/tlshub_openssl.node   against the OpenSSL that node itself exports; nothing is linked
-#   $(OUT)/handshake_test        against the system's libssl, without node
+# The in-band handshake: one driver (domain/handshake), built four times.
+#   $(OUT)/tlshub_openssl.node       against the OpenSSL that node itself exports; nothing is linked
+#   $(OUT)/tlshub_boringssl.node     against BoringSSL, Debian's android-libboringssl
+#   $(OUT)/handshake_test            against the system's libssl, without node
+#   $(OUT)/handshake_boringssl_test  against BoringSSL, without node
 # Includable, or alone: make -C native -f handshake.mk
 OUT ?= ../dist/native
 OBJ ?= ../build/obj
@@ -12,31 +14,59 @@ HANDSHAKE_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -We
 HANDSHAKE_NODE_FLAGS = $(HANDSHAKE_FLAGS) -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED \
   -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE)
 
-HANDSHAKE_DOMAIN := $(wildcard domain/handshake/*.cc)
-HANDSHAKE_ADDON := addon/openssl_addon.cc addon/handshake_binding.cc addon/handshake_driver.cc
-HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc)
+# Debian keeps BoringSSL apart from OpenSSL, in folders of its own.
+BORINGSSL_INCLUDE ?= /usr/include/android
+BORINGSSL_LIB ?= /usr/lib/$(shell $(CXX) -print-multiarch)/android
+BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
-HANDSHAKE_NODE_OBJECTS := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,$(HANDSHAKE_DOMAIN) $(HANDSHAKE_ADDON))
-HANDSHAKE_TEST_OBJECTS := $(patsubst %.cc,$(OBJ)/handshake-test/%.o,$(HANDSHAKE_DOMAIN) $(HANDSHAKE_TESTS))
+HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc))
+HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc
+HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc)
+OPENSSL_LIBRARY := domain/handshake/library_openssl.cc
+BORINGSSL_LIBRARY := domain/handshake/library_boringssl.cc
+
+OPENSSL_NODE := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,\
+  $(HANDSHAKE_DOMAIN) $(OPENSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/openssl_addon.cc)
+BORINGSSL_NODE := $(patsubst %.cc,$(OBJ)/boringssl-node/%.o,\
+  $(HANDSHAKE_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/boringssl_addon.cc)
+OPENSSL_TEST := $(patsubst %.cc,$(OBJ)/handshake-test/%.o,$(HANDSHAKE_DOMAIN) $(OPENSSL_LIBRARY) $(HANDSHAKE_TESTS))
+BORINGSSL_TEST := $(patsubst %.cc,$(OBJ)/boringssl-test/%.o,$(HANDSHAKE_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_TESTS))
 
 .PHONY: handshake
-handshake: $(OUT)/tlshub_openssl.node $(OUT)/handshake_test
+handshake: $(OUT)/tlshub_openssl.node $(OUT)/tlshub_boringssl.node $(OUT)/handshake_test $(OUT)/handshake_boringssl_test
 
-$(OUT)/tlshub_openssl.node: $(HANDSHAKE_NODE_OBJECTS)
+$(OUT)/tlshub_openssl.node: $(OPENSSL_NODE)
 	@mkdir -p $(@D)
-	$(CXX) -shared -o $@ $^
+	$(CXX) -shared -o $@ $^ -ldl
 
-$(OUT)/handshake_test: $(HANDSHAKE_TEST_OBJECTS)
+$(OUT)/tlshub_boringssl.node: $(BORINGSSL_NODE)
+	@mkdir -p $(@D)
+	$(CXX) -shared -o $@ $^ $(BORINGSSL_LINK) -ldl
+
+$(OUT)/handshake_test: $(OPENSSL_TEST)
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_SANITIZE) -o $@ $^ -lssl -lcrypto -lpthread
+
+$(OUT)/handshake_boringssl_test: $(BORINGSSL_TEST)
+	@mkdir -p $(@D)
+	$(CXX) $(HANDSHAKE_SANITIZE) -o $@ $^ $(BORINGSSL_LINK) -lpthread
 
 $(OBJ)/handshake-node/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_NODE_FLAGS) -c -o $@ $<
+
+# BoringSSL's headers before node's, which has OpenSSL's beside its own.
+$(OBJ)/boringssl-node/%.o: %.cc handshake.mk
+	@mkdir -p $(@D)
+	$(CXX) -isystem $(BORINGSSL_INCLUDE) $(HANDSHAKE_NODE_FLAGS) -c -o $@ $<
 
 # HANDSHAKE_SANITIZE=-fsanitize=address,undefined (with an OBJ and OUT of its own) checks memory as well.
 $(OBJ)/handshake-test/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_FLAGS) $(HANDSHAKE_SANITIZE) -Idomain/handshake -c -o $@ $<
 
--include $(HANDSHAKE_NODE_OBJECTS:.o=.d) $(HANDSHAKE_TEST_OBJECTS:.o=.d)
+$(OBJ)/boringssl-test/%.o: %.cc handshake.mk
+	@mkdir -p $(@D)
+	$(CXX) -isystem $(BORINGSSL_INCLUDE) $(HANDSHAKE_FLAGS) $(HANDSHAKE_SANITIZE) -Idomain/handshake -c -o $@ $<
+
+-include $(OPENSSL_NODE:.o=.d) $(BORINGSSL_NODE:.o=.d) $(OPENSSL_TEST:.o=.d) $(BORINGSSL_TEST:.o=.d)

@@ -74,6 +74,10 @@ Napi::Value libraryVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), handshake::library::version());
 }
 
+Napi::Value libraryFile(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), handshake::library::file());
+}
+
 Napi::Value createContext(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<HandshakeClasses>()->context.New({info[0]});
 }
@@ -85,10 +89,17 @@ Napi::Value createDriver(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Napi::Object exportHandshake(Napi::Env env, Napi::Object exports) {
+  const std::string foreign = handshake::library::foreign();
+  if (!foreign.empty()) {
+    Napi::Error error = Napi::Error::New(env, "the TLS library is not the expected one: " + foreign);
+    error.Set("code", Napi::String::New(env, "TLSHUB_LIBRARY_FOREIGN"));
+    throw error;
+  }
   auto* classes = new HandshakeClasses{Napi::Persistent(ContextWrap::define(env)),
                                        Napi::Persistent(DriverWrap::define(env))};
   env.SetInstanceData(classes);  // freed with the environment
   exports.Set("libraryVersion", Napi::Function::New(env, libraryVersion, "libraryVersion"));
+  exports.Set("libraryFile", Napi::Function::New(env, libraryFile, "libraryFile"));
   exports.Set("createContext", Napi::Function::New(env, createContext, "createContext"));
   exports.Set("createDriver", Napi::Function::New(env, createDriver, "createDriver"));
   return exports;

@@ -15,6 +15,7 @@ struct HandshakeClasses {
   Napi::FunctionReference driver;
 };
 
+// Throws an Error with code TLSHUB_LIBRARY_FOREIGN if the calls of this addon lead to another library than it was made for.
 Napi::Object exportHandshake(Napi::Env env, Napi::Object exports);
 
 // A HandshakeContext: nothing but a parsed set of credentials.

@@ -55,11 +55,32 @@ std::string pemOf(EVP_PKEY* key) {
   return std::string(data, static_cast<size_t>(size));
 }
 
+EVP_PKEY* newKey() {
+  EVP_PKEY* key = nullptr;
+  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> ctx(EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nullptr),
+                                                                  EVP_PKEY_CTX_free);
+  must(EVP_PKEY_keygen_init(ctx.get()) == 1 &&
+           EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx.get(), NID_X9_62_prime256v1) == 1 &&
+           EVP_PKEY_keygen(ctx.get(), &key) == 1,
+       "EVP_PKEY_keygen");
+  return key;
+}
+
+EVP_PKEY* newRsaKey(int bits) {
+  EVP_PKEY* key = nullptr;
+  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> ctx(EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nullptr),
+                                                                  EVP_PKEY_CTX_free);
+  must(EVP_PKEY_keygen_init(ctx.get()) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx.get(), bits) == 1 &&
+           EVP_PKEY_keygen(ctx.get(), &key) == 1,
+       "EVP_PKEY_keygen");
+  return key;
+}
+
 void addExtension(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX ctx;
   X509V3_set_ctx_nodb(&ctx);
   X509V3_set_ctx(&ctx, issuer, certificate, nullptr, nullptr, 0);
-  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &ctx, nid, value.c_str());
+  X509_EXTENSION* extension = X509V3_EXT_nconf_nid(nullptr, &ctx, nid, value.c_str());
   must(extension != nullptr && X509_add_ext(certificate, extension, -1) == 1, "X509_add_ext");
   X509_EXTENSION_free(extension);
 }
@@ -86,9 +107,8 @@ void report(const char* file, int line, const std::string& what) {
   problems++;
 }
 
-Ca::Ca(const std::string& commonName)
-    : key_(EVP_EC_gen("P-256"), EVP_PKEY_free), certificate_(X509_new(), X509_free) {
-  must(key_ && certificate_, "EVP_EC_gen");
+Ca::Ca(const std::string& commonName) : key_(newKey(), EVP_PKEY_free), certificate_(X509_new(), X509_free) {
+  must(key_ && certificate_, "X509_new");
   setUp(certificate_.get(), key_.get(), commonName, -3600, 86400);
   X509_set_issuer_name(certificate_.get(), X509_get_subject_name(certificate_.get()));
   addExtension(certificate_.get(), certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
@@ -98,7 +118,7 @@ Ca::Ca(const std::string& commonName)
 }
 
 Identity Ca::issue(const CertificateSpec& spec) const {
-  const std::shared_ptr<EVP_PKEY> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  const std::shared_ptr<EVP_PKEY> key(spec.rsaBits > 0 ? newRsaKey(spec.rsaBits) : newKey(), EVP_PKEY_free);
   const std::shared_ptr<X509> leaf(X509_new(), X509_free);
   setUp(leaf.get(), key.get(), spec.commonName, spec.notBefore, spec.notAfter);
   X509_set_issuer_name(leaf.get(), X509_get_subject_name(certificate_.get()));
@@ -243,6 +263,9 @@ std::string describe(const Outcome& outcome) {
 
 RawTls::RawTls(bool server, const Identity& identity, const Options& options)
     : ctx_(SSL_CTX_new(TLS_method()), SSL_CTX_free) {
+#ifndef OPENSSL_IS_BORINGSSL
+  SSL_CTX_set_security_level(ctx_.get(), 0);  // BoringSSL has no levels
+#endif
   SSL_CTX_set_min_proto_version(ctx_.get(), TLS1_2_VERSION);
   SSL_CTX_set_max_proto_version(ctx_.get(), options.maxVersion);
   SSL_CTX_set_num_tickets(ctx_.get(), options.tickets);
@@ -289,6 +312,7 @@ void RawTls::feed(const std::string& bytes) {
 bool RawTls::step() {
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
+  if (kBoringSsl && result == 1) SSL_write(ssl_.get(), "", 0);  // tickets and KeyUpdates wait for a write
   ERR_clear_error();
   return result == 1;
 }

@@ -2,6 +2,9 @@
 // can misbehave.
 #pragma once
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 
 #include <chrono>
@@ -58,6 +61,7 @@ struct CertificateSpec {
   long notBefore = -3600;  // seconds from now
   long notAfter = 3600;
   std::string extendedKeyUsage;  // as in openssl.cnf; empty: none
+  int rsaBits = 0;               // 0: ECDSA P-256
   size_t padding = 0;            // bytes of useless extension, to make it huge
 };
 
@@ -75,6 +79,13 @@ class Ca {
 
 const Ca& labCa();                                    // the CA of all good peers
 const Identity& identityOf(const std::string& node);  // a good certificate of labCa()
+
+// Whether this build's library does what it is told about ciphers; BoringSSL chooses among all it has.
+#ifdef OPENSSL_IS_BORINGSSL
+constexpr bool kBoringSsl = true;
+#else
+constexpr bool kBoringSsl = false;
+#endif
 
 using ContextPtr = std::shared_ptr<const tlshub::handshake::Context>;
 extern const std::vector<std::string> kAllCiphers;

@@ -85,6 +85,10 @@ TEST("a second ticket is not read") {
   begin(driver, contextOf("b"), request(tcp.active->fd(), Role::kActive, "a"), &slot);
   drive(
       driver, [&] { return slot.has_value(); }, [&] { exchange(server, *tcp.passive); });
+  if (kBoringSsl) {  // as a server it puts both into one record
+    EXPECT_HAS(describe(*slot), "TLSHUB_PEER_PROTOCOL: the peer's last record holds 2 session tickets");
+    return;
+  }
   EXPECT_EQ(describe(*slot), "ok: ");
   EXPECT_EQ(slot->rxSequence, 1u);
   EXPECT_EQ(tcp.active->receiveQueued().substr(0, 3), "\x17\x03\x03");

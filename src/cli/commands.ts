@@ -56,6 +56,16 @@ export async function modeGet(context: CliContext, options: GlobalOptions): Prom
   show(context, options, report, () => report.mode);
 }
 
+/** A switch waits until the new provider's threads are up, in ms. */
+const MODE_SET_MS = 90_000;
+
+export async function modeSet(context: CliContext, options: GlobalOptions, mode: string): Promise<void> {
+  const report = await controlRequest(options.socket, 'mode.set', { mode }, { timeoutMs: MODE_SET_MS });
+  show(context, options, report, () =>
+    report.mode === report.previous ? `${report.mode} (as before)` : `${report.mode} (was ${report.previous})`,
+  );
+}
+
 export interface PkiOptions extends GlobalOptions {
   days: string;
   notAfter?: string;

@@ -87,6 +87,10 @@ function addMapping(program: Command, context: CliContext, globals: () => Global
     .command('get')
     .description('print it')
     .action(() => commands.modeGet(context, globals()));
+  mode
+    .command('set <mode>')
+    .description('use another one for new connections; those under way finish with the old one')
+    .action((name: string) => commands.modeSet(context, globals(), name));
 }
 
 function addPki(program: Command, context: CliContext, globals: () => GlobalOptions): void {

@@ -103,7 +103,7 @@ export function statusTable(status: StatusReport): string {
     ['mode', status.mode],
     ...status.providers.map((provider) => [
       'provider',
-      `${provider.name}: ${provider.libraryVersion}; ${provider.inFlight} in flight, ${provider.queued} queued`,
+      `${provider.name} (${provider.state}): ${provider.libraryVersion}, ${provider.libraryFile}; ${provider.workers} workers, ${provider.inFlight} in flight, ${provider.queued} queued, ${provider.succeeded} succeeded, ${provider.failed} failed`,
     ]),
     ['policy', status.policy],
     ['cgroups', status.cgroups.join(', ')],

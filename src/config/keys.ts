@@ -35,6 +35,31 @@ const milliseconds = (min: number, max: number): Format<number> => integer({ min
 
 const HOUR_MS = 3_600_000;
 
+/** The size of a provider's pool: each provider has one of its own, so that none can hold up the others. */
+function poolKeys<P extends string>(
+  provider: P,
+  name: string,
+): Record<`${P}.pool_${'size' | 'in_flight' | 'queue'}`, KeySpec<number>> {
+  const keys: Record<string, KeySpec<number>> = {
+    [`${provider}.pool_size`]: key(
+      integer({ min: 1, max: 64 }),
+      1,
+      `Worker threads of the ${name} provider. Each runs many negotiations at once.`,
+    ),
+    [`${provider}.pool_in_flight`]: key(
+      integer({ min: 2, max: 65536 }),
+      256,
+      `Negotiations under way at once in one worker of the ${name} provider. A part is kept for incoming connections, so that two nodes cannot block each other.`,
+    ),
+    [`${provider}.pool_queue`]: key(
+      integer({ min: 0, max: 1_000_000 }),
+      4096,
+      `Connections that wait for a place in the pool of the ${name} provider; one more waits in hold until its deadline and is counted.`,
+    ),
+  };
+  return keys as Record<`${P}.pool_${'size' | 'in_flight' | 'queue'}`, KeySpec<number>>;
+}
+
 /** `localhost` if the kernel's hostname could not be a node name: then certificates will not fit, and say so. */
 function defaultNodeName(): string {
   return parseNodeName(hostname()) ?? 'localhost';
@@ -44,7 +69,7 @@ export const KEYS = {
   mode: key(
     choice('tlshub', 'openssl', 'boringssl'),
     'openssl',
-    'Key provider: where the keys of a new connection come from. This build has openssl; the supervisor refuses a mode that it has no provider for.',
+    'Key provider: where the keys of a new connection come from. openssl and boringssl are the same TLS 1.3 on the wire and work with each other. The supervisor refuses a mode that it has no provider for. `tlshubctl mode set` switches while the agent runs.',
   ),
   pod_node_config: key(
     path,
@@ -88,23 +113,11 @@ export const KEYS = {
   'tls.ciphers': key(
     choices('TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'),
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
-    'TLS 1.3 cipher suites, in order of preference; all three exist in kernel TLS.',
+    'TLS 1.3 cipher suites, in order of preference; all three exist in kernel TLS. BoringSSL offers all three and chooses by itself (AES where the processor has it): with mode = boringssl the order has no effect, and a handshake that ends in a suite not listed is refused.',
   ),
-  'openssl.pool_size': key(
-    integer({ min: 1, max: 64 }),
-    1,
-    'Worker threads of the OpenSSL provider. Each runs many handshakes at once.',
-  ),
-  'openssl.pool_in_flight': key(
-    integer({ min: 2, max: 65536 }),
-    256,
-    'Handshakes under way at once in one worker. A part is kept for incoming connections, so that two nodes cannot block each other.',
-  ),
-  'openssl.pool_queue': key(
-    integer({ min: 0, max: 1_000_000 }),
-    4096,
-    'Connections that wait for a place in the pool; one more waits in hold until its deadline and is counted.',
-  ),
+  ...poolKeys('openssl', 'OpenSSL'),
+  ...poolKeys('boringssl', 'BoringSSL'),
+  ...poolKeys('tlshub', 'TLSHub'),
   handshake_timeout_ms: key(
     milliseconds(10, HOUR_MS),
     5000,

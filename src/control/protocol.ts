@@ -74,12 +74,32 @@ export interface ConfigErrorReport {
   error: WireError;
 }
 
+export interface ProviderStatus {
+  name: string;
+  /** draining: it finishes what it began before a switch */
+  state: 'active' | 'draining' | 'closed';
+  /** the library's own words about itself, and the file whose functions are called */
+  libraryVersion: string;
+  libraryFile: string;
+  workers: number;
+  inFlight: number;
+  queued: number;
+  /** negotiations since the agent began */
+  started: number;
+  succeeded: number;
+  failed: number;
+  /** times that a connection found neither a place nor room in the queue */
+  full: number;
+  workersLost: number;
+}
+
 export interface StatusReport {
   version: string;
   pid: number;
   node: string;
   mode: string;
-  providers: { name: string; libraryVersion: string; inFlight: number; queued: number }[];
+  /** those that were ever in force, the present one first */
+  providers: ProviderStatus[];
   policy: 'strict' | 'permissive';
   cgroups: string[];
   configFile: string;
@@ -115,6 +135,7 @@ export interface ControlOperations {
   'mapping.get': { args: { pod: string }; result: PodReport };
   'mapping.list': { args: NoArgs; result: PodReport[] };
   'mode.get': { args: NoArgs; result: { mode: string } };
+  'mode.set': { args: { mode: string }; result: { mode: string; previous: string } };
 }
 
 export type NoArgs = Record<string, never>;
@@ -133,6 +154,7 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
     'mapping.get': (args) => ({ pod: text(args, 'pod') }),
     'mapping.list': none,
     'mode.get': none,
+    'mode.set': (args) => ({ mode: text(args, 'mode') }),
   };
 
 function none(args: Record<string, unknown>): NoArgs {

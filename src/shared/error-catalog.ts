@@ -204,6 +204,19 @@ export const ERROR_CATALOG = {
     remedy: 'Set `mode` to a provider that this build has.',
   },
 
+  TLSHUB_PROVIDER_START: {
+    exitCode: EXIT.failed,
+    meaning: 'The library or the threads of a key provider do not come up.',
+    remedy:
+      'The message names the cause; for a missing libssl.so.0 install the package android-libboringssl. A switch that fails changes nothing.',
+  },
+  TLSHUB_LIBRARY_FOREIGN: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The calls of an addon reach another TLS library than the one it was made for; it refuses to run on a mixture.',
+    remedy: 'Run `npm run build` in the checkout, and do not preload TLS libraries (LD_PRELOAD) into the supervisor.',
+  },
+
   TLSHUB_CONTROL_UNREACHABLE: {
     exitCode: EXIT.failed,
     meaning: 'No supervisor listens on the control socket.',

@@ -141,6 +141,13 @@ export class ProviderUnavailableError extends TlshubError {
   }
 }
 
+/** A provider's threads or its library do not come up; exit status 1. */
+export class ProviderStartError extends TlshubError {
+  constructor(name: string, detail: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_PROVIDER_START', `the ${name} provider does not start: ${detail}`, options);
+  }
+}
+
 export class ControlError extends TlshubError {
   constructor(code: ControlErrorCode, message: string, options?: TlshubErrorOptions) {
     super(code, message, options);

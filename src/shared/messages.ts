@@ -104,6 +104,12 @@ export type InstallerReport =
 export type InstallerControl =
   { type: 'add-ring'; id: number; ring: SharedArrayBuffer } | { type: 'drop-ring'; id: number } | { type: 'stop' };
 
+/** What keys are made with, in its own words, and the file that it was found in. */
+export interface LibraryReport {
+  version: string;
+  file: string;
+}
+
 /** A provider worker that has come up -> its pool, once, with the port transferred. */
 export interface WorkerHello {
   type: 'hello';
@@ -112,8 +118,7 @@ export interface WorkerHello {
   /** one Int32 that changes as long as the worker's event loop turns while it has tasks */
   pulse: SharedArrayBuffer;
   cancelPort: MessagePort;
-  /** the library's own words about itself */
-  library: string;
+  library: LibraryReport;
 }
 
 /** pool -> provider worker, over the port from its hello. */

@@ -1,13 +1,16 @@
 /**
- * The whole native boundary: what the two addons offer, as types, and the one loader.
+ * The whole native boundary: what the addons offer, as types, and the one loader.
  *
  * Every function throws a `NativeError` (code `TLSHUB_SYS` with `errno`, `syscall` and a message) on a failed system call, and a
  * `TypeError` for arguments of the wrong shape. Descriptors are plain integers and shared by all threads of the process.
  */
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export type Role = 'active' | 'passive';
+/** TLS libraries that there is an addon of. */
+export type TlsLibrary = 'openssl' | 'boringssl';
 export type CipherName = 'TLS_AES_128_GCM_SHA256' | 'TLS_AES_256_GCM_SHA384' | 'TLS_CHACHA20_POLY1305_SHA256';
 
 /** Who holds the socket, as the kernel told it. `startBoottime` and the like are nanoseconds. */
@@ -199,10 +202,12 @@ export interface KernelAddon {
   sweep(sweepLinkFd: number): Buffer;
 }
 
-/** `tlshub_openssl.node` (and later its BoringSSL twin): the in-band handshake. */
+/** `tlshub_openssl.node` and its twin `tlshub_boringssl.node`: the in-band handshake. */
 export interface HandshakeAddon {
   /** The library's own version string. */
   libraryVersion(): string;
+  /** The file whose functions are called: a shared library, or the program that carries them. */
+  libraryFile(): string;
   /** PEM texts in; throws `TLSHUB_CREDENTIALS` with what is wrong (unparsable, key does not match, no CA). */
   createContext(credentials: HandshakeCredentials): HandshakeContext;
   /** One per thread: its own epoll set, watched by this thread's event loop. */
@@ -280,17 +285,35 @@ export interface HandshakeDriver {
 
 const require = createRequire(import.meta.url);
 
+function fileOf(name: string): string {
+  return fileURLToPath(new URL(`../native/${name}.node`, import.meta.url));
+}
+
 function load(name: string): unknown {
-  return require(fileURLToPath(new URL(`../native/${name}.node`, import.meta.url)));
+  return require(fileOf(name));
+}
+
+/**
+ * As `load`, but the addon looks for functions in its own libraries first. Node exports OpenSSL's functions, and those of BoringSSL have
+ * the same names: loaded the ordinary way, the addon would call a mixture of both.
+ */
+function loadApart(name: string): unknown {
+  const module = { exports: {} };
+  const { RTLD_NOW, RTLD_DEEPBIND } = constants.dlopen;
+  process.dlopen(module, fileOf(name), RTLD_NOW | RTLD_DEEPBIND);
+  return module.exports;
 }
 
 let kernelAddon: KernelAddon | undefined;
-let opensslAddon: HandshakeAddon | undefined;
+const handshakeAddons: Partial<Record<TlsLibrary, HandshakeAddon>> = {};
 
 export function kernel(): KernelAddon {
   return (kernelAddon ??= load('tlshub_kernel') as KernelAddon);
 }
 
-export function openssl(): HandshakeAddon {
-  return (opensslAddon ??= load('tlshub_openssl') as HandshakeAddon);
+/** @throws Error with code TLSHUB_LIBRARY_FOREIGN if the addon's calls would reach another TLS library than it was made for */
+export function handshakeAddon(library: TlsLibrary): HandshakeAddon {
+  return (handshakeAddons[library] ??= (
+    library === 'boringssl' ? loadApart('tlshub_boringssl') : load('tlshub_openssl')
+  ) as HandshakeAddon);
 }

@@ -15,23 +15,20 @@ import { PodNodeMapping } from '../mapping/index.js';
 import { decide } from '../policy/index.js';
 import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { KernelUnsupportedError, NotFoundError, PermissionError, ProviderUnavailableError } from '../shared/errors.js';
-import { kernel, openssl, type Gate, type KernelAddon, type MeshEntry } from '../shared/native.js';
+import { KernelUnsupportedError, NotFoundError, PermissionError } from '../shared/errors.js';
+import { kernel, type Gate, type GateSettings, type KernelAddon, type MeshEntry } from '../shared/native.js';
 import { SlotTable, createSlots } from '../shared/slots.js';
-import type { NegotiatorData } from '../workers/negotiation-host.js';
 import { readCredentials } from './credentials.js';
 import { Dispatcher, type Directory } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
 import { Guardian } from './guardian.js';
-import { ProviderPool } from './provider-pool.js';
+import { ProviderSwitch } from './provider-switch.js';
+import { createProvider, knownProvider } from './providers.js';
 import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
 import { statusReport } from './status.js';
 import { continueForgotten, sweepNow } from './sweep.js';
 import { startEventReader, startInstaller } from './threads.js';
-
-/** Modes that this build has a provider for. */
-export const PROVIDERS: readonly Config['mode'][] = ['openssl'];
 
 /** How often the kernel's list of flows is read though nothing was lost, and how soon after a loss, in ms. */
 const SWEEP_EVERY_MS = 5000;
@@ -41,11 +38,12 @@ const LEASE_SHARE = 5;
 /** For the installer to end what draining has refused, in ms. */
 const LAST_ANSWERS_MS = 3000;
 const IDLE_LOOK_MS = 10;
+/** For an old provider, beyond the deadline of its last negotiation, in ms. */
+const RETIRE_GRACE_MS = 5000;
 
 const OBJECT = fileURLToPath(new URL('../bpf/tlshub.bpf.o', import.meta.url));
 const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
 const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
-const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
 
 export interface Supervisor {
   /** Drains, detaches, ends all threads. Secured connections run on. Never rejects with the gate open. */
@@ -64,38 +62,32 @@ export interface ComposeOptions {
 export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const { config, configFile, log, onFatal } = options;
   const startedAt = performance.now();
-  if (!PROVIDERS.includes(config.mode)) throw new ProviderUnavailableError(config.mode, PROVIDERS);
+  knownProvider(config.mode);
   if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
   const addon = kernel();
   checkAbi(addon.abi(), 'the native addon');
   checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
   const mapping = PodNodeMapping.load(config.podNodeConfig);
   const credentials = readCredentials(config);
-  openssl().createContext(credentials);
 
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
-  const workerData: NegotiatorData = {
-    credentials,
-    doorbell: doorbell.buffer,
-    ringBytes: config.ringBytes,
-    keyLogFile: config.keylogFile,
-  };
-  const provider = new ProviderPool({
-    name: 'openssl',
-    workerFile: NEGOTIATOR,
-    workerData,
-    threads: config.openssl.poolSize,
-    inFlight: config.openssl.poolInFlight,
-    queue: config.openssl.poolQueue,
-    onRing: (id, ring) => rings.add(id, ring),
-    onRingGone: (id) => rings.drop(id),
+  const parts = { config, credentials, doorbell, rings, log: log.child({ component: 'provider' }) };
+  let emitConnect = false;
+  const provider = await ProviderSwitch.start(knownProvider(config.mode), {
+    create: (name, onPoolFatal) => createProvider(name, parts, onPoolFatal),
+    beforeUse: (next) => {
+      if ((next.kind === 'out-of-band') === emitConnect) return;
+      emitConnect = !emitConnect;
+      addon.updateSettings(gate.fds.settings, gateSettings(config, emitConnect));
+    },
+    retireMs: config.handshakeTimeoutMs + RETIRE_GRACE_MS,
     onFatal,
-    log: log.child({ component: 'provider' }),
+    log: parts.log,
   });
-  await provider.ready();
+  emitConnect = provider.kind === 'out-of-band';
 
-  const gate = openGate(addon, config, mapping, provider.kind === 'out-of-band');
+  const gate = openGate(addon, config, mapping, emitConnect);
   const lease = addon.startLease(
     gate.fds.leases,
     config.leaseMs,
@@ -219,11 +211,12 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
         if (found !== undefined) return Promise.resolve(found);
         return Promise.reject(new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`));
       },
-      'mode.get': () => Promise.resolve({ mode: config.mode }),
+      'mode.get': () => Promise.resolve({ mode: provider.name }),
+      'mode.set': ({ mode }) => provider.use(knownProvider(mode)),
     },
   });
   log.info(
-    `ready: node ${config.nodeName}, ${mapping.size} pods, policy ${config.policy}, keys by ${provider.stats().library}`,
+    `ready: node ${config.nodeName}, ${mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
     {
       cgroups: config.capture.cgroup,
       adopted: gate.adopted,
@@ -302,12 +295,7 @@ function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, e
       objectPath: OBJECT,
       pinDir: config.bpfPinDir,
       cgroups: [...config.capture.cgroup],
-      settings: {
-        holdMs: config.holdTimeoutMs,
-        silentPeerMs: config.silentPeerTimeoutMs,
-        policy: config.policy,
-        emitConnect,
-      },
+      settings: gateSettings(config, emitConnect),
       mesh,
     });
   } catch (cause) {
@@ -319,6 +307,20 @@ function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, e
       { cause, remedy },
     );
   }
+}
+
+function gateSettings(config: Config, emitConnect: boolean): GateSettings {
+  return {
+    holdMs: config.holdTimeoutMs,
+    silentPeerMs: config.silentPeerTimeoutMs,
+    policy: config.policy,
+    emitConnect,
+  };
+}
+
+function libraryText(provider: ProviderSwitch): string {
+  const { library } = provider.stats();
+  return library === undefined ? 'unknown' : `${library.version}, ${library.file}`;
 }
 
 function directoryOf(mapping: PodNodeMapping, config: Config): Directory {

@@ -6,13 +6,14 @@
  * Cancels go over a port to the worker that has the task instead.
  *
  * A worker that dies takes its tasks with it: piscina rejects them and starts another one, and each of their flows gets an outcome
- * (`lost`). One that hangs (tasks past their deadline, and its event loop has stood still for many looks of ours) is terminated: then it
- * has died. Late tasks alone prove nothing, since on a starved machine everybody is late.
+ * (`lost`). One that hangs (its event loop has stood still for many looks of ours while it had tasks) is terminated: then it has died. Late
+ * tasks prove nothing, since on a starved machine everybody is late.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Logger } from '../logging/index.js';
-import type { CancelMessage, NegotiateResult, NegotiateTask, WorkerHello } from '../shared/messages.js';
+import { ProviderStartError } from '../shared/errors.js';
+import type { CancelMessage, LibraryReport, NegotiateResult, NegotiateTask, WorkerHello } from '../shared/messages.js';
 import { Places, placeLimits } from './places.js';
 import type {
   Negotiation,
@@ -41,9 +42,11 @@ export interface ProviderPoolOptions {
   log: Logger;
 }
 
-/** How often workers with late tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
+/** How often workers with tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
 const HANG_LOOK_MS = 250;
-const HANG_LOOKS = 12;
+const HANG_LOOKS = 16;
+/** For all threads of a pool to come up, in ms; under emulation one takes seconds. */
+const READY_MS = 60_000;
 /** So many workers lost within this time and something is wrong with more than a worker. */
 const MAX_LOSSES = 10;
 const LOSSES_WITHIN_MS = 10_000;
@@ -62,7 +65,7 @@ interface Job {
 interface WorkerEntry {
   port: MessagePort;
   pulse: Int32Array;
-  /** the pulse at the last look, and for how many looks it has been the same while tasks were late */
+  /** the pulse at the last look, and for how many looks it has been the same while there were tasks */
   lastPulse: number;
   still: number;
 }
@@ -76,8 +79,11 @@ export class ProviderPool implements Provider {
   private readonly workers = new Map<number, WorkerEntry>();
   private readonly losses: number[] = [];
   private readonly watch: NodeJS.Timeout;
+  /** until ready() has resolved, a failure is ready()'s to report */
+  private coming = true;
+  private failedEarly: Error | undefined;
   private readonly counts = { started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
-  private library = '';
+  private library: LibraryReport | undefined;
   private roomWanted = false;
   private roomListener: () => void = () => undefined;
   private closing = false;
@@ -116,11 +122,23 @@ export class ProviderPool implements Provider {
     this.watch = setInterval(() => this.endHangs(), HANG_LOOK_MS).unref();
   }
 
-  /** Resolves when all threads have said hello. */
+  /**
+   * Resolves when all threads have said hello.
+   * @throws ProviderStartError when one cannot, or not in time; the pool is closed then
+   */
   async ready(): Promise<void> {
-    while (this.workers.size < this.options.threads) {
+    const late = setTimeout(() => {
+      this.fail(new Error(`${this.workers.size} of ${this.options.threads} threads came up in ${READY_MS} ms`));
+    }, READY_MS);
+    while (this.workers.size < this.options.threads && this.failedEarly === undefined) {
       await new Promise<void>((resolve) => (this.helloListener = resolve));
     }
+    clearTimeout(late);
+    if (this.failedEarly !== undefined) {
+      await this.close();
+      throw new ProviderStartError(this.name, this.failedEarly.message, { cause: this.failedEarly });
+    }
+    this.coming = false;
   }
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
@@ -241,7 +259,16 @@ export class ProviderPool implements Provider {
   private poolError(error: Error): void {
     if (this.closing) return;
     this.options.log.error(`a ${this.name} worker failed`, { error });
-    if (this.workers.size === 0) this.options.onFatal(error);
+    if (this.coming || this.workers.size === 0) this.fail(error);
+  }
+
+  private fail(error: Error): void {
+    if (!this.coming) {
+      this.options.onFatal(error);
+      return;
+    }
+    this.failedEarly ??= error;
+    this.helloListener();
   }
 
   /** Forgets workers that are no more. */
@@ -263,16 +290,15 @@ export class ProviderPool implements Provider {
     const now = performance.now();
     this.losses.push(now);
     while ((this.losses[0] ?? now) < now - LOSSES_WITHIN_MS) this.losses.shift();
-    if (this.losses.length > MAX_LOSSES) this.options.onFatal(new Error(`${this.name} workers die again and again`));
+    if (this.losses.length > MAX_LOSSES) this.fail(new Error(`${this.name} workers die again and again`));
   }
 
   private endHangs(): void {
-    const now = performance.now();
-    const late = new Set<number>();
-    for (const job of this.jobs) if (job.worker !== undefined && job.due < now) late.add(job.worker);
+    const busy = new Set<number>();
+    for (const job of this.jobs) if (job.worker !== undefined) busy.add(job.worker);
     for (const [id, entry] of this.workers) {
       const pulse = Atomics.load(entry.pulse, 0);
-      entry.still = late.has(id) && pulse === entry.lastPulse ? entry.still + 1 : 0;
+      entry.still = busy.has(id) && pulse === entry.lastPulse ? entry.still + 1 : 0;
       entry.lastPulse = pulse;
       if (entry.still !== HANG_LOOKS) continue;
       this.options.log.error(`a ${this.name} worker hangs and is ended`, { threadId: id });

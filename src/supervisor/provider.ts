@@ -4,7 +4,7 @@
  *   - out-of-band: it needs only the flow's names, may start at EVENT_CONNECT while the SYN travels, and never touches the socket.
  * Either way keys go from the provider's thread to the installer and never through the dispatcher.
  */
-import type { Held, NegotiateResult } from '../shared/messages.js';
+import type { Held, LibraryReport, NegotiateResult } from '../shared/messages.js';
 import type { Role } from '../shared/native.js';
 import type { Tuple } from '../shared/abi.js';
 
@@ -41,8 +41,8 @@ export interface Negotiation {
 
 export interface ProviderStats {
   name: ProviderName;
-  /** the library's own words about itself */
-  library: string;
+  /** undefined until a worker has said so */
+  library: LibraryReport | undefined;
   workers: number;
   inFlight: number;
   queued: number;

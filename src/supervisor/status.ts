@@ -5,14 +5,14 @@ import type { PodNodeMapping } from '../mapping/index.js';
 import type { RingStats } from '../shared/ring.js';
 import { VERSION } from '../shared/version.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { Provider } from './provider.js';
+import type { ProviderSwitch } from './provider-switch.js';
 
 export interface StatusParts {
   config: Config;
   configFile: string;
   mapping: PodNodeMapping;
   dispatcher: Dispatcher;
-  provider: Provider;
+  provider: ProviderSwitch;
   rings(): Record<string, RingStats & { overflows: number }>;
   lost(): number;
   gateCounters(): Record<string, number>;
@@ -24,7 +24,6 @@ export interface StatusParts {
 
 export function statusReport(parts: StatusParts): StatusReport {
   const { config, mapping, dispatcher, provider } = parts;
-  const { name, library, inFlight, queued } = provider.stats();
   const { events, failures } = dispatcher.counters.values;
   const rings: RingReport[] = Object.entries(parts.rings()).map(([ring, stats]) => ({
     name: ring,
@@ -36,8 +35,12 @@ export function statusReport(parts: StatusParts): StatusReport {
     version: VERSION,
     pid: process.pid,
     node: config.nodeName,
-    mode: config.mode,
-    providers: [{ name, libraryVersion: library, inFlight, queued }],
+    mode: provider.name,
+    providers: provider.reports().map(({ library, ...stats }) => ({
+      ...stats,
+      libraryVersion: library?.version ?? '',
+      libraryFile: library?.file ?? '',
+    })),
     policy: config.policy,
     cgroups: [...config.capture.cgroup],
     configFile: parts.configFile,

@@ -13,10 +13,11 @@ import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
 import { Doorbell } from '../shared/doorbell.js';
 import type { CancelMessage, NegotiateResult, NegotiateTask, Negotiated, WorkerHello } from '../shared/messages.js';
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
 export interface NegotiatorData {
+  library: TlsLibrary;
   credentials: HandshakeCredentials;
   doorbell: SharedArrayBuffer;
   ringBytes: number;
@@ -59,7 +60,7 @@ export function hostNegotiations(
   // Unreferenced, and still between tasks: a worker without tasks may block, and nobody asks for its pulse.
   setInterval(() => Atomics.add(pulse, 0, 1), PULSE_MS).unref();
 
-  const library = addon.libraryVersion();
+  const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
   const hello: WorkerHello = { type: 'hello', threadId, ring, pulse: pulse.buffer, cancelPort: port2, library };
   parentPort?.postMessage(hello, [port2]);
 

@@ -1,6 +1,8 @@
-/** The worker of the OpenSSL provider's pool. */
+/** The worker of an in-band provider's pool. */
 import { workerData } from 'node:worker_threads';
-import { openssl } from '../shared/native.js';
+import { handshakeAddon } from '../shared/native.js';
 import { hostNegotiations, type NegotiatorData } from './negotiation-host.js';
 
-export default hostNegotiations(openssl(), workerData as NegotiatorData);
+const data = workerData as NegotiatorData;
+
+export default hostNegotiations(handshakeAddon(data.library), data);

@@ -27,6 +27,7 @@ function success(peerName: string): HandshakeOutcome {
 
 const addon: HandshakeAddon = {
   libraryVersion: () => 'FakeSSL 1.0',
+  libraryFile: () => '/fake.so',
   createContext: () => ({}) as HandshakeContext,
   createDriver: () => {
     const running = new Map<number, (outcome: HandshakeOutcome) => void>();

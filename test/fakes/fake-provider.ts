@@ -46,7 +46,7 @@ export class FakeProvider implements Provider {
 
   stats(): ProviderStats {
     const counts = { workers: 1, inFlight: 0, queued: 0, started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
-    return { name: this.name, library: 'fake', ...counts };
+    return { name: this.name, library: undefined, ...counts };
   }
 
   close(): Promise<void> {

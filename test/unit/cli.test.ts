@@ -55,7 +55,22 @@ const STATUS: StatusReport = {
   pid: 42,
   node: 'node-a',
   mode: 'openssl',
-  providers: [{ name: 'openssl', libraryVersion: 'OpenSSL 3.0.17', inFlight: 3, queued: 1 }],
+  providers: [
+    {
+      name: 'openssl',
+      state: 'active',
+      libraryVersion: 'OpenSSL 3.0.17',
+      libraryFile: '/usr/bin/node',
+      workers: 1,
+      inFlight: 3,
+      queued: 1,
+      started: 9,
+      succeeded: 5,
+      failed: 1,
+      full: 0,
+      workersLost: 0,
+    },
+  ],
   policy: 'strict',
   cgroups: ['/sys/fs/cgroup/tlshub'],
   configFile: '/etc/tlshub/capture.conf',
@@ -171,7 +186,7 @@ describe('tlshubctl', () => {
     expect(status).to.equal(0);
     for (const line of [
       /^supervisor +9\.9\.9, pid 42, up 1 d 2 h 3 min 4 s$/m,
-      /^provider +openssl: OpenSSL 3\.0\.17; 3 in flight, 1 queued$/m,
+      /^provider +openssl \(active\): OpenSSL 3\.0\.17, \/usr\/bin\/node; 1 workers, 3 in flight, 1 queued/m,
       /^policy +strict$/m,
       /^mapping +8 pods, 9 networks$/m,
       /^flows +held 1, negotiating 0, secured 5, plaintext 2, refused 0, closed 11$/m,

@@ -96,6 +96,25 @@ std::string listText(const std::vector<std::string>& names) {
   return text + "]";
 }
 
+std::string weaknessOf(X509* certificate) {
+  const KeyPtr key(X509_get_pubkey(certificate));
+  if (!key) return "its key is of an unknown kind";
+  const int bits = EVP_PKEY_bits(key.get());
+  const bool modular = EVP_PKEY_id(key.get()) == EVP_PKEY_RSA || EVP_PKEY_id(key.get()) == EVP_PKEY_DSA;
+  if (bits < (modular ? 2048 : 224)) return "a key of " + std::to_string(bits) + " bits is too weak";
+  // A root is trusted for being there, not for what it says of itself.
+  if (X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0) return "";
+  switch (X509_get_signature_nid(certificate)) {
+    case NID_md5WithRSAEncryption:
+    case NID_sha1WithRSAEncryption:
+    case NID_dsaWithSHA1:
+    case NID_ecdsa_with_SHA1:
+      return "its signature is over SHA-1 or MD5";
+    default:
+      return "";
+  }
+}
+
 std::string subjectText(X509* certificate) {
   return nameText(X509_get_subject_name(certificate));
 }

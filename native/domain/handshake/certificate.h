@@ -21,6 +21,10 @@ bool isPlainName(const std::string& name);
 // "[a, b]", with characters that do not belong in a log replaced and a long list cut.
 std::string listText(const std::vector<std::string>& names);
 
+// What makes a certificate too weak to prove anything, or empty: a key below 112 bits of security (NIST SP 800-57 part 1,
+// table 2: RSA 2048, curves of 224) or a signature over SHA-1 or MD5. OpenSSL has this as security level 2, BoringSSL not.
+std::string weaknessOf(X509* certificate);
+
 std::string subjectText(X509* certificate);
 std::string issuerText(X509* certificate);
 

@@ -3,6 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
+
 #include "certificate.h"
 #include "library.h"
 #include "session.h"
@@ -67,6 +69,10 @@ void trust(SSL_CTX* ctx, const std::string& caPem) {
 
 void identify(SSL_CTX* ctx, const std::string& certPem, const std::string& keyPem) {
   const std::vector<CertificatePtr> chain = parseCertificates(certPem, "certificate");
+  const std::string weakness = weaknessOf(chain[0].get());
+  if (!weakness.empty()) {
+    refuse("certificate of " + subjectText(chain[0].get()) + ": not accepted: " + weakness);
+  }
   const BioPtr bio = textBio(keyPem);
   const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, noPassphrase, nullptr));
   if (!key) refuse("private key: cannot be parsed (an encrypted key is not supported): " + libraryReason());
@@ -105,7 +111,11 @@ std::shared_ptr<const Context> Context::create(const Credentials& credentials) {
   SSL_CTX_set_keylog_callback(ctx.get(), &Session::onKeyLog);
   trust(ctx.get(), credentials.caPem);
   identify(ctx.get(), credentials.certPem, credentials.keyPem);
-  return std::shared_ptr<const Context>(new Context(std::move(ctx)));
+  return std::shared_ptr<const Context>(new Context(std::move(ctx), credentials.ciphers));
+}
+
+bool Context::allows(const std::string& cipher) const {
+  return std::find(ciphers_.begin(), ciphers_.end(), cipher) != ciphers_.end();
 }
 
 }  // namespace tlshub::handshake

@@ -30,9 +30,14 @@ class Context {
 
   SSL_CTX* get() const { return ctx_.get(); }
 
+  // Whether the suite (IANA name) is one of Credentials::ciphers.
+  bool allows(const std::string& cipher) const;
+
  private:
-  explicit Context(SslCtxPtr ctx) : ctx_(std::move(ctx)) {}
+  Context(SslCtxPtr ctx, std::vector<std::string> ciphers)
+      : ctx_(std::move(ctx)), ciphers_(std::move(ciphers)) {}
   SslCtxPtr ctx_;
+  const std::vector<std::string> ciphers_;
 };
 
 }  // namespace tlshub::handshake

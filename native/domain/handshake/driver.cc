@@ -14,7 +14,7 @@ namespace tlshub::handshake {
 namespace {
 
 // Events taken at a time: a handshake step costs up to a millisecond, and the event loop has other work.
-constexpr int kBatch = 64;
+constexpr int kBatch = 16;
 constexpr uint64_t kTimerId = 0;
 
 uint32_t eventsFor(Session::Step step) {

@@ -1,5 +1,5 @@
-// What OpenSSL and BoringSSL do differently. Everything else in this folder uses calls that both have; a build against
-// BoringSSL replaces library_openssl.cc and nothing more.
+// What OpenSSL and BoringSSL do differently. Everything else in this folder uses calls that both have; a build takes
+// library_openssl.cc or library_boringssl.cc, and is otherwise the same.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -13,11 +13,22 @@ namespace tlshub::handshake::library {
 // The library's own words for its version, of the library that is loaded and not of the headers.
 std::string version();
 
-// Restricts `ctx` to these TLS 1.3 suites (IANA names). False if the library does not know one or the list is empty.
+// The file whose SSL_new() is called: a library, or the program that carries it.
+std::string file();
+
+// Empty if the library that is called is the one that this was compiled for, all through; else a sentence on what is wrong.
+// In one process with another library of the same names, the ordinary order of symbol look-up gives a mixture of both.
+std::string foreign();
+
+// Restricts `ctx` to these TLS 1.3 suites (IANA names), as far as the library can: BoringSSL chooses by itself, which is
+// why a session checks the choice. False if the library does not know one or the list is empty.
 bool setCiphers(SSL_CTX* ctx, const std::vector<std::string>& names);
 
 // Makes a server send exactly one NewSessionTicket, which nobody can resume, and sets the library's policy on key sizes.
 bool configure(SSL_CTX* ctx);
+
+// A server's ticket, if the library has not written it with the end of the handshake. False: an error is queued.
+bool writeTicket(SSL* ssl);
 
 // The peer's leaf certificate with a reference of the caller's, or null.
 X509* peerCertificate(SSL* ssl);
@@ -28,8 +39,8 @@ bool isNoCertificate(unsigned long error);  // a client that sent an empty certi
 bool isNoSharedCipher(unsigned long error);
 bool isOwnFault(unsigned long error);  // out of memory, internal error: it says nothing about the peer
 
-// Counts records and post-handshake messages as the library itself sees them, by its message callback. OpenSSL has no
-// getter for record sequence numbers.
+// Record sequence numbers and post-handshake messages as the library itself sees them. OpenSSL has no getter for sequence
+// numbers, so there records are counted by the message callback.
 //
 // In TLS 1.3 each direction changes to its application traffic key right behind that sender's Finished message (RFC 8446
 // section 4.4.4 and appendix A), so the sequence number of a direction is the number of record headers behind it.
@@ -37,8 +48,9 @@ class MessageWatch {
  public:
   void attach(SSL* ssl);
 
-  uint64_t txSequence() const { return tx_.sequence; }
-  uint64_t rxSequence() const { return rx_.sequence; }
+  // Only while the SSL lives.
+  uint64_t txSequence() const;
+  uint64_t rxSequence() const;
   unsigned ticketsReceived() const { return tickets_; }
   // any message behind the peer's Finished that is no NewSessionTicket; its handshake type, or -1
   int strayMessage() const { return stray_; }
@@ -51,6 +63,7 @@ class MessageWatch {
   static void onMessage(int written, int version, int contentType, const void* data, size_t size, SSL* ssl,
                         void* self);
 
+  const SSL* ssl_ = nullptr;
   Direction tx_;
   Direction rx_;
   unsigned tickets_ = 0;

@@ -1,5 +1,8 @@
+#include <dlfcn.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <unistd.h>
 
 #include "library.h"
 
@@ -7,6 +10,24 @@ namespace tlshub::handshake::library {
 
 std::string version() {
   return OpenSSL_version(OPENSSL_VERSION);
+}
+
+std::string file() {
+  Dl_info info{};
+  const std::string name = dladdr(reinterpret_cast<void*>(&SSL_new), &info) != 0 ? info.dli_fname : "?";
+  if (name.find('/') != std::string::npos) return name;
+  char program[PATH_MAX];  // the program itself goes by what it was called with
+  const ssize_t size = readlink("/proc/self/exe", program, sizeof program);
+  return size > 0 ? std::string(program, static_cast<size_t>(size)) : name;
+}
+
+std::string foreign() {
+  const std::string said = version();
+  if (said.rfind("OpenSSL ", 0) != 0 || said.find("compatible") != std::string::npos ||
+      OPENSSL_version_major() != OPENSSL_VERSION_MAJOR) {
+    return "made for OpenSSL " OPENSSL_VERSION_STR ", but calls reach " + said + " in " + file();
+  }
+  return "";
 }
 
 bool setCiphers(SSL_CTX* ctx, const std::vector<std::string>& names) {
@@ -27,6 +48,10 @@ bool configure(SSL_CTX* ctx) {
   if (SSL_CTX_set_num_tickets(ctx, 1) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) return false;
   SSL_CTX_set_security_level(ctx, 2);  // at least 112 bits: RSA 2048, no SHA-1 signatures
   return true;
+}
+
+bool writeTicket(SSL*) {
+  return true;  // SSL_do_handshake has
 }
 
 X509* peerCertificate(SSL* ssl) {
@@ -55,8 +80,17 @@ bool isOwnFault(unsigned long error) {
 }
 
 void MessageWatch::attach(SSL* ssl) {
+  ssl_ = ssl;
   SSL_set_msg_callback(ssl, &MessageWatch::onMessage);
   SSL_set_msg_callback_arg(ssl, this);
+}
+
+uint64_t MessageWatch::txSequence() const {
+  return tx_.sequence;
+}
+
+uint64_t MessageWatch::rxSequence() const {
+  return rx_.sequence;
 }
 
 void MessageWatch::onMessage(int written, int, int contentType, const void* data, size_t size, SSL*,

@@ -98,6 +98,7 @@ void Session::stepHandshake() {
   checkPeer();
   if (stage_ == Stage::kFailed) return;
   if (request_.role == Role::kPassive) {
+    if (!library::writeTicket(ssl_.get())) return failFromLibrary();
     channel_.allowRecords(0);
     stage_ = Stage::kLastFlight;
   } else {
@@ -126,6 +127,9 @@ void Session::checkPeer() {
     return fail(Failure::kFailed, "the TLS library gave no traffic secrets");
   }
   outcome_.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl_.get()));
+  if (!context_->allows(outcome_.cipher)) {
+    return fail(Failure::kPeerProtocol, cipherReason(outcome_.cipher));
+  }
 }
 
 void Session::stepConfirm() {
@@ -163,6 +167,7 @@ void Session::failFromLibrary() {
     const AlertMeaning meaning = alertMeaning(peerAlert_);
     return fail(meaning.failure, meaning.reason);
   }
+  if (!cipherReason_.empty()) return fail(Failure::kPeerProtocol, cipherReason_);
   if (!certificateReason_.empty()) return fail(Failure::kPeerCertificate, certificateReason_);
   if (channel_.tooMuch()) {
     return fail(Failure::kPeerProtocol, "the peer sent more than " + bytesText(RecordChannel::kMaxReceived) +
@@ -229,13 +234,15 @@ std::string Session::overdueReason() const {
 
 Outcome Session::finish() {
   lowWater_.restore();
+  if (ssl_) {
+    outcome_.txSequence = watch_.txSequence();
+    outcome_.rxSequence = watch_.rxSequence();
+  }
   ssl_.reset();
   outcome_.ok = stage_ == Stage::kSucceeded;
   outcome_.bytesSent = channel_.bytesSent();
   outcome_.bytesReceived = channel_.bytesReceived();
   outcome_.duration = std::chrono::steady_clock::now() - started_;
-  outcome_.txSequence = watch_.txSequence();
-  outcome_.rxSequence = watch_.rxSequence();
   if (!outcome_.ok) {
     outcome_.clientSecret.wipe();
     outcome_.serverSecret.wipe();
@@ -243,10 +250,29 @@ Outcome Session::finish() {
   return std::move(outcome_);
 }
 
+std::string Session::cipherReason(const std::string& cipher) {
+  return "the two TLS libraries agreed on " + cipher + ", which tls.ciphers does not allow";
+}
+
 int Session::onVerify(int ok, X509_STORE_CTX* store) {
-  if (ok) return 1;
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   Session& self = *reinterpret_cast<Session*>(SSL_get_app_data(ssl));
+  if (ok) {
+    // Here is the last moment at which both libraries answer the peer by an alert, and by one that blames no certificate.
+    const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl);
+    const std::string name = cipher == nullptr ? "" : SSL_CIPHER_standard_name(cipher);
+    if (!name.empty() && !self.context_->allows(name)) {
+      self.cipherReason_ = cipherReason(name);
+      X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+      return 0;
+    }
+    X509* at = X509_STORE_CTX_get_current_cert(store);
+    const std::string weakness = at == nullptr ? "" : weaknessOf(at);
+    if (weakness.empty()) return 1;
+    self.certificateReason_ = "the certificate of " + subjectText(at) + " was not accepted: " + weakness;
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+  }
   if (X509* leaf = X509_STORE_CTX_get0_cert(store)) self.outcome_.peerNames = dnsNames(leaf);
   self.certificateReason_ = verificationText(store, self.outcome_.peerNames, self.request_.peerNames,
                                              self.request_.role == Role::kActive);

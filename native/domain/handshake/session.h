@@ -59,6 +59,7 @@ class Session {
   void failFromLibrary();
   void failFromErrno(int error, const char* call);
   std::string notTlsReason() const;
+  static std::string cipherReason(const std::string& cipher);
 
   static int onVerify(int ok, X509_STORE_CTX* store);
   static void onInfo(const SSL* ssl, int where, int value);
@@ -73,6 +74,7 @@ class Session {
   Stage stage_ = Stage::kHandshake;
   int peerAlert_ = -1;
   std::string certificateReason_;
+  std::string cipherReason_;
   Outcome outcome_;
 };
 

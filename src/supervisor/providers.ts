@@ -1,0 +1,94 @@
+/** The providers of this build: how each is made from the configuration. */
+import type { Config } from '../config/index.js';
+import type { Logger } from '../logging/index.js';
+import type { Doorbell } from '../shared/doorbell.js';
+import { ProviderStartError, ProviderUnavailableError, toWire } from '../shared/errors.js';
+import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../shared/native.js';
+import type { NegotiatorData } from '../workers/negotiation-host.js';
+import { ProviderPool } from './provider-pool.js';
+import type { Provider, ProviderName } from './provider.js';
+import type { RingRegistry } from './ring-registry.js';
+
+/** Modes that this build has a provider for. */
+export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl'];
+
+const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
+const ALL_CIPHERS = 3;
+
+export interface ProviderParts {
+  config: Config;
+  credentials: HandshakeCredentials;
+  doorbell: Doorbell;
+  rings: RingRegistry;
+  log: Logger;
+}
+
+/** @throws ProviderUnavailableError */
+export function knownProvider(mode: string): ProviderName {
+  const known = PROVIDERS.find((name) => name === mode);
+  if (known === undefined) throw new ProviderUnavailableError(mode, PROVIDERS);
+  return known;
+}
+
+/**
+ * Makes a provider, all of its threads up.
+ * @param onFatal called later, when it cannot go on
+ * @throws ProviderUnavailableError, ProviderStartError, and CredentialsError's code from the addon
+ */
+export async function createProvider(
+  mode: string,
+  parts: ProviderParts,
+  onFatal: (error: Error) => void,
+): Promise<Provider> {
+  const name = knownProvider(mode);
+  switch (name) {
+    case 'openssl':
+    case 'boringssl':
+      return inBand(name, parts, onFatal);
+    case 'tlshub':
+      throw new ProviderUnavailableError(name, PROVIDERS);
+  }
+}
+
+async function inBand(library: TlsLibrary, parts: ProviderParts, onFatal: (error: Error) => void): Promise<Provider> {
+  const { config, credentials, doorbell, rings, log } = parts;
+  // Here first, so that what is wrong with them is said once and with its code.
+  loadAddon(library).createContext(credentials);
+  if (library === 'boringssl' && credentials.ciphers.length < ALL_CIPHERS) {
+    log.warning('BoringSSL chooses the cipher by itself: handshakes that end in one not in tls.ciphers are refused', {
+      ciphers: credentials.ciphers,
+    });
+  }
+  const workerData: NegotiatorData = {
+    library,
+    credentials,
+    doorbell: doorbell.buffer,
+    ringBytes: config.ringBytes,
+    keyLogFile: config.keylogFile,
+  };
+  const { poolSize, poolInFlight, poolQueue } = config[library];
+  const pool = new ProviderPool({
+    name: library,
+    workerFile: NEGOTIATOR,
+    workerData,
+    threads: poolSize,
+    inFlight: poolInFlight,
+    queue: poolQueue,
+    onRing: (id, ring) => rings.add(id, ring),
+    onRingGone: (id) => rings.drop(id),
+    onFatal,
+    log,
+  });
+  await pool.ready();
+  return pool;
+}
+
+function loadAddon(library: TlsLibrary): ReturnType<typeof handshakeAddon> {
+  try {
+    return handshakeAddon(library);
+  } catch (cause) {
+    const { code, message } = toWire(cause);
+    if (code !== 'ERR_DLOPEN_FAILED') throw cause;
+    throw new ProviderStartError(library, message, { cause });
+  }
+}
