@@ -290,6 +290,19 @@ tlshub::Cipher toCipher(const Value& value) {
   wrongArgument(value.Env(), "no such cipher: " + name);
 }
 
+Value loopbackPair(const CallbackInfo& info) {
+  tlshub::Pair pair = tlshub::loopbackPair();
+  Napi::Array fds = Napi::Array::New(info.Env(), 2);
+  fds.Set(0u, Napi::Number::New(info.Env(), pair.client.release()));
+  fds.Set(1u, Napi::Number::New(info.Env(), pair.server.release()));
+  return fds;
+}
+
+Value tryCipher(const CallbackInfo& info) {
+  tlshub::tryCipher(toCipher(info[0]));
+  return info.Env().Undefined();
+}
+
 uint64_t monotonicNs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -499,6 +512,8 @@ Object initialise(Env env, Object exports) {
   add("closeReader", guarded<closeReader>);
   add("takeSocket", guarded<takeSocket>);
   add("closeSocket", guarded<closeSocket>);
+  add("loopbackPair", guarded<loopbackPair>);
+  add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);
   add("install", guarded<install>);
   add("refuse", guarded<refuse>);

@@ -52,36 +52,12 @@ ProbeResult programType(const char* name, bpf_prog_type type, const char* remedy
                 remedy);
 }
 
-struct Pair {
-  Fd client, server;
-};
-
-Pair loopbackPair() {
-  Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  Pair pair;
-  pair.client = Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (bind(listener.get(), any, length) || listen(listener.get(), 1) ||
-      getsockname(listener.get(), any, &length) || connect(pair.client.get(), any, length))
-    throw SysError("connect", "cannot connect over loopback");
-  pair.server = Fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  return pair;
-}
-
 ProbeResult ktls(const char* name, Cipher cipher) {
   const char* remedy =
       "load the module (modprobe tls), or use a kernel with CONFIG_TLS; for a single cipher, take it out of "
       "tls.ciphers";
   try {
-    Pair pair = loopbackPair();
-    if (setsockopt(pair.client.get(), IPPROTO_TCP, TCP_ULP, "tls", 3))
-      throw SysError("setsockopt", "cannot attach the tls ULP");
-    uint8_t zeros[32] = {};
-    setTlsTx(pair.client.get(), {cipher, zeros, zeros, 0});
+    tryCipher(cipher);
     return answer(name, true, "key accepted by a loopback socket", "");
   } catch (const std::exception& error) {
     return answer(name, false, error.what(), remedy);
@@ -111,6 +87,30 @@ ProbeResult note(const char* name, const std::string& detail) {
 }
 
 }  // namespace
+
+Pair loopbackPair() {
+  Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  Pair pair;
+  pair.client = Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (bind(listener.get(), any, length) || listen(listener.get(), 1) ||
+      getsockname(listener.get(), any, &length) || connect(pair.client.get(), any, length))
+    throw SysError("connect", "cannot connect over loopback");
+  pair.server = Fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return pair;
+}
+
+void tryCipher(Cipher cipher) {
+  Pair pair = loopbackPair();
+  if (setsockopt(pair.client.get(), IPPROTO_TCP, TCP_ULP, "tls", 3))
+    throw SysError("setsockopt", "cannot attach the tls ULP");
+  uint8_t zeros[32] = {};
+  setTlsTx(pair.client.get(), {cipher, zeros, zeros, 0});
+}
 
 std::vector<ProbeResult> probe() {
   libbpf_set_print(nullptr);

@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "fd.h"
+#include "ktls.h"
+
 namespace tlshub {
 
 struct ProbeResult {
@@ -14,5 +17,14 @@ struct ProbeResult {
 };
 
 std::vector<ProbeResult> probe();
+
+// Two connected TCP sockets over 127.0.0.1. Throws SysError.
+struct Pair {
+  Fd client, server;
+};
+Pair loopbackPair();
+
+// Sets a sending key of this cipher on a loopback socket: the kernel loads what it needs for it. Throws SysError.
+void tryCipher(Cipher cipher);
 
 }  // namespace tlshub

@@ -119,6 +119,8 @@ export interface WorkerHello {
   pulse: SharedArrayBuffer;
   cancelPort: MessagePort;
   library: LibraryReport;
+  /** what went wrong in the worker's handshake with itself, '' for nothing */
+  rehearsal: string;
 }
 
 /** pool -> provider worker, over the port from its hello. */

@@ -182,6 +182,10 @@ export interface KernelAddon {
    */
   takeSocket(owner: SocketOwner): TakenSocket;
   closeSocket(fd: number): void;
+  /** Two connected TCP sockets over 127.0.0.1, ours to close. */
+  loopbackPair(): [number, number];
+  /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
+  tryCipher(cipher: CipherName): void;
   readFlow(flowsFd: number, fd: number): FlowRecord;
   install(fds: GateFds, request: InstallRequest): InstallResult;
   refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;

@@ -107,6 +107,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     doorbell,
     slots: slots.buffer,
     fds: gate.fds,
+    ciphers: [...credentials.ciphers],
     ringBytes: config.ringBytes,
     onFailure: onFatal,
   });

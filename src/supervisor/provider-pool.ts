@@ -252,6 +252,9 @@ export class ProviderPool implements Provider {
       still: 0,
     });
     this.library = hello.library;
+    if (hello.rehearsal !== '') {
+      this.options.log.warning(`peers would refuse us: a handshake with ourselves failed: ${hello.rehearsal}`);
+    }
     this.options.onRing(hello.threadId, hello.ring);
     this.helloListener();
   }

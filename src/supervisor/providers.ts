@@ -62,6 +62,7 @@ async function inBand(library: TlsLibrary, parts: ProviderParts, onFatal: (error
   const workerData: NegotiatorData = {
     library,
     credentials,
+    nodeName: config.nodeName,
     doorbell: doorbell.buffer,
     ringBytes: config.ringBytes,
     keyLogFile: config.keylogFile,

@@ -13,7 +13,7 @@ import {
   type InstallerReport,
   type ThreadReport,
 } from '../shared/messages.js';
-import type { GateFds } from '../shared/native.js';
+import type { CipherName, GateFds } from '../shared/native.js';
 import { RingConsumer, type RingProducer, createRing } from '../shared/ring.js';
 import type { EventReaderData } from '../workers/event-reader.js';
 import type { InstallerData } from '../workers/installer.js';
@@ -113,15 +113,16 @@ export interface InstallerOptions {
   doorbell: Doorbell;
   slots: SharedArrayBuffer;
   fds: GateFds;
+  ciphers: CipherName[];
   ringBytes: number;
   onFailure: (error: Error) => void;
 }
 
 export async function startInstaller(options: InstallerOptions): Promise<Installer> {
-  const { doorbell, slots, fds, ringBytes } = options;
+  const { doorbell, slots, fds, ciphers, ringBytes } = options;
   const commands = createRing(ringBytes);
   const reports = createRing(ringBytes);
-  const data: InstallerData = { commands, reports, doorbell: doorbell.buffer, slots, fds };
+  const data: InstallerData = { commands, reports, doorbell: doorbell.buffer, slots, fds, ciphers };
   const thread = await start('installer', data, options.onFailure);
   const sender = new MessageSender<InstallerCommand>(commands);
   const tell = (message: InstallerControl): void => {

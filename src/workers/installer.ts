@@ -16,7 +16,7 @@ import type {
   Negotiated,
   ThreadReport,
 } from '../shared/messages.js';
-import { kernel, type GateFds } from '../shared/native.js';
+import { kernel, type CipherName, type GateFds } from '../shared/native.js';
 import { InstallerWork } from './installer-work.js';
 
 export interface InstallerData {
@@ -25,6 +25,8 @@ export interface InstallerData {
   doorbell: SharedArrayBuffer;
   slots: SharedArrayBuffer;
   fds: GateFds;
+  /** that may be asked for: the kernel loads what it needs for them before the first program waits */
+  ciphers: CipherName[];
 }
 
 /** Commands between two looks at the negotiators' rings. */
@@ -33,6 +35,7 @@ const COMMANDS_AT_ONCE = 16;
 const SLEEP_MS = 1000;
 
 function run(data: InstallerData): void {
+  for (const cipher of data.ciphers) kernel().tryCipher(cipher);
   const doorbell = new Doorbell(data.doorbell);
   const commands = new MessageReceiver<InstallerCommand>(data.commands);
   const reports = new MessageSender<InstallerReport>(data.reports);

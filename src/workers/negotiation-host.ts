@@ -13,12 +13,14 @@ import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
 import { Doorbell } from '../shared/doorbell.js';
 import type { CancelMessage, NegotiateResult, NegotiateTask, Negotiated, WorkerHello } from '../shared/messages.js';
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, Role, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
 export interface NegotiatorData {
   library: TlsLibrary;
   credentials: HandshakeCredentials;
+  /** our own, as in the certificate */
+  nodeName: string;
   doorbell: SharedArrayBuffer;
   ringBytes: number;
   /** NSS key log for tests; '' for none */
@@ -30,10 +32,37 @@ const PULSE_MS = 100;
 /** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
 const EARLY_CANCELS = 1024;
 
+/** A negotiation with oneself may take this long, in ms: nobody waits for it but the start. */
+const REHEARSAL_MS = 20_000;
+
+/**
+ * One handshake of this worker with itself over loopback, before it says hello: the first run of all this code is slow (compiling, loading,
+ * the library's own tables), and no program should pay for that. It also tells early what a peer would say of our certificate.
+ * @param pair two connected sockets; closed by the caller
+ * @returns what was wrong, '' for nothing
+ */
+export async function rehearse(
+  addon: HandshakeAddon,
+  credentials: HandshakeCredentials,
+  nodeName: string,
+  pair: readonly [number, number],
+): Promise<string> {
+  const context = addon.createContext(credentials);
+  const driver = addon.createDriver();
+  const play = (fd: number, role: Role): Promise<HandshakeOutcome> =>
+    new Promise((resolve) => {
+      driver.start(context, { fd, role, peerNames: [nodeName], timeoutMs: REHEARSAL_MS, keyLog: false }, resolve);
+    });
+  const outcomes = await Promise.all([play(pair[0], 'active'), play(pair[1], 'passive')]);
+  driver.close();
+  return outcomes.map((outcome) => (outcome.ok ? '' : outcome.reason)).find((reason) => reason !== '') ?? '';
+}
+
 /** Sets this thread up and says hello to the pool. Returns the task handler. */
 export function hostNegotiations(
   addon: HandshakeAddon,
   data: NegotiatorData,
+  rehearsal = '',
 ): (task: NegotiateTask) => Promise<NegotiateResult> {
   const context = addon.createContext(data.credentials);
   const driver = addon.createDriver();
@@ -61,7 +90,15 @@ export function hostNegotiations(
   setInterval(() => Atomics.add(pulse, 0, 1), PULSE_MS).unref();
 
   const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
-  const hello: WorkerHello = { type: 'hello', threadId, ring, pulse: pulse.buffer, cancelPort: port2, library };
+  const hello: WorkerHello = {
+    type: 'hello',
+    threadId,
+    ring,
+    pulse: pulse.buffer,
+    cancelPort: port2,
+    library,
+    rehearsal,
+  };
   parentPort?.postMessage(hello, [port2]);
 
   const finish = (task: NegotiateTask, outcome: HandshakeOutcome): NegotiateResult => {

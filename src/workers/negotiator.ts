@@ -1,8 +1,21 @@
 /** The worker of an in-band provider's pool. */
 import { workerData } from 'node:worker_threads';
-import { handshakeAddon } from '../shared/native.js';
-import { hostNegotiations, type NegotiatorData } from './negotiation-host.js';
+import { handshakeAddon, kernel, type HandshakeAddon } from '../shared/native.js';
+import { toWire } from '../shared/errors.js';
+import { hostNegotiations, rehearse, type NegotiatorData } from './negotiation-host.js';
+
+async function rehearsal(addon: HandshakeAddon, data: NegotiatorData): Promise<string> {
+  try {
+    const pair = kernel().loopbackPair();
+    const problem = await rehearse(addon, data.credentials, data.nodeName, pair);
+    for (const fd of pair) kernel().closeSocket(fd);
+    return problem;
+  } catch (error) {
+    return toWire(error).message;
+  }
+}
 
 const data = workerData as NegotiatorData;
+const addon = handshakeAddon(data.library);
 
-export default hostNegotiations(handshakeAddon(data.library), data);
+export default hostNegotiations(addon, data, await rehearsal(addon, data));
