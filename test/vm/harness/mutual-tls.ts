@@ -8,7 +8,7 @@ import { lab, type MeshNode } from './lab.js';
 import { waitFor } from './wait.js';
 
 /** The first of the default `tls.ciphers`. */
-export const DEFAULT_CIPHER: CipherName = 'TLS_AES_128_GCM_SHA256';
+export const DEFAULT_CIPHER = 'TLS_AES_128_GCM_SHA256' satisfies CipherName;
 
 export interface Expected {
   /** that the server listens on */

@@ -2,15 +2,17 @@
  * The main job on real programs: clients on node a, servers on node b, none of them changed, none of them aware of TLS. Each exchange is
  * checked by its content's SHA-256, by the flows of both supervisors, and by a full capture of the wire (mutualTls).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, type Program, type Result } from '../harness/index.js';
-import { mutualTls } from '../harness/mutual-tls.js';
+import { DEFAULT_CIPHER, mutualTls } from '../harness/mutual-tls.js';
 import { at, digest, digestOf, makeContent, makeFolder, type Content } from './files.js';
 import * as servers from './servers.js';
+import { CIPHER_NUMBERS, dissect, expectReadable } from './tshark.js';
 
 const { PORTS } = servers;
+const KEY_LOG = '/tmp/matrix-keys.log';
 
 function worked({ code, stderr }: Result): void {
   expect(code, stderr).to.equal(0);
@@ -28,7 +30,7 @@ describe('unmodified programs speak mutual TLS 1.3', () => {
     byte = makeContent('byte', 1);
     file = makeContent('file', 10_000_000);
     text = makeContent('text', 1_000_000, true);
-    await lab.up();
+    await lab.up({ set: { keylog_file: KEY_LOG } });
     // Making a PostgreSQL cluster takes 20 s under emulation: beside the other tests.
     postgres = servers.postgres();
     postgres.catch(() => undefined); // its test tells
@@ -52,6 +54,17 @@ describe('unmodified programs speak mutual TLS 1.3', () => {
         expect(digestOf(at('out'))).to.equal(file.sha256);
       }));
   }
+
+  it('tshark reads HTTP in the capture with the key log of the test run, and none without', async () => {
+    const small = makeContent('small', 1000, true);
+    await mutualTls({ port: PORTS.nginx, secrets: small.secrets }, async () => {
+      worked(await lab.exec('a', ['curl', '-sSf', '-o', at('out'), `http://10.77.0.2:${PORTS.nginx}/small`]));
+    });
+    expect(statSync(KEY_LOG).mode & 0o777).to.equal(0o600);
+    const cipher = CIPHER_NUMBERS[DEFAULT_CIPHER];
+    expectReadable(PORTS.nginx, KEY_LOG, cipher, '/small', readFileSync(small.path, 'latin1').slice(0, 60));
+    expect(dissect(PORTS.nginx)).to.deep.equal([[cipher]]);
+  });
 
   it('wget fetches 10 MB from nginx (a blocking client)', () =>
     mutualTls({ port: PORTS.nginx, secrets: file.secrets }, async () => {
