@@ -58,6 +58,23 @@ socklen_t parse_address(const char* text, struct sockaddr_storage* out) {
   return sizeof(*v4);
 }
 
+size_t unescape(const char* text, char* out, size_t room) {
+  size_t n = 0;
+  unsigned byte;
+  while (*text && n < room) {
+    if (text[0] == '\\' && text[1] == 'n') {
+      out[n++] = '\n';
+      text += 2;
+    } else if (text[0] == '\\' && sscanf(text + 1, "x%2x", &byte) == 1) {
+      out[n++] = (char)byte;
+      text += 4;
+    } else {
+      out[n++] = *text++;
+    }
+  }
+  return n;
+}
+
 long now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -37,12 +37,18 @@ static ssize_t by_sendmsg(int fd, void* d, size_t n) {
   struct msghdr m = {.msg_iov = &one, .msg_iovlen = 1};
   return sendmsg(fd, &m, 0);
 }
-static ssize_t by_sendmmsg(int fd, void* d, size_t n) {
-  struct iovec two[2] = {{d, n / 2}, {(char*)d + n / 2, n - n / 2}};
-  struct mmsghdr m[2] = {{{.msg_iov = &two[0], .msg_iovlen = 1}, 0},
-                         {{.msg_iov = &two[1], .msg_iovlen = 1}, 0}};
-  int sent = sendmmsg(fd, m, 2, 0);
+static ssize_t sendmmsg_parts(int fd, char* d, size_t n, unsigned parts) {
+  struct iovec pieces[2] = {{d, n / parts}, {d + n / parts, n - n / parts}};
+  struct mmsghdr m[2] = {{{.msg_iov = &pieces[0], .msg_iovlen = 1}, 0},
+                         {{.msg_iov = &pieces[1], .msg_iovlen = 1}, 0}};
+  int sent = sendmmsg(fd, m, parts, 0);
   return sent < 0 ? -1 : sent == 0 ? 0 : (ssize_t)(m[0].msg_len + (sent > 1 ? m[1].msg_len : 0));
+}
+static ssize_t by_sendmmsg(int fd, void* d, size_t n) {
+  return sendmmsg_parts(fd, d, n, 1);
+}
+static ssize_t by_sendmmsg_two(int fd, void* d, size_t n) {
+  return sendmmsg_parts(fd, d, n, 2);
 }
 static ssize_t by_sendfile(int fd, void* d, size_t n) {
   int file = memfd_create("sendfile", 0);
@@ -135,6 +141,7 @@ static const struct {
     {"send-oob", by_send_oob, false},
     {"sendmsg", by_sendmsg, false},
     {"sendmmsg", by_sendmmsg, false},
+    {"sendmmsg-two", by_sendmmsg_two, false},
     {"sendfile", by_sendfile, false},
     {"splice", by_splice, false},
     {"splice-nonblock", by_splice_nonblock, false},
@@ -157,8 +164,8 @@ static void move(struct peer* p, const char* name, const char* argument) {
   size_t way = 0;
   while (strcmp(ways[way].name, name)) way++;
   bool in = ways[way].in;
-  size_t length = in ? (*argument ? (size_t)atoi(argument) : 2000) : strlen(argument);
-  if (!in) memcpy(buffer, argument, length);
+  size_t length =
+      in ? (*argument ? (size_t)atoi(argument) : 2000) : unescape(argument, buffer, sizeof(buffer));
   long until = now_ms() + p->wait_ms;
   int tries = 0;
   ssize_t result;
@@ -248,6 +255,7 @@ const struct op move_ops[] = {
     WAY("send-oob"),
     WAY("sendmsg"),
     WAY("sendmmsg"),
+    WAY("sendmmsg-two"),
     WAY("sendfile"),
     WAY("splice"),
     WAY("splice-nonblock"),

@@ -41,6 +41,8 @@ __attribute__((noreturn, format(printf, 1, 2))) void die(const char* format, ...
 
 // "10.77.0.2:80" or "[fd77::2]:80".
 socklen_t parse_address(const char* text, struct sockaddr_storage* out);
+// Writes the text to `out`, with \xNN and \n made bytes; returns their number.
+size_t unescape(const char* text, char* out, size_t room);
 long now_ms(void);
 bool is_nonblocking(int fd);
 // Waits for POLLIN or POLLOUT as a level-triggered program does.

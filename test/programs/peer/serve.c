@@ -146,7 +146,59 @@ static void do_ask(struct peer* p, const char* name, const char* argument) {
   report(name, right, (int)(now_ms() - begun), NULL, 0);
 }
 
-// burn:MS: waits for 'writable' level-triggered by epoll and writes one byte, as programs do; result: CPU time used in microseconds
+// silent:COUNT,ADDRESS:PORT: that many connections that say nothing, until this program ends
+static void do_silent(struct peer* p, const char* name, const char* argument) {
+  char address[64];
+  int count, made = 0;
+  struct sockaddr_storage to;
+  (void)p;
+  if (sscanf(argument, "%d,%63s", &count, address) != 2) die("silent:%s", argument);
+  socklen_t length = parse_address(address, &to);
+  for (int i = 0; i < count; i++)
+    made += !connect(socket(to.ss_family, SOCK_STREAM, 0), (struct sockaddr*)&to, length);
+  report(name, made, 0, NULL, 0);
+}
+
+// A thread that sends on whatever socket there is, connected or not, until told to stop.
+struct sender {
+  _Atomic int fd;
+  const char* text;
+};
+static void* send_always(void* context) {
+  struct sender* s = context;
+  for (int fd; (fd = s->fd) != -2;) {
+    if (fd >= 0 && send(fd, s->text, strlen(s->text), MSG_NOSIGNAL) > 0) s->fd = -1;
+  }
+  return NULL;
+}
+
+// race-send:COUNT,ADDRESS:PORT,TEXT: connects COUNT sockets while another thread sends the text on each from before it is connected
+// until it has got through; result: how often it did
+static void race_send(struct peer* p, const char* name, const char* argument) {
+  char address[64], text[300];
+  int count, sent = 0;
+  struct sockaddr_storage to;
+  pthread_t thread;
+  if (sscanf(argument, "%d,%63[^,],%299s", &count, address, text) != 3) die("race-send:%s", argument);
+  socklen_t length = parse_address(address, &to);
+  struct sender s = {-1, text};
+  if (pthread_create(&thread, NULL, send_always, &s)) die("pthread_create");
+  for (int i = 0; i < count; i++) {
+    int fd = socket(to.ss_family, SOCK_STREAM, 0);
+    s.fd = fd;
+    connect(fd, (struct sockaddr*)&to, length);
+    long until = now_ms() + p->wait_ms;
+    while (s.fd == fd && now_ms() < until) usleep(1000);
+    sent += s.fd == -1;
+    s.fd = -1;
+    close(fd);
+  }
+  s.fd = -2;
+  pthread_join(thread, NULL);
+  report(name, sent, 0, NULL, 0);
+}
+
+// burn: waits for 'writable' level-triggered by epoll and writes one byte, as programs do; result: CPU time used in microseconds
 // until the first byte went, tries: the wall-clock time in ms, data: how often it was told EAGAIN.
 static void do_burn(struct peer* p, const char* name, const char* argument) {
   int set = epoll_create1(0), tries = 0;
@@ -181,5 +233,7 @@ const struct op serve_ops[] = {
     {"ask", do_ask},
     {"ask-fin", do_ask},
     {"burn", do_burn},
+    {"silent", do_silent},
+    {"race-send", race_send},
     {NULL, NULL},
 };
