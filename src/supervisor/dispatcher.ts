@@ -90,8 +90,8 @@ export class Dispatcher {
         if (event.blocking && event.waitMs > 0) this.limitSilence(flow, event.waitMs);
         break;
       case EventKind.CLOSING:
-        // Not the last one if somebody besides the closing descriptor and our dup has the file. 0: the kernel could not say.
-        if (event.refs <= (flow.held === undefined ? 1 : 2)) this.feed(flow, { type: 'closing' });
+        // Not the last one if somebody besides the closing descriptor has the file. 0: the kernel could not say.
+        if (event.refs <= (this.hadDescriptor(flow, event.timeNs) ? 2 : 1)) this.feed(flow, { type: 'closing' });
         break;
       case EventKind.REFUSED:
         this.feed(flow, { type: 'gate-refused', reason: reasonText(event.reason) });
@@ -227,6 +227,11 @@ export class Dispatcher {
     this.parked.clear();
   }
 
+  /** Was our dup among the references that the gate counted then? A parent that closes at once is often faster than we are. */
+  private hadDescriptor(flow: Flow, timeNs: number): boolean {
+    return flow.held !== undefined && flow.heldSinceNs <= timeNs;
+  }
+
   private flowOf(event: FlowEvent): Flow | undefined {
     const flow = this.table.get(event.cookie);
     if (flow === undefined || event.generation > flow.generation) {
@@ -344,6 +349,7 @@ export class Dispatcher {
       return;
     }
     flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
+    flow.heldSinceNs = monotonicNs();
     this.table.bindTicket(place.ticket, flow);
     this.feed(flow, { type: 'taken', live: taken.live });
   }

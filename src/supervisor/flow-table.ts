@@ -32,6 +32,8 @@ export interface Flow {
   machine: MachineState;
   /** our descriptor, from takeSocket until the installer has closed it */
   held: Held | undefined;
+  /** CLOCK_MONOTONIC nanoseconds; means nothing while `held` is undefined */
+  heldSinceNs: number;
   /** of the work that the installer does for it without a descriptor */
   ticket: number;
   negotiation: Negotiation | undefined;
@@ -80,6 +82,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     holder: undefined,
     machine: INITIAL,
     held: undefined,
+    heldSinceNs: 0,
     ticket: 0,
     negotiation: undefined,
     spoilt: false,

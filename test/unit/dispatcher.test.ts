@@ -253,6 +253,15 @@ describe('dispatcher', () => {
     expect(world.flow.state).to.equal('secured');
   });
 
+  it('a parent that closed its descriptor before we had ours leaves the child its connection', async () => {
+    const timeNs = monotonicNs();
+    world.event('ESTABLISHED');
+    world.event('CLOSING', { refs: 2, timeNs });
+    expect(world.provider.pending[0]?.cancelled).to.equal(false);
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.flow.state).to.equal('secured');
+  });
+
   it('tries again for a socket that is gone, and takes it from whoever is held with it later', async () => {
     const gone = (): Error => new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
     world.kernel.takeErrors.set(1n, [gone(), gone(), gone(), gone()]);
