@@ -55,6 +55,7 @@ int egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct tlshub_flow *f = NULL;
+	struct tcp_sock *tp = NULL;
 	struct segment seg = {};
 	int kind;
 
@@ -66,11 +67,20 @@ int egress(struct __sk_buff *skb)
 			f = bpf_sk_storage_get(&flows, sk, 0, 0);
 		if (f && (was_opened(f, TLSHUB_TX) || f->flow_class == CLASS_PLAINTEXT))
 			return PASS;
+		if (sk)
+			tp = bpf_skc_to_tcp_sock(sk);
 	}
 	kind = read_segment(skb, &seg);
-	if (kind > 0 || (kind == 0 && seg.payload == 0) || classify_peer(seg.remote) != CLASS_MESH)
+	if (kind > 0 || (kind == 0 && seg.payload == 0))
 		return PASS;
-	if (kind == 0 && f && f->established_ns &&
+	/* The address in the header is that of a first hop when the program asked for a route of its own: the flow knows better. */
+	if (classify_peer(seg.remote) != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
+		return PASS;
+	/*
+	 * By the end of the segment, and only while nobody but the agent has written: what a program queued in front of the handshake
+	 * would lie within the number of bytes that the agent may send.
+	 */
+	if (kind == 0 && f && tp && f->established_ns && !has_foreign_bytes(tp, f) &&
 	    (__s32)(seg.seq + seg.payload - (f->iss + 1) - f->agent_tx) <= 0)
 		return PASS;
 	count(COUNTER_EGRESS_DROPS);

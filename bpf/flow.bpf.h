@@ -148,6 +148,12 @@ static __always_inline bool was_opened(const struct tlshub_flow *f, __u32 dir)
 	return f->generation && (dir == TLSHUB_TX ? f->open_tx : f->open_rx) == f->generation;
 }
 
+/* Is anything in the send queue, or was anything sent, that the agent did not write? Its own bytes are counted before they are queued. */
+static __always_inline bool has_foreign_bytes(struct tcp_sock *tp, const struct tlshub_flow *f)
+{
+	return f->established_ns && (__s32)(tp->write_seq - (f->iss + 1) - f->agent_tx) > 0;
+}
+
 static __always_inline bool is_secured(const struct tlshub_flow *f)
 {
 	return was_opened(f, TLSHUB_TX) && was_opened(f, TLSHUB_RX);

@@ -132,10 +132,12 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 		.start_boottime = task->group_leader->start_boottime,
 		.since_ns = bpf_ktime_get_ns(),
 	};
+	__u32 other;
 
-	if (f->stop_tgid && f->stop_tgid != key.tgid)
+	/* Two processes that share the socket may come at the same time: the first one's number stays, the second leaves a note. */
+	other = __sync_val_compare_and_swap(&f->stop_tgid, 0, key.tgid);
+	if (other && other != key.tgid)
 		f->stop_many = 1;
-	f->stop_tgid = key.tgid;
 	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
 		return -EAGAIN;
 	if (bpf_send_signal_thread(SIGSTOP)) {
@@ -150,6 +152,19 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 		count(COUNTER_STOP_RACES_UNDONE);
 	}
 	return -ERESTARTSYS;
+}
+
+/*
+ * A socket without a connection. The kernel would say the same, but not at once: the call would first wait for the socket's lock, and
+ * by then another thread may have connected it. What passed the gate here would be the first bytes of that connection.
+ */
+static __always_inline int unconnected(struct sock *sk, __u32 dir)
+{
+	int err = sk->sk_err;
+
+	if (err > 0 && err < 4096)
+		return -err;
+	return dir == TLSHUB_TX ? -EPIPE : -ENOTCONN;
 }
 
 /* A FIN and not one byte before it (health checks do that): an end of file is all there is to read, and nobody need vouch for it. */
@@ -204,9 +219,8 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	if (is_open(sk, tp, f, dir))
 		return 0;
 	state = sk->__sk_common.skc_state;
-	/* Never connected: the kernel's own answer (ENOTCONN, EPIPE, the connect's error) is the right one. */
 	if (!f->established_ns && (state == STATE_CLOSE || state == STATE_LISTEN) && !f->refused)
-		return 0;
+		return kind == CALL_SHUTDOWN ? 0 : unconnected(sk, dir);
 	if (kind == CALL_SHUTDOWN && (f->refused || state == STATE_CLOSE))
 		return 0;
 	if (dir == TLSHUB_RX && only_eof(sk, tp, f))
@@ -217,7 +231,9 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	if (user_refused(sk, f))
 		return refuse(ctx, f, REASON_AGENT);
 	if (state == STATE_CLOSE) {
-		/* reset by the peer: with nothing queued the kernel's own error is right, else nobody may read what is there */
+		/* ended by the peer: with nothing queued there is an error or an end of file to read, else nobody may read what is there */
+		if (dir == TLSHUB_TX)
+			return unconnected(sk, dir);
 		if (tp->rcv_nxt == tp->copied_seq)
 			return 0;
 		return refuse(ctx, f, REASON_CLOSED);
@@ -257,22 +273,26 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 }
 
 /*
- * A TCP socket without flow state in the hands of a captured program: made before the agent, inherited already connected, or its
+ * A TCP socket without flow state in the hands of a captured program: made before the agent or outside the captured cgroup, or its
  * state could not be allocated. If its kernel encrypts, an agent before us secured it. Else mesh addresses are refused.
+ *
+ * What policy lets go in plaintext gets no state: the cgroup's callbacks may not see this socket, so nothing would start the flow
+ * over when it connects to somebody else.
  */
 static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 {
 	struct tlshub_flow fresh = {}, *f;
-	unsigned char state = sk->__sk_common.skc_state;
 	struct tcp_sock *tp;
 	__u32 encrypts = 0;
 
-	if (state == STATE_CLOSE || state == STATE_LISTEN || state == STATE_SYN_SENT)
-		return 0;
 	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
 		return 0;
+	if (sk->__sk_common.skc_state == STATE_LISTEN || !sk->__sk_common.skc_dport)
+		return unconnected(sk, dir);
 	read_tuple(sk, &fresh.tuple);
 	fresh.flow_class = classify(&fresh.tuple);
+	if (fresh.flow_class == CLASS_PLAINTEXT)
+		return 0;
 	fresh.cookie = bpf_get_socket_cookie(sk);
 	fresh.generation = 1;
 	fresh.created_ns = fresh.established_ns = bpf_ktime_get_ns();
@@ -283,7 +303,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 		fresh.open_rx = !!(encrypts & TLSHUB_RX);
 	}
 	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
-	if (fresh.flow_class == CLASS_PLAINTEXT || (encrypts & dir))
+	if (encrypts & dir)
 		return 0;
 	if (!f) {
 		count(COUNTER_STORAGE_FAILED);
@@ -334,13 +354,23 @@ static __always_inline int gate_send(void *ctx, struct sock *sk, unsigned int fl
 	return err;
 }
 
-/* Bytes of the agent's handshake: the egress guard lets as many out. Also read back at install. */
-static __always_inline void count_agent_bytes(struct sock *sk, int size)
+/*
+ * Bytes of the agent's handshake: the egress guard lets as many out. Also read back at install. If a byte that is not the agent's
+ * is in the send queue, then those would be its first: such a flow is over, and the guard keeps what is queued.
+ */
+static __always_inline int count_agent_bytes(void *ctx, struct sock *sk, int size)
 {
 	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	struct tcp_sock *tp;
 
-	if (f && !was_opened(f, TLSHUB_TX) && size > 0 && is_agent(bpf_get_current_task_btf()))
-		__sync_fetch_and_add(&f->agent_tx, size);
+	if (!f || f->flow_class != CLASS_MESH || was_opened(f, TLSHUB_TX) || size <= 0 ||
+	    !is_agent(bpf_get_current_task_btf()))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && has_foreign_bytes(tp, f))
+		return refuse(ctx, f, REASON_UNSUPERVISED);
+	__sync_fetch_and_add(&f->agent_tx, size);
+	return 0;
 }
 
 SEC("lsm/socket_sendmsg")
@@ -352,12 +382,11 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	if (ret || !sk)
 		return ret;
 	/* Data on the SYN leaves before there can be keys. Programs expect that a kernel does not offer it. */
-	if ((msg->msg_flags & MSG_FASTOPEN) && sk->sk_protocol == IPPROTO_TCP && in_scope())
+	if ((msg->msg_flags & MSG_FASTOPEN) && is_inet_family(sk->__sk_common.skc_family) &&
+	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
 	err = gate_send(ctx, sk, msg->msg_flags);
-	if (!err)
-		count_agent_bytes(sk, size);
-	return err;
+	return err ?: count_agent_bytes(ctx, sk, size);
 }
 
 SEC("lsm/socket_recvmsg")
@@ -427,13 +456,20 @@ static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
 	return f && f->flow_class == CLASS_MESH ? f : NULL;
 }
 
-/* It maps the receive queue's raw bytes into the program, even under kTLS. */
+/* It gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. */
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
 {
+	struct tlshub_flow *f;
+	struct sock *sk;
+
 	if (ret || level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)
 		return ret;
-	return mesh_flow(sock->sk) ? -EOPNOTSUPP : 0;
+	sk = sock->sk;
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
+		return 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	return (f ? f->flow_class != CLASS_PLAINTEXT : in_scope()) ? -EOPNOTSUPP : 0;
 }
 
 /* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
@@ -474,18 +510,21 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
 	if (f && (tls || optname == TCP_REPAIR))
 		return -EOPNOTSUPP;
-	if (tls || optname == TCP_REPAIR)
+	if (level == SOL_TLS || optname == TCP_REPAIR)
 		return 0;
-	/* Asked for before connect(), as programs do: they expect kernels without these, and do without. */
+	/*
+	 * Asked for before connect() or of a listener, as programs do: they expect kernels without these, and do without. A ULP at that
+	 * time is "smc", which takes the connection away from its socket.
+	 */
 	if (f)
 		return -EOPNOTSUPP;
-	if (sk->sk_protocol == IPPROTO_TCP && is_inet_family(sk->__sk_common.skc_family) &&
-	    sk->__sk_common.skc_state == STATE_CLOSE && in_scope())
+	if (is_inet_family(sk->__sk_common.skc_family) && sk->sk_type == SOCK_STREAM &&
+	    (sk->__sk_common.skc_state == STATE_CLOSE || sk->__sk_common.skc_state == STATE_LISTEN) && in_scope())
 		return -EOPNOTSUPP;
 	return 0;
 }
 
-/* MPTCP subflows and SMC carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
+/* MPTCP subflows, SMC and KCM carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
 SEC("lsm/socket_create")
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
@@ -493,7 +532,7 @@ int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int re
 		return ret;
 	if (is_inet_family(family) && protocol == IPPROTO_MPTCP && in_scope())
 		return -EPROTONOSUPPORT;
-	if (family == AF_SMC && in_scope())
+	if ((family == AF_SMC || family == AF_KCM) && in_scope())
 		return -EAFNOSUPPORT;
 	return 0;
 }

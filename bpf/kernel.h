@@ -34,6 +34,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	int sk_err;
 };
 
 struct inet_connection_sock {
@@ -135,6 +136,7 @@ struct pt_regs {
 #define AF_UNSPEC 0
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_KCM 41
 #define AF_SMC 43
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
@@ -178,10 +180,12 @@ struct pt_regs {
 #define EPERM 1
 #define EAGAIN 11
 #define ENOMEM 12
+#define EPIPE 32
 #define EAFNOSUPPORT 97
 #define EPROTONOSUPPORT 93
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
+#define ENOTCONN 107
 #define ECONNREFUSED 111
 #define ERESTARTSYS 512
 

@@ -118,6 +118,12 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
 
 int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
   writeVerdict(maps, fd, generation, VERDICT_REFUSE);
+  // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT this changes
+  // nothing and wakes everyone; in any other state the end is still to come.
+  tcp_info info = {};
+  socklen_t length = sizeof(info);
+  if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) && info.tcpi_state == TCP_CLOSE_WAIT)
+    shutdown(fd, SHUT_RD);
   return continueStopped(maps, cookie);
 }
 
