@@ -12,7 +12,15 @@ import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
 import { Doorbell } from '../shared/doorbell.js';
-import type { CancelMessage, NegotiateResult, NegotiateTask, Negotiated, WorkerHello } from '../shared/messages.js';
+import { testHooks } from '../shared/test-hooks.js';
+import type {
+  CancelMessage,
+  HangMessage,
+  NegotiateResult,
+  NegotiateTask,
+  Negotiated,
+  WorkerHello,
+} from '../shared/messages.js';
 import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
@@ -44,7 +52,12 @@ export function hostNegotiations(
   const early = new Set<number>();
   const { port1, port2 } = new MessageChannel();
 
-  port1.on('message', ({ ticket }: CancelMessage) => {
+  port1.on('message', (message: CancelMessage | HangMessage) => {
+    if (message.type === 'hang') {
+      if (testHooks()) standStill();
+      return;
+    }
+    const { ticket } = message;
     const id = running.get(ticket);
     if (id !== undefined) {
       driver.cancel(id);
@@ -118,6 +131,11 @@ export function hostNegotiations(
       });
       running.set(task.ticket, id);
     });
+}
+
+function standStill(): never {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(never, 0, 0, 1000);
 }
 
 function cancelled(): NegotiateResult {
