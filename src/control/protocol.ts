@@ -4,6 +4,7 @@
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
 import { ControlError, type WireError } from '../shared/errors.js';
+import type { Fault } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
 
 export const CONTROL_VERSION = 1;
@@ -136,6 +137,8 @@ export interface ControlOperations {
   'mapping.list': { args: NoArgs; result: PodReport[] };
   'mode.get': { args: NoArgs; result: { mode: string } };
   'mode.set': { args: { mode: string }; result: { mode: string; previous: string } };
+  /** only where TLSHUB_TEST_HOOKS is set */
+  'test.break-worker': { args: { fault: Fault }; result: { done: boolean } };
 }
 
 export type NoArgs = Record<string, never>;
@@ -155,6 +158,10 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
     'mapping.list': none,
     'mode.get': none,
     'mode.set': (args) => ({ mode: text(args, 'mode') }),
+    'test.break-worker': ({ fault }) => {
+      if (fault !== 'end' && fault !== 'hang') throw badArgs('needs "fault", end or hang');
+      return { fault };
+    },
   };
 
 function none(args: Record<string, unknown>): NoArgs {

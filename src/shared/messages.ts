@@ -129,6 +129,14 @@ export interface CancelMessage {
   ticket: number;
 }
 
+/** How a worker is broken on purpose, in tests. `end`: its thread ends; `hang`: its event loop stands still. */
+export type Fault = 'end' | 'hang';
+
+/** pool -> provider worker, over the same port; heeded only where TLSHUB_TEST_HOOKS is set. */
+export interface HangMessage {
+  type: 'hang';
+}
+
 /** A thread that is not a pool's -> main: it is ready, or it cannot go on. */
 export type ThreadReport =
   /** wakeFd: of the event reader, what to write to to end its poll */

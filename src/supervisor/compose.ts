@@ -18,6 +18,7 @@ import { Doorbell } from '../shared/doorbell.js';
 import { KernelUnsupportedError, NotFoundError, PermissionError } from '../shared/errors.js';
 import { kernel, type Gate, type GateSettings, type KernelAddon, type MeshEntry } from '../shared/native.js';
 import { SlotTable, createSlots } from '../shared/slots.js';
+import { testHooks } from '../shared/test-hooks.js';
 import { readCredentials } from './credentials.js';
 import { Dispatcher, type Directory } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
@@ -213,7 +214,10 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
         return Promise.reject(new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`));
       },
       'mode.get': () => Promise.resolve({ mode: provider.name }),
-      'mode.set': ({ mode }) => provider.use(knownProvider(mode)),
+      'mode.set': async ({ mode }) => provider.use(knownProvider(mode)),
+      ...(testHooks() && {
+        'test.break-worker': ({ fault }) => Promise.resolve({ done: provider.breakWorker(fault) }),
+      }),
     },
   });
   log.info(

@@ -13,7 +13,15 @@ import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Logger } from '../logging/index.js';
 import { ProviderStartError } from '../shared/errors.js';
-import type { CancelMessage, LibraryReport, NegotiateResult, NegotiateTask, WorkerHello } from '../shared/messages.js';
+import type {
+  CancelMessage,
+  Fault,
+  HangMessage,
+  LibraryReport,
+  NegotiateResult,
+  NegotiateTask,
+  WorkerHello,
+} from '../shared/messages.js';
 import { Places, placeLimits } from './places.js';
 import type {
   Negotiation,
@@ -178,6 +186,16 @@ export class ProviderPool implements Provider {
       queued: this.places.queued,
       ...this.counts,
     };
+  }
+
+  /** For tests: breaks one worker, chosen at random. False: there is none. */
+  breakWorker(fault: Fault): boolean {
+    const threads = this.pool.threads.filter(({ threadId }) => this.workers.has(threadId));
+    const victim = threads[Math.floor(Math.random() * threads.length)];
+    if (victim === undefined) return false;
+    if (fault === 'end') void victim.terminate();
+    else this.workers.get(victim.threadId)?.port.postMessage({ type: 'hang' } satisfies HangMessage);
+    return true;
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@
  * closed when that is done. Flows that found the old one full ask the new one at once.
  */
 import type { Logger } from '../logging/index.js';
+import type { Fault } from '../shared/messages.js';
 import { drain } from './drain.js';
 import type { Negotiation, NegotiationRequest, Provider, ProviderName, ProviderStats } from './provider.js';
 
@@ -93,6 +94,10 @@ export class ProviderSwitch implements Provider {
 
   stats(): ProviderStats {
     return this.current.stats();
+  }
+
+  breakWorker(fault: Fault): boolean {
+    return this.current.breakWorker(fault);
   }
 
   /** Every provider that was ever in force, the present one first, each with all its lives added up. */

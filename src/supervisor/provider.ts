@@ -4,7 +4,7 @@
  *   - out-of-band: it needs only the flow's names, may start at EVENT_CONNECT while the SYN travels, and never touches the socket.
  * Either way keys go from the provider's thread to the installer and never through the dispatcher.
  */
-import type { Held, LibraryReport, NegotiateResult } from '../shared/messages.js';
+import type { Fault, Held, LibraryReport, NegotiateResult } from '../shared/messages.js';
 import type { Role } from '../shared/native.js';
 import type { Tuple } from '../shared/abi.js';
 
@@ -62,6 +62,8 @@ export interface Provider {
   /** Called, when there is room again, after a refusal for want of it. */
   onRoom(listener: () => void): void;
   stats(): ProviderStats;
+  /** For tests: breaks one of its workers. False: there is none. */
+  breakWorker(fault: Fault): boolean;
   /** Ends its threads. Negotiations under way settle as failures. */
   close(): Promise<void>;
 }

@@ -12,8 +12,16 @@ import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
 import { Doorbell } from '../shared/doorbell.js';
-import type { CancelMessage, NegotiateResult, NegotiateTask, Negotiated, WorkerHello } from '../shared/messages.js';
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, Role, TlsLibrary } from '../shared/native.js';
+import { testHooks } from '../shared/test-hooks.js';
+import type {
+  CancelMessage,
+  HangMessage,
+  NegotiateResult,
+  NegotiateTask,
+  Negotiated,
+  WorkerHello,
+} from '../shared/messages.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
 export interface NegotiatorData {
@@ -32,32 +40,6 @@ const PULSE_MS = 100;
 /** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
 const EARLY_CANCELS = 1024;
 
-/** A negotiation with oneself may take this long, in ms: nobody waits for it but the start. */
-const REHEARSAL_MS = 20_000;
-
-/**
- * One handshake of this worker with itself over loopback, before it says hello: the first run of all this code is slow (compiling, loading,
- * the library's own tables), and no program should pay for that. It also tells early what a peer would say of our certificate.
- * @param pair two connected sockets; closed by the caller
- * @returns what was wrong, '' for nothing
- */
-export async function rehearse(
-  addon: HandshakeAddon,
-  credentials: HandshakeCredentials,
-  nodeName: string,
-  pair: readonly [number, number],
-): Promise<string> {
-  const context = addon.createContext(credentials);
-  const driver = addon.createDriver();
-  const play = (fd: number, role: Role): Promise<HandshakeOutcome> =>
-    new Promise((resolve) => {
-      driver.start(context, { fd, role, peerNames: [nodeName], timeoutMs: REHEARSAL_MS, keyLog: false }, resolve);
-    });
-  const outcomes = await Promise.all([play(pair[0], 'active'), play(pair[1], 'passive')]);
-  driver.close();
-  return outcomes.map((outcome) => (outcome.ok ? '' : outcome.reason)).find((reason) => reason !== '') ?? '';
-}
-
 /** Sets this thread up and says hello to the pool. Returns the task handler. */
 export function hostNegotiations(
   addon: HandshakeAddon,
@@ -73,7 +55,12 @@ export function hostNegotiations(
   const early = new Set<number>();
   const { port1, port2 } = new MessageChannel();
 
-  port1.on('message', ({ ticket }: CancelMessage) => {
+  port1.on('message', (message: CancelMessage | HangMessage) => {
+    if (message.type === 'hang') {
+      if (testHooks()) standStill();
+      return;
+    }
+    const { ticket } = message;
     const id = running.get(ticket);
     if (id !== undefined) {
       driver.cancel(id);
@@ -155,6 +142,11 @@ export function hostNegotiations(
       });
       running.set(task.ticket, id);
     });
+}
+
+function standStill(): never {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(never, 0, 0, 1000);
 }
 
 function cancelled(): NegotiateResult {

@@ -2,7 +2,8 @@
 import { workerData } from 'node:worker_threads';
 import { handshakeAddon, kernel, type HandshakeAddon } from '../shared/native.js';
 import { toWire } from '../shared/errors.js';
-import { hostNegotiations, rehearse, type NegotiatorData } from './negotiation-host.js';
+import { hostNegotiations, type NegotiatorData } from './negotiation-host.js';
+import { rehearse } from './rehearsal.js';
 
 async function rehearsal(addon: HandshakeAddon, data: NegotiatorData): Promise<string> {
   try {

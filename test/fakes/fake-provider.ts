@@ -4,6 +4,7 @@ import type {
   NegotiationOutcome,
   NegotiationRequest,
   Provider,
+  ProviderName,
   ProviderStats,
 } from '../../src/supervisor/provider.js';
 
@@ -14,11 +15,14 @@ export interface Pending {
 }
 
 export class FakeProvider implements Provider {
-  readonly name = 'openssl';
   readonly kind = 'in-band';
+  closed = false;
   readonly pending: Pending[] = [];
   room = Infinity;
+  private begun = 0;
   private roomListener: () => void = () => undefined;
+
+  constructor(readonly name: ProviderName = 'openssl') {}
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
     if (this.room <= 0) return undefined;
@@ -27,6 +31,7 @@ export class FakeProvider implements Provider {
     const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));
     const pending: Pending = { request, cancelled: false, settle };
     this.pending.push(pending);
+    this.begun++;
     return {
       outcome,
       cancel: () => {
@@ -45,11 +50,25 @@ export class FakeProvider implements Provider {
   }
 
   stats(): ProviderStats {
-    const counts = { workers: 1, inFlight: 0, queued: 0, started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
+    const counts = {
+      workers: 1,
+      inFlight: this.pending.length,
+      queued: 0,
+      started: this.begun,
+      succeeded: 0,
+      failed: 0,
+      full: 0,
+      workersLost: 0,
+    };
     return { name: this.name, library: undefined, ...counts };
   }
 
+  breakWorker(): boolean {
+    return false;
+  }
+
   close(): Promise<void> {
+    this.closed = true;
     this.pending.length = 0;
     return Promise.resolve();
   }

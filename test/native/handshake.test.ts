@@ -1,8 +1,4 @@
 import { expect } from 'chai';
-import { createDecipheriv } from 'node:crypto';
-import { once } from 'node:events';
-import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import { trafficKeys } from '../../src/shared/key-schedule.js';
 import type { HandshakeContext, HandshakeDriver } from '../../src/shared/native.js';
 import {
   addon,
@@ -16,28 +12,6 @@ import {
   type Lab,
   type Pair,
 } from './handshake-kit.js';
-
-/** Decrypts one AES-128-GCM record (RFC 8446, 5.2): its content type and content. */
-function openRecord(record: Buffer, secret: Uint8Array, sequence: bigint): { type: number; content: string } {
-  const { key, iv } = trafficKeys('TLS_AES_128_GCM_SHA256', secret);
-  const nonce = Buffer.from(iv);
-  nonce.writeBigUInt64BE(nonce.readBigUInt64BE(4) ^ sequence, 4);
-  const decipher = createDecipheriv('aes-128-gcm', key, nonce);
-  decipher.setAAD(record.subarray(0, 5));
-  decipher.setAuthTag(record.subarray(-16));
-  const inner = Buffer.concat([decipher.update(record.subarray(5, -16)), decipher.final()]);
-  return { type: inner.at(-1) ?? 0, content: inner.subarray(0, -1).toString('latin1') };
-}
-
-function splitRecords(bytes: Buffer): Buffer[] {
-  const records: Buffer[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const end = at + 5 + bytes.readUInt16BE(at + 3);
-    records.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return records;
-}
 
 describe('handshake addon', () => {
   let lab: Lab;
@@ -235,63 +209,5 @@ describe('handshake addon', () => {
     expect(() => driver.start({} as HandshakeContext, good, () => undefined)).to.throw(TypeError, 'context');
     expect(() => driver.start(a, good, undefined as never)).to.throw(TypeError, 'done');
     expect(driver.inFlight()).to.equal(0);
-  });
-
-  describe('against node:tls', () => {
-    async function received(pair: Pair, side: 'active' | 'passive', count: number): Promise<Buffer[]> {
-      const chunks: Buffer[] = [];
-      pair[side].on('data', (chunk) => chunks.push(chunk)).resume();
-      for (;;) {
-        const records = chunks.length === 0 ? [] : splitRecords(Buffer.concat(chunks));
-        if (records.length >= count) return records;
-        await once(pair[side], 'data');
-      }
-    }
-
-    it('leaves a client’s first data in the socket, and its secret and sequence number open it', async () => {
-      const { caPem, certPem, keyPem } = await lab.credentials('a');
-      const pair = await newPair();
-      const done = run(driver, b, request(pair.passive, 'passive', 'a'));
-      const client = tlsConnect({
-        socket: pair.active,
-        ca: caPem,
-        cert: certPem,
-        key: keyPem,
-        servername: 'b',
-        ciphers: 'TLS_AES_128_GCM_SHA256',
-      });
-      client.on('error', () => undefined);
-      client.write('GET / HTTP/1.1\r\n\r\n');
-      const outcome = succeeded(await done);
-      const [record] = await received(pair, 'passive', 1);
-      expect(record && openRecord(record, outcome.clientSecret, outcome.rxSequence)).to.deep.equal({
-        type: 23,
-        content: 'GET / HTTP/1.1\r\n\r\n',
-      });
-    });
-
-    it('takes one ticket from a server and leaves what is behind it', async () => {
-      const { caPem, certPem, keyPem } = await lab.credentials('b');
-      const pair = await newPair();
-      const server = new TLSSocket(pair.passive, {
-        isServer: true,
-        requestCert: true,
-        rejectUnauthorized: true,
-        ca: caPem,
-        cert: certPem,
-        key: keyPem,
-        ciphers: 'TLS_AES_128_GCM_SHA256',
-      });
-      server.on('error', () => undefined);
-      server.write('220 welcome\r\n');
-      const outcome = succeeded(await run(driver, a, request(pair.active, 'active', 'b')));
-      // Node's server sends two tickets; an agent sends one. So the second is still there, and opens with number 1.
-      const [ticket, data] = await received(pair, 'active', 2);
-      expect(ticket && openRecord(ticket, outcome.serverSecret, outcome.rxSequence).type).to.equal(22);
-      expect(data && openRecord(data, outcome.serverSecret, outcome.rxSequence + 1n)).to.deep.equal({
-        type: 23,
-        content: '220 welcome\r\n',
-      });
-    });
   });
 });

@@ -99,6 +99,8 @@ int RecordChannel::read(char* out, int size) {
     if (headerHave_ == kHeader) parseHeader();
   } else {
     bodyLeft_ -= static_cast<size_t>(got);
+    const bool alert = header_[0] == kAlertType && header_[3] == 0 && header_[4] == kAlertSize;
+    if (alert && bodyLeft_ == 0) plainAlert_ = static_cast<unsigned char>(out[got - 1]);
   }
   if (headerHave_ == kHeader && bodyLeft_ == 0 && !malformed_) {
     headerHave_ = 0;

@@ -46,11 +46,18 @@ class RecordChannel {
   int sendError() const { return sendError_; }
   // true: a record header that no TLS record can have
   bool malformed() const { return malformed_; }
+  // The description of an alert that came in the clear, or -1. OpenSSL's client sends its first one so even when the
+  // server has changed to encrypted records already, and BoringSSL's server takes that for a fault of the protocol.
+  // Anybody on the path can have sent it: good for a message, for nothing else.
+  int plainAlert() const { return plainAlert_; }
   // The header of the record read last, for the log: printable characters as they are, others as \xNN.
   std::string headerText() const;
 
  private:
   static constexpr size_t kHeader = 5;
+  // RFC 8446 section 6: content type, and the size of level and description.
+  static constexpr unsigned char kAlertType = 21;
+  static constexpr size_t kAlertSize = 2;
 
   int read(char* out, int size);
   void parseHeader();
@@ -79,6 +86,7 @@ class RecordChannel {
   bool eof_ = false;
   bool tooMuch_ = false;
   bool malformed_ = false;
+  int plainAlert_ = -1;
 };
 
 }  // namespace tlshub::handshake

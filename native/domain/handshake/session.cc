@@ -167,6 +167,10 @@ void Session::failFromLibrary() {
     const AlertMeaning meaning = alertMeaning(peerAlert_);
     return fail(meaning.failure, meaning.reason);
   }
+  if (channel_.plainAlert() >= 0) {
+    const AlertMeaning meaning = alertMeaning(channel_.plainAlert());
+    return fail(meaning.failure, meaning.reason);
+  }
   if (!cipherReason_.empty()) return fail(Failure::kPeerProtocol, cipherReason_);
   if (!certificateReason_.empty()) return fail(Failure::kPeerCertificate, certificateReason_);
   if (channel_.tooMuch()) {

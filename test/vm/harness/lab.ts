@@ -107,6 +107,16 @@ export const lab = {
     return controlRequest(controlSocket(node), 'status', {});
   },
 
+  /** Puts another key provider in force; resolves when it is. */
+  mode(node: MeshNode, mode: string): Promise<{ mode: string; previous: string }> {
+    return controlRequest(controlSocket(node), 'mode.set', { mode }, { timeoutMs: 120_000 });
+  },
+
+  /** Breaks one of the provider's workers; needs TLSHUB_TEST_HOOKS=1 in the environment of `up`. */
+  async breakWorker(node: MeshNode, fault: 'end' | 'hang'): Promise<boolean> {
+    return (await controlRequest(controlSocket(node), 'test.break-worker', { fault })).done;
+  },
+
   /** tlshubctl against the node's supervisor; what it prints. Where `flows` and `status` will do, they take much less time. */
   ctl(node: MeshNode, ...args: string[]): Promise<string> {
     return script('ctl', node, ...args);

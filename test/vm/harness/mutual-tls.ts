@@ -18,6 +18,8 @@ export interface Expected {
   /** how many connections the programs make (default 1) */
   connections?: number;
   cipher?: CipherName;
+  /** whose keys they must be, of the client's node and the server's (default openssl) */
+  providers?: { active: string; passive: string };
   /** what the programs exchange, or parts of it: none of this may be on the wire */
   secrets?: readonly (Buffer | string)[];
 }
@@ -94,9 +96,9 @@ export function expectOnlyTls(capture: Capture, port: number, connections: numbe
 
 export function expectSecured(
   flows: readonly DetailedFlowReport[],
-  expected: Expected & { role: string; peerNode: string },
+  expected: Expected & { role: 'active' | 'passive'; peerNode: string },
 ): void {
-  const { connections = 1, cipher = DEFAULT_CIPHER, role, peerNode } = expected;
+  const { connections = 1, cipher = DEFAULT_CIPHER, providers, role, peerNode } = expected;
   expect(flows, JSON.stringify(flows)).to.have.lengthOf(connections);
   for (const flow of flows) {
     const { role: is, secured, provider, kernelUlp, tlsVersion, code, state } = flow;
@@ -112,7 +114,7 @@ export function expectSecured(
     }).to.deep.equal({
       role,
       secured: true,
-      provider: 'openssl',
+      provider: providers?.[role] ?? 'openssl',
       kernelUlp: 'tls',
       tlsVersion: 'TLSv1.3',
       code: '',

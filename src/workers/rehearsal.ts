@@ -1,0 +1,28 @@
+/** What a provider worker does before it serves. */
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, Role } from '../shared/native.js';
+
+/** A negotiation with oneself may take this long, in ms: nobody waits for it but the start. */
+const REHEARSAL_MS = 20_000;
+
+/**
+ * One handshake of this worker with itself over loopback, before it says hello: the first run of all this code is slow (compiling, loading,
+ * the library's own tables), and no program should pay for that. It also tells early what a peer would say of our certificate.
+ * @param pair two connected sockets; closed by the caller
+ * @returns what was wrong, '' for nothing
+ */
+export async function rehearse(
+  addon: HandshakeAddon,
+  credentials: HandshakeCredentials,
+  nodeName: string,
+  pair: readonly [number, number],
+): Promise<string> {
+  const context = addon.createContext(credentials);
+  const driver = addon.createDriver();
+  const play = (fd: number, role: Role): Promise<HandshakeOutcome> =>
+    new Promise((resolve) => {
+      driver.start(context, { fd, role, peerNames: [nodeName], timeoutMs: REHEARSAL_MS, keyLog: false }, resolve);
+    });
+  const outcomes = await Promise.all([play(pair[0], 'active'), play(pair[1], 'passive')]);
+  driver.close();
+  return outcomes.map((outcome) => (outcome.ok ? '' : outcome.reason)).find((reason) => reason !== '') ?? '';
+}

@@ -1,0 +1,101 @@
+/** The driver over each library against a peer that is no agent: what comes behind the handshake must be left to the application. */
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { handshakeAddon, type HandshakeDriver } from '../../src/shared/native.js';
+import {
+  makeLab,
+  openRecord,
+  request,
+  run,
+  splitRecords,
+  succeeded,
+  tcpPair,
+  type Lab,
+  type Pair,
+} from './handshake-kit.js';
+
+for (const library of ['openssl', 'boringssl'] as const) {
+  describe(`handshake by ${library} against node:tls`, () => {
+    const addon = handshakeAddon(library);
+    let lab: Lab;
+    let driver: HandshakeDriver;
+    const pairs: Pair[] = [];
+
+    before(async () => {
+      lab = await makeLab('lab');
+    });
+    after(() => lab.remove());
+    beforeEach(() => {
+      driver = addon.createDriver();
+    });
+    afterEach(() => {
+      driver.close();
+      for (const pair of pairs.splice(0)) pair.close();
+    });
+
+    async function newPair(): Promise<Pair> {
+      const pair = await tcpPair();
+      pairs.push(pair);
+      return pair;
+    }
+
+    async function received(pair: Pair, side: 'active' | 'passive', count: number): Promise<Buffer[]> {
+      const chunks: Buffer[] = [];
+      pair[side].on('data', (chunk) => chunks.push(chunk)).resume();
+      for (;;) {
+        const records = chunks.length === 0 ? [] : splitRecords(Buffer.concat(chunks));
+        if (records.length >= count) return records;
+        await once(pair[side], 'data');
+      }
+    }
+
+    it('leaves a client’s first data in the socket, and its secret and sequence number open it', async () => {
+      const { caPem, certPem, keyPem } = await lab.credentials('a');
+      const pair = await newPair();
+      const done = run(driver, addon.createContext(await lab.credentials('b')), request(pair.passive, 'passive', 'a'));
+      const client = tlsConnect({
+        socket: pair.active,
+        ca: caPem,
+        cert: certPem,
+        key: keyPem,
+        servername: 'b',
+        ciphers: 'TLS_AES_128_GCM_SHA256',
+      });
+      client.on('error', () => undefined);
+      client.write('GET / HTTP/1.1\r\n\r\n');
+      const outcome = succeeded(await done);
+      const [record] = await received(pair, 'passive', 1);
+      expect(record && openRecord(record, outcome.clientSecret, outcome.rxSequence)).to.deep.equal({
+        type: 23,
+        content: 'GET / HTTP/1.1\r\n\r\n',
+      });
+    });
+
+    it('takes one ticket from a server and leaves what is behind it', async () => {
+      const { caPem, certPem, keyPem } = await lab.credentials('b');
+      const pair = await newPair();
+      const server = new TLSSocket(pair.passive, {
+        isServer: true,
+        requestCert: true,
+        rejectUnauthorized: true,
+        ca: caPem,
+        cert: certPem,
+        key: keyPem,
+        ciphers: 'TLS_AES_128_GCM_SHA256',
+      });
+      server.on('error', () => undefined);
+      server.write('220 welcome\r\n');
+      const outcome = succeeded(
+        await run(driver, addon.createContext(await lab.credentials('a')), request(pair.active, 'active', 'b')),
+      );
+      // Node's server sends two tickets; an agent sends one. So the second is still there, and opens with number 1.
+      const [ticket, data] = await received(pair, 'active', 2);
+      expect(ticket && openRecord(ticket, outcome.serverSecret, outcome.rxSequence).type).to.equal(22);
+      expect(data && openRecord(data, outcome.serverSecret, outcome.rxSequence + 1n)).to.deep.equal({
+        type: 23,
+        content: '220 welcome\r\n',
+      });
+    });
+  });
+}

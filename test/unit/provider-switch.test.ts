@@ -1,0 +1,158 @@
+import { expect } from 'chai';
+import type { Provider, ProviderName } from '../../src/supervisor/provider.js';
+import { ProviderSwitch } from '../../src/supervisor/provider-switch.js';
+import { FakeProvider } from '../fakes/fake-provider.js';
+import { memoryLogger } from '../fakes/memory-logger.js';
+
+const REQUEST = {
+  names: {
+    role: 'active' as const,
+    tuple: { local: new Uint8Array(16), remote: new Uint8Array(16), lport: 1, rport: 2 },
+    iss: 0,
+    irs: 0,
+    peerNames: ['b'],
+  },
+  socket: undefined,
+  timeoutMs: 1000,
+};
+
+/** Lets timers and microtasks run until something is so. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe('switch of providers', () => {
+  let made: FakeProvider[];
+  let fatal: Error[];
+  let failures: ((error: Error) => void)[];
+  let used: string[];
+  let broken: Error | undefined;
+
+  const start = (retireMs = 2000): Promise<ProviderSwitch> =>
+    ProviderSwitch.start('openssl', {
+      create: (name: ProviderName, onFatal): Promise<Provider> => {
+        if (broken !== undefined) return Promise.reject(broken);
+        const provider = new FakeProvider(name);
+        made.push(provider);
+        failures.push(onFatal);
+        return Promise.resolve(provider);
+      },
+      beforeUse: ({ name }) => used.push(name),
+      retireMs,
+      onFatal: (error) => fatal.push(error),
+      log: memoryLogger().log,
+    });
+  const finish = (provider: FakeProvider | undefined): void => provider?.pending.shift()?.settle({ ok: true });
+
+  beforeEach(() => {
+    made = [];
+    fatal = [];
+    failures = [];
+    used = [];
+    broken = undefined;
+  });
+
+  it('gives new negotiations to the new provider at once, and lets the old one finish before it is closed', async () => {
+    const providers = await start();
+    const before = providers.negotiate(REQUEST);
+    expect(await providers.use('boringssl')).to.deep.equal({ mode: 'boringssl', previous: 'openssl' });
+    expect(used).to.deep.equal(['boringssl']);
+    providers.negotiate(REQUEST);
+    expect(made.map(({ pending }) => pending.length)).to.deep.equal([1, 1]);
+    expect(providers.name).to.equal('boringssl');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(made[0]?.closed).to.equal(false);
+    expect(providers.reports().map(({ name, state }) => [name, state])).to.deep.equal([
+      ['boringssl', 'active'],
+      ['openssl', 'draining'],
+    ]);
+    finish(made[0]);
+    expect(await before?.outcome).to.deep.equal({ ok: true });
+    await until(() => made[0]?.closed === true);
+    await until(() => providers.reports()[1]?.state === 'closed');
+    expect(providers.reports()[1]).to.include({ name: 'openssl', workers: 0, inFlight: 0, started: 1 });
+    expect(made[1]?.closed).to.equal(false);
+  });
+
+  it('adds the lives of a provider up', async () => {
+    const providers = await start();
+    for (const mode of ['boringssl', 'openssl', 'boringssl', 'openssl'] as const) {
+      providers.negotiate(REQUEST);
+      finish(made.at(-1));
+      await providers.use(mode);
+    }
+    await until(() => made.filter(({ closed }) => closed).length === 4);
+    await until(() => providers.reports().every(({ state }) => state !== 'draining'));
+    expect(
+      providers.reports().map(({ name, state, started, workers }) => [name, state, started, workers]),
+    ).to.deep.equal([
+      ['openssl', 'active', 2, 1],
+      ['boringssl', 'closed', 2, 0],
+    ]);
+  });
+
+  it('keeps the old one in force when the new one does not start, and says why', async () => {
+    const providers = await start();
+    broken = new Error('no such library');
+    const failure = await providers.use('boringssl').catch((error: unknown) => error);
+    expect(failure).to.equal(broken);
+    expect(providers.name).to.equal('openssl');
+    providers.negotiate(REQUEST);
+    expect(made[0]?.pending).to.have.length(1);
+    expect(made[0]?.closed).to.equal(false);
+    broken = undefined;
+    expect(await providers.use('boringssl')).to.include({ mode: 'boringssl' });
+  });
+
+  it('carries out switches one after the other, and does nothing for the one in force', async () => {
+    const providers = await start();
+    expect(await providers.use('openssl')).to.deep.equal({ mode: 'openssl', previous: 'openssl' });
+    const results = await Promise.all([providers.use('boringssl'), providers.use('openssl'), providers.use('openssl')]);
+    expect(results.map(({ mode, previous }) => `${previous} ${mode}`)).to.deep.equal([
+      'openssl boringssl',
+      'boringssl openssl',
+      'openssl openssl',
+    ]);
+    expect(made).to.have.length(3);
+  });
+
+  it('tells those who found the old one full to ask again, and does not pass the old one on any more', async () => {
+    const providers = await start();
+    let room = 0;
+    providers.onRoom(() => room++);
+    made[0]!.room = 0;
+    expect(providers.negotiate(REQUEST)).to.equal(undefined);
+    await providers.use('boringssl');
+    expect(room).to.equal(1);
+    made[0]!.makeRoom(1);
+    expect(room).to.equal(1);
+    made[1]!.makeRoom(1);
+    expect(room).to.equal(2);
+  });
+
+  it('closes an old one that does not come to its end', async () => {
+    const providers = await start(50);
+    providers.negotiate(REQUEST);
+    await providers.use('boringssl');
+    await until(() => made[0]?.closed === true);
+  });
+
+  it('an old one that dies is closed and nothing more; the one in force takes the agent with it', async () => {
+    const providers = await start();
+    providers.negotiate(REQUEST);
+    await providers.use('boringssl');
+    failures[0]?.(new Error('old'));
+    expect(made[0]?.closed).to.equal(true);
+    expect(fatal).to.deep.equal([]);
+    failures[1]?.(new Error('present'));
+    expect(fatal.map(({ message }) => message)).to.deep.equal(['present']);
+  });
+
+  it('closes all of them', async () => {
+    const providers = await start();
+    providers.negotiate(REQUEST);
+    await providers.use('boringssl');
+    await providers.close();
+    expect(made.map(({ closed }) => closed)).to.deep.equal([true, true]);
+  });
+});
