@@ -41,7 +41,7 @@ function field(text: string): Buffer {
   return Buffer.concat([Uint8Array.of(bytes.length), bytes]);
 }
 
-/** Addresses, ports and initial sequence numbers, the client's first: 24 bytes, network order. */
+/** Addresses, ports and initial sequence numbers, the client's first: 20 bytes, network order. */
 export function connectionSalt(names: ConnectionNames): Buffer {
   const numbers = Buffer.alloc(12);
   numbers.writeUInt16BE(names.clientPort, 0);
