@@ -86,6 +86,8 @@ function namesOf({ role, tuple }: OutOfBandRequest): Names {
 
 class Acquisition {
   private readonly deadline: number;
+  /** what the module said last */
+  private answer: FetchKeyResult | undefined;
 
   constructor(
     private readonly request: OutOfBandRequest,
@@ -97,34 +99,34 @@ class Acquisition {
 
   async masterKey(): Promise<Uint8Array> {
     const { role, signal } = this.request;
-    let result = await this.fetch();
-    if (result?.status !== 'ok' && role === 'active') {
+    let key = await this.fetch();
+    if (key === undefined && role === 'active') {
       const timeoutMs = Math.max(1, this.left());
       const handshake = await this.options.client.handshake(this.tuple, { timeoutMs, signal });
       if (handshake.status === 'failed') {
         const why = handshake.message === '' ? '' : `: ${handshake.message}`;
         throw new TlshubError('TLSHUB_MODULE_REFUSED', `TLSHub's handshake with the peer's node failed${why}`);
       }
-      result = await this.fetch();
+      key = await this.fetch();
     }
-    for (let pause = FIRST_PAUSE_MS; result?.status !== 'ok'; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    for (let pause = FIRST_PAUSE_MS; key === undefined; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       if (role === 'passive') this.checkPeer();
-      if (this.left() <= 0) throw this.noKey(result);
+      if (this.left() <= 0) throw this.noKey();
       await sleep(Math.min(pause, this.left()), signal);
-      result = await this.fetch();
+      key = await this.fetch();
     }
-    return result.masterKey;
+    return key;
   }
 
-  /** undefined: the answer did not come in time, and there is time to ask again */
-  private async fetch(): Promise<FetchKeyResult | undefined> {
+  /** undefined: there is none yet, or the answer did not come in time */
+  private async fetch(): Promise<Uint8Array | undefined> {
     const { role, signal } = this.request;
     const timeoutMs = Math.min(FETCH_MS, Math.max(1, this.left()));
     try {
-      return await this.options.client.fetchKey(this.tuple, { server: role === 'passive', timeoutMs, signal });
+      this.answer = await this.options.client.fetchKey(this.tuple, { server: role === 'passive', timeoutMs, signal });
+      return this.answer.status === 'ok' ? this.answer.masterKey : undefined;
     } catch (error) {
-      const late = error instanceof TlshubError && error.code === 'TLSHUB_MODULE_TIMEOUT';
-      if (late && this.left() > 0) return undefined;
+      if (error instanceof TlshubError && error.code === 'TLSHUB_MODULE_TIMEOUT') return undefined;
       throw error;
     }
   }
@@ -149,10 +151,10 @@ class Acquisition {
     }
   }
 
-  private noKey(result: FetchKeyResult | undefined): TlshubError {
+  private noKey(): TlshubError {
     const { role, timeoutMs } = this.request;
-    if (result === undefined) return new TlshubError('TLSHUB_MODULE_TIMEOUT', 'the TLSHub module does not answer');
-    const state = result.status === 'expired' ? 'only a key that has expired' : 'no key';
+    if (this.answer === undefined) return new TlshubError('TLSHUB_MODULE_TIMEOUT', 'the TLSHub module does not answer');
+    const state = this.answer.status === 'expired' ? 'only a key that has expired' : 'no key';
     const hint = role === 'passive' ? ': has the peer asked for one (mode = tlshub)?' : ' after its handshake';
     return new TlshubError('TLSHUB_NO_KEY', `TLSHub had ${state} for the connection within ${timeoutMs} ms${hint}`);
   }

@@ -140,7 +140,6 @@ describe('unmodified programs over keys of TLSHub', () => {
   });
 
   for (const [misbehaviour, code] of [
-    ['short=20', 'TLSHUB_MODULE_PROTOCOL'],
     ['status=7', 'TLSHUB_MODULE_PROTOCOL'],
     ['fail', 'TLSHUB_MODULE_REFUSED'],
     ['silent', 'TLSHUB_MODULE_TIMEOUT'],
