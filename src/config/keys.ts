@@ -118,6 +118,21 @@ export const KEYS = {
   ...poolKeys('openssl', 'OpenSSL'),
   ...poolKeys('boringssl', 'BoringSSL'),
   ...poolKeys('tlshub', 'TLSHub'),
+  'tlshub.sockets': key(
+    integer({ min: 2, max: 1024 }),
+    32,
+    'Netlink sockets of one worker. Each has one request under way; handshakes never take all of them.',
+  ),
+  'tlshub.cipher': key(
+    choice('TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'),
+    'TLS_AES_128_GCM_SHA256',
+    'Cipher of connections whose keys TLSHub gives. The two ends do not negotiate it: it must be the same on all nodes.',
+  ),
+  'tlshub.peer_port_id': key(
+    integer({ min: 0, max: 4_294_967_295 }),
+    0,
+    'For tests only: the netlink port id that answers, if it is not the kernel (0). A process that answers instead gives all the keys.',
+  ),
   handshake_timeout_ms: key(
     milliseconds(10, HOUR_MS),
     5000,

@@ -25,6 +25,16 @@ const HASH_LENGTH: Record<HashName, number> = { sha256: 32, sha384: 48 };
 const IV_LENGTH = 12;
 const EMPTY = new Uint8Array(0);
 
+/** The hash of a cipher suite, which is also that of its key schedule. */
+export function cipherHash(cipher: CipherName): HashName {
+  return CIPHERS[cipher].hash;
+}
+
+/** In bytes. */
+export function hashLength(hash: HashName): number {
+  return HASH_LENGTH[hash];
+}
+
 /** HKDF-Extract (RFC 5869, 2.2): a pseudorandom key of the hash's length. An empty salt stands for a hash's length of zeros. */
 export function hkdfExtract(hash: HashName, salt: Uint8Array, keyMaterial: Uint8Array): Buffer {
   const key = salt.length === 0 ? new Uint8Array(HASH_LENGTH[hash]) : salt;

@@ -33,6 +33,16 @@ export interface NegotiateTask extends Held {
   role: Role;
   peerNames: string[];
   timeoutMs: number;
+  /** for out-of-band providers only: what names the connection */
+  connection?: ConnectionId;
+}
+
+/** A connection without its socket. */
+export interface ConnectionId {
+  tuple: Tuple;
+  /** our initial sequence number and the peer's */
+  iss: number;
+  irs: number;
 }
 
 /** What a negotiation came to, without secrets. */
@@ -121,6 +131,13 @@ export interface WorkerHello {
   library: LibraryReport;
   /** what went wrong in the worker's handshake with itself, '' for nothing */
   rehearsal: string;
+}
+
+/** A provider worker -> its pool: something for the log that belongs to no flow. */
+export interface WorkerLog {
+  type: 'log';
+  level: 'debug' | 'info' | 'warning';
+  message: string;
 }
 
 /** pool -> provider worker, over the port from its hello. */

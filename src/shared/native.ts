@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { TlshubAddon } from '../tlshub/native.js';
 
 export type Role = 'active' | 'passive';
 /** TLS libraries that there is an addon of. */
@@ -310,6 +311,7 @@ function loadApart(name: string): unknown {
 
 let kernelAddon: KernelAddon | undefined;
 const handshakeAddons: Partial<Record<TlsLibrary, HandshakeAddon>> = {};
+let tlshubAddon: TlshubAddon | undefined;
 
 export function kernel(): KernelAddon {
   return (kernelAddon ??= load('tlshub_kernel') as KernelAddon);
@@ -320,4 +322,8 @@ export function handshakeAddon(library: TlsLibrary): HandshakeAddon {
   return (handshakeAddons[library] ??= (
     library === 'boringssl' ? loadApart('tlshub_boringssl') : load('tlshub_openssl')
   ) as HandshakeAddon);
+}
+
+export function tlshubNetlink(): TlshubAddon {
+  return (tlshubAddon ??= load('tlshub_netlink') as TlshubAddon);
 }

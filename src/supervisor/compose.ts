@@ -74,21 +74,14 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
   const parts = { config, credentials, doorbell, rings, log: log.child({ component: 'provider' }) };
-  let emitConnect = false;
   const provider = await ProviderSwitch.start(knownProvider(config.mode), {
     create: (name, onPoolFatal) => createProvider(name, parts, onPoolFatal),
-    beforeUse: (next) => {
-      if ((next.kind === 'out-of-band') === emitConnect) return;
-      emitConnect = !emitConnect;
-      addon.updateSettings(gate.fds.settings, gateSettings(config, emitConnect));
-    },
     retireMs: config.handshakeTimeoutMs + RETIRE_GRACE_MS,
     onFatal,
     log: parts.log,
   });
-  emitConnect = provider.kind === 'out-of-band';
 
-  const gate = openGate(addon, config, mapping, emitConnect);
+  const gate = openGate(addon, config, mapping);
   const lease = addon.startLease(
     gate.fds.leases,
     config.leaseMs,
@@ -289,7 +282,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure */
-function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, emitConnect: boolean): Gate {
+function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping): Gate {
   const mesh: MeshEntry[] = [...mapping.entries()].map(({ address, prefix, nodes }) => ({
     addr: address,
     prefix,
@@ -300,7 +293,7 @@ function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, e
       objectPath: OBJECT,
       pinDir: config.bpfPinDir,
       cgroups: [...config.capture.cgroup],
-      settings: gateSettings(config, emitConnect),
+      settings: gateSettings(config),
       mesh,
     });
   } catch (cause) {
@@ -314,12 +307,13 @@ function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping, e
   }
 }
 
-function gateSettings(config: Config, emitConnect: boolean): GateSettings {
+function gateSettings(config: Config): GateSettings {
   return {
     holdMs: config.holdTimeoutMs,
     silentPeerMs: config.silentPeerTimeoutMs,
     policy: config.policy,
-    emitConnect,
+    // No provider begins before the connection is established.
+    emitConnect: false,
   };
 }
 

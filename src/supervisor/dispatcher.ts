@@ -79,7 +79,11 @@ export class Dispatcher {
       this.counters.values.staleEvents++;
       return;
     }
-    if (flow.establishedNs === 0) flow.establishedNs = event.establishedNs;
+    if (flow.establishedNs === 0) {
+      flow.establishedNs = event.establishedNs;
+      flow.iss = event.iss;
+      flow.irs = event.irs;
+    }
     switch (event.kind) {
       case EventKind.ESTABLISHED:
       case EventKind.ACCEPTED:

@@ -20,8 +20,9 @@ export interface Flow {
   readonly role: Role;
   readonly class: number;
   readonly tuple: Tuple;
-  readonly iss: number;
-  readonly irs: number;
+  /** initial sequence numbers, ours and the peer's; 0 until the connection is established */
+  iss: number;
+  irs: number;
   /** CLOCK_MONOTONIC nanoseconds; seenNs: when we learned of it */
   readonly seenNs: number;
   establishedNs: number;

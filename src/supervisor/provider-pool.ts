@@ -1,5 +1,5 @@
 /**
- * An in-band provider: a piscina pool of its own, with many handshakes at once on each thread.
+ * A provider: a piscina pool of its own, with many negotiations at once on each thread.
  *
  * piscina sees only tasks that may run at once (places.ts decides which), so its own queue is empty except while a dead worker is being
  * replaced. Its AbortSignal is not used: aborting a running task terminates the thread, and an abortable task has a thread to itself.
@@ -21,9 +21,11 @@ import type {
   NegotiateResult,
   NegotiateTask,
   WorkerHello,
+  WorkerLog,
 } from '../shared/messages.js';
 import { Places, placeLimits } from './places.js';
 import type {
+  FlowNames,
   Negotiation,
   NegotiationOutcome,
   NegotiationRequest,
@@ -34,6 +36,8 @@ import type {
 
 export interface ProviderPoolOptions {
   name: ProviderName;
+  /** default: in-band */
+  kind?: Provider['kind'];
   /** module whose default export takes a NegotiateTask; it says hello by negotiation-host.ts */
   workerFile: URL;
   workerData: unknown;
@@ -79,7 +83,7 @@ interface WorkerEntry {
 }
 
 export class ProviderPool implements Provider {
-  readonly kind: Provider['kind'] = 'in-band';
+  readonly kind: Provider['kind'];
   readonly name: ProviderName;
   private readonly pool: Piscina<NegotiateTask, NegotiateResult>;
   private readonly places: Places<Job>;
@@ -100,6 +104,7 @@ export class ProviderPool implements Provider {
   /** Threads start at once; wait for `ready` before the first negotiation. */
   constructor(private readonly options: ProviderPoolOptions) {
     this.name = options.name;
+    this.kind = options.kind ?? 'in-band';
     this.places = new Places(placeLimits(options.threads * options.inFlight, options.queue));
     const { active, passive } = this.places.limits;
     const perWorker = Math.ceil((active + passive) / options.threads);
@@ -123,7 +128,10 @@ export class ProviderPool implements Provider {
         return best;
       },
     });
-    this.pool.on('message', (message: WorkerHello) => this.greeted(message));
+    this.pool.on('message', (message: WorkerHello | WorkerLog) => {
+      if (message.type === 'hello') this.greeted(message);
+      else options.log[message.level](message.message);
+    });
     this.pool.on('error', (error: Error) => this.poolError(error));
     // Whoever is gone is no longer among pool.threads after the event's turn.
     this.pool.on('workerDestroy', () => setImmediate(() => this.reconcile()));
@@ -151,11 +159,11 @@ export class ProviderPool implements Provider {
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
     const { socket, names, timeoutMs } = request;
-    if (socket === undefined) throw new TypeError(`${this.name} negotiates on the flow's socket, and there is none`);
+    if (socket === undefined) throw new TypeError(`${this.name} gives keys for a socket, and there is none`);
     let settle: Job['settle'] = () => undefined;
     const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));
     const job: Job = {
-      task: { ...socket, role: names.role, peerNames: names.peerNames, timeoutMs },
+      task: { ...socket, role: names.role, peerNames: names.peerNames, timeoutMs, ...this.connection(names) },
       role: names.role,
       due: performance.now() + timeoutMs,
       worker: undefined,
@@ -209,6 +217,11 @@ export class ProviderPool implements Provider {
       this.options.onRingGone(id);
     }
     this.workers.clear();
+  }
+
+  /** In-band providers see the connection by its socket: they are spared the copy. */
+  private connection({ tuple, iss, irs }: FlowNames): Pick<NegotiateTask, 'connection'> {
+    return this.kind === 'in-band' ? {} : { connection: { tuple, iss, irs } };
   }
 
   private run(job: Job): void {

@@ -25,8 +25,6 @@ export interface SwitchResult {
 export interface ProviderSwitchOptions {
   /** Resolves when all its threads are up. `onFatal`: it cannot go on. */
   create(name: ProviderName, onFatal: (error: Error) => void): Promise<Provider>;
-  /** Called before a new provider comes into force, in the same turn. */
-  beforeUse(provider: Provider): void;
   /** for an old provider to finish what it began, in ms; longer than any negotiation's deadline */
   retireMs: number;
   /** the provider in force cannot go on */
@@ -133,7 +131,6 @@ export class ProviderSwitch implements Provider {
       await next.close();
       return { mode: old.name, previous: old.name };
     }
-    this.options.beforeUse(next);
     next.onRoom(() => this.room(next));
     this.current = next;
     this.retiring.set(old, this.retire(old));

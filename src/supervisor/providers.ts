@@ -8,9 +8,10 @@ import type { NegotiatorData } from '../workers/negotiation-host.js';
 import { ProviderPool } from './provider-pool.js';
 import type { Provider, ProviderName } from './provider.js';
 import type { RingRegistry } from './ring-registry.js';
+import { createTlshubPool } from './tlshub-provider.js';
 
 /** Modes that this build has a provider for. */
-export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl'];
+export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl', 'tlshub'];
 
 const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
 const ALL_CIPHERS = 3;
@@ -33,7 +34,7 @@ export function knownProvider(mode: string): ProviderName {
 /**
  * Makes a provider, all of its threads up.
  * @param onFatal called later, when it cannot go on
- * @throws ProviderUnavailableError, ProviderStartError, and CredentialsError's code from the addon
+ * @throws ProviderUnavailableError, ProviderStartError, CredentialsError's code from the addon, TLSHUB_MODULE_MISSING and its kin
  */
 export async function createProvider(
   mode: string,
@@ -46,7 +47,7 @@ export async function createProvider(
     case 'boringssl':
       return inBand(name, parts, onFatal);
     case 'tlshub':
-      throw new ProviderUnavailableError(name, PROVIDERS);
+      return createTlshubPool(parts, onFatal);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * A provider worker: many handshakes at once on one thread, each a piscina task. The addon's driver watches all sockets in an epoll set of
- * its own; this thread's event loop watches that set.
+ * A provider worker: many negotiations at once on one thread, each a piscina task. In-band ones are the addon's driver's: it watches all
+ * sockets in an epoll set of its own, and this thread's event loop watches that set.
  *
  * piscina lets an idle worker block in Atomics.wait (`atomics: 'sync'`), which is the fastest way to the next task, and enters that wait
  * only when no task is in flight (its `currentTasks`): as long as one handshake runs, so does the event loop. Nothing here does anything
@@ -16,6 +16,7 @@ import { testHooks } from '../shared/test-hooks.js';
 import type {
   CancelMessage,
   HangMessage,
+  LibraryReport,
   NegotiateResult,
   NegotiateTask,
   Negotiated,
@@ -24,23 +25,34 @@ import type {
 import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
-export interface NegotiatorData {
-  library: TlsLibrary;
-  credentials: HandshakeCredentials;
-  /** our own, as in the certificate */
-  nodeName: string;
+/** What every worker needs to hand keys on. */
+export interface HostData {
   doorbell: SharedArrayBuffer;
   ringBytes: number;
   /** NSS key log for tests; '' for none */
   keyLogFile: string;
 }
 
+export interface NegotiatorData extends HostData {
+  library: TlsLibrary;
+  credentials: HandshakeCredentials;
+  /** our own, as in the certificate */
+  nodeName: string;
+}
+
+/** What a negotiation came to, with its secrets. */
+export type TaskOutcome =
+  Extract<HandshakeOutcome, { ok: true }> | (Omit<Extract<HandshakeOutcome, { ok: false }>, 'code'> & { code: string });
+
+/** Begins a negotiation. `done` is called once, never from inside. Returns what asks for an early end. */
+export type Begin = (task: NegotiateTask, done: (outcome: TaskOutcome) => void) => () => void;
+
 /** Between two signs of life, in ms. */
 const PULSE_MS = 100;
 /** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
 const EARLY_CANCELS = 1024;
 
-/** Sets this thread up and says hello to the pool. Returns the task handler. */
+/** A worker of an in-band provider. Sets this thread up and says hello to the pool. Returns the task handler. */
 export function hostNegotiations(
   addon: HandshakeAddon,
   data: NegotiatorData,
@@ -48,10 +60,29 @@ export function hostNegotiations(
 ): (task: NegotiateTask) => Promise<NegotiateResult> {
   const context = addon.createContext(data.credentials);
   const driver = addon.createDriver();
+  const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
+  const begin: Begin = ({ fd, role, peerNames, timeoutMs }, done) => {
+    const request = { fd, role, peerNames, timeoutMs, keyLog: data.keyLogFile !== '' };
+    const id = driver.start(context, request, done);
+    return () => driver.cancel(id);
+  };
+  return hostTasks(library, data, begin, rehearsal);
+}
+
+/**
+ * The same for any provider.
+ * @param rehearsal what went wrong before, '' for nothing: the pool passes it on
+ */
+export function hostTasks(
+  library: LibraryReport,
+  data: HostData,
+  begin: Begin,
+  rehearsal = '',
+): (task: NegotiateTask) => Promise<NegotiateResult> {
   const doorbell = new Doorbell(data.doorbell);
   const ring = createRing(data.ringBytes);
   const sender = new MessageSender<Negotiated>(ring, { wipe: true });
-  const running = new Map<number, number>();
+  const running = new Map<number, () => void>();
   const early = new Set<number>();
   const { port1, port2 } = new MessageChannel();
 
@@ -61,9 +92,9 @@ export function hostNegotiations(
       return;
     }
     const { ticket } = message;
-    const id = running.get(ticket);
-    if (id !== undefined) {
-      driver.cancel(id);
+    const cancel = running.get(ticket);
+    if (cancel !== undefined) {
+      cancel();
       return;
     }
     early.add(ticket);
@@ -76,7 +107,6 @@ export function hostNegotiations(
   // Unreferenced, and still between tasks: a worker without tasks may block, and nobody asks for its pulse.
   setInterval(() => Atomics.add(pulse, 0, 1), PULSE_MS).unref();
 
-  const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
   const hello: WorkerHello = {
     type: 'hello',
     threadId,
@@ -88,7 +118,7 @@ export function hostNegotiations(
   };
   parentPort?.postMessage(hello, [port2]);
 
-  const finish = (task: NegotiateTask, outcome: HandshakeOutcome): NegotiateResult => {
+  const finish = (task: NegotiateTask, outcome: TaskOutcome): NegotiateResult => {
     const negotiationMs = Number(outcome.durationNs) / 1e6;
     if (!outcome.ok) {
       const { code, reason, peerNames, bytesSent, bytesReceived } = outcome;
@@ -130,9 +160,7 @@ export function hostNegotiations(
         resolve(cancelled());
         return;
       }
-      const { fd, role, peerNames, timeoutMs } = task;
-      const request = { fd, role, peerNames, timeoutMs, keyLog: data.keyLogFile !== '' };
-      const id = driver.start(context, request, (outcome) => {
+      const cancel = begin(task, (outcome) => {
         running.delete(task.ticket);
         try {
           resolve(finish(task, outcome));
@@ -140,17 +168,17 @@ export function hostNegotiations(
           reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
-      running.set(task.ticket, id);
+      running.set(task.ticket, cancel);
     });
-}
-
-function standStill(): never {
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) Atomics.wait(never, 0, 0, 1000);
 }
 
 function cancelled(): NegotiateResult {
   const reason = 'given up before it began';
   const nothing = { peerNames: [], bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
   return { ok: false, code: 'TLSHUB_HANDSHAKE_CANCELLED', reason, ...nothing };
+}
+
+function standStill(): never {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(never, 0, 0, 1000);
 }

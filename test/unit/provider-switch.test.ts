@@ -25,7 +25,6 @@ describe('switch of providers', () => {
   let made: FakeProvider[];
   let fatal: Error[];
   let failures: ((error: Error) => void)[];
-  let used: string[];
   let broken: Error | undefined;
 
   const start = (retireMs = 2000): Promise<ProviderSwitch> =>
@@ -37,7 +36,6 @@ describe('switch of providers', () => {
         failures.push(onFatal);
         return Promise.resolve(provider);
       },
-      beforeUse: ({ name }) => used.push(name),
       retireMs,
       onFatal: (error) => fatal.push(error),
       log: memoryLogger().log,
@@ -48,7 +46,6 @@ describe('switch of providers', () => {
     made = [];
     fatal = [];
     failures = [];
-    used = [];
     broken = undefined;
   });
 
@@ -56,7 +53,6 @@ describe('switch of providers', () => {
     const providers = await start();
     const before = providers.negotiate(REQUEST);
     expect(await providers.use('boringssl')).to.deep.equal({ mode: 'boringssl', previous: 'openssl' });
-    expect(used).to.deep.equal(['boringssl']);
     providers.negotiate(REQUEST);
     expect(made.map(({ pending }) => pending.length)).to.deep.equal([1, 1]);
     expect(providers.name).to.equal('boringssl');

@@ -105,7 +105,13 @@ describe('a peer that is no agent', () => {
   });
 
   it('reads by TCP_ZEROCOPY_RECEIVE get nothing of it either', async () => {
-    const server = await Peer.listen('b', 7000, ['accept', 'sleep:500', 'zerocopy-receive', 'read', 'zerocopy-receive']);
+    const server = await Peer.listen('b', 7000, [
+      'accept',
+      'sleep:500',
+      'zerocopy-receive',
+      'read',
+      'zerocopy-receive',
+    ]);
     await Peer.run('a', [`connect:${SERVER}:7000`, `write:${EVIL}\\n`, 'sleep:1500', 'close'], OUTSIDE);
     const steps = await server.finish();
     expect(step(steps, 'zerocopy-receive')).to.include({ result: -1, error: 'EOPNOTSUPP', data: '' });

@@ -1,0 +1,286 @@
+// tlshub_netlink.node: the client of the TLSHub kernel module, src/tlshub/native.ts. The thread's event loop watches the client's epoll set.
+#include <napi.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "../domain/error.h"
+#include "../domain/tlshub/client.h"
+#include "loop_watch.h"
+
+namespace tlshub::addon {
+
+namespace {
+
+using module::Opcode;
+using module::Outcome;
+using module::Reply;
+
+// A day: what is longer is a mistake in units.
+constexpr double kMaxTimeoutMs = 86400e3;
+
+Napi::Error toJs(Napi::Env env, const CodedError& error) {
+  Napi::Error js = Napi::Error::New(env, error.what());
+  js.Set("code", Napi::String::New(env, error.code()));
+  if (const auto* sys = dynamic_cast<const SysError*>(&error)) {
+    js.Set("errno", Napi::Number::New(env, sys->err()));
+    js.Set("syscall", Napi::String::New(env, sys->syscall()));
+  }
+  return js;
+}
+
+double numberFrom(const Napi::Object& object, const char* name, double low, double high) {
+  const Napi::Value value = object.Get(name);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= low && number <= high) || number != std::floor(number)) {
+    throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a whole number from " +
+                                                 std::to_string(std::llround(low)) + " to " +
+                                                 std::to_string(std::llround(high)));
+  }
+  return number;
+}
+
+Napi::Object objectFrom(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
+  return value.As<Napi::Object>();
+}
+
+uint32_t addressFrom(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+      value.As<Napi::Uint8Array>().ByteLength() != sizeof(uint32_t))
+    throw Napi::TypeError::New(object.Env(), std::string(name) + " must be 4 bytes");
+  uint32_t address = 0;
+  memcpy(&address, value.As<Napi::Uint8Array>().Data(), sizeof(address));
+  return address;
+}
+
+bool booleanFrom(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsBoolean()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a boolean");
+  return value.As<Napi::Boolean>();
+}
+
+module::RequestBody requestFrom(const Napi::Value& value) {
+  const Napi::Object object = objectFrom(value, "request");
+  module::RequestBody body = {};
+  body.opcode = static_cast<int8_t>(numberFrom(object, "opcode", 0, 2));
+  body.clientAddress = addressFrom(object, "clientAddress");
+  body.serverAddress = addressFrom(object, "serverAddress");
+  body.clientPort = htons(static_cast<uint16_t>(numberFrom(object, "clientPort", 0, 65535)));
+  body.serverPort = htons(static_cast<uint16_t>(numberFrom(object, "serverPort", 0, 65535)));
+  body.server = booleanFrom(object, "server");
+  return body;
+}
+
+const char* nameOf(Reply::Kind kind) {
+  switch (kind) {
+    case Reply::Kind::kInitialised:
+      return "initialised";
+    case Reply::Kind::kHandshakeFirst:
+      return "handshake-first";
+    case Reply::Kind::kHandshakeDone:
+      return "handshake-done";
+    case Reply::Kind::kAlreadyConnected:
+      return "already-connected";
+    case Reply::Kind::kHandshakeFailed:
+      return "handshake-failed";
+    case Reply::Kind::kKey:
+      return "key";
+    case Reply::Kind::kKeyNone:
+      return "key-none";
+    case Reply::Kind::kKeyExpired:
+      return "key-expired";
+    default:
+      return "";
+  }
+}
+
+Napi::Object outcomeToJs(Napi::Env env, const Outcome& outcome) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("ok", outcome.status == Outcome::Status::kReply);
+  switch (outcome.status) {
+    case Outcome::Status::kReply:
+      object.Set("kind", nameOf(outcome.reply.kind));
+      object.Set("text", outcome.reply.text);
+      if (outcome.reply.kind == Reply::Kind::kKey) {
+        Napi::Uint8Array key = Napi::Uint8Array::New(env, outcome.reply.key.size());
+        memcpy(key.Data(), outcome.reply.key.data(), outcome.reply.key.size());
+        object.Set("masterKey", key);
+      }
+      break;
+    case Outcome::Status::kTimeout:
+      object.Set("code", "TLSHUB_MODULE_TIMEOUT");
+      object.Set("reason", outcome.reason);
+      break;
+    case Outcome::Status::kCancelled:
+      object.Set("code", "TLSHUB_HANDSHAKE_CANCELLED");
+      object.Set("reason", "the request was cancelled");
+      break;
+    case Outcome::Status::kFailed:
+      object.Set("code", outcome.code);
+      object.Set("reason", outcome.reason);
+      break;
+  }
+  return object;
+}
+
+// From the event loop, with the ticks and microtasks that belong to it. What the function throws is an uncaught exception of that
+// thread. In a thread that is being terminated nothing can be called, and nothing is.
+template <typename MakeArgument>
+void callJs(const Napi::FunctionReference& function, MakeArgument&& make) {
+  const Napi::Env env = function.Env();
+  const Napi::HandleScope scope(env);
+  try {
+    const napi_value argument = make(env);
+    const napi_status status =
+        napi_make_callback(env, nullptr, env.Global(), function.Value(), 1, &argument, nullptr);
+    if (status != napi_pending_exception) return;
+    napi_value thrown;
+    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
+  } catch (const Napi::Error&) {
+    // only while the environment goes down: the arguments are plain values
+  }
+}
+
+std::shared_ptr<Napi::FunctionReference> functionFrom(const Napi::Value& value, const char* name) {
+  if (!value.IsFunction()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a function");
+  // Shared, since std::function wants to be able to copy what it holds.
+  return std::make_shared<Napi::FunctionReference>(Napi::Persistent(value.As<Napi::Function>()));
+}
+
+class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "TlshubClient",
+                       {
+                           InstanceMethod<&ClientWrap::request>("request"),
+                           InstanceMethod<&ClientWrap::cancel>("cancel"),
+                           InstanceMethod<&ClientWrap::statistics>("statistics"),
+                           InstanceMethod<&ClientWrap::close>("close"),
+                       });
+  }
+
+  // ({protocol, peerPortId, sockets}, log)
+  explicit ClientWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ClientWrap>(info) {
+    const Napi::Object options = objectFrom(info[0], "options");
+    const module::Address address{
+        static_cast<int>(numberFrom(options, "protocol", 0, 31)),
+        static_cast<uint32_t>(numberFrom(options, "peerPortId", 0, 4294967295.0))};
+    const auto sockets = static_cast<size_t>(numberFrom(options, "sockets", 2, 4096));
+    const auto log = functionFrom(info[1], "log");
+    try {
+      client_ = std::make_unique<module::Client>(address, sockets, [log](const std::string& line) {
+        callJs(*log, [&](Napi::Env env) { return Napi::String::New(env, line); });
+      });
+    } catch (const CodedError& error) {
+      throw toJs(info.Env(), error);
+    }
+    watch_ = LoopWatch::open(
+        info.Env(), client_->pollFd(), [this] { onReadable(); }, [this] { onExit(); });
+  }
+
+  ~ClientWrap() override { closeWatch(); }
+
+ private:
+  Napi::Value request(const Napi::CallbackInfo& info) {
+    if (watch_ == nullptr) {
+      Napi::Error error = Napi::Error::New(info.Env(), "this TLSHub client was closed");
+      error.Set("code", Napi::String::New(info.Env(), "TLSHUB_CLIENT_CLOSED"));
+      throw error;
+    }
+    const module::RequestBody body = requestFrom(info[0]);
+    const double timeout = numberFrom(objectFrom(info[0], "request"), "timeoutMs", 0, kMaxTimeoutMs);
+    const auto done = functionFrom(info[1], "done");
+    const uint64_t id = client_->start(
+        body, std::chrono::milliseconds(static_cast<int64_t>(timeout)), [done](Outcome&& outcome) {
+          callJs(*done, [&](Napi::Env env) { return outcomeToJs(env, outcome); });
+        });
+    settle();
+    return Napi::Number::New(info.Env(), static_cast<double>(id));
+  }
+
+  void cancel(const Napi::CallbackInfo& info) {
+    if (!info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "id must be a number");
+    const int64_t id = info[0].As<Napi::Number>().Int64Value();
+    if (id > 0) client_->cancel(static_cast<uint64_t>(id));
+  }
+
+  Napi::Value statistics(const Napi::CallbackInfo& info) {
+    const module::Statistics& now = client_->statistics();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("inFlight", static_cast<double>(client_->inFlight()));
+    object.Set("lost", static_cast<double>(now.lost));
+    object.Set("foreign", static_cast<double>(now.foreign));
+    object.Set("stray", static_cast<double>(now.stray));
+    object.Set("opened", static_cast<double>(now.opened));
+    return object;
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    closeWatch();
+    client_->close();
+    settle();
+  }
+
+  // The loop must have forgotten the descriptor before the client closes it.
+  void closeWatch() {
+    if (watch_ != nullptr) std::exchange(watch_, nullptr)->close();
+  }
+
+  // While callbacks are due, neither the loop may end nor the object be collected.
+  void settle() {
+    const bool wanted = client_->inFlight() > 0;
+    if (wanted == held_) return;
+    held_ = wanted;
+    if (watch_ != nullptr) watch_->keepAlive(wanted);
+    if (wanted) {
+      Ref();
+    } else {
+      Unref();
+    }
+  }
+
+  void onReadable() {
+    const Napi::HandleScope scope(Env());
+    Ref();  // a callback may close the client and drop it, while poll() is still below it on the stack
+    client_->poll();
+    settle();
+    Unref();
+  }
+
+  void onExit() {
+    closeWatch();
+    client_->abandon();
+  }
+
+  std::unique_ptr<module::Client> client_;
+  LoopWatch* watch_ = nullptr;
+  bool held_ = false;  // a reference of our own to the JavaScript object: callbacks are due
+};
+
+// The first byte that waits on a TCP socket, without taking it: 0..255, -1: none yet, -2: the peer has closed.
+Napi::Value peekByte(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "fd must be a number");
+  uint8_t byte = 0;
+  const ssize_t got = recv(info[0].As<Napi::Number>().Int32Value(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got == 1) return Napi::Number::New(info.Env(), byte);
+  if (got == 0) return Napi::Number::New(info.Env(), -2);
+  if (errno == EAGAIN || errno == EINTR) return Napi::Number::New(info.Env(), -1);
+  throw toJs(info.Env(), SysError("recv", "cannot look at the connection"));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Client", ClientWrap::define(env));
+  exports.Set("peekByte", Napi::Function::New(env, peekByte, "peekByte"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(tlshub_netlink, init)
+
+}  // namespace tlshub::addon

@@ -1,0 +1,52 @@
+/** The TLSHub provider: keys come from the kernel module, out of band. */
+import { TlshubClient } from '../tlshub/client.js';
+import type { TlshubWorkerData } from '../workers/tlshub-negotiator.js';
+import { ProviderPool } from './provider-pool.js';
+import type { ProviderParts } from './providers.js';
+
+const WORKER = new URL('../workers/tlshub-negotiator.js', import.meta.url);
+/** For the module to say that it is ready, in ms. */
+const INIT_MS = 10_000;
+
+/**
+ * Announces this node to the module and makes the pool, all of its threads up.
+ * @throws TlshubError (by rejection) TLSHUB_MODULE_MISSING, exit status 69, when nobody serves the protocol
+ */
+export async function createTlshubPool(parts: ProviderParts, onFatal: (error: Error) => void): Promise<ProviderPool> {
+  const { config, doorbell, rings, log } = parts;
+  const address = { protocol: config.netlinkProtocol, peerPortId: config.tlshub.peerPortId };
+  const client = new TlshubClient({
+    ...address,
+    timeoutMs: INIT_MS,
+    onLog: (line) => log.info(`TLSHub module: ${line}`),
+  });
+  try {
+    await client.init();
+  } finally {
+    client.close();
+  }
+  const workerData: TlshubWorkerData = {
+    ...address,
+    sockets: config.tlshub.sockets,
+    cipher: config.tlshub.cipher,
+    nodeName: config.nodeName,
+    doorbell: doorbell.buffer,
+    ringBytes: config.ringBytes,
+    keyLogFile: '',
+  };
+  const pool = new ProviderPool({
+    name: 'tlshub',
+    kind: 'out-of-band',
+    workerFile: WORKER,
+    workerData,
+    threads: config.tlshub.poolSize,
+    inFlight: config.tlshub.poolInFlight,
+    queue: config.tlshub.poolQueue,
+    onRing: (id, ring) => rings.add(id, ring),
+    onRingGone: (id) => rings.drop(id),
+    onFatal,
+    log,
+  });
+  await pool.ready();
+  return pool;
+}

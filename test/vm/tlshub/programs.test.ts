@@ -1,0 +1,164 @@
+/**
+ * Programs over keys of TLSHub on both nodes, each with a stand-in for the module in its network namespace: what is on the wire is only the
+ * programs' own data, encrypted by the kernel, and not one byte of a handshake.
+ */
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { detailedFlows, mutualTls, type Expected } from '../harness/mutual-tls.js';
+import { lab, type Result } from '../harness/index.js';
+import { at, digest, digestOf, makeContent, makeFolder, type Content } from '../matrix/files.js';
+import * as servers from '../matrix/servers.js';
+import { loadModule, logMessages, reloadModule, unloadModule } from './support.js';
+
+const { PORTS } = servers;
+const byTlshub = (expected: Expected, exchange: () => Promise<void>): ReturnType<typeof mutualTls> =>
+  mutualTls({ providers: { active: 'tlshub', passive: 'tlshub' }, ...expected }, exchange);
+
+function worked({ code, stderr }: Result): void {
+  expect(code, stderr).to.equal(0);
+}
+
+describe('unmodified programs over keys of TLSHub', () => {
+  let file: Content;
+  let text: Content;
+  const curl = (url: string, ...more: string[]): Promise<Result> =>
+    lab.exec('a', ['curl', '-gsSf', '-m', '60', ...more, '-o', at('out'), url]);
+
+  before(async function () {
+    this.timeout(240_000);
+    makeFolder();
+    file = makeContent('file', 3_000_000);
+    text = makeContent('text', 300_000, true);
+    await lab.up({ mode: 'tlshub' });
+    await Promise.all([servers.nginx(), servers.redis(), servers.sshd(), servers.pythonHttp()]);
+  });
+  after(() => lab.down());
+
+  it('tells in the status who gives the keys', async () => {
+    const { providers } = await lab.status('a');
+    expect(providers[0]?.name).to.equal('tlshub');
+    expect(providers[0]?.libraryVersion).to.equal('TLSHub, netlink protocol 2, a stand-in with port id 4711');
+  });
+
+  it('curl fetches 3 MB from nginx', () =>
+    byTlshub({ port: PORTS.nginx, secrets: file.secrets }, async () => {
+      worked(await curl(`http://10.77.0.2:${PORTS.nginx}/file`));
+      expect(digestOf(at('out'))).to.equal(file.sha256);
+    }));
+
+  it('wget fetches 3 MB from nginx (a blocking client)', () =>
+    byTlshub({ port: PORTS.nginx, secrets: file.secrets }, async () => {
+      worked(await lab.exec('a', ['wget', '-q', '-O', at('out'), `http://10.77.0.2:${PORTS.nginx}/file`]));
+      expect(digestOf(at('out'))).to.equal(file.sha256);
+    }));
+
+  it('redis-cli stores 300 kB in redis-server and reads it back', () =>
+    byTlshub({ port: PORTS.redis, connections: 2, secrets: text.secrets }, async () => {
+      const cli = ['redis-cli', '-h', '10.77.0.2', '-p', String(PORTS.redis)];
+      const stored = await lab.exec('a', [...cli, '-x', 'SET', 'key'], { input: readFileSync(text.path) });
+      expect(stored.stdout).to.equal('OK\n');
+      const { stdout } = await lab.exec('a', [...cli, 'GET', 'key']);
+      expect(digest(stdout.slice(0, -1))).to.equal(text.sha256); // redis-cli adds a line end
+    }));
+
+  it('ssh runs a command over sshd (the server speaks first)', () =>
+    byTlshub({ port: PORTS.ssh, secrets: ['SSH-2.0-'] }, async () => {
+      const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'BatchMode=yes'];
+      const flags = ['-F', 'none', '-p', String(PORTS.ssh), '-i', at('user-key'), ...options.flatMap((o) => ['-o', o])];
+      const result = await lab.exec('a', ['ssh', ...flags, 'root@10.77.0.2', 'cat'], {
+        input: readFileSync(text.path),
+      });
+      worked(result);
+      expect(digest(result.stdout)).to.equal(text.sha256);
+    }));
+
+  it('curl fetches 300 kB from a blocking server', () =>
+    byTlshub({ port: PORTS.python, secrets: text.secrets }, async () => {
+      worked(await curl(`http://10.77.0.2:${PORTS.python}/text`));
+      expect(digestOf(at('out'))).to.equal(text.sha256);
+    }));
+
+  it('the same ports again give other keys, though the module has the same master key', async () => {
+    // A client with a fixed port that sends the same bytes each time, and a server that closes first, which leaves the port free.
+    const server = [
+      'import socket',
+      's = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)',
+      's.bind(("10.77.0.2", 7300)); s.listen()',
+      'for _ in range(2):',
+      '  c, _ = s.accept()',
+      '  while len(c.recv(64, socket.MSG_PEEK)) < 64: pass',
+      '  c.recv(64); c.sendall(bytes(64)); c.shutdown(socket.SHUT_WR); c.recv(1); c.close()',
+    ].join('\n');
+    const client = [
+      'import socket',
+      's = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)',
+      's.bind(("10.77.0.1", 40123)); s.connect(("10.77.0.2", 7300)); s.sendall(bytes(64))',
+      'got = b""',
+      'while True:',
+      '  more = s.recv(64)',
+      '  if not more: break',
+      '  got += more',
+      'assert got == bytes(64), got',
+    ].join('\n');
+    const program = lab.spawn('b', ['/usr/bin/python3', '-c', server]);
+    await program.listening(7300);
+    const { capture } = await byTlshub({ port: 7300, connections: 2 }, async () => {
+      for (let i = 0; i < 2; i++) worked(await lab.exec('a', ['/usr/bin/python3', '-c', client]));
+    });
+    worked(await program.ended);
+    for (const port of [40123, 7300]) {
+      const [first, second] = capture.port(7300).filter(({ sport }) => sport === port);
+      expect(first?.data.length).to.equal(64 + 22); // one record: header 5, content type 1, tag 16 (RFC 8446, 5.2)
+      expect(second?.data.length).to.equal(64 + 22);
+      expect(first?.data.equals(second?.data ?? first.data), 'the same ciphertext twice').to.equal(false);
+    }
+  });
+
+  it('refuses IPv6, which TLSHub has no names for, and says so', async () => {
+    expect((await curl(`http://[fd77::2]:${PORTS.nginx}/text`)).code).to.not.equal(0);
+    const refused = (await detailedFlows('a')).at(-1);
+    expect(refused).to.include({ state: 'refused', code: 'TLSHUB_IPV4_ONLY', provider: 'tlshub' });
+    expect(refused?.reason).to.equal('TLSHub has no keys for IPv6 connections');
+  });
+
+  it('refuses connections while the module is gone, and goes on when it is back', async () => {
+    await unloadModule('a');
+    expect((await curl(`http://10.77.0.2:${PORTS.nginx}/text`)).code).to.not.equal(0);
+    expect((await detailedFlows('a')).at(-1)).to.include({ state: 'refused', code: 'TLSHUB_MODULE_MISSING' });
+    await loadModule('a');
+    await byTlshub({ port: PORTS.nginx }, async () => {
+      worked(await curl(`http://10.77.0.2:${PORTS.nginx}/text`));
+    });
+  });
+
+  it('passes log lines of the module on, and takes no harm from them', async () => {
+    await reloadModule('a', '--misbehave', 'logs=3', '--misbehave', 'late=50');
+    await byTlshub({ port: PORTS.nginx }, async () => {
+      worked(await curl(`http://10.77.0.2:${PORTS.nginx}/text`));
+    });
+    expect((await logMessages('a')).filter((line) => line === 'TLSHub module: log line 3').length).to.be.greaterThan(0);
+  });
+
+  for (const [misbehaviour, code] of [
+    ['status=7', 'TLSHUB_MODULE_PROTOCOL'],
+    ['fail', 'TLSHUB_MODULE_REFUSED'],
+    ['silent', 'TLSHUB_MODULE_TIMEOUT'],
+  ] as const) {
+    it(`refuses what a module with ${misbehaviour} cannot secure, on both sides, and sends nothing`, async () => {
+      await reloadModule('a', '--misbehave', misbehaviour);
+      const sniffer = await lab.sniff();
+      expect((await curl(`http://10.77.0.2:${PORTS.nginx}/text`)).code).to.not.equal(0);
+      const capture = await sniffer.stop();
+      expect(capture.payloadFrames, capture.describe()).to.equal(0);
+      expect((await detailedFlows('a')).at(-1)).to.include({ state: 'refused', code, secured: false });
+    });
+  }
+
+  it('leaves no descriptor and no work behind', async () => {
+    for (const node of ['a', 'b'] as const) {
+      const { flows, providers } = await lab.status(node);
+      expect(flows).to.include({ held: 0, negotiating: 0, secured: 0 });
+      expect(providers[0]).to.include({ inFlight: 0, queued: 0 });
+    }
+  });
+});
