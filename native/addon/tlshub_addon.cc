@@ -167,9 +167,8 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
   // ({protocol, peerPortId, sockets}, log)
   explicit ClientWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ClientWrap>(info) {
     const Napi::Object options = objectFrom(info[0], "options");
-    const module::Address address{
-        static_cast<int>(numberFrom(options, "protocol", 0, 31)),
-        static_cast<uint32_t>(numberFrom(options, "peerPortId", 0, 4294967295.0))};
+    const module::Address address{static_cast<int>(numberFrom(options, "protocol", 0, 31)),
+                                  static_cast<uint32_t>(numberFrom(options, "peerPortId", 0, 4294967295.0))};
     const auto sockets = static_cast<size_t>(numberFrom(options, "sockets", 2, 4096));
     const auto log = functionFrom(info[1], "log");
     try {

@@ -390,9 +390,8 @@ void strangers() {
     to.nl_family = AF_NETLINK;
     to.nl_pid = victim;
     const Bytes forged = replyBytes(0, keyText(0, 0x66));
-    refused =
-        sendto(fd, forged.data(), forged.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) < 0 &&
-        errno == ECONNREFUSED;
+    refused = sendto(fd, forged.data(), forged.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) < 0 &&
+              errno == ECONNREFUSED;
     close(fd);
     return {replyBytes(0, keyText(-1))};
   });

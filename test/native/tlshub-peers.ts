@@ -53,13 +53,14 @@ export function connectTo(peer: Peer, options: TlshubClientOptions = {}): Tlshub
 export async function stopAll(): Promise<void> {
   for (const client of clients) client.close();
   clients.clear();
-  const ended = [...running].map((child) => {
-    const exit = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-    child.kill('SIGKILL');
-    return exit;
-  });
+  const peers = [...running];
   running.clear();
-  await Promise.all(ended);
+  for (const child of peers) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
 }
 
 let port = 20_000;

@@ -145,7 +145,7 @@ describe('the TLSHub provider', function () {
     const hanging = Array.from({ length: 100 }, (_, i) => negotiate(a, 'active', 32_000 + i, 5000));
     const passive = await negotiate(a, 'passive', 33_000, 1000).outcome;
     expect(passive).to.include({ ok: false, code: 'TLSHUB_NO_KEY' });
-    for (const { cancel } of hanging) cancel();
+    for (const negotiation of hanging) negotiation.cancel();
     const codes = await Promise.all(hanging.map(async ({ outcome }) => (await outcome).ok));
     expect(codes).to.deep.equal(Array(100).fill(false));
   });
