@@ -43,8 +43,13 @@ async function measure(name: Setting, count: number): Promise<Samples> {
   const command = [PROGRAM, 'measure', B, `${port}`, tls ? 'tls' : 'plain', PKI, 'a', `${count}`, calls];
   const { code, stdout, stderr } = await lab.exec('a', command, { outside, timeoutMs: 300_000 });
   if (code !== 0) throw new Error(`${name}: ${stderr}`);
-  const rows = stdout.trim().split('\n').map((line) => line.split(' ').map(Number));
-  return Object.fromEntries(MOMENTS.map((moment, at) => [moment, rows.map((row) => (row[at] ?? NaN) / 1000)])) as Samples;
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number));
+  return Object.fromEntries(
+    MOMENTS.map((moment, at) => [moment, rows.map((row) => (row[at] ?? NaN) / 1000)]),
+  ) as Samples;
 }
 
 async function main(out: string | undefined): Promise<void> {
@@ -121,7 +126,10 @@ async function main(out: string | undefined): Promise<void> {
   );
   if (out !== undefined) {
     mkdirSync(out, { recursive: true });
-    writeFileSync(join(out, 'hold.json'), `${JSON.stringify({ benchmark: 'hold', rows, first, agents, samples }, null, 1)}\n`);
+    writeFileSync(
+      join(out, 'hold.json'),
+      `${JSON.stringify({ benchmark: 'hold', rows, first, agents, samples }, null, 1)}\n`,
+    );
   }
 }
 

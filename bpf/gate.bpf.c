@@ -519,7 +519,8 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	if (f)
 		return -EOPNOTSUPP;
 	if (is_inet_family(sk->__sk_common.skc_family) && sk->sk_type == SOCK_STREAM &&
-	    (sk->__sk_common.skc_state == STATE_CLOSE || sk->__sk_common.skc_state == STATE_LISTEN) && in_scope())
+	    (sk->__sk_common.skc_state == STATE_CLOSE || sk->__sk_common.skc_state == STATE_LISTEN) &&
+	    in_scope())
 		return -EOPNOTSUPP;
 	return 0;
 }

@@ -57,7 +57,7 @@ function poolKeys<P extends string>(
       `Connections that wait for a place in the pool of the ${name} provider; one more waits in hold until its deadline and is counted.`,
     ),
   };
-  return keys as Record<`${P}.pool_${'size' | 'in_flight' | 'queue'}`, KeySpec<number>>;
+  return keys;
 }
 
 /** `localhost` if the kernel's hostname could not be a node name: then certificates will not fit, and say so. */

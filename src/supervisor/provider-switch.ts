@@ -125,12 +125,9 @@ export class ProviderSwitch implements Provider {
 
   private async change(name: ProviderName): Promise<SwitchResult> {
     const old = this.current;
+    // close() waits for this, and then closes whichever is in force.
     if (this.closing || name === old.name) return { mode: old.name, previous: old.name };
     const next: Provider = await this.options.create(name, (error) => this.died(next, error));
-    if (this.closing) {
-      await next.close();
-      return { mode: old.name, previous: old.name };
-    }
     next.onRoom(() => this.room(next));
     this.current = next;
     this.retiring.set(old, this.retire(old));

@@ -16,7 +16,7 @@ describe('BoringSSL', () => {
     const open = handshakeAddon('openssl');
     expect(boring.libraryVersion()).to.equal('BoringSSL');
     expect(boring.libraryFile()).to.match(/\/android\/libssl\.so\.0$/);
-    expect(open.libraryVersion()).to.match(new RegExp(`^OpenSSL ${process.versions.openssl?.replaceAll('.', '\\.')} `));
+    expect(open.libraryVersion()).to.match(new RegExp(`^OpenSSL ${process.versions.openssl.replaceAll('.', '\\.')} `));
     expect(open.libraryFile()).to.equal(process.execPath);
   });
 
@@ -126,13 +126,13 @@ for (const [active, passive] of [
         if (mine.ok) {
           // The library that could be told has been told, or the other one could choose.
           expect(others).to.include(mine.cipher);
-          expect(theirs?.ok).to.equal(true);
+          expect(theirs.ok).to.equal(true);
           continue;
         }
         expect(mine.code).to.equal('TLSHUB_PEER_PROTOCOL');
         expect(mine.reason).to.equal(`the two TLS libraries agreed on ${cipher}, which tls.ciphers does not allow`);
-        expect(refused(theirs!).code).to.equal('TLSHUB_PEER_REFUSED_US');
-        expect(refused(theirs!).reason).to.contain('handshake_failure');
+        expect(refused(theirs).code).to.equal('TLSHUB_PEER_REFUSED_US');
+        expect(refused(theirs).reason).to.contain('handshake_failure');
       }
     });
   });

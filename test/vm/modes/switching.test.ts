@@ -1,0 +1,142 @@
+/** Twenty changes of the key provider under a load of new connections. */
+import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lab, waitFor, type MeshNode } from '../harness/index.js';
+import { at, makeContent, makeFolder } from '../matrix/files.js';
+import * as servers from '../matrix/servers.js';
+import { finishLoad, holdings, startLoad, type Holdings } from './support.js';
+
+const SWITCHES = 20;
+const NODES: readonly MeshNode[] = ['a', 'b'];
+const RATE = 20;
+/** Far beyond every deadline of the agent: what takes longer hangs. */
+const HUNG_SECONDS = 60;
+
+async function settled(node: MeshNode): Promise<Holdings> {
+  await waitFor(
+    async () => (await lab.status(node)).providers.every(({ state }) => state !== 'draining'),
+    60_000,
+    `old pools of node ${node} closed`,
+  );
+  return holdings(node);
+}
+
+describe('switching providers', () => {
+  before(async function () {
+    this.timeout(240_000);
+    makeFolder();
+    makeContent('byte', 1);
+    // A slow machine is no failed connection.
+    await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
+    await servers.nginx();
+  });
+  after(() => lab.down());
+
+  it(`fails no connection, sends no plaintext and leaves nothing behind, ${SWITCHES} times under load`, async function () {
+    this.timeout(600_000);
+    // Once through both first: libraries stay loaded.
+    for (const mode of ['boringssl', 'openssl']) for (const node of NODES) await lab.mode(node, mode);
+    const before = { a: await settled('a'), b: await settled('b') };
+
+    const sniffer = await lab.sniff();
+    const load = startLoad(servers.PORTS.nginx, '/byte', RATE, HUNG_SECONDS);
+    await waitFor(async () => (await lab.flows('a')).length > 2, 60_000, 'connections');
+    for (let i = 0; i < SWITCHES; i++) {
+      const node = NODES[i % 2] ?? 'a';
+      const mode = Math.floor(i / 2) % 2 === 0 ? 'boringssl' : 'openssl';
+      expect((await lab.mode(node, mode)).mode).to.equal(mode);
+    }
+    const result = await finishLoad(load);
+    const capture = await sniffer.stop();
+    const reports = await Promise.all(NODES.map((node) => lab.status(node)));
+    const explanation = JSON.stringify({ result, failures: reports.map(({ failures }) => failures) });
+    expect(result.failed, explanation).to.deep.equal({});
+    expect(result.late, explanation).to.equal(0);
+    expect(result.ok, explanation).to.be.greaterThan(SWITCHES);
+    expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+    expect(capture.payloadFrames).to.be.greaterThan(4 * result.ok);
+    for (const report of reports) {
+      const [boringssl, openssl] = ['boringssl', 'openssl'].map((name) =>
+        report.providers.find((p) => p.name === name),
+      );
+      expect(boringssl?.succeeded, 'by BoringSSL').to.be.greaterThan(0);
+      expect(openssl?.succeeded, 'by OpenSSL').to.be.greaterThan(0);
+      expect((boringssl?.failed ?? 0) + (openssl?.failed ?? 0), explanation).to.equal(0);
+    }
+    process.stdout.write(`      ${result.ok} connections, the slowest ${result.slowest.toFixed(2)} s\n`);
+
+    const after = await waitFor(
+      async () => {
+        const now = { a: await settled('a'), b: await settled('b') };
+        const same = NODES.every((node) => now[node].descriptors <= before[node].descriptors);
+        return same && NODES.every((node) => now[node].threads <= before[node].threads) && now;
+      },
+      30_000,
+      `as many descriptors and threads as before: ${JSON.stringify(before)}`,
+    );
+    expect(after.a.threads).to.be.greaterThan(0);
+  });
+
+  it('keeps the old provider when the new one cannot start, and says why', async () => {
+    const { mode } = await lab.status('a');
+    const failure = (await lab.ctl('a', 'mode', 'set', 'nonsense').catch((error: unknown) => error)) as Error;
+    expect(failure.message).to.contain('no such provider');
+    expect((await lab.status('a')).mode).to.equal(mode);
+    const url = `http://10.77.0.2:${servers.PORTS.nginx}/byte`;
+    expect((await lab.exec('a', ['curl', '-sSf', '-o', at('out'), url])).code).to.equal(0);
+  });
+});
+
+describe('workers that die and workers that hang', () => {
+  before(async function () {
+    this.timeout(240_000);
+    makeFolder();
+    makeContent('byte', 1);
+    process.env.TLSHUB_TEST_HOOKS = '1';
+    await lab.up({ set: { 'b:mode': 'boringssl', 'openssl.pool_size': 2, 'boringssl.pool_size': 2 } });
+    delete process.env.TLSHUB_TEST_HOOKS;
+    await servers.nginx();
+  });
+  after(() => lab.down());
+
+  it('cost their own connections at most: each works or is refused, none hangs past its deadline', async function () {
+    this.timeout(300_000);
+    const sniffer = await lab.sniff();
+    const load = startLoad(servers.PORTS.nginx, '/byte', 10, HUNG_SECONDS);
+    await waitFor(async () => (await lab.flows('a')).length > 2, 60_000, 'connections');
+    const until = performance.now() + 20_000;
+    let broken = 0;
+    while (performance.now() < until) {
+      const node = NODES[broken % 2] ?? 'a';
+      if (await lab.breakWorker(node, broken % 3 === 2 ? 'hang' : 'end')) broken++;
+      await sleep(2500 + Math.random() * 1000);
+    }
+    const result = await finishLoad(load);
+    const capture = await sniffer.stop();
+    const explanation = JSON.stringify(result);
+    expect(broken).to.be.greaterThan(3);
+    expect(result.late, explanation).to.equal(0);
+    expect(result.ok, explanation).to.be.greaterThan(10);
+    expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+    process.stdout.write(`      ${broken} workers broken; ${explanation}\n`);
+    // Nobody is left behind, neither a flow nor a program, and the next one works.
+    for (const node of NODES) {
+      await waitFor(
+        async () => {
+          const { flows } = await lab.status(node);
+          return flows.held + flows.negotiating === 0;
+        },
+        30_000,
+        `no flow of node ${node} under way`,
+      );
+      await waitFor(
+        async () => (await lab.status(node)).providers[0]?.workers === 2,
+        60_000,
+        `both workers of node ${node} there again`,
+      );
+    }
+    expect((await lab.status('a')).providers[0]?.workersLost).to.be.greaterThan(0);
+    const url = `http://10.77.0.2:${servers.PORTS.nginx}/byte`;
+    expect((await lab.exec('a', ['curl', '-sSf', '-o', at('out'), url])).code).to.equal(0);
+  });
+});
