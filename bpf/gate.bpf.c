@@ -231,10 +231,13 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	if (user_refused(sk, f))
 		return refuse(ctx, f, REASON_AGENT);
 	if (state == STATE_CLOSE) {
-		/* ended by the peer: with nothing queued there is an error or an end of file to read, else nobody may read what is there */
+		/*
+		 * Ended by the peer. If it had sent nothing there is an error to read; else nobody may read what is there, nor take
+		 * what our handshake left of it for an end of file. A FIN alone was dealt with above: this 1 is the SYN.
+		 */
 		if (dir == TLSHUB_TX)
 			return unconnected(sk, dir);
-		if (tp->rcv_nxt == tp->copied_seq)
+		if (tp->rcv_nxt - f->irs == 1)
 			return 0;
 		return refuse(ctx, f, REASON_CLOSED);
 	}

@@ -135,8 +135,8 @@ static void zerocopy_receive(struct peer* p, const char* name, const char* argum
   socklen_t length = sizeof(z);
   (void)argument;
   int result = getsockopt(p->fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &z, &length);
-  report(name, result < 0 ? -1 : (ssize_t)z.length + z.copybuf_len, 0, copied,
-         z.copybuf_len > 0 ? (size_t)z.copybuf_len : 0);
+  if (result < 0) z.length = z.copybuf_len = 0;
+  report(name, result < 0 ? -1 : (ssize_t)z.length + z.copybuf_len, 0, copied, (size_t)z.copybuf_len);
 }
 
 // The state the socket is in (include/net/tcp_states.h).

@@ -47,9 +47,7 @@ describe('a peer that is no agent', () => {
   /** Attacks a captured server of each kind, one after the other; what each of them read. */
   const attack = async (ops: readonly string[], port = 7000): Promise<Step[]> => {
     const servers = await Promise.all(READERS.map((reader, i) => Peer.listen('b', port + i, [`${reader}:1`])));
-    for (const i of READERS.keys()) {
-      await Peer.run('a', [`connect:${SERVER}:${port + i}`, ...ops], OUTSIDE);
-    }
+    await Promise.all(READERS.map((_, i) => Peer.run('a', [`connect:${SERVER}:${port + i}`, ...ops], OUTSIDE)));
     const served = await Promise.all(servers.map(async (server) => step(await server.finish(), 'served')));
     return served;
   };
@@ -91,7 +89,7 @@ describe('a peer that is no agent', () => {
   it('puts data on the SYN (TCP Fast Open): no reader gets a byte of it', async () => {
     for (const node of ['a', 'b']) {
       // Both roles, and for every listener, without cookies (Documentation/networking/ip-sysctl.rst).
-      execFileSync('nsenter', [`--net=/run/netns/tlshub-${node}`, 'sysctl', '-qw', 'net.ipv4.tcp_fastopen=0x603']);
+      execFileSync('nsenter', [`--net=/run/netns/tlshub-${node}`, 'sysctl', '-qw', 'net.ipv4.tcp_fastopen=0x607']);
     }
     const server = await Peer.listen('b', 7000, ['serve-blocking:1']);
     const sent = await Peer.run('a', [`fastopen:${SERVER}:7000,${EVIL}`, 'write:\\n', 'sleep:300', 'close'], OUTSIDE);
