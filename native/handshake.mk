@@ -39,9 +39,11 @@ $(OUT)/tlshub_openssl.node: $(OPENSSL_NODE)
 	@mkdir -p $(@D)
 	$(CXX) -shared -o $@ $^ -ldl
 
+# nodelete: BoringSSL frees what it keeps for a thread when that thread ends. Node unloads an addon with the last environment
+# that has loaded it, which is earlier: the thread would end in code that is gone.
 $(OUT)/tlshub_boringssl.node: $(BORINGSSL_NODE)
 	@mkdir -p $(@D)
-	$(CXX) -shared -o $@ $^ $(BORINGSSL_LINK) -ldl
+	$(CXX) -shared -Wl,-z,nodelete -o $@ $^ $(BORINGSSL_LINK) -ldl
 
 $(OUT)/handshake_test: $(OPENSSL_TEST)
 	@mkdir -p $(@D)
