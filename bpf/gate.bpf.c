@@ -132,12 +132,10 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 		.start_boottime = task->group_leader->start_boottime,
 		.since_ns = bpf_ktime_get_ns(),
 	};
-	__u32 other;
 
-	/* Two processes that share the socket may come at the same time: the first one's number stays, the second leaves a note. */
-	other = __sync_val_compare_and_swap(&f->stop_tgid, 0, key.tgid);
-	if (other && other != key.tgid)
-		f->stop_many = 1;
+	/* Two processes that share the socket may come at the same time: from the second stop on, user space walks all records. */
+	f->stop_tgid = key.tgid;
+	__sync_fetch_and_add(&f->stop_many, 1);
 	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
 		return -EAGAIN;
 	if (bpf_send_signal_thread(SIGSTOP)) {
@@ -162,8 +160,9 @@ static __always_inline int unconnected(struct sock *sk, __u32 dir)
 {
 	int err = sk->sk_err;
 
-	if (err > 0 && err < 4096)
-		return -err;
+	/* Constants, since 6.12's verifier wants to see that an LSM program returns an errno. */
+	if (err)
+		return err == ECONNREFUSED ? -ECONNREFUSED : -ECONNRESET;
 	return dir == TLSHUB_TX ? -EPIPE : -ENOTCONN;
 }
 
@@ -389,7 +388,9 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
 	err = gate_send(ctx, sk, msg->msg_flags);
-	return err ?: count_agent_bytes(ctx, sk, size);
+	if (err)
+		return err;
+	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;
 }
 
 SEC("lsm/socket_recvmsg")

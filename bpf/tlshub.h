@@ -71,7 +71,7 @@ struct tlshub_flow {
 	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set */
 	__u32 held_calls;
 	__u32 stop_tgid; /* last process that was stopped for this flow, 0: none */
-	__u32 stop_many; /* 1: more than one process was: walk the whole stops map */
+	__u32 stop_many; /* stops so far; more than one: walk the whole stops map */
 	__u32 open_tx; /* the generation in which the kernel's own tls_context was seen to encrypt this direction: */
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */

@@ -48,7 +48,7 @@ bool continueOne(const FlowMaps& maps, const tlshub_stop_key& key) {
 
 int continueFor(const FlowMaps& maps, const tlshub_flow& flow) {
   if (!flow.stop_tgid) return 0;
-  if (flow.stop_many) return continueStopped(maps, flow.cookie);
+  if (flow.stop_many > 1) return continueStopped(maps, flow.cookie);
   return continueOne(maps, {flow.cookie, flow.stop_tgid, 0});
 }
 
