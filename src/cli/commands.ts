@@ -41,6 +41,11 @@ export async function flows(context: CliContext, options: GlobalOptions): Promis
   show(context, options, report, () => flowsTable(report));
 }
 
+export async function metrics(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'metrics', {});
+  show(context, options, report.families, () => report.text.trimEnd());
+}
+
 export async function mappingGet(context: CliContext, options: GlobalOptions, pod: string): Promise<void> {
   const report = await controlRequest(options.socket, 'mapping.get', { pod });
   show(context, options, report, () => podsTable([report]));

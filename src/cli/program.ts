@@ -67,6 +67,10 @@ function build(context: CliContext): Command {
     .command('flows')
     .description('connections: who, where to, by which provider and cipher, held for how long')
     .action(() => commands.flows(context, globals()));
+  program
+    .command('metrics')
+    .description('counters, gauges and histograms in the text format of Prometheus')
+    .action(() => commands.metrics(context, globals()));
   addMapping(program, context, globals);
   addPki(program, context, globals);
   return program;

@@ -99,6 +99,7 @@ export function statusTable(status: StatusReport): string {
       'supervisor',
       `${status.version}, pid ${status.pid}, up ${duration(status.uptimeMs)}${status.draining ? ', draining' : ''}`,
     ],
+    ['ready', status.ready ? 'yes' : `no: ${status.notReady.join('; ')}`],
     ['node', status.node],
     ['mode', status.mode],
     ...status.providers.map((provider) => [

@@ -6,6 +6,7 @@ export type {
   ControlOperations,
   FlowReport,
   FlowState,
+  MetricsReport,
   PodReport,
   RingReport,
   StatusReport,

@@ -3,6 +3,7 @@
  *
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
+import type { MetricFamily } from '../metrics/index.js';
 import { ControlError, type WireError } from '../shared/errors.js';
 import type { Fault } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
@@ -107,6 +108,8 @@ export interface StatusReport {
   /** pods and distinct networks in the mapping */
   mapping: { pods: number; networks: number };
   flows: Record<FlowState, number>;
+  /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
+  totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
   /** refusals by code */
   failures: Record<string, number>;
   /** events read, by kind, and those that the perf buffer had no room for */
@@ -119,6 +122,10 @@ export interface StatusReport {
   lease: { ttlMs: number; guardianPid: number | null };
   uptimeMs: number;
   draining: boolean;
+  /** new connections are secured, or would be */
+  ready: boolean;
+  /** why not, in words; empty if ready */
+  notReady: string[];
   /** of the last reload that failed, null if the configuration in force is the newest that was tried */
   lastConfigError: ConfigErrorReport | null;
 }
@@ -129,6 +136,13 @@ export interface PodReport {
   addresses: string[];
 }
 
+export interface MetricsReport {
+  /** Prometheus' text format */
+  text: string;
+  /** the same as objects */
+  families: MetricFamily[];
+}
+
 /** Every operation with its arguments and result. New ones are added here first. */
 export interface ControlOperations {
   status: { args: NoArgs; result: StatusReport };
@@ -137,6 +151,7 @@ export interface ControlOperations {
   'mapping.list': { args: NoArgs; result: PodReport[] };
   'mode.get': { args: NoArgs; result: { mode: string } };
   'mode.set': { args: { mode: string }; result: { mode: string; previous: string } };
+  metrics: { args: NoArgs; result: MetricsReport };
   /** only where TLSHUB_TEST_HOOKS is set */
   'test.break-worker': { args: { fault: Fault }; result: { done: boolean } };
 }
@@ -158,6 +173,7 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
     'mapping.list': none,
     'mode.get': none,
     'mode.set': (args) => ({ mode: text(args, 'mode') }),
+    metrics: none,
     'test.break-worker': ({ fault }) => {
       if (fault !== 'end' && fault !== 'hang') throw badArgs('needs "fault", end or hang');
       return { fault };

@@ -347,6 +347,8 @@ export const ERROR_CATALOG = {
 
 export type ErrorCode = keyof typeof ERROR_CATALOG;
 
+export const ERROR_CODES = Object.keys(ERROR_CATALOG) as ErrorCode[];
+
 /** The entry of a code, or undefined for codes from elsewhere (errno names, Node.js codes). */
 export function catalogEntry(code: string): ErrorEntry | undefined {
   return Object.hasOwn(ERROR_CATALOG, code) ? ERROR_CATALOG[code as ErrorCode] : undefined;

@@ -9,9 +9,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/index.js';
-import { startControlServer } from '../control/index.js';
+import { startControlServer, type StatusReport } from '../control/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
 import { PodNodeMapping } from '../mapping/index.js';
+import { MetricsRegistry, registerAgentMetrics } from '../metrics/index.js';
 import { decide } from '../policy/index.js';
 import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
 import { Doorbell } from '../shared/doorbell.js';
@@ -71,6 +72,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const mapping = PodNodeMapping.load(config.podNodeConfig);
   const credentials = readCredentials(config);
 
+  const metrics = new MetricsRegistry();
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
   const parts = { config, credentials, doorbell, rings, log: log.child({ component: 'provider' }) };
@@ -127,6 +129,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     onFailure: onFatal,
   });
 
+  let swept = false;
   const sweep = (): void => {
     const result = sweepNow(
       dispatcher,
@@ -136,6 +139,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     const forgotten = continueForgotten(dispatcher, addon.stoppedFlows(gate.fds.stops), (cookie) =>
       addon.continueStopped(gate.fds, cookie),
     );
+    swept ||= result !== undefined;
     if (forgotten > 0) log.info(`continued ${forgotten} processes that stood still for connections nobody works on`);
     if (result === undefined || result.found + result.gone + result.adopted === 0) return;
     log.debug('sweep', { component: 'dispatcher', ...result });
@@ -174,31 +178,33 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   }, SWEEP_EVERY_MS);
 
   let draining = false;
+  const status = (): StatusReport =>
+    statusReport({
+      config,
+      configFile,
+      mapping,
+      dispatcher,
+      provider,
+      rings: () => ({
+        events: { ...reader.ring.stats(), overflows: reader.counts().full },
+        commands: { ...installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
+        reports: { ...installer.reports.ring.stats(), overflows: 0 },
+      }),
+      lost: () => reader.counts().lost,
+      gateCounters: () => addon.counters(gate.fds.counters),
+      guardianPid: () => guardian.pid,
+      adopted: gate.adopted,
+      startedAt,
+      draining: () => draining,
+      swept: () => swept,
+    });
+  registerAgentMetrics(metrics, status);
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
     handlers: {
-      status: () =>
-        Promise.resolve(
-          statusReport({
-            config,
-            configFile,
-            mapping,
-            dispatcher,
-            provider,
-            rings: () => ({
-              events: { ...reader.ring.stats(), overflows: reader.counts().full },
-              commands: { ...installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
-              reports: { ...installer.reports.ring.stats(), overflows: 0 },
-            }),
-            lost: () => reader.counts().lost,
-            gateCounters: () => addon.counters(gate.fds.counters),
-            guardianPid: () => guardian.pid,
-            adopted: gate.adopted,
-            startedAt,
-            draining: () => draining,
-          }),
-        ),
+      status: () => Promise.resolve(status()),
+      metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
       flows: () => Promise.resolve(dispatcher.reports()),
       'mapping.list': () => Promise.resolve([...mapping.pods()]),
       'mapping.get': ({ pod }) => {

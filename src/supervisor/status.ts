@@ -6,6 +6,7 @@ import type { RingStats } from '../shared/ring.js';
 import { VERSION } from '../shared/version.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { ProviderSwitch } from './provider-switch.js';
+import { whyNotReady } from './readiness.js';
 
 export interface StatusParts {
   config: Config;
@@ -20,11 +21,18 @@ export interface StatusParts {
   adopted: boolean;
   startedAt: number;
   draining(): boolean;
+  swept(): boolean;
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
   const { config, mapping, dispatcher, provider } = parts;
-  const { events, failures } = dispatcher.counters.values;
+  const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
+  const notReady = whyNotReady({
+    swept: parts.swept(),
+    draining: parts.draining(),
+    guardian: config.guardian ? parts.guardianPid() !== null : undefined,
+    workers: provider.stats().workers,
+  });
   const rings: RingReport[] = Object.entries(parts.rings()).map(([ring, stats]) => ({
     name: ring,
     capacityBytes: stats.capacity,
@@ -46,6 +54,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     configFile: parts.configFile,
     mapping: { pods: mapping.size, networks: mapping.networkCount },
     flows: dispatcher.byState(),
+    totals: { secured, plaintext, refused, closedUnsecured },
     failures: { ...failures },
     events: { received: { ...events }, lost: parts.lost() },
     rings,
@@ -54,6 +63,8 @@ export function statusReport(parts: StatusParts): StatusReport {
     lease: { ttlMs: config.leaseMs, guardianPid: parts.guardianPid() },
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     draining: parts.draining(),
+    ready: notReady.length === 0,
+    notReady,
     lastConfigError: null,
   };
 }

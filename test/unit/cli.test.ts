@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { CliContext } from '../../src/cli/context.js';
 import { run } from '../../src/cli/program.js';
-import { startControlServer, type ControlServer, type FlowReport, type StatusReport } from '../../src/control/index.js';
+import { startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
+import { MetricsRegistry, registerAgentMetrics } from '../../src/metrics/index.js';
 import { NotFoundError } from '../../src/shared/errors.js';
 import type { ProbeResult } from '../../src/shared/native.js';
+import { agentStatus } from './support/agent-status.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const SECURED: FlowReport = {
@@ -50,45 +52,7 @@ const HELD: FlowReport = {
   kernelUlp: null,
 };
 
-const STATUS: StatusReport = {
-  version: '9.9.9',
-  pid: 42,
-  node: 'node-a',
-  mode: 'openssl',
-  providers: [
-    {
-      name: 'openssl',
-      state: 'active',
-      libraryVersion: 'OpenSSL 3.0.17',
-      libraryFile: '/usr/bin/node',
-      workers: 1,
-      inFlight: 3,
-      queued: 1,
-      started: 9,
-      succeeded: 5,
-      failed: 1,
-      full: 0,
-      workersLost: 0,
-    },
-  ],
-  policy: 'strict',
-  cgroups: ['/sys/fs/cgroup/tlshub'],
-  configFile: '/etc/tlshub/capture.conf',
-  mapping: { pods: 8, networks: 9 },
-  flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
-  failures: { TLSHUB_PEER_CERTIFICATE: 2 },
-  events: { received: { established: 8, accepted: 3 }, lost: 0 },
-  rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
-  gate: { heldCalls: 12 },
-  adopted: true,
-  lease: { ttlMs: 2000, guardianPid: 43 },
-  uptimeMs: 93_784_000,
-  draining: false,
-  lastConfigError: {
-    at: '2026-01-01T00:00:00.000Z',
-    error: { code: 'TLSHUB_CONFIG_BAD_VALUE', message: 'capture.conf:3: mode: bad' },
-  },
-};
+const STATUS = agentStatus();
 
 const PROBES: ProbeResult[] = [
   { name: 'bpf lsm', ok: true, detail: 'lsm=landlock,bpf', remedy: '' },
@@ -117,6 +81,8 @@ async function cli(args: string[], context: Partial<CliContext> = {}): Promise<E
 describe('tlshubctl', () => {
   const path = temporaryFolder();
   let server: ControlServer;
+  const metrics = new MetricsRegistry();
+  registerAgentMetrics(metrics, () => STATUS);
   const ctl = (...args: string[]): Promise<Ended> => cli(['--socket', server.path, ...args]);
 
   before(async () => {
@@ -137,6 +103,7 @@ describe('tlshubctl', () => {
         },
         'mapping.list': () => Promise.resolve(pods),
         'mode.get': () => Promise.resolve({ mode: 'openssl' }),
+        metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
       },
     });
   });
@@ -187,6 +154,7 @@ describe('tlshubctl', () => {
     for (const line of [
       /^supervisor +9\.9\.9, pid 42, up 1 d 2 h 3 min 4 s$/m,
       /^provider +openssl \(active\): OpenSSL 3\.0\.17, \/usr\/bin\/node; 1 workers, 3 in flight, 1 queued/m,
+      /^ready +no: no guardian runs; something else$/m,
       /^policy +strict$/m,
       /^mapping +8 pods, 9 networks$/m,
       /^flows +held 1, negotiating 0, secured 5, plaintext 2, refused 0, closed 11$/m,
@@ -210,6 +178,17 @@ describe('tlshubctl', () => {
     const missing = await ctl('mapping', 'get', 'nobody');
     expect(missing).to.include({ status: 1, out: '' });
     expect(missing.err).to.match(/^tlshubctl: no pod nobody in the mapping\n {2}List what there is/);
+  });
+
+  it('prints the metrics as Prometheus would read them', async () => {
+    const { status, out } = await ctl('metrics');
+    expect(status).to.equal(0);
+    expect(out)
+      .to.match(/^# TYPE tlshub_flows gauge$/m)
+      .and.match(/^tlshub_flows\{state="secured"\} 5$/m);
+    expect(out.endsWith('\n') && !out.endsWith('\n\n')).to.equal(true);
+    const families = JSON.parse((await ctl('metrics', '--json')).out) as { name: string }[];
+    expect(families.map(({ name }) => name)).to.include('tlshub_flows_refused_total');
   });
 
   it('ends with 1 where no supervisor is, and says how to start one', async () => {

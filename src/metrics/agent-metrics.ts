@@ -1,0 +1,155 @@
+/** The metrics of the agent as a whole: its status, as time series. */
+import { memoryUsage, cpuUsage } from 'node:process';
+import type { FlowState, StatusReport } from '../control/index.js';
+import { ERROR_CODES } from '../shared/error-catalog.js';
+import type { MetricsRegistry, Sample } from './registry.js';
+
+/** Of flows that are there; what is over is counted, not measured. */
+const LIVE_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext'];
+const PROVIDERS = ['openssl', 'boringssl', 'tlshub'];
+const RESULTS = ['started', 'succeeded', 'failed', 'full'] as const;
+/** More than there are of these tables' entries. */
+const TABLE = 64;
+
+/** @param read the agent's status now; asked once for each collection */
+export function registerAgentMetrics(metrics: MetricsRegistry, read: () => StatusReport): void {
+  let status: StatusReport;
+  metrics.beforeCollect(() => (status = read()));
+
+  metrics.gauge(
+    { name: 'tlshub_build_info', help: 'Always 1; the label has the version.', labels: { version: 1 } },
+    () => [[1, { version: status.version }]],
+  );
+  metrics.gauge({ name: 'tlshub_ready', help: '1 while the agent secures new connections (as /readyz says).' }, () =>
+    Number(status.ready),
+  );
+  metrics.gauge({ name: 'tlshub_draining', help: '1 from SIGTERM on.' }, () => Number(status.draining));
+  metrics.gauge({ name: 'tlshub_uptime_seconds', help: 'Since the agent began.' }, () => status.uptimeMs / 1000);
+  metrics.gauge(
+    { name: 'tlshub_guardian_alive', help: '1 while a guardian runs; without one blocking programs are refused.' },
+    () => Number(status.lease.guardianPid !== null),
+  );
+  metrics.gauge(
+    {
+      name: 'tlshub_config_last_reload_successful',
+      help: '0 after a reload that failed: the old configuration is in force.',
+    },
+    () => Number(status.lastConfigError === null),
+  );
+  metrics.gauge({ name: 'tlshub_mapping_pods', help: 'Pods in the mapping.' }, () => status.mapping.pods);
+  metrics.gauge(
+    { name: 'tlshub_mapping_networks', help: 'Distinct networks in the mapping.' },
+    () => status.mapping.networks,
+  );
+
+  registerFlows(metrics, () => status);
+  registerProviders(metrics, () => status);
+  registerKernelSide(metrics, () => status);
+  registerProcess(metrics);
+}
+
+function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): void {
+  metrics.gauge(
+    { name: 'tlshub_flows', help: 'Connections that exist, by state.', labels: { state: LIVE_STATES } },
+    () => LIVE_STATES.map((state) => [status().flows[state], { state }] as const),
+  );
+  metrics.counter(
+    { name: 'tlshub_flows_secured_total', help: 'Connections that the kernel encrypts, or did until they ended.' },
+    () => status().totals.secured,
+  );
+  metrics.counter(
+    { name: 'tlshub_flows_plaintext_total', help: 'Connections that the policy let go in plaintext.' },
+    () => status().totals.plaintext,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_flows_closed_unsecured_total',
+      help: "Connections that were over before they were secured, by nobody's fault.",
+    },
+    () => status().totals.closedUnsecured,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_flows_refused_total',
+      help: 'Connections refused by the agent or the gate, by error code (docs/ERRORS.md).',
+      labels: { code: ERROR_CODES },
+    },
+    () => entries(status().failures, 'code'),
+  );
+}
+
+function registerProviders(metrics: MetricsRegistry, status: () => StatusReport): void {
+  const labels = { provider: PROVIDERS };
+  metrics.gauge({ name: 'tlshub_provider_active', help: '1 for the key provider of new connections.', labels }, () =>
+    status().providers.map(({ name, state }) => [Number(state === 'active'), { provider: name }] as const),
+  );
+  for (const [name, help, field] of [
+    ['workers', 'Worker threads.', 'workers'],
+    ['in_flight', 'Negotiations under way.', 'inFlight'],
+    ['queued', 'Connections that wait for a place in the pool.', 'queued'],
+  ] as const) {
+    metrics.gauge({ name: `tlshub_provider_${name}`, help, labels }, () =>
+      status().providers.map((provider) => [provider[field], { provider: provider.name }] as const),
+    );
+  }
+  metrics.counter(
+    {
+      name: 'tlshub_negotiations_total',
+      help: 'Negotiations by what became of them; full: neither a place nor room in the queue.',
+      labels: { provider: PROVIDERS, result: RESULTS },
+    },
+    () =>
+      status().providers.flatMap((provider) =>
+        RESULTS.map((result) => [provider[result], { provider: provider.name, result }] as const),
+      ),
+  );
+  metrics.counter(
+    { name: 'tlshub_provider_workers_lost_total', help: 'Worker threads that died or were ended.', labels },
+    () => status().providers.map(({ name, workersLost }) => [workersLost, { provider: name }] as const),
+  );
+}
+
+function registerKernelSide(metrics: MetricsRegistry, status: () => StatusReport): void {
+  metrics.counter(
+    { name: 'tlshub_events_total', help: 'Events read from the gate, by kind.', labels: { kind: TABLE } },
+    () => entries(status().events.received, 'kind'),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_events_lost_total',
+      help: 'Events that the perf buffer had no room for; the sweep makes up for them.',
+    },
+    () => status().events.lost,
+  );
+  metrics.counter({ name: 'tlshub_gate_total', help: "The gate's own counters.", labels: { counter: TABLE } }, () =>
+    entries(status().gate, 'counter'),
+  );
+  const labels = { ring: TABLE };
+  metrics.gauge({ name: 'tlshub_ring_capacity_bytes', help: 'Size of a ring between two threads.', labels }, () =>
+    status().rings.map(({ name, capacityBytes }) => [capacityBytes, { ring: name }] as const),
+  );
+  metrics.gauge({ name: 'tlshub_ring_used_bytes', help: 'Bytes waiting in it.', labels }, () =>
+    status().rings.map(({ name, usedBytes }) => [usedBytes, { ring: name }] as const),
+  );
+  metrics.counter({ name: 'tlshub_ring_overflows_total', help: 'Times that it was full.', labels }, () =>
+    status().rings.map(({ name, overflows }) => [overflows, { ring: name }] as const),
+  );
+}
+
+/** By their customary names. prom-client's own set would wake an idle agent a hundred times a second (it samples the event loop). */
+function registerProcess(metrics: MetricsRegistry): void {
+  const startedAt = Date.now() / 1000 - process.uptime();
+  metrics.gauge(
+    { name: 'process_start_time_seconds', help: 'Start of the process, in seconds since 1970.' },
+    () => startedAt,
+  );
+  metrics.counter({ name: 'process_cpu_seconds_total', help: 'User and system CPU time, all threads.' }, () => {
+    const { user, system } = cpuUsage();
+    return (user + system) / 1e6;
+  });
+  metrics.gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.' }, () => memoryUsage.rss());
+}
+
+function entries<L extends string>(values: Record<string, number>, label: L): Sample<L>[] {
+  return Object.entries(values).map(([name, value]) => [value, { [label]: name } as Record<L, string>]);
+}

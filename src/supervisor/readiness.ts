@@ -1,0 +1,20 @@
+/** Whether new connections are secured, or would be: what `tlshubctl status`, /readyz and the metrics say, as a pure function. */
+export interface ReadinessFacts {
+  /** the kernel's list of flows was read at least once: what happened before the agent came is known */
+  swept: boolean;
+  draining: boolean;
+  /** a guardian runs; undefined: the configuration wants none */
+  guardian: boolean | undefined;
+  /** threads of the key provider in force */
+  workers: number;
+}
+
+/** In words, the gravest first; empty: ready. */
+export function whyNotReady(facts: ReadinessFacts): string[] {
+  const why: string[] = [];
+  if (facts.draining) why.push('the agent is draining');
+  if (!facts.swept) why.push('the connections that were there before the agent have not been looked at yet');
+  if (facts.workers === 0) why.push('the key provider has no running thread');
+  if (facts.guardian === false) why.push('no guardian runs: blocking programs are refused instead of held');
+  return why;
+}

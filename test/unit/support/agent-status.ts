@@ -1,0 +1,47 @@
+/** The status of an agent that has seen something of everything. */
+import type { StatusReport } from '../../../src/control/index.js';
+
+export function agentStatus(): StatusReport {
+  return {
+    version: '9.9.9',
+    pid: 42,
+    node: 'node-a',
+    mode: 'openssl',
+    providers: [
+      {
+        name: 'openssl',
+        state: 'active',
+        libraryVersion: 'OpenSSL 3.0.17',
+        libraryFile: '/usr/bin/node',
+        workers: 1,
+        inFlight: 3,
+        queued: 1,
+        started: 9,
+        succeeded: 5,
+        failed: 1,
+        full: 0,
+        workersLost: 0,
+      },
+    ],
+    policy: 'strict',
+    cgroups: ['/sys/fs/cgroup/tlshub'],
+    configFile: '/etc/tlshub/capture.conf',
+    mapping: { pods: 8, networks: 9 },
+    flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
+    totals: { secured: 12, plaintext: 3, refused: 2, closedUnsecured: 4 },
+    failures: { TLSHUB_PEER_CERTIFICATE: 2 },
+    events: { received: { established: 8, accepted: 3 }, lost: 0 },
+    rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
+    gate: { heldCalls: 12 },
+    adopted: true,
+    lease: { ttlMs: 2000, guardianPid: 43 },
+    uptimeMs: 93_784_000,
+    draining: false,
+    ready: false,
+    notReady: ['no guardian runs', 'something else'],
+    lastConfigError: {
+      at: '2026-01-01T00:00:00.000Z',
+      error: { code: 'TLSHUB_CONFIG_BAD_VALUE', message: 'capture.conf:3: mode: bad' },
+    },
+  };
+}
