@@ -6,11 +6,11 @@
  * a gate that stays shut costs connections, an open one would cost secrets.
  */
 import { writeFileSync } from 'node:fs';
-import { loadConfig } from './config/index.js';
 import { createLogger, type Logger } from './logging/index.js';
 import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors.js';
 import { VERSION } from './shared/version.js';
 import { compose } from './supervisor/compose.js';
+import { loadSettings } from './supervisor/settings.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
 const USAGE = `usage: node dist/supervisor.js [CONFIG]
@@ -44,7 +44,8 @@ function dieWithGateShut(log: Logger, what: string, error: unknown): never {
 }
 
 async function run(configFile: string): Promise<void> {
-  const config = loadConfig(configFile);
+  const settings = loadSettings(configFile);
+  const { config } = settings;
   const log = createLogger({ logLevel: config.logLevel, verbose: config.verbose });
   process.on('uncaughtException', (error) => dieWithGateShut(log, 'unexpected failure', error));
   process.on('unhandledRejection', (error) => dieWithGateShut(log, 'unexpected failure', error));
@@ -64,7 +65,7 @@ async function run(configFile: string): Promise<void> {
   }
 
   const supervisor = await compose({
-    config,
+    settings,
     configFile,
     log,
     onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),

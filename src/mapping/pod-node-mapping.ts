@@ -1,8 +1,8 @@
 /**
  * The Pod-Node mapping: who runs where. It says which peers belong to the mesh, and which node names the certificate at an address may
- * carry. Immutable: a reload loads another one and swaps.
+ * carry. Immutable: a reload loads another one and swaps. A MappingSource (source.ts) tells of changes.
  */
-import { formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/address.js';
+import { equalAddresses, formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/address.js';
 import { MappingError } from '../shared/errors.js';
 import { readRegularFile } from '../shared/text-file.js';
 import { parsePodLines } from './parse.js';
@@ -44,6 +44,9 @@ interface Network {
 /** 100,000 pods with full names and two addresses each are about 20 MB. Bytes. */
 const MAX_FILE_BYTES = 256 << 20;
 
+/** Lines that are parsed before others have a turn: a few milliseconds' worth. */
+const LINES_AT_ONCE = 1000;
+
 /** An address that more nodes than this share says nothing about who is there. */
 const MAX_NODES = 1024;
 
@@ -60,10 +63,31 @@ export class PodNodeMapping {
     return PodNodeMapping.parse(readMappingFile(file), file);
   }
 
+  /** As `load`, but lets the event loop turn in between: a large file must not hold up everything else for as long as it takes. */
+  static async loadGradually(file: string): Promise<PodNodeMapping> {
+    const parsing = PodNodeMapping.#parse(readMappingFile(file), file);
+    for (;;) {
+      const step = parsing.next();
+      if (step.done === true) return step.value;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** As `load`, on text at hand; `file` is for messages. */
   static parse(contents: Uint8Array | string, file = 'mapping'): PodNodeMapping {
+    const parsing = PodNodeMapping.#parse(contents, file);
+    for (;;) {
+      const step = parsing.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** Yields every so many lines. */
+  static *#parse(contents: Uint8Array | string, file: string): Generator<void, PodNodeMapping> {
     const mapping = new PodNodeMapping();
+    let lines = 0;
     for (const { line, pod, node, networks } of parsePodLines(contents, file)) {
+      if (++lines % LINES_AT_ONCE === 0) yield;
       const earlier = mapping.#pods.get(pod);
       if (earlier !== undefined) {
         const detail = `pod ${pod} is listed twice, before in line ${earlier.line}`;
@@ -103,6 +127,15 @@ export class PodNodeMapping {
   }
 
   /**
+   * The node of an address (text or 16 bytes): that of the pod which `podOf` gives. Where several nodes share the address this is one of
+   * them; `nodesOfAddress` gives all.
+   * @throws AddressError for a text that is no address
+   */
+  nodeOfAddress(address: string | AddressBytes): string | undefined {
+    return this.#match(address)?.pods[0]?.node;
+  }
+
+  /**
    * All nodes whose pods list the longest prefix that holds the address. More than one where pods share an address (behind NAT, a service
    * address, host networking): any of them may be the peer. Empty: not in the mesh.
    * @throws AddressError for a text that is no address
@@ -118,9 +151,26 @@ export class PodNodeMapping {
     return record && { pod, node: record.node, addresses: record.networks.map(formatCidr) };
   }
 
+  /** Names of all pods, in the order of the file. */
+  names(): IterableIterator<string> {
+    return this.#pods.keys();
+  }
+
+  /** True if both have the pod, on the same node and with the same addresses in whatever order. */
+  agreesOn(pod: string, other: PodNodeMapping): boolean {
+    const [mine, theirs] = [this.#pods.get(pod), other.#pods.get(pod)];
+    if (mine === undefined || theirs === undefined) return false;
+    return mine.node === theirs.node && sameNetworks(mine.networks, theirs.networks);
+  }
+
   /** All pods, in the order of the file. */
   *pods(): Generator<Pod> {
     for (const [pod, { node, networks }] of this.#pods) yield { pod, node, addresses: networks.map(formatCidr) };
+  }
+
+  /** As `pods`. */
+  [Symbol.iterator](): Generator<Pod> {
+    return this.pods();
   }
 
   /** All networks, each once, the longest prefixes first. */
@@ -133,6 +183,16 @@ export class PodNodeMapping {
   #match(address: string | AddressBytes): Network | undefined {
     return this.#networks.match(typeof address === 'string' ? parseAddress(address) : address);
   }
+}
+
+/** Neither has a network twice (parse.ts). */
+function sameNetworks(a: readonly Cidr[], b: readonly Cidr[]): boolean {
+  const same = (x: Cidr, y: Cidr): boolean => x.prefix === y.prefix && equalAddresses(x.address, y.address);
+  if (a.length !== b.length) return false;
+  return a.every((x, i) => {
+    const y = b[i];
+    return (y !== undefined && same(x, y)) || b.some((other) => same(x, other));
+  });
 }
 
 function nodesOf(network: Network): readonly string[] {

@@ -8,26 +8,25 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config/index.js';
 import { startControlServer, type StatusReport } from '../control/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
-import { PodNodeMapping } from '../mapping/index.js';
 import { MetricsRegistry, registerAgentMetrics } from '../metrics/index.js';
-import { decide } from '../policy/index.js';
 import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { KernelUnsupportedError, NotFoundError, PermissionError } from '../shared/errors.js';
-import { kernel, type Gate, type GateSettings, type KernelAddon, type MeshEntry } from '../shared/native.js';
+import { PermissionError } from '../shared/errors.js';
+import { kernel } from '../shared/native.js';
 import { SlotTable, createSlots } from '../shared/slots.js';
-import { testHooks } from '../shared/test-hooks.js';
-import { readCredentials } from './credentials.js';
-import { Dispatcher, type Directory } from './dispatcher.js';
+import { controlHandlers } from './control-handlers.js';
+import { directoryOf } from './directory.js';
+import { Dispatcher } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
+import { openGate } from './gate-settings.js';
 import { Guardian } from './guardian.js';
 import { ProviderSwitch } from './provider-switch.js';
 import { createProvider, knownProvider } from './providers.js';
 import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
+import { InForce, type Settings } from './settings.js';
 import { statusReport } from './status.js';
 import { continueForgotten, sweepNow } from './sweep.js';
 import { startEventReader, startInstaller } from './threads.js';
@@ -43,7 +42,6 @@ const IDLE_LOOK_MS = 10;
 /** For an old provider, beyond the deadline of its last negotiation, in ms. */
 const RETIRE_GRACE_MS = 5000;
 
-const OBJECT = fileURLToPath(new URL('../bpf/tlshub.bpf.o', import.meta.url));
 const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
 const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
 
@@ -53,7 +51,7 @@ export interface Supervisor {
 }
 
 export interface ComposeOptions {
-  config: Config;
+  settings: Settings;
   configFile: string;
   log: Logger;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
@@ -62,28 +60,28 @@ export interface ComposeOptions {
 
 /** @throws TlshubError and its kin, with the exit status of each */
 export async function compose(options: ComposeOptions): Promise<Supervisor> {
-  const { config, configFile, log, onFatal } = options;
+  const { settings, configFile, log, onFatal } = options;
   const startedAt = performance.now();
+  const inForce = new InForce(settings);
+  const { config, credentials } = settings;
   knownProvider(config.mode);
   if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
   const addon = kernel();
   checkAbi(addon.abi(), 'the native addon');
   checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
-  const mapping = PodNodeMapping.load(config.podNodeConfig);
-  const credentials = readCredentials(config);
 
   const metrics = new MetricsRegistry();
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
-  const parts = { config, credentials, doorbell, rings, log: log.child({ component: 'provider' }) };
+  const parts = { doorbell, rings, log: log.child({ component: 'provider' }) };
   const provider = await ProviderSwitch.start(knownProvider(config.mode), {
-    create: (name, onPoolFatal) => createProvider(name, parts, onPoolFatal),
-    retireMs: config.handshakeTimeoutMs + RETIRE_GRACE_MS,
+    create: (name, onPoolFatal) => createProvider(name, { ...parts, ...inForce.current }, onPoolFatal),
+    retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
     onFatal,
     log: parts.log,
   });
 
-  const gate = openGate(addon, config, mapping);
+  const gate = openGate(addon, settings);
   const lease = addon.startLease(
     gate.fds.leases,
     config.leaseMs,
@@ -115,11 +113,10 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     flowsFd: gate.fds.flows,
     slots,
     provider,
-    directory: directoryOf(mapping, config),
+    directory: () => directoryOf(inForce.current),
     send: (command) => installer.send(command),
     log: log.child({ component: 'dispatcher' }),
-    handshakeTimeoutMs: config.handshakeTimeoutMs,
-    flowsKept: config.flowsKept,
+    limits: () => inForce.config,
   });
   const reader = await startEventReader({
     eventsFd: gate.fds.events,
@@ -180,9 +177,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   let draining = false;
   const status = (): StatusReport =>
     statusReport({
-      config,
+      inForce,
       configFile,
-      mapping,
       dispatcher,
       provider,
       rings: () => ({
@@ -202,25 +198,10 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
-    handlers: {
-      status: () => Promise.resolve(status()),
-      metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
-      flows: () => Promise.resolve(dispatcher.reports()),
-      'mapping.list': () => Promise.resolve([...mapping.pods()]),
-      'mapping.get': ({ pod }) => {
-        const found = mapping.get(pod);
-        if (found !== undefined) return Promise.resolve(found);
-        return Promise.reject(new NotFoundError(`pod ${pod} is not in ${config.podNodeConfig}`));
-      },
-      'mode.get': () => Promise.resolve({ mode: provider.name }),
-      'mode.set': async ({ mode }) => provider.use(knownProvider(mode)),
-      ...(testHooks() && {
-        'test.break-worker': ({ fault }) => Promise.resolve({ done: provider.breakWorker(fault) }),
-      }),
-    },
+    handlers: controlHandlers({ inForce, dispatcher, provider, metrics, status }),
   });
   log.info(
-    `ready: node ${config.nodeName}, ${mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
+    `ready: node ${config.nodeName}, ${settings.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
     {
       cgroups: config.capture.cgroup,
       adopted: gate.adopted,
@@ -237,7 +218,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
 
   return {
     shutdown: async () => {
-      const outcome = await drain(held, config.drainTimeoutMs);
+      const outcome = await drain(held, inForce.config.drainTimeoutMs);
       clearInterval(sweeping);
       clearTimeout(lossSweep);
       let refused = 0;
@@ -287,53 +268,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
 }
 
-/** @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure */
-function openGate(addon: KernelAddon, config: Config, mapping: PodNodeMapping): Gate {
-  const mesh: MeshEntry[] = [...mapping.entries()].map(({ address, prefix, nodes }) => ({
-    addr: address,
-    prefix,
-    local: nodes.includes(config.nodeName),
-  }));
-  try {
-    return addon.openGate({
-      objectPath: OBJECT,
-      pinDir: config.bpfPinDir,
-      cgroups: [...config.capture.cgroup],
-      settings: gateSettings(config),
-      mesh,
-    });
-  } catch (cause) {
-    const missing = addon.probe().filter((probe) => !probe.ok);
-    if (missing.length === 0) throw cause;
-    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
-    throw new KernelUnsupportedError(
-      missing.map((probe) => probe.name),
-      { cause, remedy },
-    );
-  }
-}
-
-function gateSettings(config: Config): GateSettings {
-  return {
-    holdMs: config.holdTimeoutMs,
-    silentPeerMs: config.silentPeerTimeoutMs,
-    policy: config.policy,
-    // No provider begins before the connection is established.
-    emitConnect: false,
-  };
-}
-
 function libraryText(provider: ProviderSwitch): string {
   const { library } = provider.stats();
   return library === undefined ? 'unknown' : `${library.version}, ${library.file}`;
-}
-
-function directoryOf(mapping: PodNodeMapping, config: Config): Directory {
-  return {
-    peerNodes: ({ local, remote }, role) => {
-      const { peerNodes, reason } = decide({ local, remote, role }, mapping, { policy: config.policy });
-      return { nodes: peerNodes, reason };
-    },
-    pod: ({ remote }) => mapping.podOf(remote) ?? null,
-  };
 }

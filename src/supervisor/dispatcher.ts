@@ -41,18 +41,24 @@ export interface Directory {
   pod(tuple: Tuple): string | null;
 }
 
+export interface DispatcherLimits {
+  readonly handshakeTimeoutMs: number;
+  /** flows that are over and still shown */
+  readonly flowsKept: number;
+}
+
 export interface DispatcherOptions {
   kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow'>;
   flowsFd: number;
   slots: SlotTable;
   provider: Provider;
-  directory: Directory;
+  /** the one in force */
+  directory(): Directory;
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
   log: Logger;
-  handshakeTimeoutMs: number;
-  /** flows that are over and still shown */
-  flowsKept: number;
+  /** those in force */
+  limits(): DispatcherLimits;
 }
 
 export class Dispatcher {
@@ -67,7 +73,7 @@ export class Dispatcher {
   commandsDelayed = 0;
 
   constructor(private readonly options: DispatcherOptions) {
-    this.table = new FlowTable(options.flowsKept);
+    this.table = new FlowTable(() => options.limits().flowsKept);
     options.provider.onRoom(() => this.room());
   }
 
@@ -150,9 +156,11 @@ export class Dispatcher {
   /** Takes in what events did not say. Used by the sweep. */
   learn(seed: FlowSeed): Flow {
     const flow = createFlow(seed, monotonicNs());
-    const { nodes } = this.options.directory.peerNodes(flow.tuple, flow.role);
+    const directory = this.options.directory();
+    const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role);
     flow.peerNodes = nodes;
-    flow.pod = this.options.directory.pod(flow.tuple);
+    flow.peerReason = reason;
+    flow.pod = directory.pod(flow.tuple);
     this.table.add(flow);
     if (flow.class === FlowClass.PLAINTEXT) this.counters.values.plaintext++;
     return flow;
@@ -163,7 +171,7 @@ export class Dispatcher {
     flow.owner ??= owner;
     flow.holder = owner;
     if (flow.class !== FlowClass.MESH) return;
-    const timeout = this.options.handshakeTimeoutMs;
+    const timeout = this.options.limits().handshakeTimeoutMs;
     if (flow.dueNs === 0 && this.table.isLive(flow)) {
       flow.dueNs = monotonicNs() + timeout * 1e6;
       this.deadlines.set(flow, 'due', timeout + DEADLINE_GRACE_MS, () =>
@@ -362,14 +370,13 @@ export class Dispatcher {
   }
 
   private negotiate(flow: Flow): void {
-    const { provider, directory } = this.options;
+    const { provider } = this.options;
     const nodes = flow.peerNodes;
     if (nodes.length === 0) {
-      const { reason } = directory.peerNodes(flow.tuple, flow.role);
       this.feed(flow, {
         type: 'negotiation-failed',
         code: 'TLSHUB_PEER_UNKNOWN',
-        reason,
+        reason: flow.peerReason,
         untouched: false,
         silent: false,
       });

@@ -40,7 +40,9 @@ export interface Flow {
   negotiation: Negotiation | undefined;
   /** an earlier agent began a handshake on it: nobody can go on from there */
   spoilt: boolean;
+  /** nodes that the peer may be, by the mapping that was in force when the flow began, and the words for it */
   peerNodes: readonly string[];
+  peerReason: string;
   pod: string | null;
   /** CLOCK_MONOTONIC nanoseconds by which it must be secured; 0: nobody waits for it yet */
   dueNs: number;
@@ -88,6 +90,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     negotiation: undefined,
     spoilt: false,
     peerNodes: [],
+    peerReason: '',
     pod: null,
     dueNs: 0,
     provider: null,
@@ -173,7 +176,8 @@ export class FlowTable {
   /** flows that are over, oldest first (Sets keep insertion order) */
   private readonly over = new Set<Flow>();
 
-  constructor(private readonly kept: number) {}
+  /** @param kept how many at most, asked each time */
+  constructor(private readonly kept: () => number) {}
 
   get(cookie: bigint): Flow | undefined {
     return this.current.get(cookie);
@@ -201,7 +205,8 @@ export class FlowTable {
     if (this.current.get(flow.cookie) !== flow) return;
     this.over.delete(flow);
     this.over.add(flow);
-    while (this.over.size > this.kept) {
+    const kept = this.kept();
+    while (this.over.size > kept) {
       const [oldest] = this.over;
       if (oldest === undefined) break;
       this.over.delete(oldest);

@@ -26,7 +26,7 @@ export interface ProviderSwitchOptions {
   /** Resolves when all its threads are up. `onFatal`: it cannot go on. */
   create(name: ProviderName, onFatal: (error: Error) => void): Promise<Provider>;
   /** for an old provider to finish what it began, in ms; longer than any negotiation's deadline */
-  retireMs: number;
+  retireMs(): number;
   /** the provider in force cannot go on */
   onFatal(error: Error): void;
   log: Logger;
@@ -144,7 +144,7 @@ export class ProviderSwitch implements Provider {
         idle: () => this.idle(provider),
         force: () => undefined, // close() settles the rest as failures
       },
-      this.options.retireMs,
+      this.options.retireMs(),
     );
     await provider.close();
     const known = this.past.get(provider.name);

@@ -1,13 +1,13 @@
 /** The providers of this build: how each is made from the configuration. */
-import type { Config } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { Doorbell } from '../shared/doorbell.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../shared/errors.js';
-import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../shared/native.js';
+import { handshakeAddon, type TlsLibrary } from '../shared/native.js';
 import type { NegotiatorData } from '../workers/negotiation-host.js';
 import { ProviderPool } from './provider-pool.js';
 import type { Provider, ProviderName } from './provider.js';
 import type { RingRegistry } from './ring-registry.js';
+import type { Settings } from './settings.js';
 import { createTlshubPool } from './tlshub-provider.js';
 
 /** Modes that this build has a provider for. */
@@ -16,9 +16,7 @@ export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl', 'tlsh
 const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
 const ALL_CIPHERS = 3;
 
-export interface ProviderParts {
-  config: Config;
-  credentials: HandshakeCredentials;
+export interface ProviderParts extends Pick<Settings, 'config' | 'credentials'> {
   doorbell: Doorbell;
   rings: RingRegistry;
   log: Logger;

@@ -1,17 +1,15 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
-import type { Config } from '../config/index.js';
 import type { RingReport, StatusReport } from '../control/index.js';
-import type { PodNodeMapping } from '../mapping/index.js';
 import type { RingStats } from '../shared/ring.js';
 import { VERSION } from '../shared/version.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { ProviderSwitch } from './provider-switch.js';
 import { whyNotReady } from './readiness.js';
+import type { InForce } from './settings.js';
 
 export interface StatusParts {
-  config: Config;
+  inForce: InForce;
   configFile: string;
-  mapping: PodNodeMapping;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
   rings(): Record<string, RingStats & { overflows: number }>;
@@ -25,7 +23,8 @@ export interface StatusParts {
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
-  const { config, mapping, dispatcher, provider } = parts;
+  const { dispatcher, provider } = parts;
+  const { config, mapping } = parts.inForce.current;
   const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
   const notReady = whyNotReady({
     swept: parts.swept(),

@@ -51,7 +51,7 @@ describe('providers under load', function () {
         await pool.ready();
         return pool;
       },
-      retireMs: TIMEOUT_MS + 1000,
+      retireMs: () => TIMEOUT_MS + 1000,
       onFatal: (error) => fatal.push(error),
       log,
     });

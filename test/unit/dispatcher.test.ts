@@ -43,18 +43,20 @@ class World {
       flowsFd: FDS.flows,
       slots: this.slots,
       provider: this.provider,
-      directory: {
+      directory: () => ({
         peerNodes: () => ({ nodes: this.peerNodes, reason: 'not in the mapping' }),
         pod: () => 'pod-b',
-      },
+      }),
       send: (command) => {
         if (this.ringFull) return false;
         this.commands.push(command);
         return true;
       },
       log,
-      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
-      flowsKept: options.flowsKept ?? 100,
+      limits: () => ({
+        handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
+        flowsKept: options.flowsKept ?? 100,
+      }),
     });
   }
 

@@ -24,7 +24,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
 
 describe('flow table', () => {
   it('keeps as many flows that are over as it is told, the newest ones', () => {
-    const table = new FlowTable(3);
+    const table = new FlowTable(() => 3);
     for (let cookie = 1n; cookie <= 10n; cookie++) {
       const each = flow(cookie);
       table.add(each);
@@ -37,7 +37,7 @@ describe('flow table', () => {
   });
 
   it('retires a flow once, and not the newer generation of its socket', () => {
-    const table = new FlowTable(10);
+    const table = new FlowTable(() => 10);
     const old = flow(1n);
     const young = flow(1n, { generation: 2 });
     table.add(old);
@@ -52,7 +52,7 @@ describe('flow table', () => {
   });
 
   it('keeps nothing when told to keep nothing', () => {
-    const table = new FlowTable(0);
+    const table = new FlowTable(() => 0);
     const only = flow(1n);
     table.add(only);
     table.retire(only);
@@ -60,7 +60,7 @@ describe('flow table', () => {
   });
 
   it('finds work by ticket, once', () => {
-    const table = new FlowTable(1);
+    const table = new FlowTable(() => 1);
     const each = flow(1n);
     table.bindTicket(7, each);
     expect(table.pendingTickets).to.equal(1);

@@ -36,7 +36,7 @@ describe('switch of providers', () => {
         failures.push(onFatal);
         return Promise.resolve(provider);
       },
-      retireMs,
+      retireMs: () => retireMs,
       onFatal: (error) => fatal.push(error),
       log: memoryLogger().log,
     });

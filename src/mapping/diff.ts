@@ -1,0 +1,30 @@
+/** What is different between two mappings, by pod. */
+import type { Pod, PodNodeMapping } from './pod-node-mapping.js';
+
+export interface MappingDiff {
+  added: Pod[];
+  removed: Pod[];
+  /** on another node, or with other addresses */
+  changed: { before: Pod; after: Pod }[];
+}
+
+export function diffMappings(before: PodNodeMapping, after: PodNodeMapping): MappingDiff {
+  const diff: MappingDiff = { added: [], removed: [], changed: [] };
+  for (const name of after.names()) {
+    if (after.agreesOn(name, before)) continue;
+    const [old, now] = [before.get(name), after.get(name)];
+    if (now === undefined) continue;
+    if (old === undefined) diff.added.push(now);
+    else diff.changed.push({ before: old, after: now });
+  }
+  for (const name of before.names()) {
+    if (after.nodeOf(name) !== undefined) continue;
+    const old = before.get(name);
+    if (old !== undefined) diff.removed.push(old);
+  }
+  return diff;
+}
+
+export function isEmptyDiff({ added, removed, changed }: MappingDiff): boolean {
+  return added.length + removed.length + changed.length === 0;
+}
