@@ -43,6 +43,12 @@ export const ERROR_CATALOG = {
     remedy: 'Look up the errno for that call; `tlshubctl check` tells what this kernel lacks.',
   },
 
+  TLSHUB_BENCH_FILE: {
+    exitCode: EXIT.failed,
+    meaning: 'The results of a benchmark cannot be written.',
+    remedy: 'Name files in a folder that exists, may be written to and has room (-o, -j).',
+  },
+
   TLSHUB_ABI_MISMATCH: {
     exitCode: EXIT.failed,
     meaning: 'BPF object, native addon and TypeScript are of different builds: a struct has another layout.',

@@ -1,0 +1,339 @@
+/** tlshub_bench as a user runs it: processes on loopback, against itself and against peers that misbehave. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect } from 'chai';
+import type { BenchResult } from '../../src/bench-tool/result.js';
+
+const TOOL = resolve('dist/cli/tlshub_bench.js');
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+describe('tlshub_bench', function () {
+  this.timeout(60_000);
+  let folder: string;
+  const children: ChildProcess[] = [];
+  const peers: Server[] = [];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tlshub-bench-'));
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    for (const peer of peers.splice(0)) peer.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended>; said: () => string } {
+    const child = spawn(process.execPath, [TOOL, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    children.push(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    const ended = new Promise<Ended>((done) => child.on('close', (code) => done({ code, stdout, stderr })));
+    return { child, ended, said: () => stderr };
+  }
+  const client = (port: number, ...args: string[]): Promise<Ended> =>
+    start('-m', 'client', '-p', `${port}`, '-j', 'client.json', '-o', 'client.csv', ...args).ended;
+  const json = (name: string): BenchResult => JSON.parse(readFileSync(join(folder, name), 'utf8')) as BenchResult;
+
+  async function server(...args: string[]): Promise<ReturnType<typeof start> & { port: number }> {
+    const running = start('-m', 'server', '-l', '0', '-j', 'server.json', '-o', 'server.csv', ...args);
+    const port = await new Promise<number>((found, reject) => {
+      running.child.stderr?.on('data', () => {
+        const [, digits] = /port (\d+)\n/.exec(running.said()) ?? [];
+        if (digits !== undefined) found(Number(digits));
+      });
+      running.child.on('close', () => reject(new Error(`the server ended: ${running.said()}`)));
+    });
+    return { ...running, port };
+  }
+
+  /** A peer that does something else than echo. */
+  async function peer(behave: (socket: Socket) => void): Promise<number> {
+    const listener = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => undefined);
+      behave(socket);
+    });
+    peers.push(listener);
+    await new Promise<void>((listening) => listener.listen(0, '127.0.0.1', listening));
+    return (listener.address() as AddressInfo).port;
+  }
+
+  it('both sides count the same connections and bytes, in JSON and CSV', async () => {
+    const { child, ended, port } = await server();
+    const { code, stdout } = await client(
+      port,
+      '-n',
+      '300',
+      '-c',
+      '20',
+      '-s',
+      '5000',
+      '--requests-per-connection',
+      '3',
+    );
+    expect(code).to.equal(0);
+    expect(stdout).to.include('300 (300 completed, 0 failed, 0 interrupted)');
+    child.kill('SIGINT');
+    expect((await ended).code).to.equal(0);
+    for (const [name, bytes] of [
+      ['client', 300 * 3 * 5000],
+      ['server', 300 * 3 * 5000],
+    ] as const) {
+      const {
+        summary_metrics: summary,
+        connection_details: details,
+        test_configuration: configuration,
+      } = json(`${name}.json`);
+      expect(configuration.mode).to.equal(name);
+      expect(summary).to.include({ total_connections: 300, successful_connections: 300, failed_connections: 0 });
+      expect(summary).to.include({ total_bytes_sent: bytes, total_bytes_received: bytes });
+      expect(details.map(({ bytes_sent }) => bytes_sent)).to.deep.equal(new Array(300).fill(15_000));
+      expect(new Set(details.map(({ conn_id }) => conn_id)).size).to.equal(300);
+      for (const { state, connection_latency_ms: latency, throughput_mbps: throughput } of details) {
+        expect(state).to.equal('completed');
+        expect(latency).to.be.above(0);
+        expect(throughput).to.be.above(0);
+      }
+      const mean = details.reduce((sum, { connection_latency_ms }) => sum + (connection_latency_ms ?? NaN), 0) / 300;
+      expect(summary.avg_connection_latency_ms).to.be.closeTo(mean, 0.001);
+
+      const [first, second] = readFileSync(join(folder, `${name}.csv`), 'utf8').split('\n\n# details\n');
+      expect(first).to.match(/^# summary\nmetric,value\n/);
+      expect(first!.split('\n')).to.include('successful_connections,300');
+      const [head, ...rows] = second!.trim().split('\n');
+      expect(head).to.match(/^conn_id,state,bytes_sent,bytes_received,connection_latency_ms,throughput_mbps,/);
+      expect(rows.map((row) => row.split(',').slice(0, 4).join())).to.deep.equal(
+        details.map(({ conn_id, bytes_sent }) => `${conn_id},completed,${bytes_sent},${bytes_sent}`),
+      );
+    }
+    const requests = json('client.json').summary_metrics;
+    expect(requests.total_requests).to.equal(900);
+    expect(requests.request_latency_percentiles_ms.max).to.be.above(0);
+  });
+
+  it('writes bench_metrics_<time> when no file is named, and many megabytes come back whole, over IPv6 too', async () => {
+    const { port } = await server('--listen-ip', '::');
+    const { code, stderr } = await start(
+      '-m',
+      'client',
+      '-t',
+      '::1',
+      '-p',
+      `${port}`,
+      '-s',
+      '20M',
+      '-c',
+      '2',
+      '-n',
+      '3',
+    ).ended;
+    expect(stderr).to.equal('');
+    expect(code).to.equal(0);
+    expect(readdirSync(folder).filter((name) => /^bench_metrics_\d+$/.test(name))).to.have.length(1);
+  });
+
+  const MISBEHAVIOURS: Record<string, [RegExp, (socket: Socket) => void]> = {
+    'one byte is another': [
+      /content that came back differs/,
+      (socket) =>
+        socket.on('data', (data) => {
+          data[data.length - 1]! ^= 1;
+          socket.write(data);
+        }),
+    ],
+    'the peer closes in the middle': [
+      /closed before all of the echo/,
+      (socket) => socket.on('data', (data) => socket.end(data.subarray(0, -1))),
+    ],
+    'the peer resets': [/ECONNRESET/, (socket) => socket.on('data', () => socket.resetAndDestroy())],
+    'more comes back than was sent': [
+      /more came back|content that came back differs/,
+      (socket) => {
+        socket.on('data', (data) => socket.write(Buffer.concat([data, data])));
+        socket.on('end', () => socket.end());
+      },
+    ],
+    'nothing comes back': [/timeout/, (socket) => socket.on('data', () => undefined)],
+    'two connections get the bytes of each other': [
+      /content that came back differs/,
+      (() => {
+        let other: [Socket, Buffer] | undefined;
+        return (socket: Socket) =>
+          socket.once('data', (data) => {
+            if (other === undefined) {
+              other = [socket, data];
+              return;
+            }
+            other[0].write(data);
+            socket.write(other[1]);
+          });
+      })(),
+    ],
+  };
+  for (const [title, [reason, behave]] of Object.entries(MISBEHAVIOURS)) {
+    it(`exit status 1 when ${title}`, async () => {
+      const { code, stdout } = await client(await peer(behave), '-n', '2', '-c', '2', '-s', '1000', '--timeout', '1');
+      expect(code).to.equal(1);
+      const { summary_metrics: summary, connection_details: details } = json('client.json');
+      expect(summary).to.include({ total_connections: 2, successful_connections: 0, failed_connections: 2 });
+      for (const { state, error } of details) {
+        expect(state).to.equal('failed');
+        expect(error).to.match(reason);
+      }
+      expect(stdout).to.match(reason);
+    });
+  }
+
+  it('exit status 1 when nobody listens', async () => {
+    const port = await peer(() => undefined);
+    peers.splice(0).forEach((listener) => listener.close());
+    expect((await client(port)).code).to.equal(1);
+    expect(json('client.json').summary_metrics.failures).to.deep.equal({ ECONNREFUSED: 10 });
+  });
+
+  it('with a schedule, what waits behind a slow connection is charged for its wait', async () => {
+    let first = true;
+    const port = await peer((socket) => {
+      socket.on('data', (data) => {
+        setTimeout(() => socket.write(data), first ? 400 : 0);
+        first = false;
+      });
+      socket.on('end', () => socket.end());
+    });
+    expect((await client(port, '-c', '1', '-n', '40', '--rate', '100', '-s', '10')).code).to.equal(0);
+    const { connection_details: details, summary_metrics: summary } = json('client.json');
+    // The first one alone took 400 ms, in which 40 were due.
+    expect(details.filter(({ late_ms }) => late_ms > 5).length).to.be.above(30);
+    for (const { connection_latency_ms: latency, late_ms: late } of details) expect(latency).to.be.least(late);
+    expect(summary.connection_latency_percentiles_ms.p50).to.be.above(summary.uncorrected_latency_percentiles_ms.p50);
+  });
+
+  it('totals are exact and details are of the last connections, however many there are', async () => {
+    const { port } = await server();
+    expect((await client(port, '-n', '2000', '-c', '8', '-s', '1', '--details', '7')).code).to.equal(0);
+    const {
+      summary_metrics: summary,
+      connection_details: details,
+      connection_details_limit: limit,
+    } = json('client.json');
+    expect(summary.successful_connections).to.equal(2000);
+    expect(limit).to.equal(7);
+    expect(details).to.have.length(7);
+    for (const { conn_id } of details) expect(conn_id).to.be.above(1980);
+  });
+
+  it('SIGINT ends it with its results written', async () => {
+    const { port } = await server();
+    const running = start(
+      '-m',
+      'client',
+      '-p',
+      `${port}`,
+      '-j',
+      'client.json',
+      '-o',
+      'client.csv',
+      '--duration',
+      '100',
+      '-v',
+    );
+    await new Promise<void>((some) => running.child.stderr?.on('data', () => some()));
+    running.child.kill('SIGINT');
+    expect((await running.ended).code).to.equal(0);
+    const { total_connections: total, successful_connections: successful } = json('client.json').summary_metrics;
+    expect(successful).to.be.above(0);
+    expect(total).to.equal(successful);
+    expect(existsSync(join(folder, 'client.csv'))).to.equal(true);
+  });
+
+  it('connections are open at the same time, and those that are held are no failure', async () => {
+    const { child, ended, port } = await server();
+    const running = start(
+      '-m',
+      'client',
+      '-p',
+      `${port}`,
+      '-c',
+      '200',
+      '-n',
+      '200',
+      '--hold',
+      '1000',
+      '-o',
+      'client.csv',
+      '-j',
+      'client.json',
+    );
+    // A connection's line comes at its end: the server's own count of open ones is not shown, so the kernel's is read.
+    const open = (): number => {
+      const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+      return readFileSync('/proc/net/tcp', 'latin1')
+        .split('\n')
+        .filter((line) => line.trim().split(/\s+/)[2]?.endsWith(suffix) === true && / 01 /.test(line)).length;
+    };
+    while (open() < 200) await new Promise((later) => setTimeout(later, 20));
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).to.equal(0);
+    expect(json('client.json').summary_metrics.successful_connections).to.equal(200);
+    child.kill('SIGTERM');
+    expect((await ended).code).to.equal(0);
+  });
+
+  it('the server ends after so many connections', async () => {
+    const { ended, port } = await server('-n', '3');
+    expect((await client(port, '-n', '3')).code).to.equal(0);
+    expect((await ended).code).to.equal(0);
+    expect(json('server.json').summary_metrics.total_connections).to.equal(3);
+  });
+
+  it('exit status 64 for a wrong command line, and the message says what is allowed', async () => {
+    for (const args of [
+      [],
+      ['-m', 'both'],
+      ['-m', 'client', '-n', '0'],
+      ['-m', 'client', '-s', '1X'],
+      ['-m', 'client', '-p', '65536'],
+      ['-m', 'client', '-t', 'localhost'],
+      ['-m', 'client', '--rate', '-1'],
+      ['-m', 'client', 'more'],
+      ['-m', 'client', '--source-ip', '::1'],
+      ['-m', 'client', '-c', '999999'],
+    ]) {
+      const { code, stderr } = await start(...args).ended;
+      expect(stderr, args.join(' ')).to.not.equal('');
+      expect(code, args.join(' ')).to.equal(64);
+    }
+    const { code, stdout } = await start('-h').ended;
+    expect(code).to.equal(0);
+    for (const option of ['-m', '-t', '-p', '-l', '-s', '-c', '-n', '-j', '-o', '-v', '-h'])
+      expect(stdout).to.include(`${option}, --`);
+  });
+
+  it('exit status 1, and no half file, when results cannot be written', async () => {
+    const { port } = await server();
+    const { code, stderr } = await start('-m', 'client', '-p', `${port}`, '-o', 'missing/file.csv').ended;
+    expect(code).to.equal(1);
+    expect(stderr).to.include('missing/file.csv');
+    const full = await start('-m', 'client', '-p', `${port}`, '-o', '/dev/full').ended;
+    expect(full.code).to.equal(1);
+    expect(full.stderr).to.include('ENOSPC');
+    expect(statSync('/dev/full').isCharacterDevice(), 'a device is not replaced by a file').to.equal(true);
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('an address that is taken is an error that names it', async () => {
+    const { port } = await server();
+    const { code, stderr } = await start('-m', 'server', '-l', `${port}`).ended;
+    expect(code).to.equal(1);
+    expect(stderr).to.include('bind').and.include('in use');
+  });
+});
