@@ -3,6 +3,7 @@
  * A format's `decode` throws a plain Error whose message says what is wrong with this text; the caller adds file, line, key and `allowed`.
  */
 import { isAbsolute } from 'node:path';
+import { parseListenAddress } from '../health/listen-address.js';
 import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
 
 export interface Format<T> {
@@ -114,6 +115,15 @@ export const socketPath: Format<string> = {
   decode: (text) => {
     if (Buffer.byteLength(text) > MAX_SOCKET_PATH) throw new Error('too long');
     return absolute(text);
+  },
+  encode: (value) => value,
+};
+
+export const optionalListenAddress: Format<string> = {
+  allowed: 'ADDRESS:PORT, [IPV6-ADDRESS]:PORT, or nothing',
+  decode: (text) => {
+    if (text !== '' && parseListenAddress(text) === undefined) throw new Error('no address with a port');
+    return text;
   },
   encode: (value) => value,
 };

@@ -12,6 +12,7 @@ import {
   choices,
   integer,
   nodeName,
+  optionalListenAddress,
   optionalPath,
   path,
   socketPath,
@@ -157,6 +158,11 @@ export const KEYS = {
     socketPath,
     '/run/tlshub/control.sock',
     'Unix socket for tlshubctl; its folder must belong to the agent alone (mode 0700).',
+  ),
+  health_listen: key(
+    optionalListenAddress,
+    '127.0.0.1:9465',
+    'Where /healthz, /readyz and /metrics (Prometheus) are served, over plain HTTP and to whoever reaches it. Empty: off.',
   ),
   bpf_pin_dir: key(
     absolutePath,

@@ -141,6 +141,11 @@ export const ERROR_CATALOG = {
     meaning: 'Two values that are each allowed do not go together.',
     remedy: 'Change one of the two keys named in the message.',
   },
+  TLSHUB_CONFIG_LISTEN: {
+    exitCode: EXIT.config,
+    meaning: 'The health endpoint cannot listen where `health_listen` says.',
+    remedy: 'Choose an address of this host and a free port (`ss -ltn`), or set health_listen to nothing.',
+  },
 
   TLSHUB_MAPPING_UNREADABLE: {
     exitCode: EXIT.config,

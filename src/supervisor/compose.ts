@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startControlServer, type StatusReport } from '../control/index.js';
+import { parseListenAddress, startHealthServer } from '../health/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
 import { MetricsRegistry, registerAgentMetrics } from '../metrics/index.js';
 import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
@@ -71,6 +72,16 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
 
   const metrics = new MetricsRegistry();
+  let notReady = (): string[] => ['the agent is starting'];
+  const listen = parseListenAddress(config.healthListen);
+  const health =
+    listen &&
+    (await startHealthServer({
+      listen,
+      notReady: () => notReady(),
+      metrics,
+      log: log.child({ component: 'health' }),
+    }));
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
   const parts = { doorbell, rings, log: log.child({ component: 'provider' }) };
@@ -195,6 +206,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       swept: () => swept,
     });
   registerAgentMetrics(metrics, status);
+  notReady = () => status().notReady;
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
@@ -242,6 +254,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       await guardian.stop();
       dispatcher.close();
       await control.close();
+      await health?.close();
       await provider.close();
       await reader.stop();
       await installer.stop();
