@@ -49,13 +49,13 @@ function poolKeys<P extends string>(
     ),
     [`${provider}.pool_in_flight`]: key(
       integer({ min: 2, max: 65536 }),
-      256,
-      `Negotiations under way at once in one worker of the ${name} provider. A part is kept for incoming connections, so that two nodes cannot block each other.`,
+      1024,
+      `Negotiations of outgoing connections under way at once in one worker of the ${name} provider. One that waits for its peer costs memory only. No node gets more than half of them, no address more than a third, and a quarter is kept for addresses that answered before.`,
     ),
     [`${provider}.pool_queue`]: key(
       integer({ min: 0, max: 1_000_000 }),
       4096,
-      `Connections that wait for a place in the pool of the ${name} provider; one more waits in hold until its deadline and is counted.`,
+      `Outgoing connections that wait for a place in the pool of the ${name} provider, addresses by turns; one more waits in hold until its deadline and is counted. Incoming connections do not wait: as many as all places and this begin at once.`,
     ),
   };
   return keys;

@@ -6,7 +6,7 @@
  * takeSocket is made here and not on a thread: it is a handful of short system calls, and a message to and fro would cost more than they do.
  */
 import { FLOW_STATES, type FlowState } from '../control/index.js';
-import type { LogFields, Logger } from '../logging/index.js';
+import { createThrottle, type LogFields, type Logger, type Throttle } from '../logging/index.js';
 import { EventKind, FlowClass, reasonText, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire, toWire } from '../shared/errors.js';
@@ -32,6 +32,8 @@ import type { Negotiation, NegotiationOutcome, Provider } from './provider.js';
 const TAKE_PAUSE_MS = 5;
 /** The provider's own deadline comes first, since it can say more; ours is for a provider that does not answer. In ms. */
 const DEADLINE_GRACE_MS = 250;
+/** Lines in a second about refused flows, of each code; a silent peer's flows end by the hundred, and a log is work for this thread. */
+const REFUSALS_LOGGED = { intervalMs: 1000, burst: 20 };
 
 /** What the mapping says about a flow. */
 export interface Directory {
@@ -66,7 +68,8 @@ export class Dispatcher {
   readonly table: FlowTable;
   private readonly deadlines = new Deadlines<Flow>();
   /** flows that wait for room in the pool, oldest first */
-  private readonly parked = new Set<Flow>();
+  private parked = new Set<Flow>();
+  private readonly refusals: Throttle;
   /** commands that found the installer's ring full; sent before any other */
   private readonly backlog: InstallerCommand[] = [];
   /** commands that had to wait for room in the installer's ring */
@@ -74,6 +77,7 @@ export class Dispatcher {
 
   constructor(private readonly options: DispatcherOptions) {
     this.table = new FlowTable(() => options.limits().flowsKept);
+    this.refusals = createThrottle(options.log, REFUSALS_LOGGED);
     options.provider.onRoom(() => this.room());
   }
 
@@ -235,6 +239,7 @@ export class Dispatcher {
   /** Stops all timers. Nothing may be fed afterwards. */
   close(): void {
     this.deadlines.clearAll();
+    this.refusals.flush();
     this.parked.clear();
   }
 
@@ -277,14 +282,14 @@ export class Dispatcher {
   }
 
   private announceEnd(flow: Flow, verdict: Verdict): void {
-    const { log } = this.options;
     if (verdict.state === 'refused') {
       this.counters.values.refused++;
       this.counters.failure(verdict.code);
-      log.warning(`refused ${party(flow)}: ${verdict.reason}`, { ...who(flow), code: verdict.code });
+      const fields = { ...who(flow), code: verdict.code };
+      this.refusals.log('warning', verdict.code, `refused ${party(flow)}: ${verdict.reason}`, fields);
     } else if (!flow.secured) {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
-      log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
+      this.options.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
     }
   }
 
@@ -437,11 +442,17 @@ export class Dispatcher {
     }
   }
 
+  /** Those that are turned away again keep their turn, and stand for all others of their peer's: the provider gives shares, not one queue. */
   private room(): void {
-    for (const flow of [...this.parked]) {
+    const parked = [...this.parked];
+    const turnedAway = new Set<string>();
+    for (const flow of parked) {
+      const peer = `${flow.role} ${flow.peerNodes.join(' ')} ${Buffer.from(flow.tuple.remote).toString('latin1')}`;
+      if (turnedAway.has(peer)) continue;
       this.feed(flow, { type: 'room' });
-      if (flow.machine.phase === 'parked') return;
+      if (flow.machine.phase === 'parked') turnedAway.add(peer);
     }
+    this.parked = new Set(parked.filter((flow) => flow.machine.phase === 'parked'));
   }
 }
 

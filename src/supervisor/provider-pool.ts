@@ -23,7 +23,7 @@ import type {
   WorkerHello,
   WorkerLog,
 } from '../shared/messages.js';
-import { Places, placeLimits } from './places.js';
+import { Places, placeLimits, type PeerAnswer, type PlaceJob } from './places.js';
 import type {
   FlowNames,
   Negotiation,
@@ -57,15 +57,18 @@ export interface ProviderPoolOptions {
 /** How often workers with tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
 const HANG_LOOK_MS = 250;
 const HANG_LOOKS = 16;
+/** A peer that has not sent a byte in this time counts as silent though the flow was given up before its deadline. */
+const SILENT_MS = 1000;
+/** Between two calls of the listener for room, in ms: each looks at all flows that were turned away. */
+const ROOM_MS = 5;
 /** For all threads of a pool to come up, in ms; under emulation one takes seconds. */
 const READY_MS = 60_000;
 /** So many workers lost within this time and something is wrong with more than a worker. */
 const MAX_LOSSES = 10;
 const LOSSES_WITHIN_MS = 10_000;
 
-interface Job {
+interface Job extends PlaceJob {
   task: NegotiateTask;
-  role: NegotiateTask['role'];
   /** performance.now() by which it must have ended */
   due: number;
   /** threadId, once it has one */
@@ -97,6 +100,7 @@ export class ProviderPool implements Provider {
   private readonly counts = { started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
   private library: LibraryReport | undefined;
   private roomWanted = false;
+  private roomTimer: NodeJS.Timeout | undefined;
   private roomListener: () => void = () => undefined;
   private closing = false;
   private helloListener: () => void = () => undefined;
@@ -165,6 +169,8 @@ export class ProviderPool implements Provider {
     const job: Job = {
       task: { ...socket, role: names.role, peerNames: names.peerNames, timeoutMs, ...this.connection(names) },
       role: names.role,
+      node: names.peerNames.join(' '),
+      address: Buffer.from(names.tuple.remote).toString('latin1'),
       due: performance.now() + timeoutMs,
       worker: undefined,
       cancelled: false,
@@ -209,6 +215,7 @@ export class ProviderPool implements Provider {
   async close(): Promise<void> {
     this.closing = true;
     clearInterval(this.watch);
+    clearTimeout(this.roomTimer);
     for (const job of this.places.clear())
       this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'the pool is closing'));
     await this.pool.destroy();
@@ -239,13 +246,17 @@ export class ProviderPool implements Provider {
   }
 
   private ran(job: Job, outcome: NegotiationOutcome): void {
-    const next = this.places.leave(job);
+    const next = this.places.leave(job, answerOf(outcome));
     this.settled(job, outcome);
-    if (next !== undefined) this.run(next);
-    if (this.roomWanted && !this.closing) {
-      this.roomWanted = false;
-      this.roomListener();
-    }
+    for (const other of next) this.run(other);
+    if (this.roomWanted) this.roomTimer ??= setTimeout(() => this.room(), ROOM_MS);
+  }
+
+  private room(): void {
+    this.roomTimer = undefined;
+    if (this.closing) return;
+    this.roomWanted = false;
+    this.roomListener();
   }
 
   private settled(job: Job, outcome: NegotiationOutcome): void {
@@ -339,6 +350,14 @@ export class ProviderPool implements Provider {
       void this.pool.threads.find((thread) => thread.threadId === id)?.terminate();
     }
   }
+}
+
+/** What an outcome says about the peer. */
+function answerOf(outcome: NegotiationOutcome): PeerAnswer {
+  if (outcome.ok) return 'succeeded';
+  if ('lost' in outcome) return 'unclear';
+  if (outcome.bytesReceived > 0) return 'failed';
+  return outcome.code === 'TLSHUB_HANDSHAKE_TIMEOUT' || outcome.negotiationMs >= SILENT_MS ? 'silent' : 'unclear';
 }
 
 function failure(code: string, reason: string): NegotiationOutcome {

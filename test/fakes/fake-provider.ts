@@ -19,13 +19,15 @@ export class FakeProvider implements Provider {
   closed = false;
   readonly pending: Pending[] = [];
   room = Infinity;
+  /** whom it turns away though it has room */
+  shut: (request: NegotiationRequest) => boolean = () => false;
   private begun = 0;
   private roomListener: () => void = () => undefined;
 
   constructor(readonly name: ProviderName = 'openssl') {}
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
-    if (this.room <= 0) return undefined;
+    if (this.room <= 0 || this.shut(request)) return undefined;
     this.room--;
     let settle: Pending['settle'] = () => undefined;
     const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));

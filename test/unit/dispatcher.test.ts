@@ -356,6 +356,29 @@ describe('dispatcher', () => {
     expect(world.provider.pending).to.have.length(2);
   });
 
+  it('lets no peer that has had its share stand in the way of another that waits for room, and keeps everybody in line', () => {
+    const other = Uint8Array.from([...REMOTE.slice(0, 15), 3]);
+    world.provider.room = 0;
+    for (const cookie of [1n, 2n, 3n]) world.event('ESTABLISHED', { cookie });
+    world.event('ESTABLISHED', { cookie: 4n, tuple: { ...TUPLE, remote: other } });
+    world.provider.shut = ({ names }) => names.tuple.remote[15] === 2;
+    world.provider.makeRoom(4);
+    expect(world.provider.pending.map(({ request }) => request.socket?.cookie)).to.deep.equal([4n]);
+    world.provider.shut = () => false;
+    world.provider.makeRoom(4);
+    expect(world.provider.pending.map(({ request }) => request.socket?.cookie)).to.deep.equal([4n, 1n, 2n, 3n]);
+  });
+
+  it('says of the first refusals of a kind what happened, and counts the rest', async () => {
+    for (let cookie = 1n; cookie <= 30n; cookie++) world.event('ESTABLISHED', { cookie });
+    for (const pending of [...world.provider.pending]) await world.fail(pending, 'TLSHUB_HANDSHAKE_TIMEOUT');
+    const said = (): LogLine[] => world.lines.filter(({ message }) => message.startsWith('refused'));
+    expect(said()).to.have.length(20);
+    world.dispatcher.close();
+    expect(said()).to.have.length(21);
+    expect(said()[20]?.fields).to.include({ suppressed: 10, code: 'TLSHUB_HANDSHAKE_TIMEOUT' });
+  });
+
   it('keeps commands that find the ring to the installer full', async () => {
     world.ringFull = true;
     world.event('ESTABLISHED');
