@@ -27,7 +27,7 @@ describe('configuration', () => {
       policy: 'strict',
       nodeName: hostname().toLowerCase(),
       capture: { cgroup: ['/sys/fs/cgroup/tlshub'] },
-      openssl: { poolSize: 1, poolInFlight: 256, poolQueue: 4096 },
+      openssl: { poolSize: 1, poolInFlight: 1024, poolQueue: 4096 },
       handshakeTimeoutMs: 5000,
       holdTimeoutMs: 10000,
       silentPeerTimeoutMs: 1000,
