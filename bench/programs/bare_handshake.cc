@@ -135,8 +135,10 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   std::vector<std::pair<int, int>> fds;
   for (uint32_t at = 0; at < pairs.Length(); at++) {
     const Napi::Array pair = pairs.Get(at).As<Napi::Array>();
-    fds.emplace_back(pair.Get(0u).As<Napi::Number>().Int32Value(), pair.Get(1u).As<Napi::Number>().Int32Value());
-    for (const int fd : {fds.back().first, fds.back().second}) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fds.emplace_back(pair.Get(0u).As<Napi::Number>().Int32Value(),
+                     pair.Get(1u).As<Napi::Number>().Int32Value());
+    for (const int fd : {fds.back().first, fds.back().second})
+      fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   }
   std::vector<double> latencies;
   latencies.reserve(fds.size());
