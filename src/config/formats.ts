@@ -128,6 +128,27 @@ export const optionalListenAddress: Format<string> = {
   encode: (value) => value,
 };
 
+/** A label selector or field selector of Kubernetes. Its grammar is the API server's business; what cannot be one at all is refused here. */
+export const selector: Format<string> = {
+  allowed: 'a selector as kubectl takes it, such as app=web,tier!=cache, of at most 1024 characters, or nothing',
+  decode: (text) => {
+    if (text.length > 1024) throw new Error('too long');
+    if (!/^[A-Za-z0-9 ._/,=!()-]*$/.test(text)) throw new Error('no selector');
+    return text;
+  },
+  encode: (value) => value,
+};
+
+/** RFC 1123 label, as Kubernetes wants it of namespaces. */
+export const optionalNamespace: Format<string> = {
+  allowed: 'the name of a namespace, or nothing',
+  decode: (text) => {
+    if (!/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$/.test(text)) throw new Error('no such name');
+    return text;
+  },
+  encode: (value) => value,
+};
+
 function list<T>(text: string, decode: (item: string) => T): readonly T[] {
   const items = text.split(/[\s,]+/).filter((item) => item !== '');
   if (items.length === 0) throw new Error('empty');

@@ -13,8 +13,10 @@ import {
   integer,
   nodeName,
   optionalListenAddress,
+  optionalNamespace,
   optionalPath,
   path,
+  selector,
   socketPath,
   workingPath,
   type Format,
@@ -76,6 +78,42 @@ export const KEYS = {
     path,
     '/etc/tlshub/pod_node_mapping.conf',
     'The Pod-Node mapping: which pods run on which node, and their addresses. An address in it is a mesh peer.',
+  ),
+  pod_source: key(
+    choice('file', 'kubernetes'),
+    'file',
+    'Where the mapping comes from: the file of pod_node_config, or the Pods of a Kubernetes cluster, followed as they come and go and named namespace/name.',
+  ),
+  'kubernetes.kubeconfig': key(
+    optionalPath,
+    '',
+    'For pod_source = kubernetes: a kubeconfig file, of which the current context is used. Empty: the service account that Kubernetes gives to a Pod.',
+  ),
+  'kubernetes.namespace': key(
+    optionalNamespace,
+    '',
+    'For pod_source = kubernetes: only Pods of this namespace. Empty: of all.',
+  ),
+  'kubernetes.label_selector': key(selector, '', 'For pod_source = kubernetes: only Pods with these labels.'),
+  'kubernetes.field_selector': key(
+    selector,
+    'status.phase!=Succeeded,status.phase!=Failed',
+    'For pod_source = kubernetes: only Pods with these fields. Pods that have ended never count, whatever this says; the default spares the agent from hearing of them.',
+  ),
+  'kubernetes.host_network': key(
+    boolean,
+    false,
+    "For pod_source = kubernetes: also Pods in their node's network namespace. Their address is the node's, so it then belongs to the mesh as a whole, with the kubelet and all else that is not captured.",
+  ),
+  'kubernetes.sync_timeout_ms': key(
+    milliseconds(100, HOUR_MS),
+    30_000,
+    'For pod_source = kubernetes: how long the agent waits for the first list of Pods when it starts.',
+  ),
+  'kubernetes.stale_after_ms': key(
+    milliseconds(1000, HOUR_MS),
+    60_000,
+    'For pod_source = kubernetes: after this long without the API server the agent says that it is not ready. It goes on with the mapping that it has.',
   ),
   netlink_protocol: key(
     integer({ min: 0, max: 31 }),

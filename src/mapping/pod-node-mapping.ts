@@ -5,7 +5,7 @@
 import { equalAddresses, formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/address.js';
 import { MappingError } from '../shared/errors.js';
 import { readRegularFile } from '../shared/text-file.js';
-import { parsePodLines } from './parse.js';
+import { parsePodLines, type PodLine } from './parse.js';
 import { PrefixTable } from './prefix-table.js';
 
 export interface Pod {
@@ -65,7 +65,12 @@ export class PodNodeMapping {
 
   /** As `load`, but lets the event loop turn in between: a large file must not hold up everything else for as long as it takes. */
   static async loadGradually(file: string): Promise<PodNodeMapping> {
-    const parsing = PodNodeMapping.#parse(readMappingFile(file), file);
+    return PodNodeMapping.gather(parsePodLines(readMappingFile(file), file), file);
+  }
+
+  /** From lines that need not come from a file, letting the event loop turn in between; `origin` is for messages. */
+  static async gather(lines: Iterable<PodLine>, origin: string): Promise<PodNodeMapping> {
+    const parsing = PodNodeMapping.#collect(lines, origin);
     for (;;) {
       const step = parsing.next();
       if (step.done === true) return step.value;
@@ -75,7 +80,7 @@ export class PodNodeMapping {
 
   /** As `load`, on text at hand; `file` is for messages. */
   static parse(contents: Uint8Array | string, file = 'mapping'): PodNodeMapping {
-    const parsing = PodNodeMapping.#parse(contents, file);
+    const parsing = PodNodeMapping.#collect(parsePodLines(contents, file), file);
     for (;;) {
       const step = parsing.next();
       if (step.done === true) return step.value;
@@ -83,10 +88,10 @@ export class PodNodeMapping {
   }
 
   /** Yields every so many lines. */
-  static *#parse(contents: Uint8Array | string, file: string): Generator<void, PodNodeMapping> {
+  static *#collect(podLines: Iterable<PodLine>, file: string): Generator<void, PodNodeMapping> {
     const mapping = new PodNodeMapping();
     let lines = 0;
-    for (const { line, pod, node, networks } of parsePodLines(contents, file)) {
+    for (const { line, pod, node, networks } of podLines) {
       if (++lines % LINES_AT_ONCE === 0) yield;
       const earlier = mapping.#pods.get(pod);
       if (earlier !== undefined) {

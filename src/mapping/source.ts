@@ -27,6 +27,8 @@ export interface MappingSource {
   readonly description: string;
   /** @throws (rejects with) MappingError and its kin, which name what is wrong and where */
   read(): Promise<PodNodeMapping>;
+  /** why the mapping may be out of date, in words; undefined: it is in step with what it follows */
+  staleness?(): string | undefined;
   on<E extends keyof MappingSourceEvents>(event: E, listener: (...args: MappingSourceEvents[E]) => void): this;
   off<E extends keyof MappingSourceEvents>(event: E, listener: (...args: MappingSourceEvents[E]) => void): this;
   /** Ends what it follows. No event comes afterwards. */

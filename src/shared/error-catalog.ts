@@ -167,6 +167,12 @@ export const ERROR_CATALOG = {
     meaning: 'A pod is listed on two lines, or an address twice for one pod.',
     remedy: 'Join the two lines, or remove one.',
   },
+  TLSHUB_KUBERNETES: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The Kubernetes API, where the mapping comes from, cannot be reached, refuses or does not answer as it should.',
+    remedy: 'Check kubernetes.kubeconfig or the service account, and that the API server is reachable from this node.',
+  },
   TLSHUB_ADDRESS: {
     exitCode: EXIT.failed,
     meaning: 'A text is no IPv4 or IPv6 address, or no CIDR.',

@@ -93,6 +93,13 @@ export class MappingError extends PlacedError {
   }
 }
 
+/** The Kubernetes API cannot be reached, refuses, or says what makes no sense. */
+export class KubernetesError extends TlshubError {
+  constructor(message: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_KUBERNETES', message, options);
+  }
+}
+
 /** A text is no address or CIDR. */
 export class AddressError extends TlshubError {
   constructor(message: string) {
