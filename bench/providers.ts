@@ -13,6 +13,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -52,6 +53,7 @@ const credentials: HandshakeCredentials = {
   keyPem: readFileSync(join(PKI, `${NODE}.key`), 'utf8'),
   ciphers: [...CIPHERS],
 };
+const TICKET_KEY_BYTES = 80;
 
 function loadBare(library: TlsLibrary): Bare {
   const file = resolve(`build/bench-programs/bare_${library}.node`);
@@ -90,10 +92,10 @@ class Pool {
   private worker: string[] = [];
   private tickets = 0;
 
-  constructor(library: TlsLibrary) {
+  constructor(library: TlsLibrary, resume: boolean) {
     const workerData: NegotiatorData = {
       library,
-      credentials,
+      credentials: resume ? { ...credentials, ticketKey: randomBytes(TICKET_KEY_BYTES) } : credentials,
       nodeName: NODE,
       doorbell: new Doorbell().buffer,
       ringBytes: 1 << 20,
@@ -118,6 +120,10 @@ class Pool {
   async ready(): Promise<void> {
     await this.pool.ready();
     this.worker = threads().filter((thread) => !this.before.has(thread));
+  }
+
+  get resumed(): number {
+    return this.pool.stats().resumed;
   }
 
   close(): Promise<void> {
@@ -175,21 +181,22 @@ class Pool {
 
 const nothing = (): Sample => ({ threadMs: [], allMs: [], latencyMs: [] });
 
-async function measure(library: TlsLibrary): Promise<{ bare: Sample; pool: Sample }> {
+async function measure(library: TlsLibrary, resume: boolean): Promise<{ bare: Sample; pool: Sample }> {
   const bare = loadBare(library);
-  const pool = new Pool(library);
+  const pool = new Pool(library, resume);
   await pool.ready();
   const samples = { bare: nothing(), pool: nothing() };
   await withPairs(200, (pairs) => pool.run(pairs, IN_FLIGHT, nothing()));
   for (let round = 0; round < ROUNDS; round++) {
     await withPairs(PER_ROUND + 1, (pairs) => {
-      const { cpuNs, latenciesNs } = bare.run({ ...credentials, name: NODE, resume: false }, pairs);
+      const { cpuNs, latenciesNs } = bare.run({ ...credentials, name: NODE, resume }, pairs);
       samples.bare.threadMs.push(cpuNs / 1e6 / latenciesNs.length);
       samples.bare.latencyMs.push(...[...latenciesNs].map((ns) => ns / 1e6));
     });
     await withPairs(PER_ROUND, (pairs) => pool.run(pairs, IN_FLIGHT, samples.pool));
     await withPairs(Math.ceil(PER_ROUND / 5), (pairs) => pool.run(pairs, 1, samples.pool));
   }
+  if (pool.resumed > 0 !== resume) throw new Error(`${pool.resumed} handshakes were resumed`);
   await pool.close();
   return samples;
 }
@@ -230,8 +237,13 @@ const median = (values: readonly number[]): number => percentile(values, 50);
 
 async function main(out: string | undefined): Promise<void> {
   const rows = [];
-  for (const library of ['openssl', 'boringssl'] as const) {
-    const { bare, pool } = await measure(library);
+  for (const [library, resume] of [
+    ['openssl', false],
+    ['boringssl', false],
+    ['openssl', true],
+    ['boringssl', true],
+  ] as const) {
+    const { bare, pool } = await measure(library, resume);
     const rate = { bare: 1000 / median(bare.threadMs), pool: 1000 / median(pool.threadMs) };
     for (const [kind, sample] of [
       ['bare loop', bare],
@@ -240,6 +252,7 @@ async function main(out: string | undefined): Promise<void> {
       rows.push({
         provider: library,
         kind,
+        resumed: resume,
         rate: kind === 'pool' ? rate.pool : rate.bare,
         ratio: kind === 'pool' ? rate.pool / rate.bare : 1,
         rateAllThreads: sample.allMs.length === 0 ? null : 1000 / median(sample.allMs),
@@ -251,10 +264,11 @@ async function main(out: string | undefined): Promise<void> {
   const tool = 1000 / median((await systemTool(5)).threadMs);
   process.stdout.write(
     `mutual handshakes (both ends) for each second of processor time; latency in ms, one at a time; ${ROUNDS} rounds of ${PER_ROUND}\n${tableOf(
-      ['provider', '', 'rate', 'ratio', 'all threads', 'p50', 'p99'],
+      ['provider', '', 'handshake', 'rate', 'ratio', 'all threads', 'p50', 'p99'],
       rows.map((row) => [
         row.provider,
         row.kind,
+        row.resumed ? 'resumed' : 'full',
         row.rate.toFixed(0),
         row.ratio.toFixed(2),
         row.rateAllThreads?.toFixed(0) ?? '',

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,19 @@ std::vector<std::string> stringsFrom(const Napi::Object& object, const char* nam
     strings.push_back(element.As<Napi::String>().Utf8Value());
   }
   return strings;
+}
+
+std::optional<handshake::TicketKey> ticketKeyFrom(const Napi::Object& object) {
+  const Napi::Value value = object.Get("ticketKey");
+  if (value.IsUndefined()) return std::nullopt;
+  handshake::TicketKey key;
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+      value.As<Napi::Uint8Array>().ByteLength() != key.size()) {
+    throw badArgument(object.Env(),
+                      "ticketKey must be a Uint8Array of " + std::to_string(key.size()) + " bytes");
+  }
+  std::memcpy(key.data(), value.As<Napi::Uint8Array>().Data(), key.size());
+  return key;
 }
 
 Napi::Array toJs(Napi::Env env, const std::vector<std::string>& strings) {
@@ -112,7 +126,8 @@ Napi::Function ContextWrap::define(Napi::Env env) {
 ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ContextWrap>(info) {
   const Napi::Object object = objectFrom(info[0], "credentials");
   const handshake::Credentials credentials{stringFrom(object, "caPem"), stringFrom(object, "certPem"),
-                                           stringFrom(object, "keyPem"), stringsFrom(object, "ciphers")};
+                                           stringFrom(object, "keyPem"), stringsFrom(object, "ciphers"),
+                                           ticketKeyFrom(object)};
   try {
     context_ = handshake::Context::create(credentials);
   } catch (const handshake::CredentialsError& problem) {
@@ -158,6 +173,7 @@ Napi::Object outcomeToJs(Napi::Env env, const handshake::Outcome& outcome) {
     object.Set("serverSecret", toJs(env, outcome.serverSecret));
     object.Set("txSequence", Napi::BigInt::New(env, outcome.txSequence));
     object.Set("rxSequence", Napi::BigInt::New(env, outcome.rxSequence));
+    object.Set("resumed", outcome.resumed);
     object.Set("peerName", outcome.peerName);
     object.Set("keyLog", toJs(env, outcome.keyLog));
   } else {

@@ -200,7 +200,7 @@ TEST("credentials that cannot work are refused when they are loaded, with the re
   const auto problem = [](const std::string& ca, const std::string& cert, const std::string& key,
                           const std::vector<std::string>& ciphers) -> std::string {
     try {
-      tlshub::handshake::Context::create({ca, cert, key, ciphers});
+      tlshub::handshake::Context::create({ca, cert, key, ciphers, {}});
       return "none";
     } catch (const tlshub::handshake::CredentialsError& error) {
       return error.what();

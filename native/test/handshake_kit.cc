@@ -156,8 +156,9 @@ const std::vector<std::string> kAllCiphers = {"TLS_AES_128_GCM_SHA256", "TLS_AES
                                               "TLS_CHACHA20_POLY1305_SHA256"};
 
 ContextPtr contextOf(const Identity& identity, const std::string& caPem,
-                     const std::vector<std::string>& ciphers) {
-  return tlshub::handshake::Context::create({caPem, identity.certPem, identity.keyPem, ciphers});
+                     const std::vector<std::string>& ciphers,
+                     const std::optional<tlshub::handshake::TicketKey>& ticketKey) {
+  return tlshub::handshake::Context::create({caPem, identity.certPem, identity.keyPem, ciphers, ticketKey});
 }
 
 ContextPtr contextOf(const Identity& identity) {

@@ -90,7 +90,8 @@ constexpr bool kBoringSsl = false;
 using ContextPtr = std::shared_ptr<const tlshub::handshake::Context>;
 extern const std::vector<std::string> kAllCiphers;
 ContextPtr contextOf(const Identity& identity, const std::string& caPem,
-                     const std::vector<std::string>& ciphers);
+                     const std::vector<std::string>& ciphers,
+                     const std::optional<tlshub::handshake::TicketKey>& ticketKey = {});
 ContextPtr contextOf(const Identity& identity);
 ContextPtr contextOf(const std::string& node);
 

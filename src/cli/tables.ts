@@ -104,7 +104,7 @@ export function statusTable(status: StatusReport): string {
     ['mode', status.mode],
     ...status.providers.map((provider) => [
       'provider',
-      `${provider.name} (${provider.state}): ${provider.libraryVersion}, ${provider.libraryFile}; ${provider.workers} workers, ${provider.inFlight} in flight, ${provider.queued} queued, ${provider.succeeded} succeeded, ${provider.failed} failed`,
+      `${provider.name} (${provider.state}): ${provider.libraryVersion}, ${provider.libraryFile}; ${provider.workers} workers, ${provider.inFlight} in flight, ${provider.queued} queued, ${provider.succeeded} succeeded (${provider.resumed} resumed), ${provider.failed} failed`,
     ]),
     ['policy', status.policy],
     ['cgroups', status.cgroups.join(', ')],

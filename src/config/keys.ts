@@ -154,6 +154,11 @@ export const KEYS = {
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
     'TLS 1.3 cipher suites, in order of preference; all three exist in kernel TLS. BoringSSL offers all three and chooses by itself (AES where the processor has it): with mode = boringssl the order has no effect, and a handshake that ends in a suite not listed is refused.',
   ),
+  'tls.resumption': key(
+    boolean,
+    false,
+    'Resume sessions with nodes that a connection was made to before (TLS 1.3, psk_dhe_ke, no early data): such a handshake needs no certificates. Names are checked all the same, and after an hour, or after new credentials, there is a full handshake again. Only between nodes that both have it.',
+  ),
   ...poolKeys('openssl', 'OpenSSL'),
   ...poolKeys('boringssl', 'BoringSSL'),
   ...poolKeys('tlshub', 'TLSHub'),

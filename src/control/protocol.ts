@@ -89,6 +89,8 @@ export interface ProviderStatus {
   /** negotiations since the agent began */
   started: number;
   succeeded: number;
+  /** of those: resumed from an earlier session, without certificates */
+  resumed: number;
   failed: number;
   /** times that a connection found neither a place nor room in the queue */
   full: number;

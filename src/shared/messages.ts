@@ -55,7 +55,7 @@ export interface NegotiationSummary {
 
 /** provider worker -> dispatcher, the settled task. With `ok` the descriptor has gone to the installer, else it is the dispatcher's again. */
 export type NegotiateResult =
-  | { ok: true }
+  | { ok: true; resumed: boolean }
   | {
       ok: false;
       code: string;

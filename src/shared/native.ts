@@ -224,6 +224,8 @@ export interface HandshakeCredentials {
   certPem: string;
   keyPem: string;
   ciphers: CipherName[];
+  /** 80 random bytes, the same for all threads of a provider; without it no session is ever resumed (RFC 8446, 2.2) */
+  ticketKey?: Uint8Array;
 }
 
 export type HandshakeContext = { readonly __context: unique symbol };
@@ -263,6 +265,8 @@ export type HandshakeOutcome =
       rxSequence: bigint;
       bytesSent: number;
       bytesReceived: number;
+      /** without certificates, from the session of an earlier handshake with the same node */
+      resumed: boolean;
       peerName: string;
       durationNs: bigint;
       keyLog: string[];

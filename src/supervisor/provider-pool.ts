@@ -97,7 +97,7 @@ export class ProviderPool implements Provider {
   /** until ready() has resolved, a failure is ready()'s to report */
   private coming = true;
   private failedEarly: Error | undefined;
-  private readonly counts = { started: 0, succeeded: 0, failed: 0, full: 0, workersLost: 0 };
+  private readonly counts = { started: 0, succeeded: 0, resumed: 0, failed: 0, full: 0, workersLost: 0 };
   private library: LibraryReport | undefined;
   private roomWanted = false;
   private roomTimer: NodeJS.Timeout | undefined;
@@ -262,6 +262,7 @@ export class ProviderPool implements Provider {
   private settled(job: Job, outcome: NegotiationOutcome): void {
     this.jobs.delete(job);
     this.counts[outcome.ok ? 'succeeded' : 'failed']++;
+    if (outcome.ok && outcome.resumed) this.counts.resumed++;
     job.settle(outcome);
   }
 

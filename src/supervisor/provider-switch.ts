@@ -34,7 +34,7 @@ export interface ProviderSwitchOptions {
 
 const IDLE_LOOK_MS = 20;
 
-type Totals = Pick<ProviderStats, 'started' | 'succeeded' | 'failed' | 'full' | 'workersLost'>;
+type Totals = Pick<ProviderStats, 'started' | 'succeeded' | 'resumed' | 'failed' | 'full' | 'workersLost'>;
 
 export class ProviderSwitch implements Provider {
   private readonly retiring = new Map<Provider, Promise<void>>();
@@ -183,6 +183,7 @@ function totals(a: Totals, b: Totals): Totals {
   return {
     started: a.started + b.started,
     succeeded: a.succeeded + b.succeeded,
+    resumed: a.resumed + b.resumed,
     failed: a.failed + b.failed,
     full: a.full + b.full,
     workersLost: a.workersLost + b.workersLost,

@@ -48,6 +48,8 @@ export interface ProviderStats {
   queued: number;
   started: number;
   succeeded: number;
+  /** of those: resumed from an earlier session, without certificates */
+  resumed: number;
   failed: number;
   /** times that a flow found neither a place nor room in the queue */
   full: number;

@@ -1,4 +1,5 @@
 /** The providers of this build: how each is made from the configuration. */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../logging/index.js';
 import type { Doorbell } from '../shared/doorbell.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../shared/errors.js';
@@ -15,6 +16,8 @@ export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl', 'tlsh
 
 const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
 const ALL_CIPHERS = 3;
+/** As native/domain/handshake/resumption.h says. */
+const TICKET_KEY_BYTES = 80;
 
 export interface ProviderParts extends Pick<Settings, 'config' | 'credentials'> {
   doorbell: Doorbell;
@@ -60,7 +63,8 @@ async function inBand(library: TlsLibrary, parts: ProviderParts, onFatal: (error
   }
   const workerData: NegotiatorData = {
     library,
-    credentials,
+    // A key of this pool's own: what an earlier one has sealed, under other credentials perhaps, nobody opens.
+    credentials: config.tls.resumption ? { ...credentials, ticketKey: randomBytes(TICKET_KEY_BYTES) } : credentials,
     nodeName: config.nodeName,
     doorbell: doorbell.buffer,
     ringBytes: config.ringBytes,

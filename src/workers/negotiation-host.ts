@@ -151,7 +151,7 @@ export function hostTasks(
     if (data.keyLogFile !== '' && outcome.keyLog.length > 0) {
       appendFileSync(data.keyLogFile, `${outcome.keyLog.join('\n')}\n`, { mode: 0o600 });
     }
-    return { ok: true };
+    return { ok: true, resumed: outcome.resumed };
   };
 
   return (task) =>

@@ -74,6 +74,7 @@ async function negotiate(task: NegotiateTask, signal: AbortSignal): Promise<Task
       // Nothing was sent under these secrets: the first record is the program's.
       txSequence: 0n,
       rxSequence: 0n,
+      resumed: false,
       peerName,
       keyLog: [],
       ...common(),

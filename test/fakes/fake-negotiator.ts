@@ -19,6 +19,7 @@ function success(peerName: string): HandshakeOutcome {
     rxSequence: 2n,
     bytesSent: 500,
     bytesReceived: 600,
+    resumed: false,
     peerName,
     durationNs: 2_000_000n,
     keyLog: [],

@@ -58,6 +58,7 @@ export class FakeProvider implements Provider {
       queued: 0,
       started: this.begun,
       succeeded: 0,
+      resumed: 0,
       failed: 0,
       full: 0,
       workersLost: 0,

@@ -1,5 +1,6 @@
 /** BoringSSL against itself and against OpenSSL, in both directions, in one process: the two must neither mix nor differ. */
 import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -76,6 +77,29 @@ for (const [active, passive] of [
       expect(client?.serverSecret).to.deep.equal(server?.serverSecret);
       expect(client?.bytesSent).to.equal(server?.bytesReceived);
       expect(client?.bytesReceived).to.equal(server?.bytesSent);
+    });
+
+    it('resumes sessions where both have a ticket key, and only as long as they have it', async () => {
+      const keyed = async (role: Role): Promise<HandshakeContext> =>
+        addons[role].createContext({
+          ...(await lab.credentials(role === 'active' ? 'a' : 'b')),
+          ticketKey: randomBytes(80),
+        });
+      const contexts = { active: await keyed('active'), passive: await keyed('passive') };
+      const resumed = async (): Promise<boolean[]> => (await meet(contexts)).map((each) => succeeded(each).resumed);
+      expect(await resumed()).to.deep.equal([false, false]);
+      expect(await resumed()).to.deep.equal([true, true]);
+      const [client, server] = (await meet(contexts)).map(succeeded);
+      expect(client).to.include({ resumed: true, peerName: 'b', txSequence: 0n, rxSequence: 1n });
+      expect(server).to.include({ resumed: true, peerName: 'a', txSequence: 1n, rxSequence: 0n });
+      expect(client?.clientSecret).to.deep.equal(server?.clientSecret);
+      contexts.passive = await keyed('passive');
+      expect(await resumed()).to.deep.equal([false, false]);
+      expect(await resumed()).to.deep.equal([true, true]);
+      contexts.passive = await context('passive');
+      for (let i = 0; i < 2; i++) expect(await resumed()).to.deep.equal([false, false]);
+      const credentials = await lab.credentials('a');
+      expect(() => addons.active.createContext({ ...credentials, ticketKey: new Uint8Array(79) })).to.throw('80 bytes');
     });
 
     it('does 100 at once', async function () {

@@ -107,7 +107,7 @@ describe('the TLSHub provider', function () {
     const passive = Array.from({ length: 40 }, (_, i) => negotiate(b, 'passive', 30_000 + i));
     const active = Array.from({ length: 40 }, (_, i) => negotiate(a, 'active', 30_000 + i));
     const outcomes = await Promise.all([...passive, ...active].map(({ outcome }) => outcome));
-    expect(outcomes).to.deep.equal(Array(80).fill({ ok: true }));
+    expect(outcomes).to.deep.equal(Array(80).fill({ ok: true, resumed: false }));
     const [one, other] = [secrets(a), secrets(b)];
     expect(one).to.have.length(40);
     expect(new Set(one).size).to.equal(40);

@@ -111,7 +111,7 @@ class World {
 
   async succeed(pending: Pending): Promise<void> {
     this.handOver(pending.request.socket, pending.request.names.role);
-    pending.settle({ ok: true });
+    pending.settle({ ok: true, resumed: false });
     await this.pass();
   }
 

@@ -82,7 +82,7 @@ describe('provider pool', function () {
     const pool = await makePool({ inFlight: 100, queue: 100 });
     const before = doorbell.count();
     const outcomes = await Promise.all(Array.from({ length: 40 }, () => must(negotiate(pool, 'ok-slow')).outcome));
-    expect(outcomes).to.deep.equal(Array(40).fill({ ok: true }));
+    expect(outcomes).to.deep.equal(Array(40).fill({ ok: true, resumed: false }));
     const [ring] = rings.values();
     const received: Negotiated[] = [];
     const receiver = new MessageReceiver<Negotiated>(ring!, { wipe: true });

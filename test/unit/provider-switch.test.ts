@@ -40,7 +40,8 @@ describe('switch of providers', () => {
       onFatal: (error) => fatal.push(error),
       log: memoryLogger().log,
     });
-  const finish = (provider: FakeProvider | undefined): void => provider?.pending.shift()?.settle({ ok: true });
+  const finish = (provider: FakeProvider | undefined): void =>
+    provider?.pending.shift()?.settle({ ok: true, resumed: false });
 
   beforeEach(() => {
     made = [];
@@ -63,7 +64,7 @@ describe('switch of providers', () => {
       ['openssl', 'draining'],
     ]);
     finish(made[0]);
-    expect(await before?.outcome).to.deep.equal({ ok: true });
+    expect(await before?.outcome).to.deep.equal({ ok: true, resumed: false });
     await until(() => made[0]?.closed === true);
     await until(() => providers.reports()[1]?.state === 'closed');
     expect(providers.reports()[1]).to.include({ name: 'openssl', workers: 0, inFlight: 0, started: 1 });

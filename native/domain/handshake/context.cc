@@ -1,5 +1,6 @@
 #include "context.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -109,9 +110,16 @@ std::shared_ptr<const Context> Context::create(const Credentials& credentials) {
   SSL_CTX_set_verify_depth(ctx.get(), kMaxChainDepth);
   SSL_CTX_set_max_cert_list(ctx.get(), kMaxCertificateList);
   SSL_CTX_set_keylog_callback(ctx.get(), &Session::onKeyLog);
+  if (credentials.ticketKey && !library::allowResumption(ctx.get(), *credentials.ticketKey)) {
+    refuse("the TLS library refuses to resume sessions: " + libraryReason());
+  }
   trust(ctx.get(), credentials.caPem);
   identify(ctx.get(), credentials.certPem, credentials.keyPem);
-  return std::shared_ptr<const Context>(new Context(std::move(ctx), credentials.ciphers));
+  return std::shared_ptr<const Context>(new Context(std::move(ctx), credentials));
+}
+
+Context::~Context() {
+  if (ticketKey_) OPENSSL_cleanse(ticketKey_->data(), ticketKey_->size());
 }
 
 bool Context::allows(const std::string& cipher) const {

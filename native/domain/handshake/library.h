@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "resumption.h"
+
 namespace tlshub::handshake::library {
 
 // The library's own words for its version, of the library that is loaded and not of the headers.
@@ -26,6 +28,13 @@ bool setCiphers(SSL_CTX* ctx, const std::vector<std::string>& names);
 
 // Makes a server send exactly one NewSessionTicket, which nobody can resume, and sets the library's policy on key sizes.
 bool configure(SSL_CTX* ctx);
+
+// Makes tickets good for resumption by psk_dhe_ke (RFC 8446 section 4.2.9), under the key that every handshake's
+// Resumption gives, and hands a client's to it. After configure(). False: an error is queued.
+bool allowResumption(SSL_CTX* ctx, const TicketKey& key);
+
+// Whom to ask about tickets of this handshake; it must outlive the SSL. Only where resumption is allowed.
+void attachResumption(SSL* ssl, Resumption* resumption);
 
 // A server's ticket, if the library has not written it with the end of the handshake. False: an error is queued.
 bool writeTicket(SSL* ssl);

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 #include <algorithm>
 #include <array>
@@ -37,6 +38,76 @@ size_t nothingOverhead(SSL*) {
 }
 
 constexpr SSL_TICKET_AEAD_METHOD kNoTickets = {nothingOverhead, sealNothing, openNothing};
+
+int resumptionIndex() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+Resumption* resumptionOf(const SSL* ssl) {
+  return static_cast<Resumption*>(SSL_get_ex_data(ssl, resumptionIndex()));
+}
+
+// A ticket is nonce | AES-256-GCM-SIV(session), with the moment of the full handshake as additional data in front of it:
+// nonce (12) | moment (8) | sealed session. BoringSSL keeps no such moment itself. SIV, since every worker of the pool
+// draws nonces for one key.
+constexpr size_t kNonce = 12;
+constexpr size_t kMoment = sizeof(int64_t);
+constexpr size_t kHead = kNonce + kMoment;
+constexpr size_t kTag = 16;
+
+bool initAead(EVP_AEAD_CTX* aead, const SSL* ssl) {
+  const EVP_AEAD* cipher = EVP_aead_aes_256_gcm_siv();
+  const TicketKey& key = resumptionOf(ssl)->ticketKey();
+  return EVP_AEAD_CTX_init(aead, cipher, key.data(), EVP_AEAD_key_length(cipher), kTag, nullptr) == 1;
+}
+
+int sealSession(SSL* ssl, uint8_t* out, size_t* outLength, size_t maxLength, const uint8_t* in,
+                size_t inLength) {
+  if (inLength > kMaxSessionSize) return sealNothing(ssl, out, outLength, maxLength, in, inLength);
+  const int64_t since = resumptionOf(ssl)->trustedSince();
+  if (maxLength < kHead || RAND_bytes(out, kNonce) != 1) return 0;
+  memcpy(out + kNonce, &since, kMoment);
+  bssl::ScopedEVP_AEAD_CTX aead;
+  size_t sealed = 0;
+  if (!initAead(aead.get(), ssl) ||
+      EVP_AEAD_CTX_seal(aead.get(), out + kHead, &sealed, maxLength - kHead, out, kNonce, in, inLength,
+                        out + kNonce, kMoment) != 1) {
+    return 0;
+  }
+  *outLength = kHead + sealed;
+  return 1;
+}
+
+ssl_ticket_aead_result_t openSession(SSL* ssl, uint8_t* out, size_t* outLength, size_t maxLength,
+                                     const uint8_t* in, size_t inLength) {
+  if (inLength <= kHead + kTag) return ssl_ticket_aead_ignore_ticket;
+  bssl::ScopedEVP_AEAD_CTX aead;
+  if (!initAead(aead.get(), ssl)) return ssl_ticket_aead_error;
+  if (EVP_AEAD_CTX_open(aead.get(), out, outLength, maxLength, in, kNonce, in + kHead, inLength - kHead,
+                        in + kNonce, kMoment) != 1) {
+    ERR_clear_error();
+    return ssl_ticket_aead_ignore_ticket;
+  }
+  int64_t since = 0;
+  memcpy(&since, in + kNonce, kMoment);
+  const SessionPtr session(SSL_SESSION_from_bytes(out, *outLength, SSL_get_SSL_CTX(ssl)));
+  const bool may = session && resumptionOf(ssl)->mayResume(session.get(), since);
+  return may ? ssl_ticket_aead_success : ssl_ticket_aead_ignore_ticket;
+}
+
+size_t sessionOverhead(SSL*) {
+  return kHead + kTag;
+}
+
+constexpr SSL_TICKET_AEAD_METHOD kTickets = {sessionOverhead, sealSession, openSession};
+
+int onNewSession(SSL* ssl, SSL_SESSION* session) {
+  Resumption* resumption = resumptionOf(ssl);
+  if (resumption == nullptr) return 0;
+  resumption->keep(SessionPtr(session));
+  return 1;
+}
 
 const char* fileOf(const void* function) {
   Dl_info info{};
@@ -91,6 +162,19 @@ bool configure(SSL_CTX* ctx) {
   SSL_CTX_set_ticket_aead_method(ctx, &kNoTickets);
   SSL_CTX_set_early_data_enabled(ctx, 0);
   return SSL_CTX_set_num_tickets(ctx, 1) == 1;
+}
+
+bool allowResumption(SSL_CTX* ctx, const TicketKey&) {
+  const uint8_t id[] = "tlshub";
+  SSL_CTX_set_ticket_aead_method(ctx, &kTickets);
+  SSL_CTX_set_session_psk_dhe_timeout(ctx, static_cast<uint32_t>(kLongestTrust.count()));
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(ctx, onNewSession);
+  return SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) == 1;
+}
+
+void attachResumption(SSL* ssl, Resumption* resumption) {
+  SSL_set_ex_data(ssl, resumptionIndex(), resumption);
 }
 
 bool writeTicket(SSL* ssl) {

@@ -2,11 +2,59 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "library.h"
 
 namespace tlshub::handshake::library {
+
+namespace {
+
+// SSL_CTX_set_num_tickets(3): one, also behind a resumed handshake, so every ticket asks for the next one (..._RENEW).
+constexpr SSL_TICKET_RETURN kPassOver = SSL_TICKET_RETURN_IGNORE_RENEW;
+constexpr SSL_TICKET_RETURN kResume = SSL_TICKET_RETURN_USE_RENEW;
+
+int resumptionIndex() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+Resumption* resumptionOf(const SSL* ssl) {
+  return static_cast<Resumption*>(SSL_get_ex_data(ssl, resumptionIndex()));
+}
+
+// The moment of the full handshake travels in the ticket, under its seal.
+int onTicketMade(SSL* ssl, void*) {
+  SSL_SESSION* session = SSL_get_session(ssl);
+  X509* leaf = SSL_SESSION_get0_peer(session);
+  if (leaf == nullptr || i2d_X509(leaf, nullptr) > static_cast<int>(kMaxSessionSize)) {
+    SSL_set_options(ssl, SSL_OP_NO_TICKET);  // the reference into nothing of configure()
+    return 1;
+  }
+  const int64_t since = resumptionOf(ssl)->trustedSince();
+  return SSL_SESSION_set1_ticket_appdata(session, &since, sizeof since);
+}
+
+SSL_TICKET_RETURN onTicketOpened(SSL* ssl, SSL_SESSION* session, const unsigned char*, size_t,
+                                 SSL_TICKET_STATUS status, void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return kPassOver;
+  void* data = nullptr;
+  size_t size = 0;
+  int64_t since = 0;
+  if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) != 1 || size != sizeof since) return kPassOver;
+  memcpy(&since, data, sizeof since);
+  return resumptionOf(ssl)->mayResume(session, since) ? kResume : kPassOver;
+}
+
+int onNewSession(SSL* ssl, SSL_SESSION* session) {
+  Resumption* resumption = resumptionOf(ssl);
+  if (resumption == nullptr) return 0;
+  resumption->keep(SessionPtr(session));
+  return 1;
+}
+
+}  // namespace
 
 std::string version() {
   return OpenSSL_version(OPENSSL_VERSION);
@@ -48,6 +96,24 @@ bool configure(SSL_CTX* ctx) {
   if (SSL_CTX_set_num_tickets(ctx, 1) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) return false;
   SSL_CTX_set_security_level(ctx, 2);  // at least 112 bits: RSA 2048, no SHA-1 signatures
   return true;
+}
+
+bool allowResumption(SSL_CTX* ctx, const TicketKey& key) {
+  SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
+  const unsigned char id[] = "tlshub";
+  TicketKey copy = key;
+  const bool ok = SSL_CTX_set_tlsext_ticket_keys(ctx, copy.data(), copy.size()) == 1 &&
+                  SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) == 1 &&
+                  SSL_CTX_set_session_ticket_cb(ctx, onTicketMade, onTicketOpened, nullptr) == 1;
+  OPENSSL_cleanse(copy.data(), copy.size());
+  SSL_CTX_set_timeout(ctx, static_cast<long>(kLongestTrust.count()));
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(ctx, onNewSession);
+  return ok;
+}
+
+void attachResumption(SSL* ssl, Resumption* resumption) {
+  SSL_set_ex_data(ssl, resumptionIndex(), resumption);
 }
 
 bool writeTicket(SSL*) {

@@ -84,6 +84,7 @@ struct Outcome {
   Secret serverSecret;
   uint64_t txSequence = 0;  // records already protected by the application traffic keys, own direction
   uint64_t rxSequence = 0;
+  bool resumed = false;  // without certificates, from an earlier handshake's session
   std::string peerName;  // the one of Request::peerNames that matched
   std::vector<std::string> keyLog;
 

@@ -33,7 +33,8 @@ Session::Session(std::shared_ptr<const Context> context, Request request)
       request_(std::move(request)),
       started_(std::chrono::steady_clock::now()),
       lowWater_(request_.fd),
-      channel_(request_.fd) {
+      channel_(request_.fd),
+      trustedSince_(unixTime()) {
   prepare();
 }
 
@@ -70,7 +71,28 @@ void Session::prepare() {
   } else {
     SSL_set_accept_state(ssl_.get());
   }
+  if (context_->ticketKey() != nullptr) prepareResumption();
   acknowledgeNow(request_.fd);
+}
+
+void Session::prepareResumption() {
+  library::attachResumption(ssl_.get(), this);
+  if (request_.role == Role::kPassive) return;
+  SessionStore::Entry entry = context_->sessions().take(request_.peerNames);
+  if (!entry.session || !mayResume(entry.session.get(), entry.trustedSince)) return;
+  offered_ = SSL_set_session(ssl_.get(), entry.session.get()) == 1;
+}
+
+std::string Session::nameOf(SSL_SESSION* session) const {
+  return matchName(request_.peerNames, sessionNames(session));
+}
+
+bool Session::mayResume(SSL_SESSION* session, int64_t trustedSince) {
+  const int64_t age = unixTime() - trustedSince;
+  // Negative: the clock was set back, so nobody knows.
+  if (age < 0 || age >= kLongestTrust.count() || nameOf(session).empty()) return false;
+  trustedSince_ = trustedSince;
+  return true;
 }
 
 Session::Step Session::advance() {
@@ -109,10 +131,12 @@ void Session::stepHandshake() {
 
 // The library has verified all this; a callback or an option gone wrong must not be able to undo it.
 void Session::checkPeer() {
-  if (SSL_version(ssl_.get()) != TLS1_3_VERSION || SSL_session_reused(ssl_.get()) != 0) {
+  outcome_.resumed = SSL_session_reused(ssl_.get()) != 0;
+  if (SSL_version(ssl_.get()) != TLS1_3_VERSION || (outcome_.resumed && context_->ticketKey() == nullptr)) {
     return fail(Failure::kPeerProtocol,
                 "the handshake ended in something else than a full TLS 1.3 handshake");
   }
+  if (!outcome_.resumed) trustedSince_ = unixTime();
   const CertificatePtr certificate(library::peerCertificate(ssl_.get()));
   if (!certificate || SSL_get_verify_result(ssl_.get()) != X509_V_OK) {
     return fail(Failure::kPeerCertificate, "the peer's certificate was not verified");
@@ -238,6 +262,11 @@ std::string Session::overdueReason() const {
 
 Outcome Session::finish() {
   lowWater_.restore();
+  if (stage_ == Stage::kSucceeded && kept_) {
+    // Or OpenSSL takes the connection for a broken one, and its session for one that nobody should resume.
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    context_->sessions().put(request_.peerNames, {std::move(kept_), trustedSince_});
+  }
   if (ssl_) {
     outcome_.txSequence = watch_.txSequence();
     outcome_.rxSequence = watch_.rxSequence();

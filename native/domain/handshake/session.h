@@ -2,13 +2,15 @@
 //
 // In TLS 1.3 a client is done before the server has seen its certificate. A program let loose at that moment could write a
 // whole request to a server that is about to refuse it, and would read the refusal itself, as an I/O error. So the server
-// ends with exactly one NewSessionTicket, which is good for nothing else, and the client is done when it has read it. What
-// arrives instead (an alert, anything else) is the driver's to read and report.
+// ends with exactly one NewSessionTicket, and the client is done when it has read it. What arrives instead (an alert,
+// anything else) is the driver's to read and report. Unless the context has a ticket key, the ticket is good for nothing
+// else; resumption.h says what else it may be good for.
 #pragma once
 
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "context.h"
@@ -16,11 +18,12 @@
 #include "outcome.h"
 #include "owned.h"
 #include "record_channel.h"
+#include "resumption.h"
 #include "socket_options.h"
 
 namespace tlshub::handshake {
 
-class Session {
+class Session final : private Resumption {
  public:
   enum class Step {
     kWait,        // for the socket to become readable
@@ -53,9 +56,17 @@ class Session {
   enum class Stage { kHandshake, kConfirm, kLastFlight, kSucceeded, kFailed };
 
   void prepare();
+  void prepareResumption();
   void stepHandshake();
   void stepConfirm();
   void checkPeer();
+  std::string nameOf(SSL_SESSION* session) const;
+
+  const TicketKey& ticketKey() const override { return *context_->ticketKey(); }
+  bool mayResume(SSL_SESSION* session, int64_t trustedSince) override;
+  int64_t trustedSince() const override { return trustedSince_; }
+  void keep(SessionPtr session) override { kept_ = std::move(session); }
+
   void failFromLibrary();
   void failFromErrno(int error, const char* call);
   std::string notTlsReason() const;
@@ -70,7 +81,10 @@ class Session {
   LowWaterMark lowWater_;
   RecordChannel channel_;
   library::MessageWatch watch_;
-  SslPtr ssl_;  // behind channel_ and watch_, which it points to
+  int64_t trustedSince_;  // of a session that is about to be resumed, else now
+  bool offered_ = false;  // a session to the server
+  SessionPtr kept_;       // the server's ticket, for the next time
+  SslPtr ssl_;            // behind channel_ and watch_, which it points to
   Stage stage_ = Stage::kHandshake;
   int peerAlert_ = -1;
   std::string certificateReason_;

@@ -18,6 +18,7 @@ export function agentStatus(): StatusReport {
         queued: 1,
         started: 9,
         succeeded: 5,
+        resumed: 3,
         failed: 1,
         full: 0,
         workersLost: 0,
