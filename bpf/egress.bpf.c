@@ -12,7 +12,7 @@
 enum { DROP = 0, PASS = 1 };
 
 struct segment {
-	__u8 remote[16] __attribute__((aligned(8)));
+	struct tlshub_tuple tuple __attribute__((aligned(8)));
 	__u32 seq;
 	__u32 payload; /* bytes */
 };
@@ -21,17 +21,20 @@ struct segment {
 static __always_inline int read_segment(struct __sk_buff *skb, struct segment *seg)
 {
 	__u32 transport, header;
+	__be32 v4[2], seq;
+	__be16 ports[2];
 	__u8 b, proto;
-	__be32 v4, seq;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, 0, &b, 1) || bpf_skb_load_bytes(skb, 9, &proto, 1) ||
-		    bpf_skb_load_bytes(skb, 16, &v4, 4))
+		    bpf_skb_load_bytes(skb, 12, v4, 8))
 			return -1;
 		transport = (b & 0xf) * 4;
-		map_v4(seg->remote, v4);
+		map_v4(seg->tuple.local, v4[0]);
+		map_v4(seg->tuple.remote, v4[1]);
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, 6, &proto, 1) || bpf_skb_load_bytes(skb, 24, seg->remote, 16))
+		if (bpf_skb_load_bytes(skb, 6, &proto, 1) || bpf_skb_load_bytes(skb, 8, seg->tuple.local, 16) ||
+		    bpf_skb_load_bytes(skb, 24, seg->tuple.remote, 16))
 			return -1;
 		transport = 40;
 		/* a TCP segment behind extension headers (IPV6_RTHDR and the like) */
@@ -42,8 +45,11 @@ static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s
 	}
 	if (proto != IPPROTO_TCP)
 		return 1;
-	if (bpf_skb_load_bytes(skb, transport + 4, &seq, 4) || bpf_skb_load_bytes(skb, transport + 12, &b, 1))
+	if (bpf_skb_load_bytes(skb, transport, ports, 4) || bpf_skb_load_bytes(skb, transport + 4, &seq, 4) ||
+	    bpf_skb_load_bytes(skb, transport + 12, &b, 1))
 		return -1;
+	seg->tuple.lport = bpf_ntohs(ports[0]);
+	seg->tuple.rport = bpf_ntohs(ports[1]);
 	header = transport + (b >> 4) * 4;
 	seg->seq = bpf_ntohl(seq);
 	seg->payload = skb->len > header ? skb->len - header : 0;
@@ -74,7 +80,7 @@ int egress(struct __sk_buff *skb)
 	if (kind > 0 || (kind == 0 && seg.payload == 0))
 		return PASS;
 	/* The address in the header is that of a first hop when the program asked for a route of its own: the flow knows better. */
-	if (classify_peer(seg.remote) != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
+	if (classify_unknown(&seg.tuple) != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
 		return PASS;
 	/*
 	 * By the end of the segment, and only while nobody but the agent has written: what a program queued in front of the handshake

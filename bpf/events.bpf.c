@@ -51,18 +51,19 @@ static __noinline int refuse_connect(struct bpf_sock_addr *ctx, struct bpf_sock 
 	return 0;
 }
 
-static __always_inline int at_connect(struct bpf_sock_addr *ctx, const __u8 remote[16])
+static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tlshub_tuple *tuple)
 {
-	const __u64 *q = (const __u64 *)remote;
+	const __u32 *w = (const __u32 *)tuple->remote;
 	struct tlshub_flow fresh = {}, *f;
 	struct bpf_sock *sk = ctx->sk;
-	__u32 class = classify_peer(remote);
 	struct tcp_sock *tp;
+	__u32 class;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
 		return 1;
+	class = classify_connect(tuple);
 	/* The unspecified address means loopback to connect(); TCP_CONNECT sees what the kernel made of it. */
-	if (!q[0] && (!q[1] || q[1] == bpf_cpu_to_be64(0xffff00000000ull)))
+	if (!w[0] && !w[1] && !w[3] && (!w[2] || w[2] == bpf_htonl(0xffff)))
 		class = CLASS_PLAINTEXT;
 	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!f) {
@@ -79,27 +80,36 @@ static __always_inline int at_connect(struct bpf_sock_addr *ctx, const __u8 remo
 	if (class == CLASS_MESH && !(tp && kernel_encrypts(tp)))
 		return 1;
 	begin(f, bpf_get_socket_cookie(ctx), ROLE_ACTIVE, class);
-	__builtin_memcpy(f->tuple.remote, remote, 16);
-	f->tuple.rport = bpf_ntohs(ctx->user_port);
+	f->tuple = *tuple;
 	return refuse_connect(ctx, sk, f, class == CLASS_MESH ? REASON_UNSUPPORTED : REASON_NOT_MESH);
 }
 
+/* The own address is there if the program has bound it. */
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
-	__u8 remote[16] __attribute__((aligned(8)));
+	struct tlshub_tuple tuple = {.rport = bpf_ntohs(ctx->user_port)};
 
-	map_v4(remote, ctx->user_ip4);
-	return at_connect(ctx, remote);
+	map_v4(tuple.remote, ctx->user_ip4);
+	if (ctx->sk)
+		map_v4(tuple.local, ctx->sk->src_ip4);
+	return at_connect(ctx, &tuple);
 }
 
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	__u32 remote[4] __attribute__((aligned(8))) = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
-						       ctx->user_ip6[3]};
+	struct tlshub_tuple tuple = {.rport = bpf_ntohs(ctx->user_port)};
+	__u32 remote[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+	struct bpf_sock *sk = ctx->sk;
 
-	return at_connect(ctx, (__u8 *)remote);
+	__builtin_memcpy(tuple.remote, remote, 16);
+	if (sk) {
+		__u32 local[4] = {sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]};
+
+		__builtin_memcpy(tuple.local, local, 16);
+	}
+	return at_connect(ctx, &tuple);
 }
 
 static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
@@ -139,7 +149,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 		return;
 	}
 	read_tuple((struct sock *)tp, &tuple);
-	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(&tuple));
+	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(&tuple, ROLE_ACTIVE));
 	f->tuple = tuple;
 	if (f->flow_class == CLASS_MESH && kernel_encrypts(tp))
 		f->refused = REASON_UNSUPPORTED;
@@ -166,7 +176,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	if (role == ROLE_PASSIVE || !f->created_ns)
-		begin(f, bpf_get_socket_cookie(ops), role, classify(&tuple));
+		begin(f, bpf_get_socket_cookie(ops), role, classify(&tuple, role));
 	f->tuple = tuple;
 	f->established_ns = bpf_ktime_get_ns();
 	f->iss = ops->snd_nxt - 1;
@@ -294,7 +304,7 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 			return 0;
 		}
 		read_tuple(sk, &fresh.tuple);
-		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&fresh.tuple));
+		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&fresh.tuple, ROLE_PASSIVE));
 		f->tuple = fresh.tuple;
 		f->established_ns = f->created_ns;
 		/* Nobody has read or written yet, so both are where the connection began. */

@@ -3,9 +3,8 @@
 #ifndef TLSHUB_FLOW_BPF_H
 #define TLSHUB_FLOW_BPF_H
 
-#include "maps.bpf.h"
+#include "policy.bpf.h"
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
 enum tcp_state {
@@ -24,13 +23,6 @@ static __always_inline void count(__u32 which)
 
 	if (n)
 		*n += 1;
-}
-
-static __always_inline struct tlshub_settings *get_settings(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&settings, &zero);
 }
 
 /* The agent's own calls pass. Task storage hangs on the thread group's leader: a pidfd names no other thread before 6.9. */
@@ -53,47 +45,6 @@ static __always_inline bool in_scope(void)
 			return true;
 	}
 	return false;
-}
-
-static __always_inline void map_v4(__u8 out[16], __be32 addr)
-{
-	__builtin_memset(out, 0, 10);
-	out[10] = out[11] = 0xff;
-	__builtin_memcpy(out + 12, &addr, 4);
-}
-
-/* Loopback never leaves the host: 127.0.0.0/8, ::1. */
-static __always_inline bool is_loopback(const __u8 a[16])
-{
-	const __u64 *q = (const __u64 *)a;
-	const __u32 *w = (const __u32 *)a;
-
-	if (q[0])
-		return false;
-	if (w[2] == bpf_htonl(0xffff))
-		return a[12] == 127;
-	return w[2] == 0 && w[3] == bpf_htonl(1);
-}
-
-/* Policy on the peer's address; src/policy/ says the same in user space. */
-static __always_inline __u32 classify_peer(const __u8 remote[16])
-{
-	struct tlshub_mesh_key key = {.prefixlen = 128};
-	struct tlshub_settings *s;
-
-	if (is_loopback(remote))
-		return CLASS_PLAINTEXT;
-	__builtin_memcpy(key.addr, remote, 16);
-	if (bpf_map_lookup_elem(&mesh, &key))
-		return CLASS_MESH;
-	s = get_settings();
-	return s && s->policy == POLICY_PERMISSIVE ? CLASS_PLAINTEXT : CLASS_REFUSED;
-}
-
-/* Loopback at either end is loopback: a client may be bound to another of the host's addresses, and both ends must decide alike. */
-static __always_inline __u32 classify(const struct tlshub_tuple *t)
-{
-	return is_loopback(t->local) ? CLASS_PLAINTEXT : classify_peer(t->remote);
 }
 
 static __always_inline bool is_inet_family(unsigned short family)

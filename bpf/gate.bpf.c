@@ -292,7 +292,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	if (sk->__sk_common.skc_state == STATE_LISTEN || !sk->__sk_common.skc_dport)
 		return unconnected(sk, dir);
 	read_tuple(sk, &fresh.tuple);
-	fresh.flow_class = classify(&fresh.tuple);
+	fresh.flow_class = classify_unknown(&fresh.tuple);
 	if (fresh.flow_class == CLASS_PLAINTEXT)
 		return 0;
 	fresh.cookie = bpf_get_socket_cookie(sk);

@@ -26,6 +26,7 @@ enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
 enum tlshub_class { CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
 
 enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
+enum tlshub_same_node { SAME_NODE_SECURE = 1, SAME_NODE_PLAINTEXT = 2 };
 
 /* Why a flow was refused. 1..63 are the gate's own reasons, from 64 on user space's. */
 enum tlshub_reason {
@@ -133,7 +134,7 @@ struct tlshub_leases {
 struct tlshub_settings {
 	__u64 hold_ns;	    /* from established (active: from connect; passive: from accept) to REFUSED */
 	__u64 silent_ns;    /* how long a blocking caller may be stopped for a peer that never sent a byte */
-	__u32 policy;	    /* tlshub_policy */
+	__u32 policy_bank;  /* which element of "policy", and which rules, are in force: 0 or 1 */
 	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
@@ -145,7 +146,31 @@ struct tlshub_mesh_key {
 	__u8 addr[16];
 };
 struct tlshub_mesh_value {
-	__u32 local; /* 1: a pod of this node */
+	__u32 local; /* 1: a pod of this node, and of no other */
+	__u32 pad;
+};
+
+/* array "policy", two elements. Written by user space, never the one in force. */
+struct tlshub_policy_bank {
+	__u32 policy;	 /* tlshub_policy */
+	__u32 same_node; /* tlshub_same_node */
+	__u32 rules;	 /* how many there are in this bank */
+	__u32 pad;
+};
+
+/* LPM trie "rules": exact in bank and port, longest prefix in the address. */
+#define TLSHUB_MAX_RULES 1024 /* in a bank */
+#define TLSHUB_RULE_FIXED_BITS 32
+struct tlshub_rule_key {
+	__u32 prefixlen; /* TLSHUB_RULE_FIXED_BITS and the prefix of the address's 128-bit form */
+	__u16 bank;
+	__u16 port; /* the server's, 0: any */
+	__u8 addr[16];
+};
+/* The highest rank decides: ((prefix << 1 | has a port) << 1 | is a requirement). Above 0. */
+#define TLSHUB_RANK_REQUIRE 1u
+struct tlshub_rule_value {
+	__u32 rank;
 	__u32 pad;
 };
 

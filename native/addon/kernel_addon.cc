@@ -110,11 +110,29 @@ T& unbox(const Value& value, const char* name) {
 // The gate is one a process: its descriptors are what the other threads use.
 Box<tlshub::Gate> theGate;
 
+std::vector<tlshub::PolicyRule> readRules(const Value& value) {
+  if (!value.IsArray()) wrongArgument(value.Env(), "rules must be an array");
+  Napi::Array array = value.As<Napi::Array>();
+  std::vector<tlshub::PolicyRule> rules(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Object rule = toObject(array.Get(i), "rule");
+    std::memcpy(rules[i].addr, toBytes(rule.Get("addr"), 16, "addr"), 16);
+    rules[i].prefix = toU32(rule.Get("prefix"), "prefix");
+    uint32_t port = toU32(rule.Get("port"), "port");
+    if (rules[i].prefix > 128 || port > 65535) wrongArgument(value.Env(), "a rule's prefix or port is too large");
+    rules[i].port = static_cast<uint16_t>(port);
+    rules[i].rank = toU32(rule.Get("rank"), "rank");
+  }
+  return rules;
+}
+
 tlshub::GateSettings readSettings(const Object& from) {
   tlshub::GateSettings settings = {};
   settings.holdMs = toU32(from.Get("holdMs"), "holdMs");
   settings.silentPeerMs = toU32(from.Get("silentPeerMs"), "silentPeerMs");
-  settings.permissive = toText(from.Get("policy"), "policy") == "permissive";
+  settings.policy.permissive = toText(from.Get("policy"), "policy") == "permissive";
+  settings.policy.plaintextOnNode = toText(from.Get("sameNode"), "sameNode") == "plaintext";
+  settings.policy.rules = readRules(from.Get("rules"));
   settings.emitConnect = toBool(from.Get("emitConnect"), "emitConnect");
   return settings;
 }
@@ -159,7 +177,8 @@ Value openGate(const CallbackInfo& info) {
                                   {"userStops", "user_stops"}, {"leases", "leases"},
                                   {"settings", "settings"},    {"mesh", "mesh"},
                                   {"events", "events"},        {"counters", "counters"},
-                                  {"agents", "agents"},        {"sweepLink", "sweep"}};
+                                  {"agents", "agents"},        {"sweepLink", "sweep"},
+                                  {"policy", "policy"},        {"rules", "rules"}};
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
   Object gate = Object::New(env);
   gate.Set("fds", fds);
@@ -168,7 +187,10 @@ Value openGate(const CallbackInfo& info) {
 }
 
 Value updateSettings(const CallbackInfo& info) {
-  tlshub::writeSettings(toInt(info[0], "settingsFd"), readSettings(toObject(info[1], "settings")));
+  Object fds = toObject(info[0], "fds");
+  tlshub::SettingsMaps maps = {toInt(fds.Get("settings"), "settings"), toInt(fds.Get("policy"), "policy"),
+                               toInt(fds.Get("rules"), "rules")};
+  tlshub::writeSettings(maps, readSettings(toObject(info[1], "settings")));
   return info.Env().Undefined();
 }
 

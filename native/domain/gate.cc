@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -100,16 +101,59 @@ Fd openCgroup(const std::string& path) {
 
 }  // namespace
 
-void writeSettings(int settingsFd, const GateSettings& wanted, int scopes) {
+namespace {
+
+// Waits until no program runs that may have read which bank is in force before now: they run inside RCU read-side sections, and this is
+// synchronize_rcu(). Where it is refused (nohz_full), the time between two reloads has to do.
+void waitForPrograms() {
+  syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+void fillBank(const SettingsMaps& maps, uint32_t bank, const Policy& policy) {
+  std::vector<tlshub_rule_key> stale;
+  tlshub_rule_key key, next;
+  for (void* from = nullptr; !bpf_map_get_next_key(maps.rules, from, &next); from = &key) {
+    key = next;
+    if (key.bank == bank) stale.push_back(key);
+  }
+  for (tlshub_rule_key& old : stale) bpf_map_delete_elem(maps.rules, &old);
+  for (const PolicyRule& rule : policy.rules) {
+    key = {TLSHUB_RULE_FIXED_BITS + rule.prefix, static_cast<uint16_t>(bank), rule.port, {}};
+    std::memcpy(key.addr, rule.addr, sizeof(key.addr));
+    tlshub_rule_value value = {rule.rank, 0};
+    if (bpf_map_update_elem(maps.rules, &key, &value, BPF_ANY)) throw SysError("bpf", "cannot add a rule to the policy");
+  }
+  tlshub_policy_bank element = {};
+  element.policy = policy.permissive ? POLICY_PERMISSIVE : POLICY_STRICT;
+  element.same_node = policy.plaintextOnNode ? SAME_NODE_PLAINTEXT : SAME_NODE_SECURE;
+  element.rules = static_cast<uint32_t>(policy.rules.size());
+  if (bpf_map_update_elem(maps.policy, &bank, &element, BPF_ANY)) throw SysError("bpf", "cannot write the policy");
+}
+
+}  // namespace
+
+void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, int scopes) {
   uint32_t zero = 0;
   tlshub_settings settings = {};
-  bpf_map_lookup_elem(settingsFd, &zero, &settings);
+  bpf_map_lookup_elem(maps.settings, &zero, &settings);
+  uint32_t bank = settings.policy_bank ^ 1;
+  waitForPrograms();
+  fillBank(maps, bank, wanted.policy);
+  settings.policy_bank = bank;
   settings.hold_ns = wanted.holdMs * 1000000;
   settings.silent_ns = wanted.silentPeerMs * 1000000;
-  settings.policy = wanted.permissive ? POLICY_PERMISSIVE : POLICY_STRICT;
   settings.emit_connect = wanted.emitConnect;
   settings.abi_version = TLSHUB_ABI_VERSION;
   if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
+  if (bpf_map_update_elem(maps.settings, &zero, &settings, BPF_ANY))
+    throw SysError("bpf", "cannot write the gate's settings");
+}
+
+void writeScopes(int settingsFd, uint32_t scopes) {
+  uint32_t zero = 0;
+  tlshub_settings settings = {};
+  if (bpf_map_lookup_elem(settingsFd, &zero, &settings)) throw SysError("bpf", "cannot read the gate's settings");
+  settings.scopes = scopes;
   if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
     throw SysError("bpf", "cannot write the gate's settings");
 }
@@ -183,7 +227,7 @@ int releasePins(const std::string& pinDir) {
   return n;
 }
 
-Gate::Gate(const Options& options) : pinDir_(options.pinDir), settings_(options.settings) {
+Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
   libbpf_set_print(keepLog);
   lastLog.clear();
   try {
@@ -239,7 +283,7 @@ void Gate::load(const Options& options) {
   }
   replaceMesh(fd("mesh"), options.mesh);
   exemptSelf(fd("agents"));
-  writeSettings(fd("settings"), options.settings, static_cast<int>(scopes.size()));
+  writeSettings(settingsMaps(), options.settings, static_cast<int>(scopes.size()));
 }
 
 void Gate::pin(bpf_link* link, const std::string& name) {
@@ -309,7 +353,7 @@ void Gate::attachCgroup(const std::string& path) {
   int value = cgroup.get();
   if (bpf_map_update_elem(fd("scopes"), &index, &value, BPF_ANY))
     throw SysError("bpf", path + " is no cgroup2 folder");
-  writeSettings(fd("settings"), settings_, static_cast<int>(index) + 1);
+  writeScopes(fd("settings"), index + 1);
   bpf_program* program;
   bpf_object__for_each_program(program, object_) {
     if (!isCgroupProgram(program)) continue;

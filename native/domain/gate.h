@@ -24,11 +24,32 @@ struct MeshEntry {
   bool local;
 };
 
+// A rule of policy_exclude or policy_require (src/policy/rules.ts).
+struct PolicyRule {
+  uint8_t addr[16];
+  uint32_t prefix;  // of the 128-bit form
+  uint16_t port;    // of the server, 0: any
+  uint32_t rank;
+};
+
+struct Policy {
+  bool permissive = false;
+  bool plaintextOnNode = false;  // policy_same_node
+  std::vector<PolicyRule> rules;
+};
+
 struct GateSettings {
   uint64_t holdMs;
   uint64_t silentPeerMs;
-  bool permissive;
+  Policy policy;
   bool emitConnect;
+};
+
+// Of the maps that a change of settings writes.
+struct SettingsMaps {
+  int settings;
+  int policy;
+  int rules;
 };
 
 class Gate {
@@ -62,19 +83,23 @@ class Gate {
   void attachAll(const std::vector<std::string>& cgroups);
   void pin(bpf_link* link, const std::string& name);
   void dropForeignPins();
+  SettingsMaps settingsMaps() const { return {fd("settings"), fd("policy"), fd("rules")}; }
 
   std::string pinDir_;
   bpf_object* object_ = nullptr;
   std::vector<bpf_link*> links_;
   std::vector<std::string> pinned_;
   std::vector<std::string> cgroups_;
-  GateSettings settings_ = {};
   int sweepFd_ = -1;
   bool adopted_ = false;
 };
 
-// `settings` with the number of scopes kept as it is in the map.
-void writeSettings(int settingsFd, const GateSettings& settings, int scopes = -1);
+// Puts all of them in force at once: the policy goes into the bank that is not in force, then one word changes. The number of scopes stays as
+// it is in the map unless given. Throws SysError; then the old settings are in force. One writer at a time.
+void writeSettings(const SettingsMaps& maps, const GateSettings& settings, int scopes = -1);
+
+// How many elements of "scopes" are in use.
+void writeScopes(int settingsFd, uint32_t scopes);
 
 // Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);

@@ -4,6 +4,7 @@
  */
 import { isAbsolute } from 'node:path';
 import { parseListenAddress } from '../health/listen-address.js';
+import { MAX_RULES, RULE_SYNTAX, parseRule, type RuleAction } from '../policy/rules.js';
 import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
 
 export interface Format<T> {
@@ -182,6 +183,20 @@ export function choices<const T extends string>(...names: T[]): Format<readonly 
           throw new Error(`"${item.slice(0, 60)}" is not one of them`);
         }
       }),
+    encode: (value) => value.join(', '),
+  };
+}
+
+/** Rules as canonical text; nothing is a list of none. */
+export function policyRules(action: RuleAction): Format<readonly string[]> {
+  return {
+    allowed: `nothing, or rules separated by commas or spaces, at most ${MAX_RULES}, each of the form ${RULE_SYNTAX}`,
+    decode: (text) => {
+      if (text.trim() === '') return Object.freeze([]);
+      const rules = list(text, (item) => parseRule(action, item).text);
+      if (rules.length > MAX_RULES) throw new Error('too many');
+      return rules;
+    },
     encode: (value) => value.join(', '),
   };
 }

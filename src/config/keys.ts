@@ -17,6 +17,7 @@ import {
   optionalPath,
   path,
   selector,
+  policyRules,
   socketPath,
   workingPath,
   type Format,
@@ -126,6 +127,21 @@ export const KEYS = {
     choice('strict', 'permissive'),
     'strict',
     'What becomes of a connection whose peer is not in the mapping: strict refuses it, permissive lets it go in plaintext and counts it. Peers in the mapping are always secured or refused.',
+  ),
+  policy_exclude: key(
+    policyRules('exclude'),
+    [],
+    'Connections that go in plaintext though their peer is in the mapping, or under strict though it is not. A rule is about connections one of whose ends has an address in its network and whose server listens on its port. The longest prefix decides, then a port, then policy_require. docs/POLICY.md has examples.',
+  ),
+  policy_require: key(
+    policyRules('require'),
+    [],
+    'Connections that must be secured, also under permissive and with policy_same_node = plaintext: they are refused if the peer is not in the mapping. Rules as in policy_exclude.',
+  ),
+  policy_same_node: key(
+    choice('secure', 'plaintext'),
+    'secure',
+    "Connections between two pods of this node, by the mapping of both addresses: secured like any other, or left in plaintext since they never leave the host. An address that other nodes' pods have as well is not taken for this node's.",
   ),
   node_name: key(
     nodeName,

@@ -3,6 +3,7 @@
  * that a reload can parse first and swap once.
  */
 import { dirname, resolve } from 'node:path';
+import { MAX_RULES } from '../policy/rules.js';
 import { ConfigError, type Place } from '../shared/errors.js';
 import { clip, readRegularFile } from '../shared/text-file.js';
 import { optionalPath, path } from './formats.js';
@@ -70,6 +71,17 @@ function checkTogether(flat: FlatConfig, placeOf: (key: KeyName) => Place): void
   };
   atMost('handshake_timeout_ms', 'hold_timeout_ms', 'the gate would refuse a connection whose handshake still runs');
   atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is stopped for longer than its connection is held');
+
+  const both = flat.policy_require.find((rule) => flat.policy_exclude.includes(rule));
+  if (both !== undefined) {
+    const detail = `${both} is in policy_exclude as well: leave one of them out`;
+    throw new ConfigError('TLSHUB_CONFIG_CONFLICT', placeOf('policy_require'), detail);
+  }
+  const rules = flat.policy_exclude.length + flat.policy_require.length;
+  if (rules > MAX_RULES) {
+    const detail = `policy_exclude and policy_require have ${rules} rules together, at most ${MAX_RULES} are allowed`;
+    throw new ConfigError('TLSHUB_CONFIG_CONFLICT', placeOf('policy_exclude'), detail);
+  }
 
   const scopes = flat['capture.cgroup'].map((scope) => resolve(scope));
   for (const outer of scopes) {

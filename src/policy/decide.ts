@@ -1,21 +1,56 @@
 /**
- * What is to become of a connection: a pure function of its addresses, the mapping and the rules. BPF makes the same decision on the
- * addresses at SYN time (bpf/); the dispatcher uses this one to find the peer's nodes and to cross-check what BPF says.
+ * What is to become of a connection: a pure function of its ends, the mapping and the policy. BPF makes the same decision when the SYN
+ * leaves and when a connection comes in (bpf/policy.bpf.h, in the same order); user space uses this one for words and for what a reload
+ * changes. docs/POLICY.md is the text of it.
  */
 import { formatAddress, isLoopback, type AddressBytes } from '../shared/address.js';
 import type { Role } from '../shared/native.js';
+import { RuleTable, type Rule } from './rules.js';
 
 export type FlowClass = 'mesh' | 'plaintext' | 'refused';
 
-/** Addresses as 16 bytes, see address.ts. */
+/** Addresses as 16 bytes, see address.ts; ports as numbers. */
 export interface FlowAddresses {
   local: AddressBytes;
   remote: AddressBytes;
+  lport: number;
+  rport: number;
   role: Role;
 }
 
-export interface PolicyRules {
+export interface Policy {
   policy: 'strict' | 'permissive';
+  /** what becomes of connections between two pods of this node */
+  sameNode: 'secure' | 'plaintext';
+  /** this node's name, as in the mapping */
+  node: string;
+  rules: RuleTable;
+}
+
+/** The keys of the configuration that the policy is made of. */
+export interface PolicyKeys {
+  readonly policy: Policy['policy'];
+  readonly policySameNode: Policy['sameNode'];
+  readonly nodeName: string;
+  readonly policyExclude: readonly string[];
+  readonly policyRequire: readonly string[];
+}
+
+const policies = new WeakMap<PolicyKeys, Policy>();
+
+/** The policy of a configuration, which never changes: made when it is first asked for. */
+export function policyOf(keys: PolicyKeys): Policy {
+  let policy = policies.get(keys);
+  if (policy === undefined) {
+    policy = {
+      policy: keys.policy,
+      sameNode: keys.policySameNode,
+      node: keys.nodeName,
+      rules: RuleTable.parse(keys.policyExclude, keys.policyRequire),
+    };
+    policies.set(keys, policy);
+  }
+  return policy;
 }
 
 /** What the decision needs of the mapping. */
@@ -26,7 +61,7 @@ export interface PeerNodes {
 export interface Decision {
   class: FlowClass;
   /** which rule decided */
-  rule: 'loopback' | 'mesh-peer' | 'not-mesh';
+  rule: 'loopback' | 'exclude' | 'require' | 'same-node' | 'mesh-peer' | 'not-mesh';
   /** a sentence for the log and `tlshubctl flows` */
   reason: string;
   /** nodes whose certificate the peer may show; empty unless class is `mesh` */
@@ -35,31 +70,62 @@ export interface Decision {
 
 const NO_NODES: readonly string[] = Object.freeze([]);
 
+/** The server's port: the same number at both ends. */
+function serverPort({ role, lport, rport }: FlowAddresses): number {
+  return role === 'active' ? rport : lport;
+}
+
 /**
- * Loopback is plaintext, since it never leaves the host; a peer in the mapping is mesh under either policy; for any other the policy says.
- * The rules look at both addresses the same way, so that the two ends of a connection on one host decide alike.
+ * The same on both ends of a connection, as far as they have the same mapping and rules.
+ *
+ * A connect() is judged before the kernel has chosen an address of its own for it. What the peer's end alone gets refused stays refused: a
+ * rule on the own address does not open it.
  */
-export function decide(flow: FlowAddresses, mapping: PeerNodes, rules: PolicyRules): Decision {
-  if (isLoopback(flow.remote) || isLoopback(flow.local)) {
+export function decide(flow: FlowAddresses, mapping: PeerNodes, policy: Policy): Decision {
+  const { local, remote, role } = flow;
+  if (isLoopback(remote) || isLoopback(local)) {
     return { class: 'plaintext', rule: 'loopback', reason: 'loopback never leaves the host', peerNodes: NO_NODES };
   }
-  const peerNodes = mapping.nodesOfAddress(flow.remote);
-  const remote = formatAddress(flow.remote);
-  if (peerNodes.length > 0) {
-    return { class: 'mesh', rule: 'mesh-peer', reason: `${remote} is on ${peerNodes.join(' or ')}`, peerNodes };
+  if (role === 'active') {
+    const early = judge(flow, [remote], mapping, policy);
+    if (early.class === 'refused') return early;
   }
-  const direction = flow.role === 'active' ? 'to' : 'from';
-  return rules.policy === 'strict'
-    ? {
-        class: 'refused',
-        rule: 'not-mesh',
-        reason: `${direction} ${remote}, which is not in the mapping (policy strict)`,
-        peerNodes: NO_NODES,
-      }
-    : {
-        class: 'plaintext',
-        rule: 'not-mesh',
-        reason: `${direction} ${remote}, which is not in the mapping (policy permissive)`,
-        peerNodes: NO_NODES,
-      };
+  return judge(flow, [remote, local], mapping, policy);
+}
+
+/** `ends`: the addresses that are known, the peer's first. */
+function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: PeerNodes, policy: Policy): Decision {
+  const { remote, role } = flow;
+  const nodes = mapping.nodesOfAddress(remote);
+  const peer = formatAddress(remote);
+  const text = `${role === 'active' ? 'to' : 'from'} ${peer}`;
+  const rule = policy.rules.best(ends, serverPort(flow));
+  if (rule?.action === 'exclude') return plaintext('exclude', `${text}: excluded by ${words(rule)}`);
+  if (nodes.length > 0) {
+    const where = `${peer} is on ${nodes.join(' or ')}`;
+    if (rule !== undefined) {
+      return { class: 'mesh', rule: 'require', reason: `${where}, required by ${words(rule)}`, peerNodes: nodes };
+    }
+    const [, own] = ends;
+    const here = (list: readonly string[]): boolean => list.length > 0 && list.every((node) => node === policy.node);
+    if (policy.sameNode === 'plaintext' && own !== undefined && here(nodes) && here(mapping.nodesOfAddress(own))) {
+      return plaintext('same-node', `${text}: both pods are on this node`);
+    }
+    return { class: 'mesh', rule: 'mesh-peer', reason: where, peerNodes: nodes };
+  }
+  if (rule !== undefined) return refused('require', `${text}: to be secured by ${words(rule)}, but not in the mapping`);
+  const reason = `${text}, which is not in the mapping (policy ${policy.policy})`;
+  return policy.policy === 'strict' ? refused('not-mesh', reason) : plaintext('not-mesh', reason);
+}
+
+function words({ action, text }: Rule): string {
+  return `policy_${action} ${text}`;
+}
+
+function plaintext(rule: Decision['rule'], reason: string): Decision {
+  return { class: 'plaintext', rule, reason, peerNodes: NO_NODES };
+}
+
+function refused(rule: Decision['rule'], reason: string): Decision {
+  return { class: 'refused', rule, reason, peerNodes: NO_NODES };
 }

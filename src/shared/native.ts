@@ -38,14 +38,24 @@ export interface GateOptions {
 export interface MeshEntry {
   addr: Uint8Array;
   prefix: number;
-  /** a pod of this node */
+  /** a pod of this node, and of no other */
   local: boolean;
+}
+
+/** A rule of the policy for BPF's trie: addresses as in MeshEntry, `port` 0 for any; src/policy/rules.ts has the meaning of `rank`. */
+export interface RuleEntry {
+  addr: Uint8Array;
+  prefix: number;
+  port: number;
+  rank: number;
 }
 
 export interface GateSettings {
   holdMs: number;
   silentPeerMs: number;
   policy: 'strict' | 'permissive';
+  sameNode: 'secure' | 'plaintext';
+  rules: RuleEntry[];
   emitConnect: boolean;
 }
 
@@ -63,6 +73,8 @@ export interface GateFds {
   counters: number;
   agents: number;
   sweepLink: number;
+  policy: number;
+  rules: number;
 }
 
 export interface Gate {
@@ -145,7 +157,8 @@ export interface KernelAddon {
 
   /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
   openGate(options: GateOptions): Gate;
-  updateSettings(settingsFd: number, settings: GateSettings): void;
+  /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
+  updateSettings(fds: GateFds, settings: GateSettings): void;
   attachCgroup(path: string): void;
   /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
   replaceMesh(meshFd: number, entries: MeshEntry[]): void;

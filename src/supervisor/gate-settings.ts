@@ -1,9 +1,9 @@
 /** What the gate in the kernel is told of the settings in force: at start, and again after a swap. */
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/index.js';
-import type { PodNodeMapping } from '../mapping/index.js';
+import { meshForGate, policyForGate, policyOf } from '../policy/index.js';
 import { KernelUnsupportedError } from '../shared/errors.js';
-import type { Gate, GateSettings, KernelAddon, MeshEntry } from '../shared/native.js';
+import type { Gate, GateSettings, KernelAddon } from '../shared/native.js';
 import type { Settings } from './settings.js';
 
 const OBJECT = fileURLToPath(new URL('../bpf/tlshub.bpf.o', import.meta.url));
@@ -19,7 +19,7 @@ export function openGate(addon: KernelAddon, { config, mapping }: Settings): Gat
       pinDir: config.bpfPinDir,
       cgroups: [...config.capture.cgroup],
       settings: gateSettings(config),
-      mesh: meshEntries(mapping, config.nodeName),
+      mesh: meshForGate(mapping.entries(), config.nodeName),
     });
   } catch (cause) {
     const missing = addon.probe().filter((probe) => !probe.ok);
@@ -36,16 +36,8 @@ export function gateSettings(config: Config): GateSettings {
   return {
     holdMs: config.holdTimeoutMs,
     silentPeerMs: config.silentPeerTimeoutMs,
-    policy: config.policy,
+    ...policyForGate(policyOf(config)),
     // No provider begins before the connection is established.
     emitConnect: false,
   };
-}
-
-function meshEntries(mapping: PodNodeMapping, nodeName: string): MeshEntry[] {
-  return [...mapping.entries()].map(({ address, prefix, nodes }) => ({
-    addr: address,
-    prefix,
-    local: nodes.includes(nodeName),
-  }));
 }

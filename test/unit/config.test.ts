@@ -25,6 +25,9 @@ describe('configuration', () => {
       logLevel: 'info',
       verbose: false,
       policy: 'strict',
+      policyExclude: [],
+      policyRequire: [],
+      policySameNode: 'secure',
       nodeName: hostname().toLowerCase(),
       capture: { cgroup: ['/sys/fs/cgroup/tlshub'] },
       openssl: { poolSize: 1, poolInFlight: 1024, poolQueue: 4096 },
@@ -61,6 +64,17 @@ describe('configuration', () => {
       'TLS_CHACHA20_POLY1305_SHA256',
       'TLS_AES_128_GCM_SHA256',
     ]);
+  });
+
+  it('reads rules of the policy, and writes them in one way', () => {
+    const config = parseConfig(
+      'policy_exclude = 10.96.0.10/32, :53,FD00::/8\npolicy_require = [fd00::/8]:443 10.0.0.0/8:9100\npolicy_same_node = plaintext',
+      FILE,
+    );
+    expect(config.policyExclude).to.deep.equal(['10.96.0.10', ':53', 'fd00::/8']);
+    expect(config.policyRequire).to.deep.equal(['[fd00::/8]:443', '10.0.0.0/8:9100']);
+    expect(config.policySameNode).to.equal('plaintext');
+    expect(parseConfig('policy_exclude =', FILE).policyExclude).to.deep.equal([]);
   });
 
   it('takes relative paths from the folder of the file, except metrics_dir', () => {
@@ -134,6 +148,13 @@ describe('configuration', () => {
       'log_level = warn',
       'log_level = INFO',
       'policy = loose',
+      'policy_exclude = 53',
+      'policy_exclude = 10.0.0.1/8',
+      'policy_exclude = :53, :53',
+      'policy_require = ::/0',
+      'policy_require = [fd00::/8]:0',
+      `policy_exclude = ${Array.from({ length: 1025 }, (_, i) => `:${i + 1}`).join(' ')}`,
+      'policy_same_node = yes',
       'node_name = 10.0.0.1',
       'node_name = *.example',
       'control_socket = run/x.sock',
@@ -192,6 +213,13 @@ describe('configuration', () => {
     expect(failure('', { TLSHUB_HANDSHAKE_TIMEOUT_MS: '20000' }).code).to.equal('TLSHUB_CONFIG_CONFLICT');
     expect(failure('capture.cgroup = /a/b/, /a')).to.include({ code: 'TLSHUB_CONFIG_CONFLICT', line: 1 });
     expect(failure('capture.cgroup = / /a').message).to.include('/a lies inside /');
+    const rules = failure('policy_exclude = :53, fd00::/8\npolicy_require = [FD00::/8]');
+    expect(rules).to.include({ code: 'TLSHUB_CONFIG_CONFLICT', line: 2, key: 'policy_require' });
+    expect(rules.message).to.include('fd00::/8 is in policy_exclude as well');
+    const many = (from: number): string => Array.from({ length: 600 }, (_, i) => `:${from + i}`).join(' ');
+    expect(failure(`policy_exclude = ${many(1)}\npolicy_require = ${many(1000)}`).message).to.include(
+      '1200 rules together',
+    );
     expect(parseConfig('capture.cgroup = /a, /ab', FILE).capture.cgroup).to.have.length(2);
   });
 

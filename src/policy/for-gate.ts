@@ -1,0 +1,26 @@
+/** Policy and mapping as BPF has them. */
+import type { MeshEntry as Network } from '../mapping/index.js';
+import type { GateSettings, MeshEntry } from '../shared/native.js';
+import type { Policy } from './decide.js';
+
+export function policyForGate({
+  policy,
+  sameNode,
+  rules,
+}: Policy): Pick<GateSettings, 'policy' | 'sameNode' | 'rules'> {
+  const entries = [...rules].map(({ network, port, rank }) => ({
+    addr: network.address,
+    prefix: network.prefix,
+    port,
+    rank,
+  }));
+  return { policy, sameNode, rules: entries };
+}
+
+export function meshForGate(networks: Iterable<Network>, nodeName: string): MeshEntry[] {
+  return [...networks].map(({ address, prefix, nodes }) => ({
+    addr: address,
+    prefix,
+    local: nodes.every((node) => node === nodeName),
+  }));
+}
