@@ -33,7 +33,8 @@ static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s
 		map_v4(seg->tuple.local, v4[0]);
 		map_v4(seg->tuple.remote, v4[1]);
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, 6, &proto, 1) || bpf_skb_load_bytes(skb, 8, seg->tuple.local, 16) ||
+		if (bpf_skb_load_bytes(skb, 6, &proto, 1) ||
+		    bpf_skb_load_bytes(skb, 8, seg->tuple.local, 16) ||
 		    bpf_skb_load_bytes(skb, 24, seg->tuple.remote, 16))
 			return -1;
 		transport = 40;

@@ -119,7 +119,8 @@ std::vector<tlshub::PolicyRule> readRules(const Value& value) {
     std::memcpy(rules[i].addr, toBytes(rule.Get("addr"), 16, "addr"), 16);
     rules[i].prefix = toU32(rule.Get("prefix"), "prefix");
     uint32_t port = toU32(rule.Get("port"), "port");
-    if (rules[i].prefix > 128 || port > 65535) wrongArgument(value.Env(), "a rule's prefix or port is too large");
+    if (rules[i].prefix > 128 || port > 65535)
+      wrongArgument(value.Env(), "a rule's prefix or port is too large");
     rules[i].port = static_cast<uint16_t>(port);
     rules[i].rank = toU32(rule.Get("rank"), "rank");
   }
@@ -172,13 +173,11 @@ Value openGate(const CallbackInfo& info) {
   theGate = std::make_unique<tlshub::Gate>(options);
 
   Object fds = Object::New(env);
-  const char* const names[][2] = {{"flows", "flows"},          {"verdicts", "verdicts"},
-                                  {"owners", "owners"},        {"stops", "stops"},
-                                  {"userStops", "user_stops"}, {"leases", "leases"},
-                                  {"settings", "settings"},    {"mesh", "mesh"},
-                                  {"events", "events"},        {"counters", "counters"},
-                                  {"agents", "agents"},        {"sweepLink", "sweep"},
-                                  {"policy", "policy"},        {"rules", "rules"}};
+  const char* const names[][2] = {
+      {"flows", "flows"},          {"verdicts", "verdicts"}, {"owners", "owners"},     {"stops", "stops"},
+      {"userStops", "user_stops"}, {"leases", "leases"},     {"settings", "settings"}, {"mesh", "mesh"},
+      {"events", "events"},        {"counters", "counters"}, {"agents", "agents"},     {"sweepLink", "sweep"},
+      {"policy", "policy"},        {"rules", "rules"}};
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
   Object gate = Object::New(env);
   gate.Set("fds", fds);

@@ -121,13 +121,15 @@ void fillBank(const SettingsMaps& maps, uint32_t bank, const Policy& policy) {
     key = {TLSHUB_RULE_FIXED_BITS + rule.prefix, static_cast<uint16_t>(bank), rule.port, {}};
     std::memcpy(key.addr, rule.addr, sizeof(key.addr));
     tlshub_rule_value value = {rule.rank, 0};
-    if (bpf_map_update_elem(maps.rules, &key, &value, BPF_ANY)) throw SysError("bpf", "cannot add a rule to the policy");
+    if (bpf_map_update_elem(maps.rules, &key, &value, BPF_ANY))
+      throw SysError("bpf", "cannot add a rule to the policy");
   }
   tlshub_policy_bank element = {};
   element.policy = policy.permissive ? POLICY_PERMISSIVE : POLICY_STRICT;
   element.same_node = policy.plaintextOnNode ? SAME_NODE_PLAINTEXT : SAME_NODE_SECURE;
   element.rules = static_cast<uint32_t>(policy.rules.size());
-  if (bpf_map_update_elem(maps.policy, &bank, &element, BPF_ANY)) throw SysError("bpf", "cannot write the policy");
+  if (bpf_map_update_elem(maps.policy, &bank, &element, BPF_ANY))
+    throw SysError("bpf", "cannot write the policy");
 }
 
 }  // namespace
@@ -152,7 +154,8 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, int sco
 void writeScopes(int settingsFd, uint32_t scopes) {
   uint32_t zero = 0;
   tlshub_settings settings = {};
-  if (bpf_map_lookup_elem(settingsFd, &zero, &settings)) throw SysError("bpf", "cannot read the gate's settings");
+  if (bpf_map_lookup_elem(settingsFd, &zero, &settings))
+    throw SysError("bpf", "cannot read the gate's settings");
   settings.scopes = scopes;
   if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
     throw SysError("bpf", "cannot write the gate's settings");

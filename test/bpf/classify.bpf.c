@@ -6,19 +6,17 @@
 
 /* What test/bpf/classify.cc puts behind an Ethernet header. */
 struct question {
-	struct tlshub_tuple tuple;
-	__u32 role;
+  struct tlshub_tuple tuple;
+  __u32 role;
 };
 
 /* classify, classify_connect and classify_unknown, four bits each. */
 SEC("classifier")
-int answer(struct __sk_buff *skb)
-{
-	struct question q = {};
+int answer(struct __sk_buff* skb) {
+  struct question q = {};
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &q, sizeof(q)))
-		return 0;
-	return classify(&q.tuple, q.role) | classify_connect(&q.tuple) << 4 | classify_unknown(&q.tuple) << 8;
+  if (bpf_skb_load_bytes(skb, ETH_HLEN, &q, sizeof(q))) return 0;
+  return classify(&q.tuple, q.role) | classify_connect(&q.tuple) << 4 | classify_unknown(&q.tuple) << 8;
 }
 
 char _license[] SEC("license") = "GPL";

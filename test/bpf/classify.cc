@@ -111,7 +111,8 @@ void serve(const char* path) {
   if (!object) fail(std::string("cannot open ") + path);
   bpf_map* map;
   const std::set<std::string> used = {"settings", "policy", "rules", "mesh"};
-  bpf_object__for_each_map(map, object) if (!used.count(bpf_map__name(map))) bpf_map__set_autocreate(map, false);
+  bpf_object__for_each_map(map, object) if (!used.count(bpf_map__name(map)))
+      bpf_map__set_autocreate(map, false);
   int err = bpf_object__load(object);
   if (err) fail(std::string("the kernel refused the program: ") + std::strerror(-err));
   int program = bpf_program__fd(bpf_object__find_program_by_name(object, "answer"));

@@ -64,9 +64,8 @@ export function onWire(
       .filter((stream) => stream.src === a && stream.dst === b && stream[match] === port)
       .map(({ data }) => data.toString('latin1'))
       .join('');
-  const both = capture
-    .port(port)
-    .filter((stream) => [src, dst].includes(stream.src) && [src, dst].includes(stream.dst));
+  const ends: readonly string[] = [src, dst];
+  const both = capture.port(port).filter((stream) => ends.includes(stream.src) && ends.includes(stream.dst));
   return {
     sent: text(src, dst, 'dport'),
     answered: text(dst, src, 'sport'),
