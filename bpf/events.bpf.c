@@ -11,7 +11,7 @@
  * the socket. Tracing programs can be skipped by recursion protection and io_uring has no such calls: then fd is -1 and
  * user space looks for the inode.
  */
-#include "flow.bpf.h"
+#include "marker.bpf.h"
 
 static __always_inline struct call_hint *call_hint(bool create)
 {
@@ -127,9 +127,12 @@ static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *
 	emit(ops, &e);
 }
 
-static __always_inline void follow_state(struct bpf_sock_ops *ops)
+/* Adds to the flags that are there, and takes the one for writing options away unless it is among those wanted. */
+static __always_inline void follow(struct bpf_sock_ops *ops, __u32 flags)
 {
-	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	__u32 others = ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+
+	bpf_sock_ops_cb_flags_set(ops, others | BPF_SOCK_OPS_STATE_CB_FLAG | flags);
 }
 
 static __always_inline void on_connect(struct bpf_sock_ops *ops)
@@ -153,7 +156,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	f->tuple = tuple;
 	if (f->flow_class == CLASS_MESH && kernel_encrypts(tp))
 		f->refused = REASON_UNSUPPORTED;
-	follow_state(ops);
+	f->wants = wants_when_connecting(f);
+	follow(ops, f->wants ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
 	if (s && s->emit_connect && f->flow_class == CLASS_MESH)
 		announce(ops, sk, EVENT_CONNECT, f);
 }
@@ -184,9 +188,13 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	/* The active side waits for its peer from now on; the passive side's time starts with accept(). */
 	if (role == ROLE_ACTIVE && s)
 		f->hold_until_ns = f->established_ns + s->hold_ns;
+	heed_marker(ops, f);
 	if (f->flow_class == CLASS_PLAINTEXT)
 		count(COUNTER_PLAINTEXT_FLOWS);
-	follow_state(ops);
+	/* A listener's flag has come down to its connection, which has nothing to write. */
+	follow(ops, role == ROLE_ACTIVE && f->wants && !ops->total_retrans
+			    ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
+			    : 0);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
 }
 
@@ -217,6 +225,16 @@ int on_sock_ops(struct bpf_sock_ops *ops)
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		on_state(ops);
+		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		bpf_sock_ops_cb_flags_set(ops,
+					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		reserve_marker(ops);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
+		write_marker(ops);
 		break;
 	}
 	return 1;

@@ -26,6 +26,14 @@ enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
 enum tlshub_class { CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
 
 enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
+/* What an agent says in its marker (marker.bpf.h): on the wire, so numbers are never given twice. */
+enum tlshub_wants {
+	WANTS_UNKNOWN = 0, /* no marker: no agent, or somebody took it away */
+	WANTS_PLAINTEXT = 1,
+	WANTS_IN_BAND = 2, /* TLS 1.3 on the connection itself */
+	WANTS_TLSHUB = 3,  /* keys from the TLSHub module */
+	WANTS_REFUSED = 4, /* its policy refuses the connection */
+};
 enum tlshub_same_node { SAME_NODE_SECURE = 1, SAME_NODE_PLAINTEXT = 2 };
 
 /* Why a flow was refused. 1..63 are the gate's own reasons, from 64 on user space's. */
@@ -39,8 +47,12 @@ enum tlshub_reason {
 		5, /* no flow state: the socket was made outside the captured cgroup or before the agent */
 	REASON_UNSUPPORTED =
 		6, /* MPTCP, TCP Fast Open, or a socket whose kTLS keys are from an earlier connection */
-	REASON_CLOSED = 7, /* the connection ended while it was held, with bytes that nobody may read */
-	REASON_AGENT = 64, /* user space refused it: the flow table says why */
+	REASON_CLOSED = 7,	 /* the connection ended while it was held, with bytes that nobody may read */
+	REASON_PEER_REFUSES = 8, /* the peer's marker: its policy refuses the connection */
+	REASON_PEER_PLAINTEXT = 9, /* the peer's marker: it leaves in plaintext what is to be secured here */
+	REASON_PEER_SECURES = 10,  /* the peer's marker: it secures what is in plaintext here */
+	REASON_PEER_MODE = 11,	   /* the peer's marker: it gets its keys another way */
+	REASON_AGENT = 64,	   /* user space refused it: the flow table says why */
 };
 
 struct tlshub_tuple {
@@ -77,7 +89,9 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 pad;
+	__u32 wants;	  /* tlshub_wants: what our marker says, if we connect */
+	__u32 peer_wants; /* what the peer's said */
+	__u32 marks;	  /* segments after the SYN-ACK that carried ours */
 	struct tlshub_tuple tuple;
 };
 
@@ -138,6 +152,8 @@ struct tlshub_settings {
 	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
+	__u32 wants; /* tlshub_wants of a connection that is to be secured here; WANTS_UNKNOWN: no markers at all */
+	__u32 pad;
 };
 
 /* LPM trie "mesh": addresses of the mapping's pods. */
@@ -216,6 +232,8 @@ struct tlshub_event {
 	__u32 wait_ms; /* HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
 	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
+	__u32 peer_wants;
+	__u32 pad;
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
 };

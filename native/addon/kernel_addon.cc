@@ -193,6 +193,11 @@ Value updateSettings(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Value setWants(const CallbackInfo& info) {
+  tlshub::writeWants(toInt(info[0], "settingsFd"), toU32(info[1], "wants"));
+  return info.Env().Undefined();
+}
+
 Value attachCgroup(const CallbackInfo& info) {
   if (!theGate) wrongArgument(info.Env(), "there is no gate");
   theGate->attachCgroup(toText(info[0], "path"));
@@ -469,7 +474,9 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_flow, open_rx);
   FIELD(tlshub_flow, held_tgid);
   FIELD(tlshub_flow, spin_calls);
-  FIELD(tlshub_flow, pad);
+  FIELD(tlshub_flow, wants);
+  FIELD(tlshub_flow, peer_wants);
+  FIELD(tlshub_flow, marks);
   FIELD(tlshub_flow, tuple);
   BEGIN(tlshub_owner);
   FIELD(tlshub_owner, start_boottime);
@@ -495,6 +502,8 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_event, wait_ms);
   FIELD(tlshub_event, refs);
   FIELD(tlshub_event, blocking);
+  FIELD(tlshub_event, peer_wants);
+  FIELD(tlshub_event, pad);
   FIELD(tlshub_event, tuple);
   FIELD(tlshub_event, comm);
   BEGIN(tlshub_socket);
@@ -519,6 +528,7 @@ Object initialise(Env env, Object exports) {
   add("probe", guarded<probeAll>);
   add("openGate", guarded<openGate>);
   add("updateSettings", guarded<updateSettings>);
+  add("setWants", guarded<setWants>);
   add("attachCgroup", guarded<attachCgroup>);
   add("replaceMesh", guarded<replaceMesh>);
   add("counters", guarded<counters>);

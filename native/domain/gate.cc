@@ -103,6 +103,17 @@ Fd openCgroup(const std::string& path) {
 
 namespace {
 
+template <typename Change>
+void changeSettings(int settingsFd, Change change) {
+  uint32_t zero = 0;
+  tlshub_settings settings = {};
+  if (bpf_map_lookup_elem(settingsFd, &zero, &settings))
+    throw SysError("bpf", "cannot read the gate's settings");
+  change(settings);
+  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
+    throw SysError("bpf", "cannot write the gate's settings");
+}
+
 // Waits until no program runs that may have read which bank is in force before now: they run inside RCU read-side sections, and this is
 // synchronize_rcu(). Where it is refused (nohz_full), the time between two reloads has to do.
 void waitForPrograms() {
@@ -136,29 +147,27 @@ void fillBank(const SettingsMaps& maps, uint32_t bank, const Policy& policy) {
 
 void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, int scopes) {
   uint32_t zero = 0;
-  tlshub_settings settings = {};
-  bpf_map_lookup_elem(maps.settings, &zero, &settings);
-  uint32_t bank = settings.policy_bank ^ 1;
+  tlshub_settings before = {};
+  bpf_map_lookup_elem(maps.settings, &zero, &before);
+  uint32_t bank = before.policy_bank ^ 1;
   waitForPrograms();
   fillBank(maps, bank, wanted.policy);
-  settings.policy_bank = bank;
-  settings.hold_ns = wanted.holdMs * 1000000;
-  settings.silent_ns = wanted.silentPeerMs * 1000000;
-  settings.emit_connect = wanted.emitConnect;
-  settings.abi_version = TLSHUB_ABI_VERSION;
-  if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
-  if (bpf_map_update_elem(maps.settings, &zero, &settings, BPF_ANY))
-    throw SysError("bpf", "cannot write the gate's settings");
+  changeSettings(maps.settings, [&](tlshub_settings& settings) {
+    settings.policy_bank = bank;
+    settings.hold_ns = wanted.holdMs * 1000000;
+    settings.silent_ns = wanted.silentPeerMs * 1000000;
+    settings.emit_connect = wanted.emitConnect;
+    settings.abi_version = TLSHUB_ABI_VERSION;
+    if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
+  });
 }
 
 void writeScopes(int settingsFd, uint32_t scopes) {
-  uint32_t zero = 0;
-  tlshub_settings settings = {};
-  if (bpf_map_lookup_elem(settingsFd, &zero, &settings))
-    throw SysError("bpf", "cannot read the gate's settings");
-  settings.scopes = scopes;
-  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
-    throw SysError("bpf", "cannot write the gate's settings");
+  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.scopes = scopes; });
+}
+
+void writeWants(int settingsFd, uint32_t wants) {
+  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.wants = wants; });
 }
 
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {

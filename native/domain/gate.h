@@ -101,6 +101,9 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& settings, int s
 // How many elements of "scopes" are in use.
 void writeScopes(int settingsFd, uint32_t scopes);
 
+// What the marker says of connections that are to be secured (tlshub_wants). Throws SysError.
+void writeWants(int settingsFd, uint32_t wants);
+
 // Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);
 

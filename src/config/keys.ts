@@ -143,6 +143,11 @@ export const KEYS = {
     'secure',
     "Connections between two pods of this node, by the mapping of both addresses: secured like any other, or left in plaintext since they never leave the host. An address that other nodes' pods have as well is not taken for this node's.",
   ),
+  marker: key(
+    boolean,
+    true,
+    'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It only makes refusals quicker and their reasons clearer (docs/POLICY.md). A SYN that has to be sent again goes without.',
+  ),
   node_name: key(
     nodeName,
     defaultNodeName(),

@@ -45,7 +45,9 @@ const STRUCTS = {
     open_rx: 'u32',
     held_tgid: 'u32',
     spin_calls: 'u32',
-    pad: 'u32',
+    wants: 'u32',
+    peer_wants: 'u32',
+    marks: 'u32',
     tuple: { struct: 'tlshub_tuple' },
   },
   tlshub_owner: {
@@ -73,6 +75,8 @@ const STRUCTS = {
     wait_ms: 'u32',
     refs: 'u32',
     blocking: 'u32',
+    peer_wants: 'u32',
+    pad: 'u32',
     tuple: { struct: 'tlshub_tuple' },
     comm: { bytes: 16 },
   },
@@ -191,6 +195,12 @@ export const EventKind = {
 /** enum tlshub_class */
 export const FlowClass = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
 
+/** enum tlshub_wants */
+export const Wants = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;
+
+/** enum tlshub_reason, those that user space looks at */
+export const GateReason = { PEER_MODE: 11 } as const;
+
 /** enum tlshub_reason, in words for logs and `tlshubctl flows` */
 const REASONS: Record<number, string> = {
   0: '',
@@ -201,6 +211,10 @@ const REASONS: Record<number, string> = {
   5: 'the socket was made outside the captured cgroup or before the agent',
   6: 'MPTCP, TCP Fast Open or a socket with keys of an earlier connection cannot be secured',
   7: 'the connection ended while it was held, with bytes that nobody may read',
+  8: "the peer's agent says that its policy refuses this connection",
+  9: "the peer's agent says that it leaves this connection in plaintext, and it is to be secured here: the policies of the two nodes differ",
+  10: "the peer's agent says that it secures this connection, and it is in plaintext here: the policies of the two nodes differ, or its address is not in the mapping (NAT?)",
+  11: "the peer's agent gets its keys another way",
   64: 'refused by the agent',
 };
 
@@ -243,6 +257,8 @@ export interface FlowEvent {
   waitMs: number;
   refs: number;
   blocking: boolean;
+  /** what the peer's marker said, see Wants */
+  peerWants: number;
   tuple: Tuple;
   /** undefined: not known */
   owner: OwnerRecord | undefined;
@@ -260,6 +276,7 @@ export interface SweepRecord {
   refused: number;
   iss: number;
   irs: number;
+  peerWants: number;
   /** bytes that an agent has sent into the socket */
   agentTx: number;
   keyed: number;
@@ -324,6 +341,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     waitMs: view.getUint32(at + EVENT.wait_ms, true),
     refs: view.getUint32(at + EVENT.refs, true),
     blocking: view.getUint32(at + EVENT.blocking, true) !== 0,
+    peerWants: view.getUint32(at + EVENT.peer_wants, true),
     tuple: tuple(view, at + EVENT.tuple),
     owner:
       tgid === 0
@@ -368,6 +386,7 @@ function sweepRecord(view: DataView, at: number): SweepRecord {
     refused: u32(flow, FLOW.refused),
     iss: u32(flow, FLOW.iss),
     irs: u32(flow, FLOW.irs),
+    peerWants: u32(flow, FLOW.peer_wants),
     agentTx: u32(flow, FLOW.agent_tx),
     keyed: u32(flow, FLOW.keyed),
     encrypts: u32(socket, SOCKET.encrypts),

@@ -159,6 +159,8 @@ export interface KernelAddon {
   openGate(options: GateOptions): Gate;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
   updateSettings(fds: GateFds, settings: GateSettings): void;
+  /** What the marker says of connections that are to be secured, see Wants in abi.ts; 0: no markers. */
+  setWants(settingsFd: number, wants: number): void;
   attachCgroup(path: string): void;
   /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
   replaceMesh(meshFd: number, entries: MeshEntry[]): void;

@@ -12,7 +12,7 @@ import { startControlServer, type StatusReport } from '../control/index.js';
 import { parseListenAddress, startHealthServer } from '../health/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
 import { MetricsRegistry, registerAgentMetrics } from '../metrics/index.js';
-import { checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
+import { Wants, checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { PermissionError } from '../shared/errors.js';
 import { kernel } from '../shared/native.js';
@@ -23,6 +23,7 @@ import { Dispatcher } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
 import { openGate } from './gate-settings.js';
 import { Guardian } from './guardian.js';
+import { wantsOf } from './marker.js';
 import { ProviderSwitch } from './provider-switch.js';
 import { createProvider, knownProvider } from './providers.js';
 import { RingRegistry } from './ring-registry.js';
@@ -93,6 +94,11 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   });
 
   const gate = openGate(addon, settings);
+  const announce = (): void =>
+    addon.setWants(gate.fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
+  announce();
+  provider.onSwitch(announce);
+  inForce.onSwap(announce);
   const lease = addon.startLease(
     gate.fds.leases,
     config.leaseMs,

@@ -7,7 +7,7 @@
  */
 import { FLOW_STATES, type FlowState } from '../control/index.js';
 import { createThrottle, type LogFields, type Logger, type Throttle } from '../logging/index.js';
-import { EventKind, FlowClass, reasonText, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
+import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire, toWire } from '../shared/errors.js';
 import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
@@ -26,6 +26,7 @@ import {
   type Flow,
   type FlowSeed,
 } from './flow-table.js';
+import { gateReason, missingMarker } from './marker.js';
 import type { Negotiation, NegotiationOutcome, Provider } from './provider.js';
 
 /** Between two looks for a socket that was gone, in ms. */
@@ -93,6 +94,7 @@ export class Dispatcher {
       flow.establishedNs = event.establishedNs;
       flow.iss = event.iss;
       flow.irs = event.irs;
+      flow.peerWants = event.peerWants;
     }
     switch (event.kind) {
       case EventKind.ESTABLISHED:
@@ -107,7 +109,10 @@ export class Dispatcher {
         if (isLastClose(flow, event)) this.feed(flow, { type: 'closing' });
         break;
       case EventKind.REFUSED:
-        this.feed(flow, { type: 'gate-refused', reason: reasonText(event.reason) });
+        this.feed(flow, {
+          type: 'gate-refused',
+          reason: gateReason(event.reason, event.peerWants, this.options.provider.name),
+        });
         break;
       case EventKind.CLOSED:
         this.feed(flow, { type: 'closed' });
@@ -426,7 +431,8 @@ export class Dispatcher {
     flow.negotiationMs = outcome.negotiationMs;
     const gone = code === 'TLSHUB_PEER_CLOSED' || code === 'TLSHUB_PEER_RESET';
     const silent = flow.role === 'passive' && gone && outcome.bytesReceived === 0;
-    this.feed(flow, { type: 'negotiation-failed', code, reason, untouched: false, silent });
+    const hint = outcome.bytesReceived === 0 ? missingMarker(flow) : '';
+    this.feed(flow, { type: 'negotiation-failed', code, reason: reason + hint, untouched: false, silent });
   }
 
   /**

@@ -8,9 +8,10 @@
 import type { FlowReport, FlowState } from '../control/index.js';
 import { formatAddress } from '../shared/address.js';
 import type { OwnerRecord, Tuple } from '../shared/abi.js';
-import { FlowClass } from '../shared/abi.js';
+import { FlowClass, Wants } from '../shared/abi.js';
 import type { Held } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
+import { wantsText } from './marker.js';
 import { INITIAL, type MachineState } from './flow-machine.js';
 import type { Negotiation } from './provider.js';
 
@@ -26,6 +27,8 @@ export interface Flow {
   /** CLOCK_MONOTONIC nanoseconds; seenNs: when we learned of it */
   readonly seenNs: number;
   establishedNs: number;
+  /** what the peer's marker said, see Wants */
+  peerWants: number;
   /** who connected or accepted, for reports */
   owner: OwnerRecord | undefined;
   /** who was last seen with the socket: where to take it from */
@@ -68,6 +71,7 @@ export interface FlowSeed {
   iss: number;
   irs: number;
   establishedNs: number;
+  peerWants: number;
 }
 
 export function createFlow(seed: FlowSeed, nowNs: number): Flow {
@@ -81,6 +85,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     irs: seed.irs,
     seenNs: nowNs,
     establishedNs: seed.establishedNs,
+    peerWants: seed.peerWants,
     owner: undefined,
     holder: undefined,
     machine: INITIAL,
@@ -122,6 +127,8 @@ export interface DetailedFlowReport extends FlowReport {
   code: string;
   /** nodes that the peer may be, by the mapping */
   peerNodes: readonly string[];
+  /** what the marker in the peer's handshake said, in words; null: there was none */
+  peerMarker: string | null;
   /** the kernel encrypted both directions; stays true when it has closed */
   secured: boolean;
 }
@@ -154,6 +161,7 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     negotiationMs: flow.negotiationMs,
     installMs: flow.installMs,
     kernelUlp: flow.kernelUlp,
+    peerMarker: flow.peerWants === Wants.UNKNOWN ? null : wantsText(flow.peerWants),
   };
 }
 

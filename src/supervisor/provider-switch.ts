@@ -44,6 +44,7 @@ export class ProviderSwitch implements Provider {
   private queue: Promise<unknown> = Promise.resolve();
   private closing = false;
   private roomListener: () => void = () => undefined;
+  private switchListener: () => void = () => undefined;
 
   private constructor(
     private readonly options: ProviderSwitchOptions,
@@ -78,6 +79,11 @@ export class ProviderSwitch implements Provider {
 
   onRoom(listener: () => void): void {
     this.roomListener = listener;
+  }
+
+  /** Called as soon as another one is in force. */
+  onSwitch(listener: () => void): void {
+    this.switchListener = listener;
   }
 
   /**
@@ -130,6 +136,7 @@ export class ProviderSwitch implements Provider {
     const next: Provider = await this.options.create(name, (error) => this.died(next, error));
     next.onRoom(() => this.room(next));
     this.current = next;
+    this.switchListener();
     this.retiring.set(old, this.retire(old));
     this.options.log.info(`keys are now made by ${next.name}`, { previous: old.name });
     this.roomListener();

@@ -89,6 +89,7 @@ describe('abi', () => {
     view.setUint32(offset('wait_ms'), 250, true);
     view.setUint32(offset('refs'), 2, true);
     view.setUint32(offset('blocking'), 1, true);
+    view.setUint32(offset('peer_wants'), 3, true);
     const tuple = offset('tuple');
     for (let i = 0; i < 16; i++) view.setUint8(tuple + i, i);
     for (let i = 0; i < 16; i++) view.setUint8(tuple + 16 + i, 100 + i);
@@ -110,6 +111,7 @@ describe('abi', () => {
       waitMs: 250,
       refs: 2,
       blocking: true,
+      peerWants: 3,
       tuple: {
         local: Uint8Array.from({ length: 16 }, (_, i) => i),
         remote: Uint8Array.from({ length: 16 }, (_, i) => 100 + i),

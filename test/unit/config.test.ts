@@ -28,6 +28,7 @@ describe('configuration', () => {
       policyExclude: [],
       policyRequire: [],
       policySameNode: 'secure',
+      marker: true,
       nodeName: hostname().toLowerCase(),
       capture: { cgroup: ['/sys/fs/cgroup/tlshub'] },
       openssl: { poolSize: 1, poolInFlight: 1024, poolQueue: 4096 },

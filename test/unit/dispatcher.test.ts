@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { EventKind, FlowClass, type FlowEvent, type OwnerRecord } from '../../src/shared/abi.js';
+import { EventKind, FlowClass, Wants, type FlowEvent, type OwnerRecord } from '../../src/shared/abi.js';
 import { monotonicNs } from '../../src/shared/clock.js';
 import { TlshubError } from '../../src/shared/errors.js';
 import { trafficKeys } from '../../src/shared/key-schedule.js';
@@ -75,6 +75,7 @@ class World {
       waitMs: 0,
       refs: 0,
       blocking: false,
+      peerWants: Wants.IN_BAND,
       tuple: TUPLE,
       owner: kind === 'CLOSED' ? undefined : OWNER,
       ...more,

@@ -18,6 +18,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
     iss: 0,
     irs: 0,
     establishedNs: 0,
+    peerWants: 0,
   };
   return { ...createFlow({ ...seed, ...more }, 5), ...more };
 }
