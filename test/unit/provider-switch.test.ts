@@ -71,6 +71,20 @@ describe('switch of providers', () => {
     expect(made[1]?.closed).to.equal(false);
   });
 
+  it('tells at once that another one is in force, and only then', async () => {
+    const providers = await start();
+    const told: string[] = [];
+    providers.onSwitch(() => told.push(providers.name));
+    await providers.use('openssl');
+    broken = new Error('no library');
+    await providers.use('tlshub').catch(() => undefined);
+    expect(told).to.deep.equal([]);
+    broken = undefined;
+    await providers.use('tlshub');
+    expect(told).to.deep.equal(['tlshub']);
+    await providers.close();
+  });
+
   it('adds the lives of a provider up', async () => {
     const providers = await start();
     for (const mode of ['boringssl', 'openssl', 'boringssl', 'openssl'] as const) {
