@@ -173,7 +173,7 @@ static __always_inline bool only_eof(struct sock *sk, struct tcp_sock *tp, struc
 	       tp->rcv_nxt - f->irs == 2;
 }
 
-static __always_inline void tell_held(void *ctx, struct tlshub_flow *f, bool blocking, __u64 silent_ns)
+static __noinline void tell_held(void *ctx, struct tlshub_flow *f, bool blocking, __u64 silent_ns)
 {
 	struct tlshub_owner caller;
 	struct tlshub_event e;
