@@ -199,7 +199,7 @@ export const FlowClass = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
 export const Wants = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;
 
 /** enum tlshub_reason, those that user space looks at */
-export const GateReason = { PEER_MODE: 11 } as const;
+export const GateReason = { NOT_MESH: 4, PEER_MODE: 11 } as const;
 
 /** enum tlshub_reason, in words for logs and `tlshubctl flows` */
 const REASONS: Record<number, string> = {
@@ -207,7 +207,7 @@ const REASONS: Record<number, string> = {
   1: 'held for longer than hold_timeout_ms',
   2: 'the program was held and its peer had not sent a byte',
   3: 'no agent was there to continue the program',
-  4: 'the peer is outside the mesh and the policy is strict',
+  4: 'the peer is outside the mesh',
   5: 'the socket was made outside the captured cgroup or before the agent',
   6: 'MPTCP, TCP Fast Open or a socket with keys of an earlier connection cannot be secured',
   7: 'the connection ended while it was held, with bytes that nobody may read',

@@ -111,7 +111,7 @@ export class Dispatcher {
       case EventKind.REFUSED:
         this.feed(flow, {
           type: 'gate-refused',
-          reason: gateReason(event.reason, event.peerWants, this.options.provider.name),
+          reason: gateReason(event.reason, flow, this.options.provider.name),
         });
         break;
       case EventKind.CLOSED:

@@ -154,7 +154,7 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     cipher: flow.cipher,
     tlsVersion: flow.tlsVersion,
     state: stateOf(flow),
-    reason: machine.verdict?.reason ?? '',
+    reason: machine.verdict?.reason ?? (flow.class === FlowClass.PLAINTEXT ? flow.peerReason : ''),
     code: machine.verdict?.code ?? '',
     secured: flow.secured,
     holdMs: flow.holdMs,

@@ -19,9 +19,14 @@ export function wantsText(wants: number): string {
   return WORDS[wants] ?? `a way that this version does not know (${wants})`;
 }
 
-/** The gate's reason to refuse, with what each side wants if that is the reason. */
-export function gateReason(reason: number, peerWants: number, provider: ProviderName): string {
+/** The gate's reason to refuse, with what each side wants, or what the policy says, if that is the reason. */
+export function gateReason(
+  reason: number,
+  { peerWants, peerReason }: Pick<Flow, 'peerWants' | 'peerReason'>,
+  provider: ProviderName,
+): string {
   const text = reasonText(reason);
+  if (reason === GateReason.NOT_MESH) return `${text}: ${peerReason}`;
   if (reason !== GateReason.PEER_MODE) return text;
   return `${text}: it wants ${wantsText(peerWants)}, this node is in mode ${provider}; set the same mode on both, or openssl and boringssl`;
 }

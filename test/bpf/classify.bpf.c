@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The policy of bpf/policy.bpf.h by itself, so that BPF_PROG_TEST_RUN can ask it: any kernel runs this, without LSM and cgroups. */
-#include "policy.bpf.h"
+/* The policy of bpf/policy.bpf.h, and what the marker decides, by themselves, so that BPF_PROG_TEST_RUN can ask it: any kernel runs this, without LSM and cgroups. */
+#include "marker.bpf.h"
 
 #define ETH_HLEN 14
 
@@ -17,6 +17,21 @@ int answer(struct __sk_buff* skb) {
 
   if (bpf_skb_load_bytes(skb, ETH_HLEN, &q, sizeof(q))) return 0;
   return classify(&q.tuple, q.role) | classify_connect(&q.tuple) << 4 | classify_unknown(&q.tuple) << 8;
+}
+
+/* What this side makes of a flow, and what the peer's marker says. */
+struct pair {
+  __u32 class;
+  __u32 peer;
+};
+
+/* The reason to refuse. */
+SEC("classifier")
+int compare(struct __sk_buff* skb) {
+  struct pair p = {};
+
+  if (bpf_skb_load_bytes(skb, ETH_HLEN, &p, sizeof(p))) return -1;
+  return disagreement(p.class, p.peer);
 }
 
 char _license[] SEC("license") = "GPL";

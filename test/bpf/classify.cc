@@ -3,6 +3,8 @@
 //   'P' policy                                    puts a policy in force
 //   'F' n, n * {tuple, role}                      -> n * answer (classify.bpf.c)
 //   'S' policy, policy, {tuple, role}, swaps      puts the two in force in turns while the flow is asked about: -> asked, n, n * answer seen
+//   'W' wants                                     sets what this side wants of flows that it secures
+//   'D' n, n * {class, peer's marker}             -> n * reason to refuse
 // policy: permissive, plaintextOnNode, n, n * {addr[16], prefix, port, rank}. Numbers are u32, commands one byte.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -77,6 +79,14 @@ Question readQuestion() {
   return question;
 }
 
+// In the flow's place.
+Question readPair() {
+  Question question = {};
+  uint32_t pair[2] = {number(), number()};
+  std::memcpy(&question.flow, pair, sizeof(pair));
+  return question;
+}
+
 uint32_t ask(int program, const Question& question) {
   bpf_test_run_opts run = {};
   run.sz = sizeof(run);
@@ -115,7 +125,8 @@ void serve(const char* path) {
       bpf_map__set_autocreate(map, false);
   int err = bpf_object__load(object);
   if (err) fail(std::string("the kernel refused the program: ") + std::strerror(-err));
-  int program = bpf_program__fd(bpf_object__find_program_by_name(object, "answer"));
+  auto of = [&](const char* name) { return bpf_program__fd(bpf_object__find_program_by_name(object, name)); };
+  int program = of("answer"), compare = of("compare");
   auto fd = [&](const char* name) { return bpf_object__find_map_fd_by_name(object, name); };
   const tlshub::SettingsMaps maps = {fd("settings"), fd("policy"), fd("rules")};
   for (int command; (command = std::getchar()) != EOF;) {
@@ -125,6 +136,10 @@ void serve(const char* path) {
       tlshub::writeSettings(maps, readPolicy());
     } else if (command == 'F') {
       for (uint32_t n = number(); n > 0; n--) give(ask(program, readQuestion()));
+    } else if (command == 'W') {
+      tlshub::writeWants(fd("settings"), number());
+    } else if (command == 'D') {
+      for (uint32_t n = number(); n > 0; n--) give(ask(compare, readPair()));
     } else if (command == 'S') {
       swapAndAsk(program, maps);
     } else {

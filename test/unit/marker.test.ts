@@ -21,12 +21,23 @@ describe('the marker in words', () => {
   });
 
   it('names both sides when they get their keys in different ways', () => {
-    const reason = gateReason(PEER_MODE, Wants.TLSHUB, 'boringssl');
+    const reason = gateReason(PEER_MODE, flow('active', Wants.TLSHUB), 'boringssl');
     expect(reason).to.include('it wants keys by TLSHub, this node is in mode boringssl');
-    expect(gateReason(PEER_MODE, 77, 'openssl')).to.include('a way that this version does not know (77)');
+    expect(gateReason(PEER_MODE, flow('active', 77), 'openssl')).to.include(
+      'a way that this version does not know (77)',
+    );
     for (const other of [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES]) {
-      expect(gateReason(other, Wants.PLAINTEXT, 'openssl')).to.include("the peer's agent says that");
+      expect(gateReason(other, flow('active', Wants.PLAINTEXT), 'openssl')).to.include("the peer's agent says that");
     }
+  });
+
+  it("goes with the policy's own words for who is outside the mesh", () => {
+    const stranger = { ...flow('active', Wants.UNKNOWN), peerReason: 'not in the mapping (policy strict)' };
+    expect(gateReason(4, stranger, 'openssl')).to.equal(
+      'the peer is outside the mesh: not in the mapping (policy strict)',
+    );
+    const excluded = { ...stranger, class: FlowClass.PLAINTEXT, peerReason: 'excluded by policy_exclude :53' };
+    expect(reportOf(excluded)).to.include({ state: 'plaintext', reason: 'excluded by policy_exclude :53' });
   });
 
   it('is in the report of a flow', () => {

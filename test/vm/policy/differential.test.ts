@@ -12,6 +12,7 @@ import {
   type FlowClass,
   type Policy,
 } from '../../../src/policy/index.js';
+import { Wants } from '../../../src/shared/abi.js';
 import { parseAddress } from '../../../src/shared/address.js';
 import { NODE, flow, world } from '../../unit/support/policies.js';
 import { Random } from '../../unit/support/random.js';
@@ -106,6 +107,28 @@ describe('policy in BPF and in user space', () => {
     for (const name of ['loopback', 'exclude', 'require', 'same-node', 'mesh-peer', 'not-mesh']) {
       expect(by[name], JSON.stringify(by)).to.be.greaterThan(50);
     }
+  });
+
+  it('refuses by the marker what cannot work, and nothing else', () => {
+    const classes = ['mesh', 'plaintext', 'refused'] as const;
+    const { UNKNOWN, PLAINTEXT, IN_BAND, TLSHUB, REFUSED } = Wants;
+    const markers = [UNKNOWN, PLAINTEXT, IN_BAND, TLSHUB, REFUSED, 77];
+    /** the table of docs/POLICY.md; enum tlshub_reason */
+    const expected = {
+      mesh: [0, 9, 0, 11, 8, 11],
+      plaintext: [0, 0, 10, 10, 8, 10],
+      refused: [0, 0, 0, 0, 0, 0],
+    };
+    const pairs = classes.flatMap((_, i) => markers.map((peer) => u32(i + 1, peer)));
+    const questions = Buffer.concat([Buffer.from('D'), u32(pairs.length), ...pairs]);
+    const wants = (ours: number): Buffer => Buffer.concat([Buffer.from('W'), u32(ours)]);
+    const answers = ask([wants(IN_BAND), questions, wants(TLSHUB), questions]);
+    const inBand = classes.flatMap((name) => expected[name]);
+    const swapped = classes.flatMap((name) => {
+      const [none, plain, first, second, ...rest] = expected[name];
+      return [none!, plain!, second!, first!, ...rest];
+    });
+    expect(answers).to.deep.equal([...inBand, ...swapped]);
   });
 
   it('changes at one moment: nobody sees the old policy with the new rules', () => {
