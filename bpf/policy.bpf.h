@@ -46,42 +46,44 @@ static __always_inline struct tlshub_mesh_value *mesh_entry(const __u8 address[1
 	return bpf_map_lookup_elem(&mesh, &key);
 }
 
-/* The rank of the best rule for one end: 0 if there is none. */
+/* The rank of the rule with the longest prefix: 0 if there is none. */
 static __always_inline __u32 rule_rank(__u32 bank, __u16 port, const __u8 address[16])
 {
 	struct tlshub_rule_key key = {.prefixlen = TLSHUB_RULE_FIXED_BITS + 128, .bank = bank, .port = port};
-	struct tlshub_rule_value *with, *without;
-	__u32 rank = 0;
+	struct tlshub_rule_value *found;
 
 	__builtin_memcpy(key.addr, address, 16);
-	with = bpf_map_lookup_elem(&rules, &key);
-	if (with)
-		rank = with->rank;
-	key.port = 0;
-	without = bpf_map_lookup_elem(&rules, &key);
-	if (without && without->rank > rank)
-		rank = without->rank;
-	return rank;
+	found = bpf_map_lookup_elem(&rules, &key);
+	return found ? found->rank : 0;
 }
 
-/* `local` NULL: the kernel has not chosen it yet. `port`: the server's. Loopback has been dealt with. */
-static __always_inline __u32 judge(const struct tlshub_policy_bank *p, __u32 bank, const __u8 remote[16],
-				   const __u8 *local, __u16 port)
+static __always_inline __u32 higher(__u32 a, __u32 b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * A rule with a port is about the server's address, one without about either end's. `local` NULL: the kernel has not chosen it yet.
+ * Loopback has been dealt with.
+ */
+static __always_inline __u32 judge(const struct tlshub_policy_bank *p, __u32 bank,
+				   const struct tlshub_tuple *t, const __u8 *local, __u32 role)
 {
 	struct tlshub_mesh_value *peer, *own;
-	__u32 rank = 0, of_local;
+	__u32 rank = 0;
 
 	if (p->rules) {
-		rank = rule_rank(bank, port, remote);
-		if (local) {
-			of_local = rule_rank(bank, port, local);
-			if (of_local > rank)
-				rank = of_local;
-		}
+		if (role == ROLE_ACTIVE)
+			rank = rule_rank(bank, t->rport, t->remote);
+		else
+			rank = rule_rank(bank, t->lport, t->local);
+		rank = higher(rank, rule_rank(bank, 0, t->remote));
+		if (local)
+			rank = higher(rank, rule_rank(bank, 0, local));
 	}
 	if (rank && !(rank & TLSHUB_RANK_REQUIRE))
 		return CLASS_PLAINTEXT;
-	peer = mesh_entry(remote);
+	peer = mesh_entry(t->remote);
 	if (peer) {
 		if (!rank && p->same_node == SAME_NODE_PLAINTEXT && peer->local && local) {
 			own = mesh_entry(local);
@@ -109,10 +111,10 @@ static __noinline __u32 classify_connect(const struct tlshub_tuple *t)
 		return CLASS_PLAINTEXT;
 	bank = s->policy_bank;
 	p = bpf_map_lookup_elem(&policy, &bank);
-	return p ? judge(p, bank, t->remote, NULL, t->rport) : CLASS_REFUSED;
+	return p ? judge(p, bank, t, NULL, ROLE_ACTIVE) : CLASS_REFUSED;
 }
 
-/* The decision. Whose port counts depends on the role, and it is the server's either way, so that both ends decide alike. */
+/* The decision. Which end is the server depends on the role, and it is the same one seen from either end. */
 static __noinline __u32 classify(const struct tlshub_tuple *t, __u32 role)
 {
 	struct tlshub_settings *s = get_settings();
@@ -127,9 +129,9 @@ static __noinline __u32 classify(const struct tlshub_tuple *t, __u32 role)
 	p = bpf_map_lookup_elem(&policy, &bank);
 	if (!p)
 		return CLASS_REFUSED;
-	if (role == ROLE_ACTIVE && judge(p, bank, t->remote, NULL, t->rport) == CLASS_REFUSED)
+	if (role == ROLE_ACTIVE && judge(p, bank, t, NULL, role) == CLASS_REFUSED)
 		return CLASS_REFUSED;
-	return judge(p, bank, t->remote, t->local, role == ROLE_ACTIVE ? t->rport : t->lport);
+	return judge(p, bank, t, t->local, role);
 }
 
 /*

@@ -131,7 +131,7 @@ export const KEYS = {
   policy_exclude: key(
     policyRules('exclude'),
     [],
-    'Connections that go in plaintext though their peer is in the mapping, or under strict though it is not. A rule is about connections one of whose ends has an address in its network and whose server listens on its port. The longest prefix decides, then a port, then policy_require. docs/POLICY.md has examples.',
+    'Connections that go in plaintext though their peer is in the mapping, or under strict though it is not. A rule without a port is about connections one of whose ends is in its network, one with a port about connections to a server there. The longest prefix decides, then a port, then policy_require. docs/POLICY.md has examples.',
   ),
   policy_require: key(
     policyRules('require'),

@@ -70,11 +70,6 @@ export interface Decision {
 
 const NO_NODES: readonly string[] = Object.freeze([]);
 
-/** The server's port: the same number at both ends. */
-function serverPort({ role, lport, rport }: FlowAddresses): number {
-  return role === 'active' ? rport : lport;
-}
-
 /**
  * The same on both ends of a connection, as far as they have the same mapping and rules.
  *
@@ -99,7 +94,8 @@ function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: Peer
   const nodes = mapping.nodesOfAddress(remote);
   const peer = formatAddress(remote);
   const text = `${role === 'active' ? 'to' : 'from'} ${peer}`;
-  const rule = policy.rules.best(ends, serverPort(flow));
+  const [server, port] = role === 'active' ? [remote, flow.rport] : [flow.local, flow.lport];
+  const rule = policy.rules.best(ends, server, port);
   if (rule?.action === 'exclude') return plaintext('exclude', `${text}: excluded by ${words(rule)}`);
   if (nodes.length > 0) {
     const where = `${peer} is on ${nodes.join(' or ')}`;

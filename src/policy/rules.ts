@@ -2,8 +2,8 @@
  * Rules of `policy_exclude` and `policy_require`: a network, a server port, or both. docs/POLICY.md says what they mean; the same table lies
  * in BPF's trie "rules".
  *
- * A rule is about connections one of whose ends lies in its network, and whose server listens on its port. Seen from either end that is the
- * same connection, so two nodes with the same rules decide alike.
+ * A rule without a port is about connections one of whose ends lies in its network; one with a port about connections to a server there. Seen
+ * from either end that is the same connection, so two nodes with the same rules decide alike.
  */
 import { coversAllIPv4, formatCidr, isIPv4Mapped, parseCidr, type AddressBytes, type Cidr } from '../shared/address.js';
 import { PrefixTable } from '../mapping/prefix-table.js';
@@ -113,16 +113,14 @@ export class RuleTable {
     return this.#rules[Symbol.iterator]();
   }
 
-  /** The rule that decides for connections with these ends. */
-  best(addresses: readonly AddressBytes[], serverPort: number): Rule | undefined {
-    let best: Rule | undefined;
-    for (const port of serverPort === 0 ? [0] : [serverPort, 0]) {
-      const table = this.#byPort.get(port);
-      if (table === undefined) continue;
-      for (const address of addresses) {
-        const found = table.match(address);
-        if (found !== undefined && found.rank > (best?.rank ?? 0)) best = found;
-      }
+  /** The rule that decides for connections with these ends, of which `server` listens on `port`. */
+  best(ends: readonly AddressBytes[], server: AddressBytes, port: number): Rule | undefined {
+    let best = this.#byPort.get(port)?.match(server);
+    const anyPort = this.#byPort.get(0);
+    if (anyPort === undefined) return best;
+    for (const address of ends) {
+      const found = anyPort.match(address);
+      if (found !== undefined && found.rank > (best?.rank ?? 0)) best = found;
     }
     return best;
   }

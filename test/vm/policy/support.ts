@@ -43,7 +43,11 @@ export function flowOf(node: MeshNode, { from, to, family, port }: Conversation)
   return waitFor(
     async () => {
       const flow = (await detailedFlows(node))
-        .filter((each) => each.src === src && each.dst === dst && each.dport === port && each.role === role)
+        // A connect() that was refused had no address of its own yet.
+        .filter(
+          (each) =>
+            [src, '0.0.0.0', '::'].includes(each.src) && each.dst === dst && each.dport === port && each.role === role,
+        )
         .at(-1);
       return flow !== undefined && flow.state !== 'held' && flow.state !== 'negotiating' ? flow : false;
     },
