@@ -9,6 +9,7 @@
 #include "../domain/flow_ops.h"
 #include "../domain/gate.h"
 #include "../domain/lease.h"
+#include "../domain/peer.h"
 #include "../domain/perf_reader.h"
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
@@ -409,6 +410,17 @@ Value sweep(const CallbackInfo& info) {
   return Napi::Buffer<char>::Copy(info.Env(), records.data(), records.size());
 }
 
+Value peerOf(const CallbackInfo& info) {
+  Env env = info.Env();
+  tlshub::Peer peer = tlshub::peerOf(toInt(info[0], "fd"));
+  Object result = Object::New(env);
+  result.Set("uid", Napi::Number::New(env, peer.uid));
+  result.Set("gid", Napi::Number::New(env, peer.gid));
+  result.Set("pid", Napi::Number::New(env, peer.pid));
+  result.Set("cgroup", Napi::String::New(env, peer.cgroup));
+  return result;
+}
+
 Value probeAll(const CallbackInfo& info) {
   Env env = info.Env();
   Napi::Array list = Napi::Array::New(env);
@@ -526,6 +538,7 @@ Object initialise(Env env, Object exports) {
   };
   add("abi", guarded<abi>);
   add("probe", guarded<probeAll>);
+  add("peerOf", guarded<peerOf>);
   add("openGate", guarded<openGate>);
   add("updateSettings", guarded<updateSettings>);
   add("setWants", guarded<setWants>);

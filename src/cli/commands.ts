@@ -1,10 +1,11 @@
 /** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
-import { controlRequest } from '../control/index.js';
+import { controlRequest, type FlowQuery } from '../control/index.js';
 import { initCa, issueNode, type Issued } from '../pki/index.js';
 import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
 import type { ProbeResult } from '../shared/native.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
 import { checkTable, flowsTable, podsTable, statusTable, table } from './tables.js';
+import { watchFlows } from './watch.js';
 
 /** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
 export function check(context: CliContext, options: GlobalOptions): void {
@@ -31,13 +32,22 @@ function probe(context: CliContext): ProbeResult[] {
   }
 }
 
-export async function status(context: CliContext, options: GlobalOptions): Promise<void> {
+/** @throws TlshubError TLSHUB_NOT_READY if readiness is asked for and it is not */
+export async function status(context: CliContext, options: GlobalOptions, wantReady: boolean): Promise<void> {
   const report = await controlRequest(options.socket, 'status', {});
   show(context, options, report, () => statusTable(report));
+  if (wantReady && !report.ready) throw new TlshubError('TLSHUB_NOT_READY', `not ready: ${report.notReady.join('; ')}`);
 }
 
-export async function flows(context: CliContext, options: GlobalOptions): Promise<void> {
-  const report = await controlRequest(options.socket, 'flows', {});
+/** @param watchS seconds between two looks of a live view; undefined: one look */
+export async function flows(
+  context: CliContext,
+  options: GlobalOptions,
+  query: FlowQuery,
+  watchS?: number,
+): Promise<void> {
+  if (watchS !== undefined) return watchFlows(context, options, query, watchS * 1000);
+  const report = await controlRequest(options.socket, 'flows', query);
   show(context, options, report, () => flowsTable(report));
 }
 

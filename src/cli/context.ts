@@ -9,6 +9,15 @@ export interface CliContext {
   probe(): ProbeResult[];
   /** effective user id */
   uid: number;
+  /** the size of the terminal that `out` goes to, now; undefined: it goes elsewhere */
+  terminal?: () => TerminalSize;
+  /** aborted when the user wants an end; from the call on an interrupt no longer ends the program by itself */
+  untilInterrupted(): AbortSignal;
+}
+
+export interface TerminalSize {
+  columns: number;
+  rows: number;
 }
 
 /** Options that every command has. */

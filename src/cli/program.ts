@@ -1,11 +1,14 @@
 /** The command line of tlshubctl, and the exit status of each way it can end. */
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { environmentName, keySpec } from '../config/index.js';
+import { FLOW_STATES, isFlowState, type FlowState } from '../control/index.js';
 import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors.js';
 import { printable } from '../shared/printable.js';
 import { VERSION } from '../shared/version.js';
 import * as commands from './commands.js';
+import { SHELLS, completionScript, suggest, type Shell } from './completion.js';
 import type { CliContext, GlobalOptions } from './context.js';
+import { examplesText } from './examples.js';
 
 const EXIT_HELP = `
 Exit status: 0 worked, 1 failed (also: no supervisor), 64 usage, 69 the kernel cannot do it, 77 not permitted, 78 configuration.`;
@@ -61,19 +64,69 @@ function build(context: CliContext): Command {
     .action(() => commands.check(context, globals()));
   program
     .command('status')
-    .description('the supervisor: mode, provider, policy, counters, last configuration error')
-    .action(() => commands.status(context, globals()));
-  program
-    .command('flows')
-    .description('connections: who, where to, by which provider and cipher, held for how long')
-    .action(() => commands.flows(context, globals()));
+    .description('the supervisor: whether it is ready, mode, provider, policy, counters, last configuration error')
+    .option('--ready', 'end with 1 unless it is ready')
+    .action((options: { ready?: true }) => commands.status(context, globals(), options.ready === true));
+  addFlows(program, context, globals);
   program
     .command('metrics')
     .description('counters, gauges and histograms in the text format of Prometheus')
     .action(() => commands.metrics(context, globals()));
   addMapping(program, context, globals);
   addPki(program, context, globals);
+  program
+    .command('completion')
+    .description('print the completion of a shell')
+    .addArgument(suggest(new Argument('<shell>').choices(SHELLS), SHELLS))
+    .action((shell: Shell) => context.out(completionScript(program, shell)));
+  addExamples(program, []);
   return program;
+}
+
+/** Under every command's help, where there are some. */
+function addExamples(command: Command, path: string[]): void {
+  for (const one of command.commands) {
+    const here = [...path, one.name()];
+    one.addHelpText('after', examplesText(here.join(' ')));
+    addExamples(one, here);
+  }
+}
+
+function addFlows(program: Command, context: CliContext, globals: () => GlobalOptions): void {
+  const states = suggest(new Option('--state <states>', `only these: ${FLOW_STATES.join(', ')}`), FLOW_STATES);
+  const watch = new Option('--watch [seconds]', 'a live view, asked for as often as this')
+    .preset(1)
+    .argParser(interval);
+  program
+    .command('flows')
+    .description('connections: who, where to, by which provider and cipher, held for how long')
+    .addOption(states.argParser(flowStates))
+    .option('--pod <pod>', 'only those whose peer is this pod; its namespace may be left out')
+    .addOption(watch)
+    .action((options: { state?: FlowState[]; pod?: string; watch?: number }) => {
+      const query = {
+        ...(options.state === undefined ? {} : { states: options.state }),
+        ...(options.pod === undefined ? {} : { pod: options.pod }),
+      };
+      return commands.flows(context, globals(), query, options.watch);
+    });
+}
+
+/** Comma-separated, and again for more. */
+function flowStates(text: string, before: FlowState[] = []): FlowState[] {
+  return [
+    ...before,
+    ...text.split(',').map((name) => {
+      if (isFlowState(name)) return name;
+      throw new InvalidArgumentError(`"${name.slice(0, 60)}" is no state; there are ${FLOW_STATES.join(', ')}.`);
+    }),
+  ];
+}
+
+function interval(text: string): number {
+  const seconds = /^\d{1,5}(?:\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+  if (seconds >= 0.1) return seconds;
+  throw new InvalidArgumentError('It is a number of seconds, 0.1 or more.');
 }
 
 function addMapping(program: Command, context: CliContext, globals: () => GlobalOptions): void {
@@ -91,8 +144,10 @@ function addMapping(program: Command, context: CliContext, globals: () => Global
     .command('get')
     .description('print it')
     .action(() => commands.modeGet(context, globals()));
+  const modes = ['tlshub', 'openssl', 'boringssl'];
   mode
-    .command('set <mode>')
+    .command('set')
+    .addArgument(suggest(new Argument('<mode>', modes.join(', ')), modes))
     .description('use another one for new connections; those under way finish with the old one')
     .action((name: string) => commands.modeSet(context, globals(), name));
 }

@@ -40,7 +40,7 @@ function endpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-const FLOW_HEAD = [
+export const FLOW_COLUMNS = [
   'COOKIE',
   'ROLE',
   'SOURCE',
@@ -56,9 +56,9 @@ const FLOW_HEAD = [
   'REASON',
 ];
 
-export function flowsTable(flows: FlowReport[]): string {
-  if (flows.length === 0) return 'no flows';
-  const rows = flows.map((flow) => [
+/** The cells of a flow under FLOW_COLUMNS; '-' for what is not known. */
+export function flowRow(flow: FlowReport): string[] {
+  return [
     flow.cookie,
     flow.role,
     endpoint(flow.src, flow.sport),
@@ -72,8 +72,11 @@ export function flowsTable(flows: FlowReport[]): string {
     milliseconds(flow.holdMs),
     flow.kernelUlp ?? '-',
     flow.reason,
-  ]);
-  return table(rows, FLOW_HEAD);
+  ];
+}
+
+export function flowsTable(flows: FlowReport[]): string {
+  return flows.length === 0 ? 'no flows' : table(flows.map(flowRow), FLOW_COLUMNS);
 }
 
 function duration(ms: number): string {

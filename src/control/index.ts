@@ -1,4 +1,5 @@
 export { ControlClient, controlRequest, type ControlClientOptions } from './client.js';
+export { isFlowState, isPod, matchesFlow, type FlowQuery } from './flow-query.js';
 export { startControlServer, type ControlServer, type ControlServerOptions } from './server.js';
 export type {
   ConfigErrorReport,

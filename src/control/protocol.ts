@@ -4,6 +4,7 @@
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
 import type { MetricFamily } from '../metrics/index.js';
+import { parseFlowQuery, type FlowQuery } from './flow-query.js';
 import { ControlError, type WireError } from '../shared/errors.js';
 import type { Fault } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
@@ -148,7 +149,7 @@ export interface MetricsReport {
 /** Every operation with its arguments and result. New ones are added here first. */
 export interface ControlOperations {
   status: { args: NoArgs; result: StatusReport };
-  flows: { args: NoArgs; result: FlowReport[] };
+  flows: { args: FlowQuery; result: FlowReport[] };
   'mapping.get': { args: { pod: string }; result: PodReport };
   'mapping.list': { args: NoArgs; result: PodReport[] };
   'mode.get': { args: NoArgs; result: { mode: string } };
@@ -170,7 +171,7 @@ export type ControlHandlers = {
 export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknown>) => ControlOperations[Op]['args'] } =
   {
     status: none,
-    flows: none,
+    flows: parseFlowQuery,
     'mapping.get': (args) => ({ pod: text(args, 'pod') }),
     'mapping.list': none,
     'mode.get': none,

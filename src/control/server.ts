@@ -7,6 +7,8 @@
 import { createServer, type Socket } from 'node:net';
 import { ControlError, asTlshubError, fromWire, toWire } from '../shared/errors.js';
 import type { Logger } from '../logging/index.js';
+import { kernel } from '../shared/native.js';
+import { admit } from './admission.js';
 import { LineSplitter } from './lines.js';
 import {
   ARGUMENTS,
@@ -24,6 +26,8 @@ export interface ControlServerOptions {
   path: string;
   handlers: ControlHandlers;
   logger?: Logger;
+  /** cgroups (folders or patterns) whose processes are refused, root among them; asked for each connection. Default: none */
+  captured?: () => readonly string[];
   /** replace a supervisor that still answers there */
   takeOver?: boolean;
   /** connections at once; more are closed. Default 32. */
@@ -31,6 +35,9 @@ export interface ControlServerOptions {
   /** a connection that says nothing for this long is closed. Default 60 s. */
   idleMs?: number;
 }
+
+/** For a peer that is refused to send the request that it is refused by, in ms. */
+const REFUSED_IDLE_MS = 5000;
 
 export interface ControlServer {
   readonly path: string;
@@ -41,6 +48,7 @@ export interface ControlServer {
 /** @throws ControlError TLSHUB_CONTROL_SOCKET, PermissionError */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { path, handlers, logger, takeOver = false, maxConnections = 32, idleMs = 60_000 } = options;
+  const { captured = () => [] } = options;
   prepareFolder(path);
   const connections = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -48,8 +56,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
     socket.once('close', () => connections.delete(socket));
     // The client went away: nobody is left to tell.
     socket.on('error', () => undefined);
-    socket.setTimeout(idleMs, () => socket.destroy());
-    serve(socket, handlers, logger).catch((error: unknown) => {
+    const refusal = refusalOf(socket, captured);
+    if (refusal !== undefined) logger?.warning(`control connection refused: ${refusal.message}`);
+    socket.setTimeout(refusal === undefined ? idleMs : REFUSED_IDLE_MS, () => socket.destroy());
+    serve(socket, handlers, logger, refusal).catch((error: unknown) => {
       logger?.warning('control connection failed', { error });
       socket.destroy();
     });
@@ -69,10 +79,34 @@ export async function startControlServer(options: ControlServerOptions): Promise
   };
 }
 
-async function serve(socket: Socket, handlers: ControlHandlers, logger: Logger | undefined): Promise<void> {
+/** Why this peer is not served. Whatever goes wrong in finding out is a reason too. */
+function refusalOf(socket: Socket, captured: () => readonly string[]): Error | undefined {
+  try {
+    // Node.js has no other way to the descriptor of a socket.
+    const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
+    if (fd === undefined || fd < 0)
+      throw new ControlError('TLSHUB_CONTROL_FORBIDDEN', 'the connection has no descriptor');
+    admit(fd, { peerOf: (of) => kernel().peerOf(of), captured });
+    return undefined;
+  } catch (error) {
+    return asTlshubError(error);
+  }
+}
+
+/** @param refusal what every request is answered with, if the peer may not ask any */
+async function serve(
+  socket: Socket,
+  handlers: ControlHandlers,
+  logger: Logger | undefined,
+  refusal: Error | undefined,
+): Promise<void> {
   const splitter = new LineSplitter(MAX_REQUEST_BYTES);
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     const { lines, overlong } = splitter.push(chunk);
+    if (refusal !== undefined && (lines.length > 0 || overlong)) {
+      await send(socket, failure(null, refusal));
+      return void socket.end();
+    }
     for (const line of lines) {
       const { response, fatal } = await answer(line, handlers, logger);
       await send(socket, response);

@@ -304,6 +304,16 @@ export const ERROR_CATALOG = {
     meaning: 'The control socket cannot be made where `control_socket` says.',
     remedy: 'Give control_socket a short absolute path in a folder of its own with mode 0700.',
   },
+  TLSHUB_CONTROL_FORBIDDEN: {
+    exitCode: EXIT.notPermitted,
+    meaning: 'The supervisor does not take orders from this process: another user, or one in a captured cgroup.',
+    remedy: 'Run it as root on the host, outside the cgroups that capture.cgroup names.',
+  },
+  TLSHUB_NOT_READY: {
+    exitCode: EXIT.failed,
+    meaning: 'The supervisor runs, but new connections may be refused; the message says why.',
+    remedy: 'Wait, or mend what the message names; `tlshubctl status` shows the whole picture.',
+  },
   TLSHUB_NOT_FOUND: {
     exitCode: EXIT.failed,
     meaning: 'What was asked for does not exist.',

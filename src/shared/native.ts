@@ -138,6 +138,16 @@ export interface ProbeResult {
   remedy: string;
 }
 
+export interface SocketPeer {
+  /** in our user namespace */
+  uid: number;
+  gid: number;
+  /** in our PID namespace; 0: it has none there */
+  pid: number;
+  /** version 2, as /proc/PID/cgroup has it; '': cannot be told, also because the process has ended */
+  cgroup: string;
+}
+
 export interface TakenSocket {
   /** ours to close */
   fd: number;
@@ -154,6 +164,8 @@ export interface KernelAddon {
   /** struct sizes and field offsets the addon was compiled with: {struct: {size, fields: {name: [offset, size]}}} */
   abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
   probe(): ProbeResult[];
+  /** Who is at the other end of a connected Unix socket. */
+  peerOf(fd: number): SocketPeer;
 
   /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
   openGate(options: GateOptions): Gate;

@@ -216,6 +216,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
+    captured: () => inForce.config.capture.cgroup,
     handlers: controlHandlers({ inForce, dispatcher, provider, metrics, status }),
   });
   log.info(

@@ -1,5 +1,5 @@
 /** What the control socket's operations do. */
-import type { ControlHandlers, StatusReport } from '../control/index.js';
+import { isPod, matchesFlow, type ControlHandlers, type PodReport, type StatusReport } from '../control/index.js';
 import type { MetricsRegistry } from '../metrics/index.js';
 import { NotFoundError } from '../shared/errors.js';
 import { testHooks } from '../shared/test-hooks.js';
@@ -20,17 +20,27 @@ export function controlHandlers({ inForce, dispatcher, provider, metrics, status
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
-    flows: () => Promise.resolve(dispatcher.reports()),
+    flows: (query) => Promise.resolve(dispatcher.reports().filter((flow) => matchesFlow(flow, query))),
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
-    'mapping.get': ({ pod }) => {
-      const found = inForce.mapping.get(pod);
-      if (found !== undefined) return Promise.resolve(found);
-      return Promise.reject(new NotFoundError(`pod ${pod} is not in ${inForce.config.podNodeConfig}`));
-    },
+    'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),
     'mode.get': () => Promise.resolve({ mode: provider.name }),
     'mode.set': async ({ mode }) => provider.use(knownProvider(mode)),
     ...(testHooks() && {
       'test.break-worker': ({ fault }) => Promise.resolve({ done: provider.breakWorker(fault) }),
     }),
   };
+}
+
+/** By its whole name, or by the part after the namespace where that names one pod only. */
+function podOf({ mapping, config }: InForce, name: string): PodReport {
+  const exact = mapping.get(name);
+  if (exact !== undefined) return exact;
+  const [only, other] = [...mapping.names()].filter((pod) => isPod(pod, name));
+  const found = only === undefined ? undefined : mapping.get(only);
+  if (found === undefined) {
+    const where = config.podSource === 'file' ? config.podNodeConfig : 'the Pods of the cluster';
+    throw new NotFoundError(`pod ${name} is not in ${where}`);
+  }
+  if (other !== undefined) throw new NotFoundError(`there are several pods ${name}, such as ${found.pod} and ${other}`);
+  return found;
 }

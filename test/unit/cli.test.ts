@@ -2,9 +2,10 @@ import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { CliContext } from '../../src/cli/context.js';
+import type { CliContext, TerminalSize } from '../../src/cli/context.js';
+import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
-import { startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
+import { matchesFlow, startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
 import { MetricsRegistry, registerAgentMetrics } from '../../src/metrics/index.js';
 import { NotFoundError } from '../../src/shared/errors.js';
 import type { ProbeResult } from '../../src/shared/native.js';
@@ -73,6 +74,7 @@ async function cli(args: string[], context: Partial<CliContext> = {}): Promise<E
     env: {},
     probe: () => [],
     uid: 0,
+    untilInterrupted: () => AbortSignal.abort(),
     ...context,
   });
   return ended;
@@ -81,6 +83,8 @@ async function cli(args: string[], context: Partial<CliContext> = {}): Promise<E
 describe('tlshubctl', () => {
   const path = temporaryFolder();
   let server: ControlServer;
+  let flows: () => FlowReport[] = () => [SECURED, HELD];
+  afterEach(() => (flows = () => [SECURED, HELD]));
   const metrics = new MetricsRegistry();
   registerAgentMetrics(metrics, () => STATUS);
   const ctl = (...args: string[]): Promise<Ended> => cli(['--socket', server.path, ...args]);
@@ -94,7 +98,7 @@ describe('tlshubctl', () => {
       path: path('control.sock'),
       handlers: {
         status: () => Promise.resolve(STATUS),
-        flows: () => Promise.resolve([SECURED, HELD]),
+        flows: (query) => Promise.resolve(flows().filter((flow) => matchesFlow(flow, query))),
         'mapping.get': ({ pod }) => {
           const found = pods.find((one) => one.pod === pod);
           return found === undefined
@@ -169,6 +173,114 @@ describe('tlshubctl', () => {
     }
   });
 
+  it('ends with 1 for --ready where the agent is not, and says why', async () => {
+    const ended = await ctl('status', '--ready', '--json');
+    expect(ended.status).to.equal(1);
+    expect(JSON.parse(ended.out)).to.include({ ready: false });
+    expect(ended.err).to.include('TLSHUB_NOT_READY').and.include('no guardian runs; something else');
+  });
+
+  it('shows only flows of the states and the pod that are asked for', async () => {
+    const cookies = async (...args: string[]): Promise<string[]> => {
+      const { status, out } = await ctl('flows', '--json', ...args);
+      expect(status).to.equal(0);
+      return (JSON.parse(out) as FlowReport[]).map(({ cookie }) => cookie);
+    };
+    flows = () => [SECURED, HELD, { ...SECURED, cookie: '8', pod: 'web/nginx-pod', state: 'refused' }];
+    expect(await cookies('--state', 'held')).to.deep.equal(['7']);
+    expect(await cookies('--state', 'held,refused')).to.deep.equal(['7', '8']);
+    expect(await cookies('--state', 'held', '--state', 'secured')).to.deep.equal([SECURED.cookie, '7']);
+    expect(await cookies('--pod', 'nginx-pod')).to.deep.equal([SECURED.cookie, '8']);
+    expect(await cookies('--pod', 'web/nginx-pod', '--state', 'refused')).to.deep.equal(['8']);
+    expect(await cookies('--pod', 'nginx')).to.deep.equal([]);
+    expect((await ctl('flows', '--state', 'closed')).out).to.equal('no flows\n');
+    const wrong = await ctl('flows', '--state', 'held,bogus');
+    expect(wrong.status).to.equal(64);
+    expect(wrong.err).to.include('"bogus" is no state');
+    for (const seconds of ['0', '-1', 'often', '0.01']) {
+      expect((await ctl('flows', `--watch=${seconds}`)).status, seconds).to.equal(64);
+    }
+  });
+
+  describe('flows --watch', () => {
+    /** Lets the server have one state of things for each look, and ends after the last. */
+    async function watch(looks: FlowReport[][], args: string[], context: Partial<CliContext> = {}): Promise<Ended> {
+      const end = new AbortController();
+      let look = 0;
+      flows = () => {
+        const now = looks[look++] ?? [];
+        if (look === looks.length) end.abort();
+        return now;
+      };
+      const options = { untilInterrupted: () => end.signal, ...context };
+      return cli(['--socket', server.path, 'flows', '--watch', '0.1', ...args], options);
+    }
+    const GONE_ON: FlowReport = { ...HELD, state: 'secured' };
+
+    it('writes a JSON line for each flow that is there, comes, changes or goes', async () => {
+      const { status, out, err } = await watch([[HELD], [HELD], [GONE_ON, SECURED], [SECURED]], ['--json']);
+      expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+      const lines = out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { change: string; flow: FlowReport });
+      expect(lines.map(({ change, flow }) => [change, flow.cookie, flow.state])).to.deep.equal([
+        ['present', '7', 'held'],
+        ['changed', '7', 'secured'],
+        ['new', SECURED.cookie, 'secured'],
+        ['gone', '7', 'secured'],
+      ]);
+      expect(lines[0]!.flow).to.deep.equal(HELD);
+    });
+
+    it('writes lines for people where there is no terminal, harmless ones', async () => {
+      const { out } = await watch([[], [SECURED]], []);
+      expect(out).to.match(
+        /^\S+Z {2}new {6}cookie=9007199254740993 {2}role=active {2}source=10\.77\.0\.1:40000 .*state=secured/,
+      );
+      expect(out).to.not.include('\u001b');
+    });
+
+    it('draws a terminal anew, what needs a look first, cut to its size, and leaves it as it was', async () => {
+      const many = Array.from({ length: 40 }, (_, i) => ({ ...SECURED, cookie: String(1000 + i) }));
+      const terminal = (): TerminalSize => ({ columns: 60, rows: 10 });
+      const { status, out } = await watch([[...many, HELD], [SECURED]], [], { terminal });
+      expect(status).to.equal(0);
+      expect(out.startsWith('\u001b[?1049h\u001b[?25l\u001b[H')).to.equal(true);
+      expect(out.endsWith('\u001b[?25h\u001b[?1049l')).to.equal(true);
+      const [first = '', second = ''] = out.split('\u001b[H').slice(1);
+      // eslint-disable-next-line no-control-regex
+      const lines = first.replace(/\u001b\[[?0-9]*[A-Za-z]/g, '').split('\r\n');
+      expect(lines.length).to.equal(10);
+      expect(lines[0]).to.match(/^41 flows: 1 held, 40 secured/);
+      expect(lines[3]).to.match(/^7 /);
+      expect(lines[4]).to.match(/^1039 /);
+      expect(lines[9]).to.equal('... 35 more');
+      for (const line of lines) expect(line.length).to.be.at.most(60);
+      expect(second).to.include('1 flows: 1 secured').and.include(SECURED.cookie);
+    });
+
+    it('ends with an error when the supervisor goes away, and the terminal as it was', async () => {
+      const other = await startControlServer({
+        path: path('other', 's.sock'),
+        handlers: { flows: () => Promise.resolve([]) },
+      });
+      let out = '';
+      const context = {
+        untilInterrupted: () => new AbortController().signal,
+        terminal: () => ({ columns: 80, rows: 24 }),
+        out: (text: string) => {
+          if (out === '') void other.close();
+          out += text;
+        },
+      };
+      const ended = await cli(['--socket', other.path, 'flows', '--watch', '0.1'], context);
+      expect(ended.status).to.equal(1);
+      expect(ended.err).to.include('the supervisor closed the connection');
+      expect(out.endsWith('\u001b[?1049l')).to.equal(true);
+    });
+  });
+
   it('shows the mapping and the mode', async () => {
     expect((await ctl('mode', 'get')).out).to.equal('openssl\n');
     expect((await ctl('mapping', 'get', 'nginx-pod')).out).to.match(
@@ -228,6 +340,32 @@ describe('tlshubctl', () => {
       expect(help.out).to.include(word);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(await cli(['--version'])).to.deep.equal({ status: 0, out: `${version}\n`, err: '' });
+  });
+
+  it('teaches each command by examples, which are all commands that there are', async () => {
+    const commands = [
+      'check',
+      'status',
+      'flows',
+      'metrics',
+      'mapping',
+      'mapping get',
+      'mapping list',
+      'mode',
+      'mode get',
+    ];
+    for (const command of [...commands, 'mode set', 'pki', 'pki init', 'pki issue', 'completion']) {
+      const { status, out } = await cli([...command.split(' '), '--help']);
+      expect(status, command).to.equal(0);
+      expect(out, command).to.match(/\nExamples?:\n/);
+      expect(out, command).to.include(EXAMPLES[command]![0]![0]);
+    }
+    for (const [command] of Object.values(EXAMPLES).flat()) {
+      const words = /tlshubctl ([^|>)]*)/.exec(command)![1]!.replaceAll('"', '').trim().split(' ');
+      const here = words.map((word) => word.replace('/etc/tlshub/pki', path('examples')));
+      const { status, err } = await cli(['--socket', path('none.sock'), ...here]);
+      expect(status, `${command}: ${err}`).to.be.oneOf([0, 1]);
+    }
   });
 
   describe('check', () => {

@@ -1,0 +1,64 @@
+/** What each command is good for, shown under its --help: the commands' names as keys, lines of `command  # what it shows`. */
+export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: string, meaning: string])[]>> = {
+  check: [
+    ['tlshubctl check', 'before the first start: what is missing here, and how to get it'],
+    ['tlshubctl check --json | jq ".[] | select(.ok | not)"', 'the same for a script'],
+  ],
+  status: [
+    ['tlshubctl status', 'how the supervisor is'],
+    ['tlshubctl status --ready', 'ends with 1 while it is not ready, and says why: for probes and scripts'],
+    ['tlshubctl status --json | jq .failures', 'refusals by code; docs/ERRORS.md explains each'],
+  ],
+  flows: [
+    ['tlshubctl flows', 'connections, those that are over for a while too'],
+    ['tlshubctl flows --state held,negotiating', 'those that are waiting right now'],
+    ['tlshubctl flows --state refused', 'those that were refused, each with its reason'],
+    ['tlshubctl flows --pod web/nginx-0', 'those to and from one pod'],
+    ['tlshubctl flows --watch', 'a live view'],
+    ['tlshubctl flows --watch 0.2 --json | jq -c "select(.change == \\"new\\") | .flow"', 'new ones, a line each'],
+  ],
+  metrics: [
+    ['tlshubctl metrics', 'what /metrics shows, without HTTP'],
+    ['tlshubctl metrics | grep refused', 'how many connections were refused, by code'],
+  ],
+  mapping: [
+    ['tlshubctl mapping get nginx-pod', 'where a pod runs, by what addresses it is known'],
+    ['tlshubctl mapping list --json | jq length', 'how many pods there are'],
+  ],
+  'mapping get': [
+    ['tlshubctl mapping get nginx-pod', 'a pod of the file'],
+    ['tlshubctl mapping get web/nginx-0', 'a pod of Kubernetes; without its namespace where that is enough to tell it'],
+  ],
+  'mapping list': [['tlshubctl mapping list', 'all pods with their nodes and addresses']],
+  mode: [
+    ['tlshubctl mode get', 'which provider makes the keys of new connections'],
+    ['tlshubctl mode set boringssl', 'another one from now on; no connection fails by it'],
+  ],
+  'mode get': [['tlshubctl mode get', '']],
+  'mode set': [['tlshubctl mode set boringssl', 'returns when it is in force, or fails and the old one still is']],
+  pki: [
+    ['tlshubctl pki init /etc/tlshub/pki', 'a CA for a lab'],
+    ['tlshubctl pki issue node-a --dir /etc/tlshub/pki', 'a certificate for a node'],
+  ],
+  'pki init': [['tlshubctl pki init /etc/tlshub/pki --name lab', '']],
+  'pki issue': [
+    ['tlshubctl pki issue node-a --dir /etc/tlshub/pki', 'for a year'],
+    ['tlshubctl pki issue node-a --dir /etc/tlshub/pki --days 30 --force', 'a new one, for a month'],
+  ],
+  completion: [
+    ['source <(tlshubctl completion bash)', 'in ~/.bashrc'],
+    ['source <(tlshubctl completion zsh)', 'in ~/.zshrc, after compinit'],
+    ['tlshubctl completion fish > ~/.config/fish/completions/tlshubctl.fish', ''],
+  ],
+};
+
+/** The block for the end of a help text, '' if the command has no examples. */
+export function examplesText(path: string): string {
+  const examples = EXAMPLES[path];
+  if (examples === undefined) return '';
+  const width = Math.min(48, Math.max(...examples.map(([command]) => command.length)));
+  const lines = examples.map(([command, meaning]) =>
+    meaning === '' ? `  ${command}` : `  ${command.padEnd(width)}  # ${meaning}`,
+  );
+  return `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`;
+}

@@ -1,0 +1,119 @@
+/**
+ * `tlshubctl flows --watch`: asks again and again on one connection. On a terminal the screen is drawn anew each time; elsewhere, and with
+ * --json, a line is written for each flow that is new, has changed or is gone, so that the output can be piped.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ControlClient, type FlowReport, type FlowState } from '../control/index.js';
+import { FLOW_STATES } from '../control/index.js';
+import type { FlowQuery } from '../control/flow-query.js';
+import { printable } from '../shared/printable.js';
+import type { CliContext, GlobalOptions, TerminalSize } from './context.js';
+import { FLOW_COLUMNS, flowRow, flowsTable } from './tables.js';
+
+/** What becomes of one answer. */
+interface View {
+  draw(flows: FlowReport[]): string;
+  /** what leaves the terminal as it was */
+  end: string;
+}
+
+/** Until the user ends it. @throws (rejects with) TlshubError when the supervisor goes away */
+export async function watchFlows(
+  context: CliContext,
+  options: GlobalOptions,
+  query: FlowQuery,
+  intervalMs: number,
+): Promise<void> {
+  const client = await ControlClient.connect(options.socket);
+  const signal = context.untilInterrupted();
+  const view = viewFor(context, options, intervalMs);
+  try {
+    while (!signal.aborted) {
+      context.out(view.draw(await client.request('flows', query)));
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    client.close();
+    if (view.end !== '') context.out(view.end);
+  }
+}
+
+function viewFor(context: CliContext, options: GlobalOptions, intervalMs: number): View {
+  if (options.json === true) return new Changes(jsonLine);
+  const { terminal } = context;
+  if (terminal === undefined) return new Changes(textLine);
+  return new Screen(terminal, intervalMs);
+}
+
+type Change = 'present' | 'new' | 'changed' | 'gone';
+
+/** Lines for what is different from the last time. */
+class Changes implements View {
+  readonly end = '';
+  private known = new Map<string, { flow: FlowReport; text: string }>();
+  private first = true;
+
+  constructor(private readonly line: (change: Change, flow: FlowReport) => string) {}
+
+  draw(flows: FlowReport[]): string {
+    const now = new Map<string, { flow: FlowReport; text: string }>();
+    const lines: string[] = [];
+    for (const flow of flows) {
+      const text = JSON.stringify(flow);
+      now.set(flow.cookie, { flow, text });
+      const before = this.known.get(flow.cookie);
+      if (before === undefined) lines.push(this.line(this.first ? 'present' : 'new', flow));
+      else if (before.text !== text) lines.push(this.line('changed', flow));
+    }
+    for (const [cookie, { flow }] of this.known) if (!now.has(cookie)) lines.push(this.line('gone', flow));
+    this.known = now;
+    this.first = false;
+    return lines.map((line) => `${line}\n`).join('');
+  }
+}
+
+function jsonLine(change: Change, flow: FlowReport): string {
+  return JSON.stringify({ at: new Date().toISOString(), change, flow });
+}
+
+function textLine(change: Change, flow: FlowReport): string {
+  const cells = flowRow(flow).map((cell, i) => `${(FLOW_COLUMNS[i] ?? '').toLowerCase()}=${printable(cell)}`);
+  return [new Date().toISOString(), change.padEnd(7), ...cells.filter((cell) => !/=-?$/.test(cell))].join('  ');
+}
+
+/** Control sequences of ECMA-48, and xterm's for the alternate screen. */
+const ESC = '\u001b[';
+const ENTER = `${ESC}?1049h${ESC}?25l`;
+const LEAVE = `${ESC}?25h${ESC}?1049l`;
+const HOME = `${ESC}H`;
+const END_OF_LINE = `${ESC}K`;
+const END_OF_SCREEN = `${ESC}J`;
+
+/** What needs a look comes first, then the newest: the server has them in the order they were first seen. */
+const ORDER: readonly FlowState[] = ['held', 'negotiating', 'refused', 'secured', 'plaintext', 'closed'];
+
+class Screen implements View {
+  readonly end = LEAVE;
+  private entered = false;
+
+  constructor(
+    private readonly terminal: () => TerminalSize,
+    private readonly intervalMs: number,
+  ) {}
+
+  draw(flows: FlowReport[]): string {
+    const { columns, rows } = this.terminal();
+    const counts = FLOW_STATES.map((state) => [state, flows.filter((flow) => flow.state === state).length] as const);
+    const parts = counts.filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
+    const title = `${flows.length} flows${parts.length === 0 ? '' : `: ${parts.join(', ')}`}   every ${this.intervalMs / 1000} s, Ctrl-C ends`;
+    const newestFirst = [...flows].reverse();
+    newestFirst.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+    const table = flowsTable(newestFirst).split('\n');
+    const room = Math.max(1, rows - 3);
+    const shown = table.length <= room + 1 ? table : [...table.slice(0, room), `... ${table.length - room} more`];
+    const lines = [title, '', ...shown].map((line) => line.slice(0, columns) + END_OF_LINE);
+    const start = this.entered ? '' : ENTER;
+    this.entered = true;
+    return start + HOME + lines.join('\r\n') + END_OF_SCREEN;
+  }
+}
