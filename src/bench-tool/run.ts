@@ -140,7 +140,7 @@ class Progress {
 
 /** @returns the exit status; @throws TlshubError, or an error of the engine, for what is none of the connections' */
 export async function runBench(options: BenchOptions, surroundings: Surroundings): Promise<number> {
-  const begunAt = Math.floor(Date.now() / 1000);
+  const begunAt = Date.now() / 1000;
   const tally = new Tally(options.details);
   const cpu = process.cpuUsage();
   const engine = openEngine(options);
@@ -177,7 +177,7 @@ export async function runBench(options: BenchOptions, surroundings: Surroundings
     begunAt,
   };
   const result = resultOf(options, tally, usage);
-  const csv = options.csv ?? `bench_metrics_${begunAt}`;
+  const csv = options.csv ?? `bench_metrics_${Math.floor(begunAt)}`;
   writeWhole(csv, csvOf(result));
   if (options.json !== undefined) writeWhole(options.json, `${JSON.stringify(result, null, 1)}\n`);
   surroundings.out(summaryText(result, csv));

@@ -1,0 +1,200 @@
+/** One mode: a fresh pair of nodes, real traffic of tlshub_bench between captured programs, and what both agents say about it. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { BenchResult, ConnectionDetail } from '../../src/bench-tool/result.js';
+import type { FlowReport } from '../../src/control/index.js';
+import { lab, type MeshNode } from '../../test/vm/harness/index.js';
+import { busySeconds, processUsage } from '../report/machine.js';
+import type { ConnectionRow, SampleRow } from './rows.js';
+
+export interface Settings {
+  /** of the phase `connections`, s; `bulk` takes a third of it, at least 4 */
+  duration: number;
+  /** in the phase `connections`, at most; 0: no limit */
+  connections: number;
+  concurrency: number;
+  /** bytes that each of the short connections sends and gets back */
+  dataSize: number;
+}
+
+export interface Measurement {
+  rows: ConnectionRow[];
+  samples: SampleRow[];
+}
+
+const TOOL = resolve('dist/cli/tlshub_bench.js');
+const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
+const TARGET = '10.77.0.2';
+const PORT = 9090;
+const BULK_BYTES = 4 << 20;
+const BULK_CONNECTIONS = 2;
+const SAMPLE_MS = 250;
+/** Flows of which the agents keep a report, so that every connection has one. */
+const FLOWS_KEPT = 1_000_000;
+
+const supervisorPid = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
+const rounded = (value: number): number => Math.round(value * 1000) / 1000;
+
+class Sampler {
+  readonly #samples: SampleRow[] = [];
+  readonly #begin = Date.now();
+  readonly #pids = { a: supervisorPid('a'), b: supervisorPid('b') };
+  readonly #timer = setInterval(() => this.#take(), SAMPLE_MS);
+
+  #take(): void {
+    const [a, b] = [processUsage(this.#pids.a), processUsage(this.#pids.b)];
+    this.#samples.push({
+      phase: 'between',
+      time_ms: Date.now() - this.#begin,
+      agent_a_cpu_s: rounded(a.cpuSeconds),
+      agent_a_rss_kb: a.residentKb,
+      agent_b_cpu_s: rounded(b.cpuSeconds),
+      agent_b_rss_kb: b.residentKb,
+      machine_busy_s: rounded(busySeconds()),
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** The samples, each with the phase in whose time it was taken. */
+  labelled(loads: Readonly<Record<ConnectionRow['phase'], Load>>): SampleRow[] {
+    return this.#samples.map((sample) => {
+      const at = this.#begin + sample.time_ms;
+      const within = ({ begunAtMs, seconds }: Load): boolean => at >= begunAtMs && at <= begunAtMs + seconds * 1000;
+      const phase = within(loads.connections) ? 'connections' : within(loads.bulk) ? 'bulk' : 'between';
+      return { ...sample, phase };
+    });
+  }
+}
+
+interface Load {
+  details: ConnectionDetail[];
+  /** Unix time */
+  begunAtMs: number;
+  seconds: number;
+}
+
+async function load(folder: string, seconds: number, ...args: string[]): Promise<Load> {
+  const json = join(folder, 'client.json');
+  const to = ['-m', 'client', '-t', TARGET, '-p', `${PORT}`];
+  const command = [TOOL, ...to, '--details', '10000000', '-j', json, '-o', '/dev/null', ...args];
+  const { code, stdout, stderr } = await lab.exec('a', command, { timeoutMs: (seconds + 120) * 1000 });
+  // 1: some connections failed, which the rows show.
+  if (code !== 0 && code !== 1) throw new Error(`tlshub_bench: status ${code}: ${stderr}${stdout}`);
+  const result = JSON.parse(readFileSync(json, 'utf8')) as BenchResult;
+  return {
+    details: result.connection_details.sort((x, y) => x.conn_id - y.conn_id),
+    begunAtMs: Number(result.test_configuration.begun_at) * 1000,
+    seconds: result.summary_metrics.total_test_duration_sec,
+  };
+}
+
+/** Reports by the client's port; a port that was used again has several, the oldest first. */
+function byPort(flows: readonly FlowReport[]): Map<number, FlowReport[]> {
+  const ports = new Map<number, FlowReport[]>();
+  for (const flow of flows) {
+    if (flow.dport !== PORT) continue;
+    const same = ports.get(flow.sport);
+    if (same === undefined) ports.set(flow.sport, [flow]);
+    else same.push(flow);
+  }
+  return ports;
+}
+
+function rowOf(
+  phase: ConnectionRow['phase'],
+  detail: ConnectionDetail,
+  own?: FlowReport,
+  peer?: FlowReport,
+): ConnectionRow {
+  const ms = (value: number | null | undefined): number | null =>
+    value === null || value === undefined ? null : rounded(value);
+  return {
+    phase,
+    conn_id: detail.conn_id,
+    state: detail.state,
+    bytes_sent: detail.bytes_sent,
+    bytes_received: detail.bytes_received,
+    begin_ms: detail.begin_ms,
+    connection_latency_ms: detail.connection_latency_ms,
+    duration_ms: detail.duration_ms,
+    throughput_mbps: detail.throughput_mbps,
+    provider: own?.provider ?? '',
+    cipher: own?.cipher ?? '',
+    hold_ms: ms(own?.holdMs),
+    negotiation_ms: ms(own?.negotiationMs),
+    install_ms: ms(own?.installMs),
+    peer_hold_ms: ms(peer?.holdMs),
+    peer_negotiation_ms: ms(peer?.negotiationMs),
+    peer_install_ms: ms(peer?.installMs),
+    error: detail.error,
+  };
+}
+
+/** A figure about another provider, or about plaintext, would be a lie. @throws Error */
+function verify(mode: string, rows: readonly ConnectionRow[]): void {
+  for (const row of rows) {
+    if (row.state !== 'completed') continue;
+    if (row.provider !== mode || row.hold_ms === null || row.peer_hold_ms === null)
+      throw new Error(
+        `connection ${row.conn_id} completed, but the agents do not report it as secured by ${mode}: ${JSON.stringify(row)}`,
+      );
+  }
+  for (const phase of ['connections', 'bulk'])
+    if (!rows.some((row) => row.phase === phase && row.state === 'completed'))
+      throw new Error(
+        `no connection of the phase ${phase} completed: ${rows.find(({ error }) => error !== '')?.error ?? 'there were none'}`,
+      );
+}
+
+/** @throws Error when the nodes do not come up, or when what was measured was not this mode */
+export async function measureMode(mode: string, settings: Settings): Promise<Measurement> {
+  const folder = mkdtempSync(join(tmpdir(), 'tlshub-perf-'));
+  try {
+    await lab.up({ mode, set: { flows_kept: FLOWS_KEPT } });
+    // The client closes first and keeps the port for a minute: more than 28,000 connections need ports again before that.
+    await lab.exec('a', ['sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1'], { outside: true });
+    const server = lab.spawn('b', [TOOL, '-m', 'server', '-l', `${PORT}`, '-o', '/dev/null']);
+    await server.listening(PORT);
+    // The first connections wait for what is loaded on first use, in agents and programs alike.
+    await load(folder, 30, '-n', '4', '-c', '2');
+    const warm = (await lab.flows('a')).length;
+
+    const sampler = new Sampler();
+    const { duration, connections, concurrency, dataSize } = settings;
+    const limit = connections > 0 ? ['-n', `${connections}`] : [];
+    const short = ['--duration', `${duration}`, '-c', `${concurrency}`, '-s', `${dataSize}`, ...limit];
+    const bulkSeconds = Math.max(duration / 3, 4);
+    const bulk = ['--duration', `${bulkSeconds}`, '-c', `${BULK_CONNECTIONS}`, '-s', `${BULK_BYTES}`];
+    const loads = {
+      connections: await load(folder, duration, ...short),
+      bulk: await load(folder, bulkSeconds, ...bulk),
+    };
+    sampler.stop();
+    await server.stop('SIGTERM');
+
+    const own = byPort((await lab.flows('a')).slice(warm));
+    const peer = byPort((await lab.flows('b')).slice(warm));
+    const rows = (['connections', 'bulk'] as const).flatMap((phase) =>
+      loads[phase].details.map((detail) =>
+        rowOf(phase, detail, own.get(detail.local_port)?.shift(), peer.get(detail.local_port)?.shift()),
+      ),
+    );
+    verify(mode, rows);
+    return { rows, samples: sampler.labelled(loads) };
+  } catch (error) {
+    const logs = await Promise.all((['a', 'b'] as const).map((node) => lab.logs(node).catch(() => '')));
+    throw new Error(
+      `${mode}: ${error instanceof Error ? error.message : String(error)}\n${logs.map((log) => log.slice(-2000)).join('\n')}`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    await lab.down();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

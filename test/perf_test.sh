@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Compares key providers on real traffic. See usage().
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: test/perf_test.sh [--modes tlshub,openssl,boringssl] [--duration S] [--connections N] [--concurrency N] [--out DIR] [--kernel K]
+
+For each mode: a fresh pair of nodes, connections of tlshub_bench between captured programs for S seconds (default 20), N at most
+(default: no limit), then bulk data. Writes into DIR (default perf_results): perf_MODE_DATE.json and .csv for each mode, summary.json, and
+report.html, which opens without a network; prints the comparison. Runs on this host if its kernel can and this is root, else in
+the virtual machine (scripts/vm; --kernel 6.1, 6.12 or 7.3). With no arguments, on a terminal: a menu.
+Exit status: 0 worked, 1 failed or connections failed, 64 usage.
+TEXT
+}
+
+all=(tlshub openssl boringssl)
+modes=tlshub,openssl,boringssl duration=20 connections=0 concurrency=8 out=perf_results kernel=6.1
+
+number() { # number OPTION VALUE LEAST
+  if [[ ! $2 =~ ^[0-9]{1,9}$ ]] || [ "$2" -lt "$3" ]; then die 64 "$1 $2: a whole number from $3 on is wanted"; fi
+}
+
+check() { # check OPTION VALUE: an error names what is allowed
+  local mode
+  case $1 in
+    --modes)
+      [ -n "$2" ] || die 64 "--modes: one or more of ${all[*]}, with commas between them"
+      for mode in ${2//,/ }; do
+        [[ " ${all[*]} " == *" $mode "* ]] || die 64 "--modes $2: $mode is none of ${all[*]}"
+      done
+      ;;
+    --duration) number "$1" "$2" 1 ;;
+    --connections) number "$1" "$2" 0 ;;
+    --concurrency) number "$1" "$2" 1 ;;
+    --kernel) case $2 in 6.1 | 6.12 | 7.3) ;; *) die 64 "--kernel $2: allowed are 6.1, 6.12 and 7.3" ;; esac ;;
+  esac
+}
+
+run() {
+  local host memory count
+  scripts/setup
+  scripts/build
+  mkdir -p "$out" || die 1 "cannot make the folder $out"
+  out=$(cd "$out" && pwd)
+  local command=(node build/bench/perf/main.js --modes "$modes" --duration "$duration" --connections "$connections"
+    --concurrency "$concurrency" --out "$out")
+  if [ "$(id -u)" = 0 ] && node dist/cli/tlshubctl.js check >/dev/null 2>&1; then
+    echo "This host's kernel can do all of it: running here."
+    "${command[@]}"
+    return
+  fi
+  host=$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)
+  echo 'This host cannot run the agent itself (tlshubctl check says why): running in a virtual machine.'
+  count=$(tr ',' '\n' <<<"$modes" | wc -l)
+  memory=2048
+  scripts/vm --kernel "$kernel" --mem "$memory" --timeout "$((count * (duration * 3 + 240) + 120))" --out "$out" -- \
+    "${command[@]}" --host "$host"
+}
+
+menu() {
+  local choice name
+  while true; do
+    printf '\nTLShub-eBPF: performance of key providers (duration %s s, results in %s)\n' "$duration" "$out"
+    printf '  1) one mode\n  2) all modes, compared\n  3) duration\n  4) quit\n'
+    read -rp 'choice: ' choice || return 0
+    case $choice in
+      1)
+        read -rp "mode (${all[*]}): " name || return 0
+        if (check --modes "$name"); then
+          modes=$name
+          (run) || true # it has said why
+        fi
+        ;;
+      2)
+        modes=$(IFS=,; echo "${all[*]}")
+        (run) || true
+        ;;
+      3)
+        read -rp 'seconds: ' name || return 0
+        if (check --duration "$name"); then duration=$name; fi
+        ;;
+      4 | q | quit) return 0 ;;
+      *) echo 'please choose 1, 2, 3 or 4' ;;
+    esac
+  done
+}
+
+interactive=''
+if [ $# = 0 ] && [ -t 0 ] && [ -t 1 ]; then interactive=yes; fi
+while [ $# -gt 0 ]; do
+  case $1 in
+    --modes | --duration | --connections | --concurrency | --out | --kernel)
+      [ $# -ge 2 ] || die 64 "$1 needs a value"
+      check "$1" "$2"
+      printf -v "${1#--}" %s "$2"
+      shift 2
+      ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; die 64 "unknown option $1" ;;
+  esac
+done
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+cd "$root"
+if [ -n "$interactive" ]; then menu; else run; fi
