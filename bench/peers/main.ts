@@ -1,0 +1,147 @@
+/** `npm run bench -- peers`: this project beside what else a user could pick, in one run. Needs root and a kernel that can; Debian's stunnel4, haproxy, nginx. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { lab } from '../../test/vm/harness/index.js';
+import { describeMachine, machineText } from '../report/machine.js';
+import { percentile, tableOf } from '../support.js';
+import { LAB_DIR, PKI, contendersFor, type Contender } from './contenders.js';
+import { bulk, connections, idle, type BulkFigures } from './measure.js';
+import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './report.js';
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: 'bench_results' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    megabytes: { type: 'string', default: '32' },
+    idle: { type: 'string', default: '1000' },
+    contenders: { type: 'string', default: '' },
+    host: { type: 'string' },
+  },
+});
+
+const seconds = Number(values.seconds);
+const counts = values.idle.split(',').map(Number).filter(Boolean);
+/** What comes beside the idle ones is not many. */
+const most = Math.max(...counts, 0) + 500;
+const chosen = values.contenders === '' ? [] : values.contenders.split(',');
+mkdirSync(values.out, { recursive: true });
+const all = contendersFor(values.out, most).filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+const captured = all.some((contender) => contender.captured);
+
+const said = (command: string, ...args: string[]): string => {
+  try {
+    return execFileSync('/bin/sh', ['-c', `"$0" "$@" 2>&1`, command, ...args], { encoding: 'utf8' });
+  } catch {
+    return '';
+  }
+};
+const versions = {
+  stunnel: /stunnel (\S+)/.exec(said('stunnel4', '-version'))?.[1] ?? '',
+  nginx: /nginx\/(\S+)/.exec(said('/usr/sbin/nginx', '-v'))?.[1] ?? '',
+  HAProxy: /version (\S+)/.exec(said('/usr/sbin/haproxy', '-v'))?.[1] ?? '',
+  OpenSSL: /OpenSSL (\S+)/.exec(said('openssl', 'version'))?.[1] ?? '',
+};
+
+await lab.up(captured ? { set: { 'tls.ciphers': 'TLS_AES_128_GCM_SHA256', flows_kept: 0 } } : { bare: true });
+try {
+  if (!captured) {
+    execFileSync('scripts/lab', ['pki', PKI]);
+  }
+  for (const node of ['a', 'b'] as const) {
+    writeFileSync(
+      `${LAB_DIR}/out/haproxy-${node}.pem`,
+      ['crt', 'key'].map((kind) => readFileSync(`${PKI}/${node}.${kind}`, 'utf8')).join(''),
+    );
+    await lab.exec(node, ['sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1'], { outside: true });
+  }
+  // Behind the proxies, whoever takes part.
+  const plaintext = contendersFor(values.out, most).find(({ name }) => name === 'plaintext');
+  if (plaintext !== undefined && !all.some(({ name }) => name === 'plaintext')) await plaintext.start();
+  const figures = await measureAll(all, save);
+  const { head, rows } = peersTable(figures);
+  console.log(`${machineText(describeMachine(values.host))}\n${tableOf(head, rows)}\n`);
+  for (const { text, value, met } of save(figures))
+    console.log(`${met ? 'met' : 'NOT met'}: ${text}: ${value.toFixed(2)}`);
+} catch (error) {
+  for (const node of captured ? ['a', 'b'] : [])
+    copyFileSync(`${LAB_DIR}/${node}/log`, join(values.out, `agent-${node}.log`));
+  throw error;
+} finally {
+  await lab.down();
+}
+
+/** What there is so far: the long part comes last, and a run that is cut short has been of use. */
+function save(contenders: ContenderFigures[]): Aim[] {
+  const result: PeersResult = {
+    generated: new Date().toISOString(),
+    machine: describeMachine(values.host),
+    versions,
+    command: `npm run bench -- peers --rounds ${values.rounds} --seconds ${values.seconds} --megabytes ${values.megabytes} --idle ${values.idle}`,
+    contenders,
+    aims: aimsOf(contenders),
+  };
+  writeFileSync(join(values.out, 'peers.json'), `${JSON.stringify(result, null, 1)}\n`);
+  writeFileSync(join(values.out, 'peers.html'), peersPage(result));
+  return result.aims;
+}
+
+function median(rounds: readonly BulkFigures[], key: keyof BulkFigures): number {
+  return percentile(
+    rounds.map((figures) => figures[key]),
+    50,
+  );
+}
+
+async function measureAll(
+  contenders: readonly Contender[],
+  onProgress: (figures: ContenderFigures[]) => void,
+): Promise<ContenderFigures[]> {
+  const pids = new Map<string, number[]>();
+  for (const contender of contenders) {
+    const own = contender.captured
+      ? ['a', 'b'].map((node) => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8')))
+      : [];
+    pids.set(contender.name, [...own, ...(await contender.start()).map(({ pid }) => pid)]);
+    // The first connections load and compile what all later ones use.
+    await connections(contender, 8, seconds, 100);
+  }
+  const rounds = new Map(contenders.map(({ name }) => [name, [] as BulkFigures[]]));
+  for (let round = 0; round < Number(values.rounds); round++) {
+    // In turns, so that a slow moment of the host hits all alike.
+    for (const contender of contenders) {
+      const figures = await bulk(contender, Number(values.megabytes) << 20, seconds);
+      console.log(
+        `${contender.name}: ${figures.megabytesPerSecond.toFixed(1)} MB/s, ${figures.cpuSecondsPerGb.toFixed(1)} CPU s/GB`,
+      );
+      rounds.get(contender.name)?.push(figures);
+    }
+  }
+  const results: ContenderFigures[] = [];
+  for (const contender of contenders) {
+    const { name, title } = contender;
+    const done = rounds.get(name) ?? [];
+    const connect = await connections(contender, 8, seconds * 1.5);
+    const firstByte = await connections(contender, 1, seconds * 1.5, 300);
+    console.log(
+      `${name}: ${connect.perSecond.toFixed(1)}/s, first byte ${firstByte.p50Ms.toFixed(2)} ms (p99 ${firstByte.p99Ms.toFixed(2)})`,
+    );
+    const middle = {
+      megabytesPerSecond: median(done, 'megabytesPerSecond'),
+      cpuSecondsPerGb: median(done, 'cpuSecondsPerGb'),
+    };
+    results.push({ name, title, bulk: middle, rounds: done, connect, firstByte, idle: [] });
+  }
+  onProgress(results);
+  for (const count of counts) {
+    for (const [at, contender] of contenders.entries()) {
+      const figures = await idle(contender, pids.get(contender.name) ?? [], count);
+      console.log(`${contender.name}: ${JSON.stringify(figures)}`);
+      results[at]?.idle.push(figures);
+    }
+    onProgress(results);
+  }
+  return results;
+}
