@@ -12,6 +12,7 @@
  * user space looks for the inode.
  */
 #include "marker.bpf.h"
+#include "traffic.bpf.h"
 
 static __always_inline struct call_hint *call_hint(bool create)
 {
@@ -112,18 +113,25 @@ int connect6(struct bpf_sock_addr *ctx)
 	return at_connect(ctx, &tuple);
 }
 
+static __always_inline void make_event(struct tlshub_event *e, struct bpf_sock *sk, __u32 kind,
+				       struct tlshub_flow *f)
+{
+	struct tlshub_owner *o;
+
+	fill_event(e, kind, f);
+	if (f->role == ROLE_ACTIVE) {
+		o = bpf_sk_storage_get(&owners, sk, 0, 0);
+		if (o)
+			fill_owner(e, o);
+	}
+}
+
 static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
 				     struct tlshub_flow *f)
 {
 	struct tlshub_event e;
-	struct tlshub_owner *o;
 
-	fill_event(&e, kind, f);
-	if (f->role == ROLE_ACTIVE) {
-		o = bpf_sk_storage_get(&owners, sk, 0, 0);
-		if (o)
-			fill_owner(&e, o);
-	}
+	make_event(&e, sk, kind, f);
 	emit(ops, &e);
 }
 
@@ -138,7 +146,7 @@ static __always_inline void follow(struct bpf_sock_ops *ops, __u32 flags)
 static __always_inline void on_connect(struct bpf_sock_ops *ops)
 {
 	struct tlshub_settings *s = get_settings();
-	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_flow *f;
 	struct tlshub_tuple tuple;
 	struct bpf_sock *sk = ops->sk;
 	struct tcp_sock *tp;
@@ -146,7 +154,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	if (!sk)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED); /* the egress guard goes by addresses and lets no data out */
 		return;
@@ -164,7 +172,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 
 static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 {
-	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_flow *f;
 	struct tlshub_settings *s = get_settings();
 	struct tlshub_tuple tuple;
 	struct bpf_sock *sk = ops->sk;
@@ -173,7 +181,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	if (!sk)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED);
 		return;
@@ -183,6 +191,9 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 		begin(f, bpf_get_socket_cookie(ops), role, classify(&tuple, role));
 	f->tuple = tuple;
 	f->established_ns = bpf_ktime_get_ns();
+	/* TCP has just measured how long our SYN-ACK took to be answered; the SYN itself was not ours to see. */
+	if (role == ROLE_PASSIVE)
+		f->created_ns = f->established_ns - (ops->srtt_us >> 3) * 1000ull;
 	f->iss = ops->snd_nxt - 1;
 	f->irs = ops->rcv_nxt - 1;
 	/* The active side waits for its peer from now on; the passive side's time starts with accept(). */
@@ -201,13 +212,25 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 static __always_inline void on_state(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
+	struct tlshub_traffic *t;
+	struct tlshub_event e;
 	struct tlshub_flow *f;
+	struct tcp_sock *tp;
 
 	if (ops->args[1] != STATE_CLOSE || !sk)
 		return;
+	tp = bpf_skc_to_tcp_sock(sk);
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	if (f && (f->established_ns || f->held_calls))
-		announce(ops, sk, EVENT_CLOSED, f);
+	if (!f || !(f->established_ns || f->held_calls))
+		return;
+	make_event(&e, sk, EVENT_CLOSED, f);
+	t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (t && tp) {
+		measure(tp, f, t, ops->args[0]);
+		t->flags |= TRAFFIC_CLOSED;
+		fill_traffic(&e, t);
+	}
+	emit(ops, &e);
 }
 
 SEC("sockops")
@@ -300,7 +323,8 @@ int BPF_PROG(sys_accept_enter, int fd)
 SEC("lsm/sock_graft")
 int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 {
-	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_tuple tuple;
+	struct tlshub_flow *f;
 	struct tlshub_settings *s;
 	struct tlshub_owner owner;
 	struct tlshub_event e;
@@ -316,14 +340,14 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 	if (!f) {
 		if (!in_scope())
 			return 0;
-		f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+		f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!f) {
 			count(COUNTER_STORAGE_FAILED); /* the gate refuses a mesh socket without state */
 			return 0;
 		}
-		read_tuple(sk, &fresh.tuple);
-		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&fresh.tuple, ROLE_PASSIVE));
-		f->tuple = fresh.tuple;
+		read_tuple(sk, &tuple);
+		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&tuple, ROLE_PASSIVE));
+		f->tuple = tuple;
 		f->established_ns = f->created_ns;
 		/* Nobody has read or written yet, so both are where the connection began. */
 		f->irs = tp->copied_seq - 1;
@@ -401,6 +425,38 @@ int BPF_PROG(descriptor_close, struct file *file)
 	fill_event(&e, EVENT_CLOSING, f);
 	fill_owner(&e, &owner);
 	e.refs = references(file);
+	emit(ctx, &e);
+	return 0;
+}
+
+/*
+ * The program's last descriptor is gone, and what TLS knows of the connection goes next. TCP's own end has mostly yet to come and its event
+ * brings the final counts; but after a reset, or where both sides had sent their FINs, it came before the program had read everything.
+ */
+SEC("fentry/inet_release")
+int BPF_PROG(socket_release, struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+	struct tlshub_traffic *t;
+	struct tlshub_event e;
+	struct tlshub_flow *f;
+	struct tcp_sock *tp;
+
+	if (!sk || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (!f || !f->established_ns)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tp || !t)
+		return 0;
+	measure(tp, f, t, sk->__sk_common.skc_state);
+	t->flags |= TRAFFIC_RELEASED;
+	if (!(t->flags & TRAFFIC_CLOSED))
+		return 0;
+	fill_event(&e, EVENT_RELEASED, f);
+	fill_traffic(&e, t);
 	emit(ctx, &e);
 	return 0;
 }

@@ -10,6 +10,9 @@
 enum tcp_state {
 	STATE_ESTABLISHED = 1,
 	STATE_SYN_SENT = 2,
+	STATE_FIN_WAIT1 = 4,
+	STATE_FIN_WAIT2 = 5,
+	STATE_TIME_WAIT = 6,
 	STATE_CLOSE = 7,
 	STATE_CLOSE_WAIT = 8,
 	STATE_LAST_ACK = 9,
@@ -117,6 +120,7 @@ static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const
 	e->generation = f->generation;
 	e->time_ns = bpf_ktime_get_ns();
 	e->cookie = f->cookie;
+	e->created_ns = f->created_ns;
 	e->established_ns = f->established_ns;
 	e->fd = -1;
 	e->role = f->role;

@@ -14,7 +14,7 @@
  * All hooks are global LSM hooks, since sockets travel: by fork, by SCM_RIGHTS, by a listener made elsewhere. The first
  * instructions send everyone away whom it does not concern.
  */
-#include "flow.bpf.h"
+#include "traffic.bpf.h"
 
 /* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
 #define SILENT_FLOOR_NS (50 * 1000000ull)
@@ -98,6 +98,7 @@ static __always_inline bool is_open(struct sock *sk, struct tcp_sock *tp, struct
 		return false;
 	if (!(kernel_encrypts(tp) & dir))
 		return false;
+	note_opening(sk, tp, f, dir);
 	if (dir == TLSHUB_TX)
 		f->open_tx = v->generation;
 	else

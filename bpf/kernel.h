@@ -47,7 +47,10 @@ struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_nxt;
+	__u32 snd_una;
 	__u32 write_seq;
+	__u64 bytes_received;
+	__u64 bytes_acked;
 };
 
 struct tcp_ulp_ops {
@@ -55,9 +58,54 @@ struct tcp_ulp_ops {
 };
 
 /* net/tls.h; a module's type on distribution kernels: the module must be loaded before the object is. */
+struct cipher_context {
+	char unused;
+};
 struct tls_context {
 	__u8 tx_conf : 3;
 	__u8 rx_conf : 3;
+	void *priv_ctx_rx;
+	struct cipher_context tx;
+	struct cipher_context rx;
+};
+
+/* The next record's number, 8 bytes in network order: a pointer until 6.7 (commit 6d5029e54700), in place since. */
+struct cipher_context___before_6_7 {
+	char *rec_seq;
+};
+struct cipher_context___since_6_7 {
+	char rec_seq[8];
+};
+
+struct sk_buff {
+	struct sk_buff *next;
+	unsigned int len;
+	char cb[48];
+};
+
+struct sk_buff_head {
+	struct sk_buff *next;
+};
+
+/* include/linux/skmsg.h and net/strparser.h: what strp_msg() finds in a buffer's cb */
+struct strp_msg {
+	int full_len;
+};
+struct _strp_msg {
+	struct strp_msg strp;
+};
+struct sk_skb_cb {
+	struct _strp_msg strp;
+};
+
+struct tls_strparser {
+	__u32 copy_mode : 1;
+	struct sk_buff *anchor;
+};
+
+struct tls_sw_context_rx {
+	struct tls_strparser strp;
+	struct sk_buff_head rx_list;
 };
 
 struct inode {

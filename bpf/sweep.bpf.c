@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Every socket that has flow state, as struct tlshub_sweep: finds what a lost event or an earlier agent's death left held. */
-#include "flow.bpf.h"
+#include "traffic.bpf.h"
 
 /* Not inlined: a parameter's type is in the object's BTF, where the decoders are checked against it. */
 static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, 0), now = {};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
+	if (t)
+		now = *t;
+	if (tp) {
+		measure(tp, &record->flow, &now, sk->__sk_common.skc_state);
+		record->socket.traffic = now.flags;
+		record->socket.bytes_sent = now.bytes_sent;
+		record->socket.bytes_received = now.bytes_received;
+	}
 	if (o)
 		record->owner = *o;
 	record->socket.sk_state = sk->__sk_common.skc_state;

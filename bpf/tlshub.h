@@ -211,6 +211,27 @@ enum tlshub_event_kind {
 	EVENT_CLOSING = 5,     /* the program's last descriptor of a held flow is going */
 	EVENT_REFUSED = 6,     /* the gate refused it: reason says why */
 	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
+	EVENT_RELEASED =
+		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
+};
+
+/* What is known of a flow's traffic. */
+#define TRAFFIC_KNOWN                                                                                        \
+	(1u << 0) /* the byte counts are right: they are not for a flow whose keys an earlier agent set */
+#define TRAFFIC_RELEASED                                                                                     \
+	(1u << 1)		 /* the program has closed its last descriptor: it sends and reads no more */
+#define TRAFFIC_FIN (1u << 2)	 /* our FIN was queued before TCP_CLOSE: it has taken one sequence number */
+#define TRAFFIC_CLOSED (1u << 3) /* EVENT_CLOSED was sent */
+
+/* sk_storage "traffic": written by BPF only, from when the first direction opens or the connection ends. */
+struct tlshub_traffic {
+	__u64 bytes_sent; /* that the program sent and read; as of the last measurement */
+	__u64 bytes_received;
+	__u64 tx_first; /* record sequence numbers when the directions opened */
+	__u64 rx_first;
+	__u64 tx_records; /* tx's when the socket was released: the tls_context is gone before TCP_CLOSE */
+	__u32 generation; /* of the flow that all this is about */
+	__u32 flags;
 };
 
 /* perf buffer "events". tgid/fd/comm/inode/start_boottime: the owner, or for HELD and REFUSED the caller; tgid 0: not known. */
@@ -221,7 +242,10 @@ struct tlshub_event {
 	__u64 cookie;
 	__u64 inode;
 	__u64 start_boottime;
+	__u64 created_ns; /* active: the SYN was about to leave; passive: our SYN-ACK left, or established if TCP cannot say */
 	__u64 established_ns;
+	__u64 bytes_sent; /* CLOSED, RELEASED, if `traffic` says that they are known */
+	__u64 bytes_received;
 	__u32 tgid;
 	__s32 fd;
 	__u32 role;
@@ -233,7 +257,7 @@ struct tlshub_event {
 	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
 	__u32 peer_wants;
-	__u32 pad;
+	__u32 traffic; /* CLOSED, RELEASED: TRAFFIC_* */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
 };
@@ -243,7 +267,9 @@ struct tlshub_socket {
 	__u32 sk_state;	     /* TCP_* */
 	__u32 encrypts;	     /* TLSHUB_TX | TLSHUB_RX as the socket's own tls_context says */
 	__u32 verdict_flags; /* 0 when of another generation */
-	__u32 pad;
+	__u32 traffic;	     /* TRAFFIC_* */
+	__u64 bytes_sent;
+	__u64 bytes_received;
 };
 struct tlshub_sweep {
 	struct tlshub_flow flow;

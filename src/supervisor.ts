@@ -18,7 +18,8 @@ const USAGE = `usage: node dist/supervisor.js [CONFIG]
 Runs the TLShub agent in the foreground; CONFIG is ${DEFAULT_CONFIG} if not given.
   -h, --help     show this
   -V, --version  show the version
-SIGTERM and SIGINT finish what is held, detach and exit; a second one exits at once with the gate shut.
+SIGTERM and SIGINT finish what is held, detach, write metrics files and exit; a second one exits at once with the
+gate shut. SIGUSR2 writes metrics files.
 `;
 
 /** The configuration's path, or undefined when the question was answered already. */
@@ -64,16 +65,20 @@ async function run(configFile: string): Promise<void> {
     });
   }
 
+  let writeMetrics = (): void => undefined;
+  process.on('SIGUSR2', () => writeMetrics());
+
   const supervisor = await compose({
     settings,
     configFile,
     log,
     onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),
   });
+  writeMetrics = () => supervisor.writeMetrics();
   stop = (signal) => {
     log.info(`${signal}: draining`);
     supervisor.shutdown().then(
-      () => process.exit(EXIT.ok),
+      (metricsWritten) => process.exit(metricsWritten ? EXIT.ok : EXIT.failed),
       (error: unknown) => dieWithGateShut(log, 'the agent could not detach', error),
     );
   };

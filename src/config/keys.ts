@@ -263,7 +263,16 @@ export const KEYS = {
     '',
     'For tests only: append the secrets of every connection to this file (NSS key log format). Whoever reads it can read all the traffic. Empty: off.',
   ),
-  metrics_dir: key(workingPath, '.', 'Folder for the metrics files that are written at exit.'),
+  metrics_dir: key(
+    workingPath,
+    '.',
+    'Folder for the metrics files, perf_metrics_<unix time>.json and .csv: written at exit and on SIGUSR2.',
+  ),
+  metrics_connections_kept: key(
+    integer({ min: 0, max: 1_000_000 }),
+    10_000,
+    'Connections that the metrics files list one by one: the last ones. Totals and percentiles are of all.',
+  ),
   flows_kept: key(
     integer({ min: 0, max: 1_000_000 }),
     1000,

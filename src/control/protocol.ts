@@ -55,10 +55,20 @@ export interface FlowReport {
   state: FlowState;
   /** why it is in this state; empty if there is nothing to say */
   reason: string;
-  /** from the connection being established to the gate opening */
+  /** from the SYN (active) or our SYN-ACK (passive) to the connection being established */
+  synMs: number | null;
+  /** from the connection being established to the gate opening; the four parts below add up to it */
   holdMs: number | null;
+  /** until the provider is asked: the active side's way to the agent, the passive side's wait for its program to accept too */
+  dispatchMs: number | null;
+  /** until a worker begins with it: for a place in the pool */
+  queueMs: number | null;
   negotiationMs: number | null;
+  /** from the end of the negotiation until both directions are open */
   installMs: number | null;
+  /** that the program has sent and read, by the kernel's counters as last seen */
+  bytesSent: number | null;
+  bytesReceived: number | null;
   /** getsockopt(TCP_ULP) after the install: the kernel's own answer */
   kernelUlp: string | null;
 }

@@ -64,7 +64,10 @@ const STRUCTS = {
     cookie: 'u64',
     inode: 'u64',
     start_boottime: 'u64',
+    created_ns: 'u64',
     established_ns: 'u64',
+    bytes_sent: 'u64',
+    bytes_received: 'u64',
     tgid: 'u32',
     fd: 's32',
     role: 'u32',
@@ -76,7 +79,7 @@ const STRUCTS = {
     refs: 'u32',
     blocking: 'u32',
     peer_wants: 'u32',
-    pad: 'u32',
+    traffic: 'u32',
     tuple: { struct: 'tlshub_tuple' },
     comm: { bytes: 16 },
   },
@@ -84,7 +87,9 @@ const STRUCTS = {
     sk_state: 'u32',
     encrypts: 'u32',
     verdict_flags: 'u32',
-    pad: 'u32',
+    traffic: 'u32',
+    bytes_sent: 'u64',
+    bytes_received: 'u64',
   },
   tlshub_sweep: {
     flow: { struct: 'tlshub_flow' },
@@ -190,6 +195,7 @@ export const EventKind = {
   CLOSING: 5,
   REFUSED: 6,
   CLOSED: 7,
+  RELEASED: 8,
 } as const;
 
 /** enum tlshub_class */
@@ -231,6 +237,14 @@ export interface Tuple {
   rport: number;
 }
 
+/** Bytes that a program has sent and read on a connection, by the kernel's own counters (bpf/traffic.bpf.h). */
+export interface Traffic {
+  sent: number;
+  received: number;
+  /** the connection is over and its program has let go of it: nothing will be added */
+  final: boolean;
+}
+
 /** Who holds a socket, as the kernel said it. */
 export interface OwnerRecord {
   tgid: number;
@@ -248,6 +262,8 @@ export interface FlowEvent {
   generation: number;
   timeNs: number;
   cookie: bigint;
+  /** active: the SYN was about to leave; passive: our SYN-ACK left, or as `establishedNs` if TCP cannot say */
+  createdNs: number;
   establishedNs: number;
   role: Role;
   class: number;
@@ -259,6 +275,8 @@ export interface FlowEvent {
   blocking: boolean;
   /** what the peer's marker said, see Wants */
   peerWants: number;
+  /** of CLOSED and RELEASED; undefined: not known */
+  traffic: Traffic | undefined;
   tuple: Tuple;
   /** undefined: not known */
   owner: OwnerRecord | undefined;
@@ -284,13 +302,9 @@ export interface SweepRecord {
   verdictFlags: number;
   /** TCP_*: 1 ESTABLISHED, 8 CLOSE_WAIT */
   skState: number;
+  traffic: Traffic | undefined;
   tuple: Tuple;
   owner: OwnerRecord | undefined;
-}
-
-/** A kernel time without BigInt arithmetic. */
-function nanoseconds(view: DataView, at: number): number {
-  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 }
 
 function copyBytes(view: DataView, at: number, length: number): Uint8Array {
@@ -317,6 +331,20 @@ function comm(view: DataView, at: number): string {
   return text;
 }
 
+/** TRAFFIC_*: the counts are right, the program has let go of the socket, TCP has closed */
+const TRAFFIC_KNOWN = 1;
+const TRAFFIC_OVER = 2 | 8;
+
+function traffic(flags: number, sent: number, received: number): Traffic | undefined {
+  if ((flags & TRAFFIC_KNOWN) === 0) return undefined;
+  return { sent, received, final: (flags & TRAFFIC_OVER) === TRAFFIC_OVER };
+}
+
+/** A byte count or a time without BigInt arithmetic: exact up to 2^53. */
+function u64(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}
+
 function role(value: number): Role {
   return value === 2 ? 'passive' : 'active';
 }
@@ -330,9 +358,10 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
   return {
     kind: view.getUint32(at + EVENT.kind, true),
     generation: view.getUint32(at + EVENT.generation, true),
-    timeNs: nanoseconds(view, at + EVENT.time_ns),
+    timeNs: u64(view, at + EVENT.time_ns),
     cookie: view.getBigUint64(at + EVENT.cookie, true),
-    establishedNs: nanoseconds(view, at + EVENT.established_ns),
+    createdNs: u64(view, at + EVENT.created_ns),
+    establishedNs: u64(view, at + EVENT.established_ns),
     role: role(view.getUint32(at + EVENT.role, true)),
     class: view.getUint32(at + EVENT.flow_class, true),
     reason: view.getUint32(at + EVENT.reason, true),
@@ -342,6 +371,11 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     refs: view.getUint32(at + EVENT.refs, true),
     blocking: view.getUint32(at + EVENT.blocking, true) !== 0,
     peerWants: view.getUint32(at + EVENT.peer_wants, true),
+    traffic: traffic(
+      view.getUint32(at + EVENT.traffic, true),
+      u64(view, at + EVENT.bytes_sent),
+      u64(view, at + EVENT.bytes_received),
+    ),
     tuple: tuple(view, at + EVENT.tuple),
     owner:
       tgid === 0
@@ -379,8 +413,8 @@ function sweepRecord(view: DataView, at: number): SweepRecord {
   return {
     cookie: view.getBigUint64(flow + FLOW.cookie, true),
     generation: u32(flow, FLOW.generation),
-    createdNs: nanoseconds(view, flow + FLOW.created_ns),
-    establishedNs: nanoseconds(view, flow + FLOW.established_ns),
+    createdNs: u64(view, flow + FLOW.created_ns),
+    establishedNs: u64(view, flow + FLOW.established_ns),
     role: role(u32(flow, FLOW.role)),
     class: u32(flow, FLOW.flow_class),
     refused: u32(flow, FLOW.refused),
@@ -392,6 +426,11 @@ function sweepRecord(view: DataView, at: number): SweepRecord {
     encrypts: u32(socket, SOCKET.encrypts),
     verdictFlags: u32(socket, SOCKET.verdict_flags),
     skState: u32(socket, SOCKET.sk_state),
+    traffic: traffic(
+      u32(socket, SOCKET.traffic),
+      u64(view, socket + SOCKET.bytes_sent),
+      u64(view, socket + SOCKET.bytes_received),
+    ),
     tuple: tuple(view, flow + FLOW.tuple),
     owner:
       tgid === 0

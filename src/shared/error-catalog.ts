@@ -330,6 +330,11 @@ export const ERROR_CATALOG = {
     meaning: 'The socket already has an upper-layer protocol or TLS keys that are not ours.',
     remedy: 'Keep programs that use kernel TLS themselves out of the captured cgroup.',
   },
+  TLSHUB_METRICS_WRITE: {
+    exitCode: EXIT.failed,
+    meaning: 'The metrics files could not be written. There are none with this name, rather than incomplete ones.',
+    remedy: 'Make room in metrics_dir, or set it to a folder that exists and can be written.',
+  },
   TLSHUB_HANDSHAKE_TIMEOUT: {
     exitCode: EXIT.failed,
     meaning: 'The peer did not finish the handshake in time.',

@@ -120,6 +120,13 @@ export class PkiError extends TlshubError {
   }
 }
 
+/** The metrics files could not be written. */
+export class MetricsWriteError extends TlshubError {
+  constructor(message: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_METRICS_WRITE', message, options);
+  }
+}
+
 /** Exit status 77. */
 export class PermissionError extends TlshubError {
   constructor(message: string, options?: TlshubErrorOptions) {

@@ -50,6 +50,8 @@ export interface NegotiationSummary {
   cipher: CipherName;
   tlsVersion: string;
   peerName: string;
+  /** CLOCK_MONOTONIC nanoseconds when its worker began it */
+  startedNs: number;
   negotiationMs: number;
 }
 
@@ -98,6 +100,7 @@ export type InstallerReport =
       summary: NegotiationSummary;
       /** CLOCK_MONOTONIC nanoseconds when the gate was open */
       openedNs: number;
+      /** from the end of the negotiation */
       installMs: number;
       kernelUlp: string;
       kernelCipher: CipherName;
@@ -167,7 +170,7 @@ export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as
  * travel without their keys; a message of any other shape carries its own. Part of the protocol: MESSAGE_VERSION covers it.
  */
 export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
-  ['cipher', 'tlsVersion', 'peerName', 'negotiationMs'] satisfies (keyof NegotiationSummary)[],
+  ['cipher', 'tlsVersion', 'peerName', 'startedNs', 'negotiationMs'] satisfies (keyof NegotiationSummary)[],
   [
     'type',
     'ticket',

@@ -11,8 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { startControlServer, type StatusReport } from '../control/index.js';
 import { parseListenAddress, startHealthServer } from '../health/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
-import { MetricsRegistry, registerAgentMetrics } from '../metrics/index.js';
+import {
+  FlowMetrics,
+  MetricsRegistry,
+  PerfReporter,
+  registerAgentMetrics,
+  registerFlowMetrics,
+} from '../metrics/index.js';
 import { Wants, checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
+import { monotonicNs } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { PermissionError } from '../shared/errors.js';
 import { kernel } from '../shared/native.js';
@@ -48,8 +55,13 @@ const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
 const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
 
 export interface Supervisor {
-  /** Drains, detaches, ends all threads. Secured connections run on. Never rejects with the gate open. */
-  shutdown(): Promise<void>;
+  /** Writes metrics files, in its own time; the log says where they are or why there are none. */
+  writeMetrics(): void;
+  /**
+   * Drains, detaches, ends all threads, writes the metrics files. Secured connections run on. Never rejects with the gate open.
+   * @returns false: all went well but for the metrics files
+   */
+  shutdown(): Promise<boolean>;
 }
 
 export interface ComposeOptions {
@@ -125,6 +137,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   rings.attach(installer);
 
   const throttle = createThrottle(log);
+  const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const dispatcher = new Dispatcher({
     kernel: addon,
     flowsFd: gate.fds.flows,
@@ -132,6 +145,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     provider,
     directory: () => directoryOf(inForce.current),
     send: (command) => installer.send(command),
+    observer: flowMetrics,
     log: log.child({ component: 'dispatcher' }),
     limits: () => inForce.config,
   });
@@ -191,6 +205,15 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     sweep();
   }, SWEEP_EVERY_MS);
 
+  const perf = new PerfReporter({
+    dir: () => inForce.config.metricsDir,
+    node: config.nodeName,
+    flows: () => {
+      sweep(); // brings the counts of running connections up to date
+      return flowMetrics.report(dispatcher.live(), monotonicNs());
+    },
+    log: log.child({ component: 'metrics' }),
+  });
   let draining = false;
   const status = (): StatusReport =>
     statusReport({
@@ -212,12 +235,13 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       swept: () => swept,
     });
   registerAgentMetrics(metrics, status);
+  registerFlowMetrics(metrics, flowMetrics, () => dispatcher.live());
   notReady = () => status().notReady;
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
     captured: () => inForce.config.capture.cgroup,
-    handlers: controlHandlers({ inForce, dispatcher, provider, metrics, status }),
+    handlers: controlHandlers({ inForce, dispatcher, provider, metrics, status, sweep }),
   });
   log.info(
     `ready: node ${config.nodeName}, ${settings.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
@@ -236,6 +260,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   };
 
   return {
+    writeMetrics: () => void perf.write(),
     shutdown: async () => {
       const outcome = await drain(held, inForce.config.drainTimeoutMs);
       clearInterval(sweeping);
@@ -254,6 +279,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
         { name: 'last answers', stop: () => undefined, idle: () => until(nothingBegun), force: () => undefined },
         LAST_ANSWERS_MS,
       );
+      const lastReport = perf.report();
       addon.detachGate();
       // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
       continueAll();
@@ -268,7 +294,9 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       // Whoever was inside the gate when it was taken away.
       continueAll();
       addon.stopLease(lease);
+      const written = await perf.write(lastReport);
       throttle.flush();
+      return written !== undefined;
     },
   };
 }

@@ -14,13 +14,25 @@ export interface ControlParts {
   provider: ProviderSwitch;
   metrics: MetricsRegistry;
   status: () => StatusReport;
+  /** brings what flows have moved up to date */
+  sweep: () => void;
 }
 
-export function controlHandlers({ inForce, dispatcher, provider, metrics, status }: ControlParts): ControlHandlers {
+export function controlHandlers({
+  inForce,
+  dispatcher,
+  provider,
+  metrics,
+  status,
+  sweep,
+}: ControlParts): ControlHandlers {
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
-    flows: (query) => Promise.resolve(dispatcher.reports().filter((flow) => matchesFlow(flow, query))),
+    flows: (query) => {
+      sweep();
+      return Promise.resolve(dispatcher.reports().filter((flow) => matchesFlow(flow, query)));
+    },
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
     'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),
     'mode.get': () => Promise.resolve({ mode: provider.name }),

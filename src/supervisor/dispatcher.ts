@@ -7,7 +7,7 @@
  */
 import { FLOW_STATES, type FlowState } from '../control/index.js';
 import { createThrottle, type LogFields, type Logger, type Throttle } from '../logging/index.js';
-import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Tuple } from '../shared/abi.js';
+import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic, type Tuple } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire, toWire } from '../shared/errors.js';
 import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
@@ -21,6 +21,7 @@ import {
   createFlow,
   reportOf,
   stateOf,
+  synMs,
   tupleText,
   type DetailedFlowReport,
   type Flow,
@@ -50,6 +51,18 @@ export interface DispatcherLimits {
   readonly flowsKept: number;
 }
 
+/** Told what becomes of flows: for metrics. */
+export interface FlowObserver {
+  /** the gate is open */
+  secured(flow: Flow): void;
+  /** policy lets it go in plaintext */
+  plaintext(flow: Flow): void;
+  /** it was closed or refused. Called once, if at all */
+  ended(flow: Flow): void;
+  /** what a flow that may have ended has moved */
+  traffic(flow: Pick<Flow, 'cookie' | 'generation'>, traffic: Traffic): void;
+}
+
 export interface DispatcherOptions {
   kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow'>;
   flowsFd: number;
@@ -59,6 +72,7 @@ export interface DispatcherOptions {
   directory(): Directory;
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
+  observer: FlowObserver;
   log: Logger;
   /** those in force */
   limits(): DispatcherLimits;
@@ -85,13 +99,19 @@ export class Dispatcher {
   /** One event of the gate. */
   onEvent(event: FlowEvent): void {
     this.counters.event(event.kind);
+    if (event.kind === EventKind.RELEASED) {
+      this.released(event);
+      return;
+    }
     const flow = this.flowOf(event);
     if (flow === undefined) {
       this.counters.values.staleEvents++;
       return;
     }
     if (flow.establishedNs === 0) {
+      flow.createdNs = event.createdNs;
       flow.establishedNs = event.establishedNs;
+      flow.synMs = synMs(event);
       flow.iss = event.iss;
       flow.irs = event.irs;
       flow.peerWants = event.peerWants;
@@ -115,6 +135,8 @@ export class Dispatcher {
         });
         break;
       case EventKind.CLOSED:
+        flow.closedNs = event.timeNs;
+        this.learnTraffic(flow, event.traffic);
         this.feed(flow, { type: 'closed' });
         break;
     }
@@ -149,7 +171,13 @@ export class Dispatcher {
         flow.installMs = report.installMs;
         flow.secured = true;
         this.counters.values.secured++;
-        if (flow.establishedNs > 0) flow.holdMs = (report.openedNs - flow.establishedNs) / 1e6;
+        flow.openedNs = report.openedNs;
+        flow.queueMs = (report.summary.startedNs - flow.askedNs) / 1e6;
+        if (flow.establishedNs > 0) {
+          flow.dispatchMs = (flow.askedNs - flow.establishedNs) / 1e6;
+          flow.holdMs = (report.openedNs - flow.establishedNs) / 1e6;
+        }
+        this.options.observer.secured(flow);
         this.feed(flow, { type: 'installed' });
         break;
       case 'install-failed':
@@ -171,8 +199,18 @@ export class Dispatcher {
     flow.peerReason = reason;
     flow.pod = directory.pod(flow.tuple);
     this.table.add(flow);
-    if (flow.class === FlowClass.PLAINTEXT) this.counters.values.plaintext++;
+    if (flow.class === FlowClass.PLAINTEXT) {
+      this.counters.values.plaintext++;
+      this.options.observer.plaintext(flow);
+    }
     return flow;
+  }
+
+  /** Takes over what the kernel counted. Final counts stay. */
+  learnTraffic(flow: Flow, traffic: Traffic | undefined): void {
+    if (traffic === undefined || flow.traffic?.final === true) return;
+    flow.traffic = traffic;
+    this.options.observer.traffic(flow, traffic);
   }
 
   /** Somebody has the socket: go and take it. Does nothing for flows that are under way or over. */
@@ -212,6 +250,11 @@ export class Dispatcher {
     });
   }
 
+  /** Flows that have not ended. */
+  live(): Flow[] {
+    return [...this.table.all()].filter((flow) => flow.machine.phase !== 'done');
+  }
+
   /** Ends every flow of the mesh that is neither secured nor about to be. Returns how many it gave up now. */
   giveUpAll(verdict: Verdict): number {
     let count = 0;
@@ -246,6 +289,13 @@ export class Dispatcher {
     this.deadlines.clearAll();
     this.refusals.flush();
     this.parked.clear();
+  }
+
+  /** The last bytes of a connection that was over before; it may have left the table. */
+  private released(event: FlowEvent): void {
+    const flow = this.table.get(event.cookie);
+    if (flow?.generation === event.generation) this.learnTraffic(flow, event.traffic);
+    else if (event.traffic !== undefined) this.options.observer.traffic(event, event.traffic);
   }
 
   private flowOf(event: FlowEvent): Flow | undefined {
@@ -283,7 +333,10 @@ export class Dispatcher {
       this.options.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
     }
     if (phase === 'secured' || phase === 'done') this.deadlines.clear(flow);
-    if (phase === 'done') this.table.retire(flow);
+    if (phase === 'done') {
+      this.options.observer.ended(flow);
+      this.table.retire(flow);
+    }
   }
 
   private announceEnd(flow: Flow, verdict: Verdict): void {
@@ -398,6 +451,7 @@ export class Dispatcher {
       return;
     }
     if (flow.machine.attempts > 1) this.counters.values.retries++;
+    if (flow.askedNs === 0) flow.askedNs = monotonicNs();
     const negotiation = provider.negotiate({
       names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...nodes] },
       socket: flow.held,

@@ -7,7 +7,7 @@
  */
 import type { FlowReport, FlowState } from '../control/index.js';
 import { formatAddress } from '../shared/address.js';
-import type { OwnerRecord, Tuple } from '../shared/abi.js';
+import type { OwnerRecord, Traffic, Tuple } from '../shared/abi.js';
 import { FlowClass, Wants } from '../shared/abi.js';
 import type { Held } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
@@ -26,6 +26,7 @@ export interface Flow {
   irs: number;
   /** CLOCK_MONOTONIC nanoseconds; seenNs: when we learned of it */
   readonly seenNs: number;
+  createdNs: number;
   establishedNs: number;
   /** what the peer's marker said, see Wants */
   peerWants: number;
@@ -56,9 +57,18 @@ export interface Flow {
   tlsVersion: string | null;
   kernelUlp: string | null;
   secured: boolean;
+  /** CLOCK_MONOTONIC nanoseconds, 0: not yet. The provider was asked; the gate opened; TCP closed */
+  askedNs: number;
+  openedNs: number;
+  closedNs: number;
+  synMs: number | null;
   holdMs: number | null;
+  dispatchMs: number | null;
+  queueMs: number | null;
   negotiationMs: number | null;
   installMs: number | null;
+  /** as last seen; undefined: not known */
+  traffic: Traffic | undefined;
 }
 
 /** What a flow is made from: the common part of events and sweep records. */
@@ -70,6 +80,7 @@ export interface FlowSeed {
   tuple: Tuple;
   iss: number;
   irs: number;
+  createdNs: number;
   establishedNs: number;
   peerWants: number;
 }
@@ -84,6 +95,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     iss: seed.iss,
     irs: seed.irs,
     seenNs: nowNs,
+    createdNs: seed.createdNs,
     establishedNs: seed.establishedNs,
     peerWants: seed.peerWants,
     owner: undefined,
@@ -104,10 +116,22 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     tlsVersion: null,
     kernelUlp: null,
     secured: false,
+    askedNs: 0,
+    openedNs: 0,
+    closedNs: 0,
+    synMs: synMs(seed),
     holdMs: null,
+    dispatchMs: null,
+    queueMs: null,
     negotiationMs: null,
     installMs: null,
+    traffic: undefined,
   };
+}
+
+/** From the SYN or SYN-ACK to established; null as long as it is not, or where TCP could not say. */
+export function synMs({ createdNs, establishedNs }: Pick<FlowSeed, 'createdNs' | 'establishedNs'>): number | null {
+  return createdNs > 0 && establishedNs > createdNs ? (establishedNs - createdNs) / 1e6 : null;
 }
 
 /** The state that people see. */
@@ -157,9 +181,14 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     reason: machine.verdict?.reason ?? (flow.class === FlowClass.PLAINTEXT ? flow.peerReason : ''),
     code: machine.verdict?.code ?? '',
     secured: flow.secured,
+    synMs: flow.synMs,
     holdMs: flow.holdMs,
+    dispatchMs: flow.dispatchMs,
+    queueMs: flow.queueMs,
     negotiationMs: flow.negotiationMs,
     installMs: flow.installMs,
+    bytesSent: flow.traffic?.sent ?? null,
+    bytesReceived: flow.traffic?.received ?? null,
     kernelUlp: flow.kernelUlp,
     peerMarker: flow.peerWants === Wants.UNKNOWN ? null : wantsText(flow.peerWants),
   };

@@ -54,8 +54,9 @@ export function applySweep(dispatcher: Dispatcher, list: Uint8Array, startedNs: 
 }
 
 function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepResult): void {
-  if (record.class !== FlowClass.MESH) return;
   let flow = dispatcher.table.get(record.cookie);
+  if (flow?.generation === record.generation) dispatcher.learnTraffic(flow, record.traffic);
+  if (record.class !== FlowClass.MESH) return;
   if (flow !== undefined && flow.generation > record.generation) return;
   if (flow === undefined || flow.generation < record.generation) {
     // Not established yet, or over: events will say, or there is nothing to say.

@@ -1,5 +1,4 @@
 /** What the installer does with each message, apart from how messages reach it. */
-import { monotonicNs } from '../shared/clock.js';
 import { toWire, type WireError } from '../shared/errors.js';
 import { trafficKeys } from '../shared/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/messages.js';
@@ -25,7 +24,6 @@ export class InstallerWork {
     try {
       // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
       if (!claimSlot(this.slots, slot, ticket)) return;
-      const begun = monotonicNs();
       let result: InstallResult;
       try {
         result = this.setKeys(negotiated);
@@ -43,7 +41,7 @@ export class InstallerWork {
         ticket,
         summary,
         openedNs,
-        installMs: (openedNs - begun) / 1e6,
+        installMs: (openedNs - summary.startedNs) / 1e6 - summary.negotiationMs,
         kernelUlp: result.kernelUlp,
         kernelCipher: result.kernelCipher,
         kernelVersion: result.kernelVersion,

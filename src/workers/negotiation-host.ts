@@ -11,6 +11,7 @@
 import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
+import { monotonicNs } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { testHooks } from '../shared/test-hooks.js';
 import type {
@@ -118,7 +119,7 @@ export function hostTasks(
   };
   parentPort?.postMessage(hello, [port2]);
 
-  const finish = (task: NegotiateTask, outcome: TaskOutcome): NegotiateResult => {
+  const finish = (task: NegotiateTask, startedNs: number, outcome: TaskOutcome): NegotiateResult => {
     const negotiationMs = Number(outcome.durationNs) / 1e6;
     if (!outcome.ok) {
       const { code, reason, peerNames, bytesSent, bytesReceived } = outcome;
@@ -134,7 +135,7 @@ export function hostTasks(
         cookie: task.cookie,
         generation: task.generation,
         role: task.role,
-        summary: { cipher, tlsVersion, peerName, negotiationMs },
+        summary: { cipher, tlsVersion, peerName, startedNs, negotiationMs },
         clientSecret,
         serverSecret,
         txSequence: outcome.txSequence,
@@ -160,10 +161,11 @@ export function hostTasks(
         resolve(cancelled());
         return;
       }
+      const startedNs = monotonicNs();
       const cancel = begin(task, (outcome) => {
         running.delete(task.ticket);
         try {
-          resolve(finish(task, outcome));
+          resolve(finish(task, startedNs, outcome));
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));
         }

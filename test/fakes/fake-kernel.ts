@@ -38,6 +38,8 @@ export interface SweepSeed {
   encrypts?: number;
   skState?: number;
   establishedNs?: number;
+  /** bytes that the program has sent and read */
+  traffic?: { sent: number; received: number };
   tuple: Tuple;
   owner?: OwnerRecord;
 }
@@ -160,6 +162,11 @@ export function sweepBytes(seeds: SweepSeed[]): Buffer {
     u32(flow, 'tlshub_flow', 'agent_tx', seed.agentTx ?? 0);
     u32(socket, 'tlshub_socket', 'encrypts', seed.encrypts ?? 0);
     u32(socket, 'tlshub_socket', 'sk_state', seed.skState ?? 1);
+    if (seed.traffic !== undefined) {
+      u32(socket, 'tlshub_socket', 'traffic', 1);
+      bytes.writeBigUInt64LE(BigInt(seed.traffic.sent), socket + place('tlshub_socket', 'bytes_sent'));
+      bytes.writeBigUInt64LE(BigInt(seed.traffic.received), socket + place('tlshub_socket', 'bytes_received'));
+    }
     bytes.set(seed.tuple.local, tuple + place('tlshub_tuple', 'local'));
     bytes.set(seed.tuple.remote, tuple + place('tlshub_tuple', 'remote'));
     bytes.writeUInt16LE(seed.tuple.lport, tuple + place('tlshub_tuple', 'lport'));

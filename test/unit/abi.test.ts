@@ -78,7 +78,10 @@ describe('abi', () => {
     view.setBigUint64(offset('cookie'), 0xfedcba9876543210n, true);
     view.setBigUint64(offset('inode'), 77n, true);
     view.setBigUint64(offset('start_boottime'), 2n ** 60n + 1n, true);
+    view.setBigUint64(offset('created_ns'), 4_999_000_000n, true);
     view.setBigUint64(offset('established_ns'), 4_999_999_999n, true);
+    view.setBigUint64(offset('bytes_sent'), 2n ** 53n - 1n, true);
+    view.setBigUint64(offset('bytes_received'), 2n ** 32n, true);
     view.setUint32(offset('tgid'), 4242, true);
     view.setInt32(offset('fd'), -1, true);
     view.setUint32(offset('role'), 2, true);
@@ -90,6 +93,7 @@ describe('abi', () => {
     view.setUint32(offset('refs'), 2, true);
     view.setUint32(offset('blocking'), 1, true);
     view.setUint32(offset('peer_wants'), 3, true);
+    view.setUint32(offset('traffic'), 1 | 2 | 8, true);
     const tuple = offset('tuple');
     for (let i = 0; i < 16; i++) view.setUint8(tuple + i, i);
     for (let i = 0; i < 16; i++) view.setUint8(tuple + 16 + i, 100 + i);
@@ -102,6 +106,7 @@ describe('abi', () => {
       generation: 2,
       timeNs: 5_000_000_001,
       cookie: 0xfedcba9876543210n,
+      createdNs: 4_999_000_000,
       establishedNs: 4_999_999_999,
       role: 'passive',
       class: 1,
@@ -112,6 +117,7 @@ describe('abi', () => {
       refs: 2,
       blocking: true,
       peerWants: 3,
+      traffic: { sent: 2 ** 53 - 1, received: 2 ** 32, final: true },
       tuple: {
         local: Uint8Array.from({ length: 16 }, (_, i) => i),
         remote: Uint8Array.from({ length: 16 }, (_, i) => 100 + i),
@@ -120,6 +126,21 @@ describe('abi', () => {
       },
       owner: { tgid: 4242, fd: -1, inode: 77n, startBoottime: 2n ** 60n + 1n, comm: 'cu?rl' },
     });
+  });
+
+  it('knows traffic only when the kernel vouches for it, and when it is final', () => {
+    const { fields } = expectedAbi().tlshub_event!;
+    const view = new DataView(new ArrayBuffer(EVENT_BYTES));
+    view.setBigUint64(fields.bytes_sent![0], 5n, true);
+    const traffic = (flags: number): unknown => {
+      view.setUint32(fields.traffic![0], flags, true);
+      return decodeEvent(view, 0).traffic;
+    };
+    expect(traffic(0)).to.equal(undefined);
+    expect(traffic(2 | 4 | 8)).to.equal(undefined);
+    for (const open of [1, 1 | 2, 1 | 4 | 8])
+      expect(traffic(open)).to.deep.equal({ sent: 5, received: 0, final: false });
+    expect(traffic(1 | 2 | 4 | 8)).to.deep.equal({ sent: 5, received: 0, final: true });
   });
 
   it('has no owner when the kernel knew none', () => {
@@ -139,12 +160,15 @@ describe('abi', () => {
     bytes.writeUInt32LE(31, SWEEP_BYTES + owner + abi.tlshub_owner!.fields.tgid![0]);
     bytes.writeUInt32LE(17, 2 * SWEEP_BYTES + flow + abi.tlshub_flow!.fields.agent_tx![0]);
     bytes.writeUInt32LE(3, 2 * SWEEP_BYTES + socket + abi.tlshub_socket!.fields.encrypts![0]);
+    bytes.writeUInt32LE(1, SWEEP_BYTES + socket + abi.tlshub_socket!.fields.traffic![0]);
+    bytes.writeBigUInt64LE(7n, SWEEP_BYTES + socket + abi.tlshub_socket!.fields.bytes_received![0]);
     const records = decodeSweep(bytes);
     expect(records.map((record) => record.cookie)).to.deep.equal([1n, 2n, 3n]);
     expect(records.map((record) => record.skState)).to.deep.equal([8, 8, 8]);
     expect(records.map((record) => record.owner?.tgid)).to.deep.equal([undefined, 31, undefined]);
     expect(records.map((record) => record.agentTx)).to.deep.equal([0, 0, 17]);
     expect(records.map((record) => record.encrypts)).to.deep.equal([0, 0, 3]);
+    expect(records.map((record) => record.traffic?.received)).to.deep.equal([undefined, 7, undefined]);
     expect(() => decodeSweep(bytes.subarray(1))).to.throw(RangeError);
   });
 

@@ -28,9 +28,14 @@ const SECURED: FlowReport = {
   tlsVersion: 'TLSv1.3',
   state: 'secured',
   reason: '',
+  synMs: 0.2,
   holdMs: 3.14159,
+  dispatchMs: 0.4,
+  queueMs: 0.14159,
   negotiationMs: 2.5,
   installMs: 0.1,
+  bytesSent: 100,
+  bytesReceived: 2 ** 40,
   kernelUlp: 'tls',
 };
 
@@ -47,9 +52,14 @@ const HELD: FlowReport = {
   tlsVersion: null,
   state: 'held',
   reason: 'waits for the peer',
+  synMs: null,
   holdMs: null,
+  dispatchMs: null,
+  queueMs: null,
   negotiationMs: null,
   installMs: null,
+  bytesSent: null,
+  bytesReceived: null,
   kernelUlp: null,
 };
 

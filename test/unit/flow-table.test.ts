@@ -17,6 +17,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
     tuple: { local: v4('10.0.0.1'), remote: v4('10.0.0.2'), lport: 4711, rport: 80 },
     iss: 0,
     irs: 0,
+    createdNs: 0,
     establishedNs: 0,
     peerWants: 0,
   };

@@ -9,7 +9,17 @@ const [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES, PEER_MODE] = [8, 9, 10, 11] a
 
 function flow(role: 'active' | 'passive', peerWants: number, establishedNs = 1): Flow {
   const tuple = { local: parseAddress('10.0.0.1'), remote: parseAddress('10.0.0.2'), lport: 1, rport: 2 };
-  const seed = { cookie: 1n, generation: 1, role, class: FlowClass.MESH, tuple, iss: 1, irs: 2, establishedNs };
+  const seed = {
+    cookie: 1n,
+    generation: 1,
+    role,
+    class: FlowClass.MESH,
+    tuple,
+    iss: 1,
+    irs: 2,
+    createdNs: 0,
+    establishedNs,
+  };
   return createFlow({ ...seed, peerWants }, 0);
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { MessageReceiver } from '../../src/shared/channel.js';
+import { monotonicNs } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { Negotiated } from '../../src/shared/messages.js';
 import type { Role } from '../../src/shared/native.js';
@@ -81,6 +82,7 @@ describe('provider pool', function () {
   it('runs many handshakes at once on one thread, and sends secrets over the ring only', async () => {
     const pool = await makePool({ inFlight: 100, queue: 100 });
     const before = doorbell.count();
+    const begunNs = monotonicNs();
     const outcomes = await Promise.all(Array.from({ length: 40 }, () => must(negotiate(pool, 'ok-slow')).outcome));
     expect(outcomes).to.deep.equal(Array(40).fill({ ok: true, resumed: false }));
     const [ring] = rings.values();
@@ -93,7 +95,9 @@ describe('provider pool', function () {
     expect(received.map((message) => message.ticket).sort((a, b) => a - b)).to.deep.equal(
       Array.from({ length: 40 }, (_, i) => tickets - 39 + i),
     );
-    expect(received[0]?.summary).to.deep.equal({
+    const { startedNs, ...summary } = received[0]!.summary;
+    expect(startedNs).to.be.within(begunNs, monotonicNs());
+    expect(summary).to.deep.equal({
       cipher: 'TLS_AES_128_GCM_SHA256',
       tlsVersion: 'TLSv1.3',
       peerName: 'node-b',

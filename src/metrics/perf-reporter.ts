@@ -1,0 +1,59 @@
+/** When metrics files are written: on demand and at exit, one after another. */
+import type { Logger } from '../logging/index.js';
+import { asTlshubError } from '../shared/errors.js';
+import { writePerfFiles, type PerfFiles } from './perf-files.js';
+import { perfReport, type PerfReport } from './perf-report.js';
+import type { FlowMetricsReport } from './flow-metrics.js';
+import { processUsage, type ProcessUsage } from './process-usage.js';
+
+export interface PerfReporterOptions {
+  /** metrics_dir, as it is when a report is made */
+  dir: () => string;
+  node: string;
+  /** the connections, counted up to now */
+  flows: () => FlowMetricsReport;
+  log: Logger;
+  usage?: () => ProcessUsage;
+  /** seconds since 1970 */
+  now?: () => number;
+}
+
+export class PerfReporter {
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: PerfReporterOptions) {}
+
+  /** What would be written now. */
+  report(): PerfReport {
+    const { flows, node, usage = processUsage, now = wallClock } = this.options;
+    return perfReport(flows(), usage(), node, now());
+  }
+
+  /**
+   * Writes a report: by default one that is made now, also if an earlier one is still being written.
+   * @returns the files, or undefined when it failed; the log says why
+   */
+  write(report = this.report()): Promise<PerfFiles | undefined> {
+    const dir = this.options.dir();
+    const written = this.last.then(() => this.attempt(dir, report));
+    this.last = written;
+    return written;
+  }
+
+  private async attempt(dir: string, report: PerfReport): Promise<PerfFiles | undefined> {
+    const { log } = this.options;
+    try {
+      const files = await writePerfFiles(dir, report);
+      log.info(`metrics written to ${files.json}`, { csv: files.csv, connections: report.connections_total });
+      return files;
+    } catch (error) {
+      const { message, code, remedy } = asTlshubError(error);
+      log.error(message, { code, remedy });
+      return undefined;
+    }
+  }
+}
+
+function wallClock(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,141 @@
+/** The dispatcher with a real installer's work behind it, on sockets in memory. */
+import { expect } from 'chai';
+import { EventKind, FlowClass, Wants, type FlowEvent, type OwnerRecord } from '../../src/shared/abi.js';
+import { monotonicNs } from '../../src/shared/clock.js';
+import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/messages.js';
+import { FlowMetrics } from '../../src/metrics/index.js';
+import type { Role } from '../../src/shared/native.js';
+import { SlotTable, createSlots } from '../../src/shared/slots.js';
+import { Dispatcher } from '../../src/supervisor/dispatcher.js';
+import type { DetailedFlowReport } from '../../src/supervisor/flow-table.js';
+import { InstallerWork } from '../../src/workers/installer-work.js';
+import { FDS, FakeKernel } from './fake-kernel.js';
+import { FakeProvider, type Pending } from './fake-provider.js';
+import { memoryLogger, type LogLine } from './memory-logger.js';
+
+const LOCAL = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0, 1]);
+export const REMOTE = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0, 2]);
+export const TUPLE = { local: LOCAL, remote: REMOTE, lport: 4711, rport: 80 };
+export const OWNER: OwnerRecord = { tgid: 4242, fd: 5, inode: 9n, startBoottime: 1n, comm: 'curl' };
+const SUMMARY = { cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3', peerName: 'b', negotiationMs: 3 } as const;
+
+/** `pass()` lets threads' answers arrive. */
+export class World {
+  readonly kernel = new FakeKernel();
+  readonly provider = new FakeProvider();
+  readonly slots = new SlotTable(createSlots());
+  readonly lines: LogLine[];
+  readonly metrics: FlowMetrics;
+  readonly dispatcher: Dispatcher;
+  peerNodes: string[] = ['b'];
+  ringFull = false;
+  private readonly commands: InstallerCommand[] = [];
+  private readonly reports: InstallerReport[] = [];
+  private readonly work: InstallerWork;
+
+  constructor(options: { handshakeTimeoutMs?: number; flowsKept?: number; metrics?: FlowMetrics } = {}) {
+    this.metrics = options.metrics ?? new FlowMetrics(100);
+    const { log, lines } = memoryLogger();
+    this.lines = lines;
+    const words = new Int32Array(this.slots.buffer);
+    this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.reports.push(report));
+    this.dispatcher = new Dispatcher({
+      kernel: this.kernel,
+      flowsFd: FDS.flows,
+      slots: this.slots,
+      provider: this.provider,
+      directory: () => ({
+        peerNodes: () => ({ nodes: this.peerNodes, reason: 'not in the mapping' }),
+        pod: () => 'pod-b',
+      }),
+      send: (command) => {
+        if (this.ringFull) return false;
+        this.commands.push(command);
+        return true;
+      },
+      observer: this.metrics,
+      log,
+      limits: () => ({
+        handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
+        flowsKept: options.flowsKept ?? 100,
+      }),
+    });
+  }
+
+  event(kind: keyof typeof EventKind, more: Partial<FlowEvent> = {}): void {
+    this.dispatcher.onEvent({
+      kind: EventKind[kind],
+      generation: 1,
+      timeNs: monotonicNs(),
+      cookie: 1n,
+      createdNs: monotonicNs() - 3e6,
+      establishedNs: monotonicNs() - 1e6,
+      role: 'active',
+      class: FlowClass.MESH,
+      reason: 0,
+      iss: 1,
+      irs: 2,
+      waitMs: 0,
+      refs: 0,
+      blocking: false,
+      peerWants: Wants.IN_BAND,
+      traffic: undefined,
+      tuple: TUPLE,
+      owner: kind === 'CLOSED' ? undefined : OWNER,
+      ...more,
+    });
+  }
+
+  /** The installer works off what it has, and its answers and settled promises arrive. */
+  async pass(): Promise<void> {
+    for (let turn = 0; turn < 4; turn++) {
+      for (const command of this.commands.splice(0)) this.work.execute(command);
+      for (const report of this.reports.splice(0)) this.dispatcher.onReport(report);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What a negotiator's ring would bring to the installer. */
+  handOver(held: Held | undefined, role: Role): { secret: Uint8Array } {
+    if (held === undefined) throw new Error('nothing was lent');
+    const negotiated: Negotiated = {
+      type: 'negotiated',
+      ...held,
+      role,
+      summary: { ...SUMMARY, startedNs: monotonicNs() - SUMMARY.negotiationMs * 1e6 },
+      clientSecret: new Uint8Array(32).fill(1),
+      serverSecret: new Uint8Array(32).fill(2),
+      txSequence: 0n,
+      rxSequence: 0n,
+      bytesSent: 10,
+      bytesReceived: 20,
+    };
+    this.work.install(negotiated);
+    return { secret: negotiated.clientSecret };
+  }
+
+  async succeed(pending: Pending): Promise<void> {
+    this.handOver(pending.request.socket, pending.request.names.role);
+    pending.settle({ ok: true, resumed: false });
+    await this.pass();
+  }
+
+  async fail(pending: Pending, code: string, bytesReceived = 0): Promise<void> {
+    const nothing = { peerNames: [], bytesSent: 0, negotiationMs: 1 };
+    pending.settle({ ok: false, code, reason: `because of ${code}`, bytesReceived, ...nothing });
+    await this.pass();
+  }
+
+  get flow(): DetailedFlowReport {
+    const [first] = this.dispatcher.reports();
+    if (first === undefined) throw new Error('no flow');
+    return first;
+  }
+
+  /** Nothing may be left over. */
+  expectClean(): void {
+    expect([...this.kernel.open.values()], 'descriptors left open').to.deep.equal([]);
+    expect(this.slots.inUse, 'slots').to.equal(0);
+    expect(this.dispatcher.table.pendingTickets, 'tickets').to.equal(0);
+  }
+}
