@@ -32,7 +32,13 @@ export async function writePerfFiles(dir: string, report: PerfReport): Promise<P
     await stage(staged.csv, csvText(report));
     await stage(staged.json, jsonText(report));
     const files = await publish(dir, report.timestamp, staged);
-    await syncFolder(dir);
+    try {
+      await syncFolder(dir);
+    } catch (error) {
+      await remove(files.json);
+      await remove(files.csv);
+      throw error;
+    }
     return files;
   } catch (cause) {
     const { message, errno } = asTlshubError(cause);
@@ -105,6 +111,9 @@ async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir, 'r');
   try {
     await folder.sync();
+  } catch (error) {
+    // fsync(2): the file system knows no such thing for folders, and so has nothing to be done.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
   } finally {
     await folder.close();
   }

@@ -23,10 +23,15 @@ export class PerfReporter {
 
   constructor(private readonly options: PerfReporterOptions) {}
 
-  /** What would be written now. */
-  report(): PerfReport {
-    const { flows, node, usage = processUsage, now = wallClock } = this.options;
-    return perfReport(flows(), usage(), node, now());
+  /** What would be written now; undefined when it cannot be made, and the log says why: no agent ends for want of figures. */
+  report(): PerfReport | undefined {
+    const { flows, node, log, usage = processUsage, now = wallClock } = this.options;
+    try {
+      return perfReport(flows(), usage(), node, now());
+    } catch (error) {
+      log.error('cannot make a metrics report', { error });
+      return undefined;
+    }
   }
 
   /**
@@ -34,6 +39,7 @@ export class PerfReporter {
    * @returns the files, or undefined when it failed; the log says why
    */
   write(report = this.report()): Promise<PerfFiles | undefined> {
+    if (report === undefined) return Promise.resolve(undefined);
     const dir = this.options.dir();
     const written = this.last.then(() => this.attempt(dir, report));
     this.last = written;

@@ -144,6 +144,18 @@ describe('metrics files', () => {
     });
   });
 
+  it('a report that cannot be made is a line in the log, not the end of the agent', async () => {
+    const { log, lines } = memoryLogger();
+    const usage = (): never => {
+      throw new Error('no /proc');
+    };
+    const flows = (): ReturnType<FlowMetrics['report']> => new FlowMetrics(10).report([], 0);
+    const reporter = new PerfReporter({ dir: () => folder('unmade'), node: 'a', flows, log, usage });
+    expect(await reporter.write()).to.equal(undefined);
+    expect(reporter.report()).to.equal(undefined);
+    expect(lines.map(({ level }) => level)).to.deep.equal(['error', 'error']);
+  });
+
   it('takes CPU and memory from /proc, whatever the process is called', () => {
     const proc = folder('proc');
     mkdirSync(`${proc}/self`);
