@@ -63,13 +63,14 @@ export class World {
   }
 
   event(kind: keyof typeof EventKind, more: Partial<FlowEvent> = {}): void {
+    const now = monotonicNs();
     this.dispatcher.onEvent({
       kind: EventKind[kind],
       generation: 1,
-      timeNs: monotonicNs(),
+      timeNs: now,
       cookie: 1n,
-      createdNs: monotonicNs() - 3e6,
-      establishedNs: monotonicNs() - 1e6,
+      createdNs: now - 3e6,
+      establishedNs: now - 1e6,
       role: 'active',
       class: FlowClass.MESH,
       reason: 0,

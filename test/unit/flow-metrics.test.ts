@@ -31,7 +31,7 @@ describe('flow metrics', () => {
     await new Promise((resolve) => setTimeout(resolve, 15));
     await world.succeed(world.provider.pending[0]!);
     const { synMs, holdMs, dispatchMs, queueMs, negotiationMs, installMs } = world.flow;
-    expect(synMs).to.be.closeTo(2, 0.001);
+    expect(synMs).to.be.closeTo(2, 1e-6);
     const parts = [dispatchMs, queueMs, negotiationMs, installMs].map(Number);
     for (const part of parts) expect(part).to.be.at.least(0);
     expect(parts.reduce((sum, part) => sum + part)).to.be.closeTo(Number(holdMs), 1e-6);
