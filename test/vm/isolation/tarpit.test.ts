@@ -1,4 +1,4 @@
-/** One provider full of peers that say nothing: the others do not notice. How much time it costs them: bench/isolation.ts. */
+/** One provider full of peers that say nothing: the others do not notice. */
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { at, makeContent, makeFolder } from '../matrix/files.js';

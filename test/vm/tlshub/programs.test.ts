@@ -1,12 +1,11 @@
 /**
- * Programs over keys of TLSHub on both nodes, each with a stand-in for the module in its network namespace: what is on the wire is only the
- * programs' own data, encrypted by the kernel, and not one byte of a handshake.
+ * Keys of TLSHub on both nodes, each with a stand-in for the module in its network namespace: what is on the wire is only the programs' own
+ * data, encrypted by the kernel, and not one byte of a handshake. The program matrix with these keys is in test/vm/providers.
  */
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { detailedFlows, mutualTls, type Expected } from '../harness/mutual-tls.js';
 import { lab, type Result } from '../harness/index.js';
-import { at, digest, digestOf, makeContent, makeFolder, type Content } from '../matrix/files.js';
+import { at, makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
 import { loadModule, logMessages, reloadModule, unloadModule } from './support.js';
 
@@ -19,18 +18,15 @@ function worked({ code, stderr }: Result): void {
 }
 
 describe('unmodified programs over keys of TLSHub', () => {
-  let file: Content;
-  let text: Content;
   const curl = (url: string, ...more: string[]): Promise<Result> =>
     lab.exec('a', ['curl', '-gsSf', '-m', '60', ...more, '-o', at('out'), url]);
 
   before(async function () {
     this.timeout(240_000);
     makeFolder();
-    file = makeContent('file', 3_000_000);
-    text = makeContent('text', 300_000, true);
+    makeContent('text', 300_000, true);
     await lab.up({ mode: 'tlshub' });
-    await Promise.all([servers.nginx(), servers.redis(), servers.sshd(), servers.pythonHttp()]);
+    await servers.nginx();
   });
   after(() => lab.down());
 
@@ -39,44 +35,6 @@ describe('unmodified programs over keys of TLSHub', () => {
     expect(providers[0]?.name).to.equal('tlshub');
     expect(providers[0]?.libraryVersion).to.equal('TLSHub, netlink protocol 2, a stand-in with port id 4711');
   });
-
-  it('curl fetches 3 MB from nginx', () =>
-    byTlshub({ port: PORTS.nginx, secrets: file.secrets }, async () => {
-      worked(await curl(`http://10.77.0.2:${PORTS.nginx}/file`));
-      expect(digestOf(at('out'))).to.equal(file.sha256);
-    }));
-
-  it('wget fetches 3 MB from nginx (a blocking client)', () =>
-    byTlshub({ port: PORTS.nginx, secrets: file.secrets }, async () => {
-      worked(await lab.exec('a', ['wget', '-q', '-O', at('out'), `http://10.77.0.2:${PORTS.nginx}/file`]));
-      expect(digestOf(at('out'))).to.equal(file.sha256);
-    }));
-
-  it('redis-cli stores 300 kB in redis-server and reads it back', () =>
-    byTlshub({ port: PORTS.redis, connections: 2, secrets: text.secrets }, async () => {
-      const cli = ['redis-cli', '-h', '10.77.0.2', '-p', String(PORTS.redis)];
-      const stored = await lab.exec('a', [...cli, '-x', 'SET', 'key'], { input: readFileSync(text.path) });
-      expect(stored.stdout).to.equal('OK\n');
-      const { stdout } = await lab.exec('a', [...cli, 'GET', 'key']);
-      expect(digest(stdout.slice(0, -1))).to.equal(text.sha256); // redis-cli adds a line end
-    }));
-
-  it('ssh runs a command over sshd (the server speaks first)', () =>
-    byTlshub({ port: PORTS.ssh, secrets: ['SSH-2.0-'] }, async () => {
-      const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'BatchMode=yes'];
-      const flags = ['-F', 'none', '-p', String(PORTS.ssh), '-i', at('user-key'), ...options.flatMap((o) => ['-o', o])];
-      const result = await lab.exec('a', ['ssh', ...flags, 'root@10.77.0.2', 'cat'], {
-        input: readFileSync(text.path),
-      });
-      worked(result);
-      expect(digest(result.stdout)).to.equal(text.sha256);
-    }));
-
-  it('curl fetches 300 kB from a blocking server', () =>
-    byTlshub({ port: PORTS.python, secrets: text.secrets }, async () => {
-      worked(await curl(`http://10.77.0.2:${PORTS.python}/text`));
-      expect(digestOf(at('out'))).to.equal(text.sha256);
-    }));
 
   it('the same ports again give other keys, though the module has the same master key', async () => {
     // A client with a fixed port that sends the same bytes each time, and a server that closes first, which leaves the port free.
