@@ -1,18 +1,30 @@
-/** `npm run bench -- peers`: this project beside what else a user could pick, in one run. Needs root and a kernel that can; Debian's stunnel4, haproxy, nginx. */
+/**
+ * This project beside what else a user could pick, all in one run on the same veth. Needs root, a kernel that can, and Debian's stunnel4, haproxy
+ * and nginx with its stream module.
+ *
+ *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--contenders NAME,NAME...] [--host TEXT]
+ *
+ * --idle: numbers of idle connections to measure memory at; --contenders: only these; without tlshub the agents are not
+ * started, and any kernel will do. Writes peers.json,
+ * peers.html and the proxies' configurations.
+ */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { lab } from '../../test/vm/harness/index.js';
-import { describeMachine, machineText } from '../report/machine.js';
-import { percentile, tableOf } from '../support.js';
-import { LAB_DIR, PKI, contendersFor, type Contender } from './contenders.js';
-import { bulk, connections, idle, type BulkFigures } from './measure.js';
-import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './report.js';
+import { lab } from '../test/vm/harness/index.js';
+import { describeMachine, machineText } from './report/machine.js';
+import { percentile, tableOf } from './support.js';
+import { LAB_DIR, PKI, contendersFor, type Contender } from './peers/contenders.js';
+import { bulk, connections, idle, type BulkFigures } from './peers/measure.js';
+import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './peers/report.js';
 
-const { values } = parseArgs({
+const {
+  values,
+  positionals: [out = 'bench/results'],
+} = parseArgs({
+  allowPositionals: true,
   options: {
-    out: { type: 'string', default: 'bench_results' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     megabytes: { type: 'string', default: '32' },
@@ -27,8 +39,8 @@ const counts = values.idle.split(',').map(Number).filter(Boolean);
 /** What comes beside the idle ones is not many. */
 const most = Math.max(...counts, 0) + 500;
 const chosen = values.contenders === '' ? [] : values.contenders.split(',');
-mkdirSync(values.out, { recursive: true });
-const all = contendersFor(values.out, most).filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+mkdirSync(out, { recursive: true });
+const all = contendersFor(out, most).filter(({ name }) => chosen.length === 0 || chosen.includes(name));
 const captured = all.some((contender) => contender.captured);
 
 const said = (command: string, ...args: string[]): string => {
@@ -58,7 +70,7 @@ try {
     await lab.exec(node, ['sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1'], { outside: true });
   }
   // Behind the proxies, whoever takes part.
-  const plaintext = contendersFor(values.out, most).find(({ name }) => name === 'plaintext');
+  const plaintext = contendersFor(out, most).find(({ name }) => name === 'plaintext');
   if (plaintext !== undefined && !all.some(({ name }) => name === 'plaintext')) await plaintext.start();
   const figures = await measureAll(all, save);
   const { head, rows } = peersTable(figures);
@@ -66,8 +78,7 @@ try {
   for (const { text, value, met } of save(figures))
     console.log(`${met ? 'met' : 'NOT met'}: ${text}: ${value.toFixed(2)}`);
 } catch (error) {
-  for (const node of captured ? ['a', 'b'] : [])
-    copyFileSync(`${LAB_DIR}/${node}/log`, join(values.out, `agent-${node}.log`));
+  for (const node of captured ? ['a', 'b'] : []) copyFileSync(`${LAB_DIR}/${node}/log`, join(out, `agent-${node}.log`));
   throw error;
 } finally {
   await lab.down();
@@ -79,12 +90,13 @@ function save(contenders: ContenderFigures[]): Aim[] {
     generated: new Date().toISOString(),
     machine: describeMachine(values.host),
     versions,
-    command: `npm run bench -- peers --rounds ${values.rounds} --seconds ${values.seconds} --megabytes ${values.megabytes} --idle ${values.idle}`,
+    command:
+      `scripts/vm --mem 4096 --out DIR -- node build/bench/peers.js DIR ${process.argv.slice(3).join(' ')}`.trim(),
     contenders,
     aims: aimsOf(contenders),
   };
-  writeFileSync(join(values.out, 'peers.json'), `${JSON.stringify(result, null, 1)}\n`);
-  writeFileSync(join(values.out, 'peers.html'), peersPage(result));
+  writeFileSync(join(out, 'peers.json'), `${JSON.stringify(result, null, 1)}\n`);
+  writeFileSync(join(out, 'peers.html'), peersPage(result));
   return result.aims;
 }
 
@@ -140,8 +152,8 @@ async function measureAll(
       const figures = await idle(contender, pids.get(contender.name) ?? [], count);
       console.log(`${contender.name}: ${JSON.stringify(figures)}`);
       results[at]?.idle.push(figures);
+      onProgress(results);
     }
-    onProgress(results);
   }
   return results;
 }
