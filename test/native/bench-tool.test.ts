@@ -1,5 +1,5 @@
 /** tlshub_bench as a user runs it: processes on loopback, against itself and against peers that misbehave. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -306,12 +306,18 @@ describe('tlshub_bench', function () {
       ['-m', 'client', '--rate', '-1'],
       ['-m', 'client', 'more'],
       ['-m', 'client', '--source-ip', '::1'],
-      ['-m', 'client', '-c', '999999'],
     ]) {
       const { code, stderr } = await start(...args).ended;
       expect(stderr, args.join(' ')).to.not.equal('');
       expect(code, args.join(' ')).to.equal(64);
     }
+    // More connections than the process may open files.
+    const few = `ulimit -n 100 && exec "$0" "$@"`;
+    const limited = spawnSync('/bin/sh', ['-c', few, process.execPath, TOOL, '-m', 'client', '-c', '101'], {
+      encoding: 'utf8',
+    });
+    expect(limited.stderr).to.include('100 files');
+    expect(limited.status).to.equal(64);
     const { code, stdout } = await start('-h').ended;
     expect(code).to.equal(0);
     for (const option of ['-m', '-t', '-p', '-l', '-s', '-c', '-n', '-j', '-o', '-v', '-h'])
