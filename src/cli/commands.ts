@@ -1,5 +1,6 @@
 /** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
-import { controlRequest, type FlowQuery } from '../control/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { controlRequest, type FlowQuery, type StatusReport } from '../control/index.js';
 import { initCa, issueNode, type Issued } from '../pki/index.js';
 import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
 import type { ProbeResult } from '../shared/native.js';
@@ -32,11 +33,37 @@ function probe(context: CliContext): ProbeResult[] {
   }
 }
 
-/** @throws TlshubError TLSHUB_NOT_READY if readiness is asked for and it is not */
-export async function status(context: CliContext, options: GlobalOptions, wantReady: boolean): Promise<void> {
-  const report = await controlRequest(options.socket, 'status', {});
+export interface StatusOptions {
+  ready?: true;
+  /** seconds */
+  wait?: number;
+}
+
+/** Between two looks at an agent that is coming up, in ms. */
+const WAIT_LOOK_MS = 250;
+
+/** @throws TlshubError TLSHUB_NOT_READY if readiness is asked for and it is not, UsageError */
+export async function status(context: CliContext, options: GlobalOptions, wanted: StatusOptions): Promise<void> {
+  if (wanted.wait !== undefined && wanted.ready !== true) throw new UsageError('--wait goes with --ready');
+  const report = await statusOnce(options, performance.now() + 1000 * (wanted.wait ?? 0), wanted.ready === true);
   show(context, options, report, () => statusTable(report));
-  if (wantReady && !report.ready) throw new TlshubError('TLSHUB_NOT_READY', `not ready: ${report.notReady.join('; ')}`);
+  if (wanted.ready === true && !report.ready) {
+    throw new TlshubError('TLSHUB_NOT_READY', `not ready: ${report.notReady.join('; ')}`);
+  }
+}
+
+/** The status when it is ready, or that of the last look before `until`. */
+async function statusOnce(options: GlobalOptions, until: number, wantReady: boolean): Promise<StatusReport> {
+  for (;;) {
+    const late = performance.now() >= until;
+    try {
+      const report = await controlRequest(options.socket, 'status', {});
+      if (report.ready || !wantReady || late) return report;
+    } catch (error) {
+      if (late || asTlshubError(error).code !== 'TLSHUB_CONTROL_UNREACHABLE') throw error;
+    }
+    await sleep(WAIT_LOOK_MS);
+  }
 }
 
 /** @param watchS seconds between two looks of a live view; undefined: one look */

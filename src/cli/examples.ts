@@ -7,6 +7,7 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
   status: [
     ['tlshubctl status', 'how the supervisor is'],
     ['tlshubctl status --ready', 'ends with 1 while it is not ready, and says why: for probes and scripts'],
+    ['tlshubctl status --ready --wait 60', 'returns as soon as it is, also if it is only starting'],
     ['tlshubctl status --json | jq .failures', 'refusals by code; docs/ERRORS.md explains each'],
   ],
   flows: [

@@ -66,7 +66,8 @@ function build(context: CliContext): Command {
     .command('status')
     .description('the supervisor: whether it is ready, mode, provider, policy, counters, last configuration error')
     .option('--ready', 'end with 1 unless it is ready')
-    .action((options: { ready?: true }) => commands.status(context, globals(), options.ready === true));
+    .addOption(new Option('--wait <seconds>', 'with --ready: give it this long to become so').argParser(interval))
+    .action((options: { ready?: true; wait?: number }) => commands.status(context, globals(), options));
   addFlows(program, context, globals);
   program
     .command('metrics')

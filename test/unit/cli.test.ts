@@ -190,6 +190,22 @@ describe('tlshubctl', () => {
     expect(ended.err).to.include('TLSHUB_NOT_READY').and.include('no guardian runs; something else');
   });
 
+  it('waits with --wait for an agent that is coming up', async () => {
+    const waiting = cli(['--socket', path('late', 's.sock'), 'status', '--ready', '--wait', '30']);
+    let looks = 0;
+    const late = await startControlServer({
+      path: path('late', 's.sock'),
+      handlers: { status: () => Promise.resolve(++looks < 3 ? STATUS : { ...STATUS, ready: true, notReady: [] }) },
+    });
+    const { status, out } = await waiting;
+    await late.close();
+    expect({ status, looks }).to.deep.equal({ status: 0, looks: 3 });
+    expect(out).to.match(/^ready +yes$/m);
+    const tired = await ctl('status', '--ready', '--wait', '0.3');
+    expect(tired.status).to.equal(1);
+    expect((await ctl('status', '--wait', '3')).status).to.equal(64);
+  });
+
   it('shows only flows of the states and the pod that are asked for', async () => {
     const cookies = async (...args: string[]): Promise<string[]> => {
       const { status, out } = await ctl('flows', '--json', ...args);
@@ -371,7 +387,12 @@ describe('tlshubctl', () => {
       expect(out, command).to.include(EXAMPLES[command]![0]![0]);
     }
     for (const [command] of Object.values(EXAMPLES).flat()) {
-      const words = /tlshubctl ([^|>)]*)/.exec(command)![1]!.replaceAll('"', '').trim().split(' ');
+      const words = /tlshubctl ([^|>)]*)/
+        .exec(command)![1]!
+        .replaceAll('"', '')
+        .replace('--wait 60', '--wait 0.1')
+        .trim()
+        .split(' ');
       const here = words.map((word) => word.replace('/etc/tlshub/pki', path('examples')));
       const { status, err } = await cli(['--socket', path('none.sock'), ...here]);
       expect(status, `${command}: ${err}`).to.be.oneOf([0, 1]);

@@ -1,0 +1,262 @@
+/** What is in deploy/: that it is valid, that its parts fit each other, and that it fits the build. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as models from '@kubernetes/client-node';
+import { expect } from 'chai';
+import { validate as validateDockerfile } from 'dockerfile-utils';
+import { loadAll } from 'js-yaml';
+import { DaemonSet } from 'kubernetes-models/apps/v1';
+import { ClusterRole, ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
+import { ConfigMap, Namespace, ServiceAccount } from 'kubernetes-models/v1';
+import { parseConfig, type Config } from '../../src/config/index.js';
+import { parseListenAddress } from '../../src/health/index.js';
+import { temporaryFolder } from './support/temporary.js';
+
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string };
+}
+
+/** An object with these fields that did not come from the class's constructor. */
+type Shape<T> = { [K in keyof T]: T[K] } & Manifest;
+
+/** With the names of the API's own classes: for the types of values, and for which fields there are at all. */
+const KINDS: Record<string, new (data: never) => { validate(): void }> = {
+  ClusterRole,
+  ClusterRoleBinding,
+  ConfigMap,
+  DaemonSet,
+  Namespace,
+  ServiceAccount,
+};
+
+interface ModelClass {
+  getAttributeTypeMap(): { name: string; baseName: string; type: string }[];
+}
+
+/** Fields that the API's model of this object does not have: schemas let them pass, and a slip would go unseen. */
+function unknownFields(value: unknown, type: string, path: string): string[] {
+  if (Array.isArray(value)) {
+    const element = type.replace(/^Array<(.*)>$/, '$1');
+    return value.flatMap((item, i) => unknownFields(item, element, `${path}[${i}]`));
+  }
+  const model = (models as unknown as Record<string, ModelClass | undefined>)[type];
+  if (model === undefined || typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const known = model.getAttributeTypeMap().find(({ baseName }) => baseName === name);
+    return known === undefined ? [`${path}.${name}`] : unknownFields(inner, known.type, `${path}.${name}`);
+  });
+}
+
+const read = (file: string): string => readFileSync(file, 'utf8');
+const MANIFESTS = 'deploy/kubernetes/tlshub.yaml';
+
+describe('deploy/kubernetes', () => {
+  const manifests = loadAll(read(MANIFESTS)) as Manifest[];
+  const of = (kind: string): Manifest => manifests.find((one) => one.kind === kind)!;
+  const daemonSet = of('DaemonSet') as Shape<models.V1DaemonSet>;
+  const pod = daemonSet.spec!.template.spec!;
+  const [container] = pod.containers as [models.V1Container];
+  const config = (): Config => {
+    const env = Object.fromEntries(container.env!.map(({ name, value }) => [name, value ?? 'node-a']));
+    return parseConfig((of('ConfigMap') as Shape<models.V1ConfigMap>).data!['capture.conf']!, 'capture.conf', env);
+  };
+
+  it('has valid objects, without a field that the API does not know', () => {
+    expect(manifests.map(({ kind }) => kind).sort()).to.deep.equal(Object.keys(KINDS).sort());
+    for (const manifest of manifests) {
+      const model = new KINDS[manifest.kind]!(manifest as never);
+      expect(() => model.validate(), manifest.kind).to.not.throw();
+      expect(unknownFields(manifest, `V1${manifest.kind}`, manifest.kind)).to.deep.equal([]);
+    }
+  });
+
+  it('would not pass with a wrong type or a slip of the pen', () => {
+    const wrong = structuredClone(daemonSet) as unknown as {
+      spec: { template: { spec: { hostPID: unknown; hostPid?: unknown } } };
+    };
+    wrong.spec.template.spec.hostPID = 'yes';
+    expect(() => new DaemonSet(wrong as never).validate()).to.throw('hostPID must be boolean');
+    wrong.spec.template.spec.hostPid = true;
+    expect(unknownFields(wrong, 'V1DaemonSet', 'DaemonSet')).to.deep.equal(['DaemonSet.spec.template.spec.hostPid']);
+  });
+
+  it('asks for no right but to follow Pods, and gives it to the agent', () => {
+    expect((of('ClusterRole') as Shape<models.V1ClusterRole>).rules).to.deep.equal([
+      { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+    ]);
+    const { roleRef, subjects } = of('ClusterRoleBinding') as Shape<models.V1ClusterRoleBinding>;
+    expect(roleRef.name).to.equal(of('ClusterRole').metadata.name);
+    expect(subjects![0]!.name).to.equal(pod.serviceAccountName);
+    expect(subjects![0]!.namespace).to.equal(daemonSet.metadata.namespace);
+    expect(of('ServiceAccount').metadata.name).to.equal(pod.serviceAccountName);
+  });
+
+  it('gives the agent a configuration that it takes, with the Pods of the cluster as its mapping', () => {
+    const { podSource, kubernetes, nodeName } = config();
+    expect(podSource).to.equal('kubernetes');
+    expect(kubernetes.kubeconfig).to.equal('');
+    expect(nodeName).to.equal('node-a');
+  });
+
+  it('mounts every path that the configuration names, the writable ones so that they can be written', () => {
+    const mounts = container.volumeMounts!;
+    const mountOf = (path: string): models.V1VolumeMount | undefined =>
+      mounts.find(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`));
+    const { tls, controlSocket, bpfPinDir, metricsDir, capture } = config();
+    for (const path of [container.args![0]!, tls.ca, tls.cert, tls.key])
+      expect(mountOf(path)?.readOnly, path).to.equal(true);
+    for (const path of [controlSocket, bpfPinDir, metricsDir, ...capture.cgroup, '/tmp/x']) {
+      expect(mountOf(path), path).to.not.equal(undefined);
+      expect(mountOf(path)!.readOnly, path).to.equal(undefined);
+    }
+    // A volume is open to others; the socket's folder must not be, so it is one below.
+    expect(mounts.map(({ mountPath }) => mountPath)).to.not.include(dirname(controlSocket));
+    const volumes = new Set(pod.volumes!.map(({ name }) => name));
+    expect(new Set(mounts.map(({ name }) => name))).to.deep.equal(volumes);
+  });
+
+  it('probes what the agent serves', () => {
+    const listen = parseListenAddress(config().healthListen)!;
+    for (const probe of [container.startupProbe, container.readinessProbe, container.livenessProbe]) {
+      expect(probe!.httpGet).to.include({ host: listen.host, port: listen.port });
+      expect(probe!.httpGet!.path).to.be.oneOf(['/readyz', '/healthz']);
+    }
+    expect(pod.hostNetwork).to.equal(true);
+    expect(1000 * pod.terminationGracePeriodSeconds!).to.be.greaterThan(config().drainTimeoutMs + 5000);
+  });
+});
+
+describe('deploy/Dockerfile', () => {
+  const text = read('deploy/Dockerfile');
+
+  it('is well-formed, and names what exists', () => {
+    expect(validateDockerfile(text).map(({ message, range }) => [range.start.line + 1, message])).to.deep.equal([]);
+    expect(validateDockerfile('FROM a\nRUNN x\n')).to.not.be.empty;
+    for (const [, sources] of text.matchAll(/^COPY (?!--)(.*) \S+$/gm)) {
+      for (const source of sources!.split(' ')) expect(existsSync(source), source).to.equal(true);
+    }
+    const [, commands] = /^RUN (scripts\/.*)$/m.exec(text)!;
+    for (const command of commands!.split(' && ')) expect(existsSync(command.split(' ')[0]!), command).to.equal(true);
+  });
+
+  it('installs only packages that the set-up knows too', () => {
+    const known = new Set(
+      read('scripts/packages.txt')
+        .split('\n')
+        .map((line) => line.split(/\s/)[0]),
+    );
+    const [build] = text.matchAll(/apt-get install -y --no-install-recommends([^&]*)&&/g);
+    const packages = build![1]!.split(/[\s\\]+/).filter(Boolean);
+    expect(packages.length).to.be.greaterThan(5);
+    expect(packages.filter((name) => !known.has(name))).to.deep.equal([]);
+  });
+});
+
+describe('deploy/install', () => {
+  const path = temporaryFolder();
+  const run = (file: string, ...args: string[]): SpawnSyncReturns<string> =>
+    spawnSync(file, args, {
+      encoding: 'utf8',
+      cwd: process.cwd(),
+      env: { ...process.env, npm_config_offline: 'true' },
+    });
+  const inside = (...parts: string[]): string => path('image', ...parts);
+
+  before(function () {
+    this.timeout(300_000);
+    const { status, stderr } = run('deploy/install', '--destdir', path('image'));
+    expect(status, stderr).to.equal(0);
+  });
+
+  it('installs commands that run from there, and nothing that only development needs', () => {
+    const version = `${(JSON.parse(read('package.json')) as { version: string }).version}\n`;
+    expect(run(inside('usr/bin/tlshubctl'), '--version').stdout).to.equal(version);
+    expect(run(inside('usr/bin/tlshub_bench'), '--help').status).to.equal(0);
+    expect(run(inside('usr/bin/tlshub_handshake'), '--help').status).to.equal(0);
+    expect(run('node', inside('usr/lib/tlshub/dist/supervisor.js'), '--version').stdout).to.equal(version);
+    const modules = readdirSync(inside('usr/lib/tlshub/node_modules'));
+    expect(modules).to.include.members(['piscina', '@kubernetes', 'prom-client']);
+    expect(modules).to.not.include.members(['mocha']).and.not.include.members(['typescript']);
+    for (const folder of ['src', 'test', 'build']) expect(existsSync(inside('usr/lib/tlshub', folder))).to.equal(false);
+  });
+
+  it('installs all that the agent loads: addons, BPF object, guardian, threads, the client of Kubernetes', () => {
+    const lib = inside('usr/lib/tlshub');
+    const script = `
+      const at = (file) => import('file://${lib}/dist/' + file);
+      const { kernel, handshakeAddon, tlshubNetlink } = await at('shared/native.js');
+      kernel().abi(); handshakeAddon('openssl').libraryVersion(); handshakeAddon('boringssl').libraryVersion(); tlshubNetlink();
+      await at('supervisor/compose.js');
+      const { createRequire } = await import('node:module');
+      await import(createRequire('${lib}/dist/supervisor.js').resolve('@kubernetes/client-node'));`;
+    const { status, stderr } = run('node', '--input-type=module', '-e', script);
+    expect(status, stderr).to.equal(0);
+    for (const file of ['dist/bpf/tlshub.bpf.o', 'dist/bpf/abi.json', 'dist/workers/negotiator.js']) {
+      expect(existsSync(join(lib, file)), file).to.equal(true);
+    }
+    expect(statSync(join(lib, 'dist/native/tlshub-guardian')).mode & 0o111).to.equal(0o111);
+  });
+
+  it('leaves a configuration alone that is there', function () {
+    this.timeout(300_000);
+    const file = inside('etc/tlshub/capture.conf');
+    expect(() => parseConfig(readFileSync(file), file)).to.not.throw();
+    writeFileSync(file, 'mode = boringssl\n');
+    expect(run('deploy/install', '--destdir', path('image')).status).to.equal(0);
+    expect(read(file)).to.equal('mode = boringssl\n');
+  });
+
+  describe('and the unit of systemd', () => {
+    const unit = read('deploy/systemd/tlshub.service');
+
+    it('is accepted, with the paths of the installation', () => {
+      mkdirSync(path('units'));
+      const node = process.execPath;
+      const placed = unit
+        .replaceAll('/usr/lib/tlshub', inside('usr/lib/tlshub'))
+        .replaceAll('/usr/bin/tlshubctl', inside('usr/bin/tlshubctl'))
+        .replaceAll('/usr/bin/node', node);
+      writeFileSync(path('units/tlshub.service'), placed);
+      writeFileSync(path('units/tlshub.slice'), read('deploy/systemd/tlshub.slice'));
+      const good = run(
+        'systemd-analyze',
+        'verify',
+        '--man=no',
+        path('units/tlshub.service'),
+        path('units/tlshub.slice'),
+      );
+      expect(good.error, 'systemd-analyze is missing: scripts/packages.txt names it').to.equal(undefined);
+      expect({ status: good.status, stderr: good.stderr }).to.deep.equal({ status: 0, stderr: '' });
+      writeFileSync(path('units/tlshub.service'), `${placed}\n[Service]\nExecStop=/no/such/file\nProtectHme=yes\n`);
+      const bad = run('systemd-analyze', 'verify', '--man=no', path('units/tlshub.service'));
+      expect(bad.stderr).to.include('/no/such/file').and.include('ProtectHme');
+    });
+
+    it('is as closed as the job allows', () => {
+      const rated = run(
+        'systemd-analyze',
+        'security',
+        '--offline=true',
+        '--threshold=42',
+        'deploy/systemd/tlshub.service',
+      );
+      expect(rated.status, rated.stdout.split('\n').slice(-3).join('\n')).to.equal(0);
+      expect(
+        run('systemd-analyze', 'security', '--offline=true', '--threshold=20', 'deploy/systemd/tlshub.service').status,
+      ).to.not.equal(0);
+    });
+
+    it('names commands and options that exist', () => {
+      for (const [, command] of unit.matchAll(/^Exec\w+=\/usr\/bin\/tlshubctl (.*)$/gm)) {
+        const words = command!.replace('--wait 60', '--wait 0.1').split(' ');
+        const { status } = run('node', 'dist/cli/tlshubctl.js', '--socket', path('none.sock'), ...words);
+        expect(status, command).to.equal(1);
+      }
+      expect(unit).to.match(/^Documentation=file:\/usr\/lib\/tlshub\/(\S+)$/m);
+      expect(existsSync(/^Documentation=file:\/usr\/lib\/tlshub\/(\S+)$/m.exec(unit)![1]!)).to.equal(true);
+    });
+  });
+});
