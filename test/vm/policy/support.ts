@@ -62,17 +62,14 @@ export function onWire(
   { from, to, family, port }: Conversation,
 ): { sent: string; answered: string; plaintextFrames: number; payloadFrames: number } {
   const { [from]: src, [to]: dst } = ADDRESSES[family];
-  const text = (a: string, b: string, match: 'sport' | 'dport'): string =>
-    capture
-      .port(port)
-      .filter((stream) => stream.src === a && stream.dst === b && stream[match] === port)
-      .map(({ data }) => data.toString('latin1'))
-      .join('');
-  const ends: readonly string[] = [src, dst];
-  const both = capture.port(port).filter((stream) => ends.includes(stream.src) && ends.includes(stream.dst));
+  const streams = capture.port(port);
+  const there = streams.filter((stream) => stream.src === src && stream.dst === dst && stream.dport === port);
+  const back = streams.filter((stream) => stream.src === dst && stream.dst === src && stream.sport === port);
+  const text = (of: typeof streams): string => of.map(({ data }) => data.toString('latin1')).join('');
+  const both = [...there, ...back];
   return {
-    sent: text(src, dst, 'dport'),
-    answered: text(dst, src, 'sport'),
+    sent: text(there),
+    answered: text(back),
     plaintextFrames: both.reduce((sum, stream) => sum + stream.plaintextFrames, 0),
     payloadFrames: both.reduce((sum, stream) => sum + stream.payloadFrames, 0),
   };
