@@ -2,15 +2,15 @@
 /**
  * The agent in the foreground: `node dist/supervisor.js [CONFIG]`.
  *
- * SIGTERM and SIGINT drain and detach; a second one ends at once and leaves the gate shut. Whatever goes wrong unexpectedly does the same:
+ * SIGHUP reads configuration, mapping and certificates anew. SIGTERM and SIGINT drain and detach; a second one ends at once and leaves the gate shut. Whatever goes wrong unexpectedly does the same:
  * a gate that stays shut costs connections, an open one would cost secrets.
  */
 import { writeFileSync } from 'node:fs';
+import { loadConfig } from './config/index.js';
 import { createLogger, type Logger } from './logging/index.js';
 import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors.js';
 import { VERSION } from './shared/version.js';
 import { compose } from './supervisor/compose.js';
-import { loadSettings } from './supervisor/settings.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
 const USAGE = `usage: node dist/supervisor.js [CONFIG]
@@ -18,6 +18,7 @@ const USAGE = `usage: node dist/supervisor.js [CONFIG]
 Runs the TLShub agent in the foreground; CONFIG is ${DEFAULT_CONFIG} if not given.
   -h, --help     show this
   -V, --version  show the version
+SIGHUP reads the configuration, the mapping and the certificates anew; if something is wrong with them, all stays as it is.
 SIGTERM and SIGINT finish what is held, detach, write metrics files and exit; a second one exits at once with the
 gate shut. SIGUSR2 writes metrics files.
 `;
@@ -45,14 +46,16 @@ function dieWithGateShut(log: Logger, what: string, error: unknown): never {
 }
 
 async function run(configFile: string): Promise<void> {
-  const settings = loadSettings(configFile);
-  const { config } = settings;
+  const config = loadConfig(configFile);
   const log = createLogger({ logLevel: config.logLevel, verbose: config.verbose });
   process.on('uncaughtException', (error) => dieWithGateShut(log, 'unexpected failure', error));
   process.on('unhandledRejection', (error) => dieWithGateShut(log, 'unexpected failure', error));
-  process.on('SIGHUP', () =>
-    log.warning('SIGHUP: the configuration is read at start only; restart the agent to change it'),
-  );
+  // One that comes while the agent comes up is heeded when it is up: it may have read the files before they were changed.
+  let reloads = 0;
+  let reload = (): void => {
+    reloads++;
+  };
+  process.on('SIGHUP', () => reload());
 
   let asked = false;
   let stop: (signal: string) => void = (signal) =>
@@ -69,7 +72,7 @@ async function run(configFile: string): Promise<void> {
   process.on('SIGUSR2', () => writeMetrics());
 
   const supervisor = await compose({
-    settings,
+    config,
     configFile,
     log,
     onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),
@@ -82,6 +85,12 @@ async function run(configFile: string): Promise<void> {
       (error: unknown) => dieWithGateShut(log, 'the agent could not detach', error),
     );
   };
+  reload = () => {
+    log.info('SIGHUP: reloading');
+    // What is wrong has been logged.
+    supervisor.reload().catch(() => undefined);
+  };
+  if (reloads > 0) reload();
   const readyFile = process.env.TLSHUB_READY_FILE;
   if (readyFile !== undefined && readyFile !== '') writeFileSync(readyFile, `${process.pid}\n`);
 }

@@ -205,6 +205,12 @@ Value attachCgroup(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Value detachCgroup(const CallbackInfo& info) {
+  if (!theGate) wrongArgument(info.Env(), "there is no gate");
+  theGate->detachCgroup(toText(info[0], "path"));
+  return info.Env().Undefined();
+}
+
 Value detachGate(const CallbackInfo& info) {
   if (theGate) theGate->detach();
   theGate.reset();
@@ -215,8 +221,13 @@ Value releasePins(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tlshub::releasePins(toText(info[0], "pinDir")));
 }
 
-Value replaceMesh(const CallbackInfo& info) {
-  tlshub::replaceMesh(toInt(info[0], "meshFd"), readMesh(info[1]));
+Value putMesh(const CallbackInfo& info) {
+  tlshub::putMesh(toInt(info[0], "meshFd"), readMesh(info[1]));
+  return info.Env().Undefined();
+}
+
+Value dropMesh(const CallbackInfo& info) {
+  tlshub::dropMesh(toInt(info[0], "meshFd"), readMesh(info[1]));
   return info.Env().Undefined();
 }
 
@@ -391,7 +402,8 @@ Value destroyByTuple(const CallbackInfo& info) {
   std::memcpy(tuple.remote, toBytes(from.Get("remote"), 16, "remote"), 16);
   tuple.localPort = static_cast<uint16_t>(toU32(from.Get("lport"), "lport"));
   tuple.remotePort = static_cast<uint16_t>(toU32(from.Get("rport"), "rport"));
-  return Napi::Boolean::New(info.Env(), tlshub::destroySocket(tuple, toU64(info[1], "cookie")));
+  return Napi::Boolean::New(info.Env(),
+                            tlshub::destroySocket(tuple, toU64(info[1], "cookie"), toU32(info[2], "tgid")));
 }
 
 Value continueStopped(const CallbackInfo& info) {
@@ -548,7 +560,9 @@ Object initialise(Env env, Object exports) {
   add("updateSettings", guarded<updateSettings>);
   add("setWants", guarded<setWants>);
   add("attachCgroup", guarded<attachCgroup>);
-  add("replaceMesh", guarded<replaceMesh>);
+  add("detachCgroup", guarded<detachCgroup>);
+  add("putMesh", guarded<putMesh>);
+  add("dropMesh", guarded<dropMesh>);
   add("counters", guarded<counters>);
   add("detachGate", guarded<detachGate>);
   add("releasePins", guarded<releasePins>);

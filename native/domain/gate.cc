@@ -84,11 +84,11 @@ bool isIterator(const bpf_program* program) {
   return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0;
 }
 
-std::string cgroupTag(const std::string& path) {
-  std::string tag = path;
-  std::replace(tag.begin(), tag.end(), '/', '+');
-  std::replace(tag.begin(), tag.end(), '.', '_');  // bpffs refuses dots in names
-  return tag;
+// The inode's number is the cgroup's id, and no other cgroup will ever have it.
+std::string cgroupTag(int cgroup) {
+  struct stat status = {};
+  if (fstat(cgroup, &status)) throw SysError("fstat", "cannot look at a cgroup");
+  return "cgroup-" + std::to_string(status.st_ino);
 }
 
 Fd openCgroup(const std::string& path) {
@@ -143,9 +143,19 @@ void fillBank(const SettingsMaps& maps, uint32_t bank, const Policy& policy) {
     throw SysError("bpf", "cannot write the policy");
 }
 
+tlshub_mesh_key meshKey(const MeshEntry& entry) {
+  tlshub_mesh_key key = {entry.prefix, {}};
+  std::memcpy(key.addr, entry.addr, sizeof(key.addr));
+  return key;
+}
+
+std::string keyText(const tlshub_mesh_key& key) {
+  return std::string(reinterpret_cast<const char*>(&key), sizeof(key));
+}
+
 }  // namespace
 
-void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, int scopes) {
+void writeSettings(const SettingsMaps& maps, const GateSettings& wanted) {
   uint32_t zero = 0;
   tlshub_settings before = {};
   bpf_map_lookup_elem(maps.settings, &zero, &before);
@@ -158,7 +168,6 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, int sco
     settings.silent_ns = wanted.silentPeerMs * 1000000;
     settings.emit_connect = wanted.emitConnect;
     settings.abi_version = TLSHUB_ABI_VERSION;
-    if (scopes >= 0) settings.scopes = static_cast<uint32_t>(scopes);
   });
 }
 
@@ -170,21 +179,32 @@ void writeWants(int settingsFd, uint32_t wants) {
   changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.wants = wants; });
 }
 
-void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
-  std::set<std::string> wanted;
+void putMesh(int meshFd, const std::vector<MeshEntry>& entries) {
   for (const MeshEntry& entry : entries) {
-    tlshub_mesh_key key = {entry.prefix, {}};
-    std::memcpy(key.addr, entry.addr, sizeof(key.addr));
+    tlshub_mesh_key key = meshKey(entry);
     tlshub_mesh_value value = {entry.local, 0};
     if (bpf_map_update_elem(meshFd, &key, &value, BPF_ANY))
       throw SysError("bpf", "cannot add an address to the mesh");
-    wanted.emplace(reinterpret_cast<char*>(&key), sizeof(key));
   }
+}
+
+void dropMesh(int meshFd, const std::vector<MeshEntry>& entries) {
+  for (const MeshEntry& entry : entries) {
+    tlshub_mesh_key key = meshKey(entry);
+    if (bpf_map_delete_elem(meshFd, &key) && errno != ENOENT)
+      throw SysError("bpf", "cannot take an address out of the mesh");
+  }
+}
+
+void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
+  putMesh(meshFd, entries);
+  std::set<std::string> wanted;
+  for (const MeshEntry& entry : entries) wanted.insert(keyText(meshKey(entry)));
   std::vector<tlshub_mesh_key> stale;
   tlshub_mesh_key key, next;
   for (void* from = nullptr; !bpf_map_get_next_key(meshFd, from, &next); from = &key) {
     key = next;
-    if (!wanted.count(std::string(reinterpret_cast<char*>(&key), sizeof(key)))) stale.push_back(key);
+    if (!wanted.count(keyText(key))) stale.push_back(key);
   }
   for (tlshub_mesh_key& old : stale) bpf_map_delete_elem(meshFd, &old);
 }
@@ -244,9 +264,11 @@ Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
   lastLog.clear();
   try {
     load(options);
-    attachAll(options.cgroups);
+    attachAll();
   } catch (...) {
     for (bpf_link* link : links_) bpf_link__destroy(link);
+    for (Scope& scope : scopes_)
+      for (bpf_link* link : scope.links) bpf_link__destroy(link);
     if (sweepFd_ >= 0) close(sweepFd_);
     bpf_object__close(object_);
     throw;
@@ -255,10 +277,14 @@ Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
 
 Gate::~Gate() {
   // The pins stay: taking the gate down is detach()'s, never an accident's.
-  for (bpf_link* link : links_) {
-    bpf_link__disconnect(link);
-    bpf_link__destroy(link);
-  }
+  auto leave = [](std::vector<bpf_link*>& links) {
+    for (bpf_link* link : links) {
+      bpf_link__disconnect(link);
+      bpf_link__destroy(link);
+    }
+  };
+  leave(links_);
+  for (Scope& scope : scopes_) leave(scope.links);
   if (sweepFd_ >= 0) close(sweepFd_);
   bpf_object__close(object_);
 }
@@ -283,19 +309,11 @@ void Gate::load(const Options& options) {
   int err = bpf_object__load(object_);
   if (err) failed("the kernel refused the BPF object", err);
 
-  std::vector<Fd> scopes;
-  for (const std::string& path : options.cgroups) scopes.push_back(openCgroup(path));
-  if (scopes.empty()) throw CodedError("TLSHUB_CGROUP", "no cgroup to capture: set capture.cgroup");
-  if (scopes.size() > TLSHUB_MAX_SCOPES)
-    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
-  for (uint32_t i = 0; i < scopes.size(); i++) {
-    int cgroup = scopes[i].get();
-    if (bpf_map_update_elem(fd("scopes"), &i, &cgroup, BPF_ANY))
-      throw SysError("bpf", options.cgroups[i] + " is no cgroup2 folder");
-  }
   replaceMesh(fd("mesh"), options.mesh);
   exemptSelf(fd("agents"));
-  writeSettings(settingsMaps(), options.settings, static_cast<int>(scopes.size()));
+  writeSettings(settingsMaps(), options.settings);
+  writeScopeCount();
+  for (const std::string& path : options.cgroups) noteScope(path);
 }
 
 void Gate::pin(bpf_link* link, const std::string& name) {
@@ -305,7 +323,7 @@ void Gate::pin(bpf_link* link, const std::string& name) {
   pinned_.push_back(name);
 }
 
-void Gate::attachAll(const std::vector<std::string>& cgroups) {
+void Gate::attachAll() {
   std::vector<std::pair<bpf_link*, std::string>> fresh;
   bpf_program* program;
   bpf_object__for_each_program(program, object_) {
@@ -335,19 +353,64 @@ void Gate::attachAll(const std::vector<std::string>& cgroups) {
       fresh.emplace_back(link, name);
     }
   }
-  for (const std::string& path : cgroups) {
-    Fd cgroup = openCgroup(path);
-    bpf_object__for_each_program(program, object_) {
-      if (!isCgroupProgram(program)) continue;
-      bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
-      if (!link) failed("cannot attach " + std::string(bpf_program__name(program)) + " to " + path, errno);
-      links_.push_back(link);
-      fresh.emplace_back(link, std::string(bpf_program__name(program)) + "@" + cgroupTag(path));
-    }
-    cgroups_.push_back(path);
-  }
+  for (Scope& scope : scopes_) linkScope(scope);
   for (auto& [link, name] : fresh) pin(link, name);
+  for (const Scope& scope : scopes_) pinScope(scope);
   dropForeignPins();
+}
+
+// Takes the lowest slot that is free; those beyond the count may be an earlier agent's rest. The gate's global hooks go by it from now on.
+void Gate::noteScope(const std::string& path) {
+  Scope scope = {path, 0, {}, {}};
+  auto taken = [&](uint32_t slot) {
+    return std::any_of(scopes_.begin(), scopes_.end(),
+                       [&](const Scope& other) { return other.slot == slot; });
+  };
+  while (taken(scope.slot)) scope.slot++;
+  if (scope.slot >= TLSHUB_MAX_SCOPES)
+    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+  Fd cgroup = openCgroup(path);
+  int value = cgroup.get();
+  if (bpf_map_update_elem(fd("scopes"), &scope.slot, &value, BPF_ANY)) {
+    // The folder is of another file system, or of cgroup version 1.
+    if (errno == EBADF) throw CodedError("TLSHUB_CGROUP", path + " is no folder of the cgroup2 hierarchy");
+    throw SysError("bpf", "cannot note cgroup " + path);
+  }
+  scopes_.push_back(scope);
+  writeScopeCount();
+}
+
+void Gate::linkScope(Scope& scope) {
+  Fd cgroup = openCgroup(scope.path);
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_) {
+    if (!isCgroupProgram(program)) continue;
+    std::string name = bpf_program__name(program);
+    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    if (!link) failed("cannot attach " + name + " to " + scope.path, errno);
+    scope.links.push_back(link);
+    scope.pins.push_back(name + "@" + cgroupTag(cgroup.get()));
+  }
+}
+
+void Gate::pinScope(const Scope& scope) {
+  for (size_t i = 0; i < scope.links.size(); i++) pin(scope.links[i], scope.pins[i]);
+}
+
+void Gate::closeScope(Scope& scope) {
+  bpf_map_delete_elem(fd("scopes"), &scope.slot);
+  for (const std::string& name : scope.pins) {
+    unlink((pinDir_ + "/links/" + name).c_str());
+    pinned_.erase(std::remove(pinned_.begin(), pinned_.end(), name), pinned_.end());
+  }
+  for (bpf_link* link : scope.links) bpf_link__destroy(link);
+}
+
+// How far the slots are to be looked through; holes among them are empty and match nobody.
+void Gate::writeScopeCount() {
+  uint32_t count = 0;
+  for (const Scope& scope : scopes_) count = std::max(count, scope.slot + 1);
+  writeScopes(fd("settings"), count);
 }
 
 void Gate::dropForeignPins() {
@@ -357,30 +420,35 @@ void Gate::dropForeignPins() {
 }
 
 void Gate::attachCgroup(const std::string& path) {
-  if (std::find(cgroups_.begin(), cgroups_.end(), path) != cgroups_.end()) return;
-  uint32_t index = static_cast<uint32_t>(cgroups_.size());
-  if (index >= TLSHUB_MAX_SCOPES)
-    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
-  Fd cgroup = openCgroup(path);
-  int value = cgroup.get();
-  if (bpf_map_update_elem(fd("scopes"), &index, &value, BPF_ANY))
-    throw SysError("bpf", path + " is no cgroup2 folder");
-  writeScopes(fd("settings"), index + 1);
-  bpf_program* program;
-  bpf_object__for_each_program(program, object_) {
-    if (!isCgroupProgram(program)) continue;
-    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
-    if (!link) failed("cannot attach " + std::string(bpf_program__name(program)) + " to " + path, errno);
-    links_.push_back(link);
-    pin(link, std::string(bpf_program__name(program)) + "@" + cgroupTag(path));
+  auto same = [&](const Scope& scope) { return scope.path == path; };
+  if (std::any_of(scopes_.begin(), scopes_.end(), same)) return;
+  noteScope(path);
+  try {
+    linkScope(scopes_.back());
+    pinScope(scopes_.back());
+  } catch (...) {
+    closeScope(scopes_.back());
+    scopes_.pop_back();
+    writeScopeCount();
+    throw;
   }
-  cgroups_.push_back(path);
+}
+
+void Gate::detachCgroup(const std::string& path) {
+  auto found =
+      std::find_if(scopes_.begin(), scopes_.end(), [&](const Scope& scope) { return scope.path == path; });
+  if (found == scopes_.end()) return;
+  closeScope(*found);
+  scopes_.erase(found);
+  writeScopeCount();
 }
 
 void Gate::detach() {
   releasePins(pinDir_);
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
+  for (Scope& scope : scopes_) closeScope(scope);
+  scopes_.clear();
 }
 
 int Gate::fd(const std::string& name) const {

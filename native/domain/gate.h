@@ -73,14 +73,27 @@ class Gate {
   // Of a map, or of the link "sweep". Throws CodedError TLSHUB_GATE.
   int fd(const std::string& name) const;
 
-  // Also hold a cgroup that appeared later.
+  // Also captures a cgroup that appeared later. Throws as the constructor does; then nothing has changed.
   void attachCgroup(const std::string& path);
+  // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
+  void detachCgroup(const std::string& path);
   // Takes links and pins away: from then on nothing is held.
   void detach();
 
  private:
   void load(const Options& options);
-  void attachAll(const std::vector<std::string>& cgroups);
+  void attachAll();
+  struct Scope {
+    std::string path;
+    uint32_t slot;  // in the map "scopes"
+    std::vector<bpf_link*> links;
+    std::vector<std::string> pins;
+  };
+  void noteScope(const std::string& path);
+  void linkScope(Scope& scope);
+  void pinScope(const Scope& scope);
+  void closeScope(Scope& scope);
+  void writeScopeCount();
   void pin(bpf_link* link, const std::string& name);
   void dropForeignPins();
   SettingsMaps settingsMaps() const { return {fd("settings"), fd("policy"), fd("rules")}; }
@@ -89,14 +102,14 @@ class Gate {
   bpf_object* object_ = nullptr;
   std::vector<bpf_link*> links_;
   std::vector<std::string> pinned_;
-  std::vector<std::string> cgroups_;
+  std::vector<Scope> scopes_;
   int sweepFd_ = -1;
   bool adopted_ = false;
 };
 
 // Puts all of them in force at once: the policy goes into the bank that is not in force, then one word changes. The number of scopes stays as
-// it is in the map unless given. Throws SysError; then the old settings are in force. One writer at a time.
-void writeSettings(const SettingsMaps& maps, const GateSettings& settings, int scopes = -1);
+// it is in the map. Throws SysError; then the old settings are in force. One writer at a time.
+void writeSettings(const SettingsMaps& maps, const GateSettings& settings);
 
 // How many elements of "scopes" are in use.
 void writeScopes(int settingsFd, uint32_t scopes);
@@ -106,6 +119,13 @@ void writeWants(int settingsFd, uint32_t wants);
 
 // Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);
+
+// Adds entries, or gives those that are there another value. An entry that is there is never missing in between: the kernel swaps one
+// node for another (trie_update_elem).
+void putMesh(int meshFd, const std::vector<MeshEntry>& entries);
+
+// Takes entries out. One that is not there is no error.
+void dropMesh(int meshFd, const std::vector<MeshEntry>& entries);
 
 std::map<std::string, uint64_t> readCounters(int countersFd);
 

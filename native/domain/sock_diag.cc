@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -83,6 +84,13 @@ uint64_t netnsCookie(int fd) {
   return cookie;
 }
 
+// Is that process alive and in another network namespace?
+bool isElsewhere(uint32_t tgid) {
+  struct stat own = {}, other = {};
+  return !stat("/proc/thread-self/ns/net", &own) &&
+         !stat(("/proc/" + std::to_string(tgid) + "/ns/net").c_str(), &other) && own.st_ino != other.st_ino;
+}
+
 // Lends the calling thread another process's network namespace.
 class NetnsVisit {
  public:
@@ -102,7 +110,9 @@ class NetnsVisit {
 
 }  // namespace
 
-bool destroySocket(const Tuple& tuple, uint64_t cookie) {
+namespace {
+
+bool destroyHere(const Tuple& tuple, uint64_t cookie) {
   int err = destroyAs(isMapped(tuple.remote) ? AF_INET : AF_INET6, tuple, cookie);
   if (err == 0) return true;
   if (err == ENOENT) return false;
@@ -110,6 +120,14 @@ bool destroySocket(const Tuple& tuple, uint64_t cookie) {
                  err == EOPNOTSUPP ? "cannot end the connection (is the module loaded? modprobe tcp_diag)"
                                    : "cannot end the connection",
                  err);
+}
+
+}  // namespace
+
+bool destroySocket(const Tuple& tuple, uint64_t cookie, uint32_t tgid) {
+  if (!tgid || !isElsewhere(tgid)) return destroyHere(tuple, cookie);
+  NetnsVisit visit(tgid);
+  return destroyHere(tuple, cookie);
 }
 
 bool destroySocket(int fd, uint32_t tgid) {
@@ -123,9 +141,9 @@ bool destroySocket(int fd, uint32_t tgid) {
   readAddress(local, tuple.local, &tuple.localPort);
   readAddress(remote, tuple.remote, &tuple.remotePort);
   Fd own(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!tgid || netnsCookie(own.get()) == netnsCookie(fd)) return destroySocket(tuple, cookieOf(fd));
+  if (!tgid || netnsCookie(own.get()) == netnsCookie(fd)) return destroyHere(tuple, cookieOf(fd));
   NetnsVisit visit(tgid);
-  return destroySocket(tuple, cookieOf(fd));
+  return destroyHere(tuple, cookieOf(fd));
 }
 
 }  // namespace tlshub

@@ -13,9 +13,9 @@ struct Tuple {
   uint16_t remotePort;
 };
 
-// SOCK_DESTROY of the socket with this tuple and cookie in the calling thread's network namespace. False: there is none. `cookie` 0
-// means any. Throws SysError.
-bool destroySocket(const Tuple& tuple, uint64_t cookie);
+// SOCK_DESTROY of the socket with this tuple and cookie in the network namespace of process `tgid`, or in the calling thread's if that is
+// 0 or has ended. False: there is none. `cookie` 0 means any. Throws SysError.
+bool destroySocket(const Tuple& tuple, uint64_t cookie, uint32_t tgid = 0);
 
 // The same for a socket we have a descriptor of, in the network namespace of process `tgid` where that is another one.
 bool destroySocket(int fd, uint32_t tgid);

@@ -5,7 +5,7 @@ import { initCa, issueNode, type Issued } from '../pki/index.js';
 import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
 import type { ProbeResult } from '../shared/native.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
-import { checkTable, flowsTable, podsTable, statusTable, table } from './tables.js';
+import { checkTable, flowsTable, podsTable, reloadText, statusTable, table } from './tables.js';
 import { watchFlows } from './watch.js';
 
 /** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
@@ -91,6 +91,14 @@ export async function mappingGet(context: CliContext, options: GlobalOptions, po
 export async function mappingList(context: CliContext, options: GlobalOptions): Promise<void> {
   const report = await controlRequest(options.socket, 'mapping.list', {});
   show(context, options, report, () => podsTable(report));
+}
+
+/** A reload may have to bring up a provider's threads, in ms. */
+const RELOAD_MS = 120_000;
+
+export async function reload(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'reload', {}, { timeoutMs: RELOAD_MS });
+  show(context, options, report, () => reloadText(report));
 }
 
 export async function modeGet(context: CliContext, options: GlobalOptions): Promise<void> {

@@ -73,6 +73,12 @@ function build(context: CliContext): Command {
     .command('metrics')
     .description('counters, gauges and histograms in the text format of Prometheus')
     .action(() => commands.metrics(context, globals()));
+  program
+    .command('reload')
+    .description(
+      'read configuration, mapping and certificates anew; if something is wrong with them, all stays as it is',
+    )
+    .action(() => commands.reload(context, globals()));
   addMapping(program, context, globals);
   addPki(program, context, globals);
   program
@@ -149,7 +155,7 @@ function addMapping(program: Command, context: CliContext, globals: () => Global
   mode
     .command('set')
     .addArgument(suggest(new Argument('<mode>', modes.join(', ')), modes))
-    .description('use another one for new connections; those under way finish with the old one')
+    .description('use another one for new connections, until the next reload; those under way finish with the old one')
     .action((name: string) => commands.modeSet(context, globals(), name));
 }
 

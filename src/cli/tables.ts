@@ -1,6 +1,6 @@
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
-import type { FlowReport, PodReport, StatusReport } from '../control/index.js';
+import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/index.js';
 import { FLOW_STATES } from '../control/index.js';
 import type { ProbeResult } from '../shared/native.js';
 import { printable } from '../shared/printable.js';
@@ -110,9 +110,10 @@ export function statusTable(status: StatusReport): string {
       `${provider.name} (${provider.state}): ${provider.libraryVersion}, ${provider.libraryFile}; ${provider.workers} workers, ${provider.inFlight} in flight, ${provider.queued} queued, ${provider.succeeded} succeeded (${provider.resumed} resumed), ${provider.failed} failed`,
     ]),
     ['policy', status.policy],
-    ['cgroups', status.cgroups.join(', ')],
+    ['cgroups', status.cgroups.join(', ') || 'none'],
+    ...status.cgroupsAwaited.map((pattern) => ['waiting for', pattern]),
     ['configuration', status.configFile],
-    ['mapping', `${status.mapping.pods} pods, ${status.mapping.networks} networks`],
+    ['mapping', `${status.mapping.pods} pods, ${status.mapping.networks} networks, from ${status.mapping.source}`],
     ['flows', counts(flows)],
     ['failures', counts(status.failures)],
     ['events', `${counts(status.events.received)}; lost ${status.events.lost}`],
@@ -125,9 +126,17 @@ export function statusTable(status: StatusReport): string {
       'lease',
       `${status.lease.ttlMs} ms; guardian ${status.lease.guardianPid === null ? 'off' : `pid ${status.lease.guardianPid}`}`,
     ],
+    ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
     ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
+    ...status.needsRestart.map(({ key, inForce, wanted }) => ['needs a restart', `${key}: ${inForce} -> ${wanted}`]),
   ];
   return table(rows);
+}
+
+/** What a reload changed, a line each. */
+export function reloadText({ changes, needsRestart }: ReloadReport): string {
+  const lines = changes.length === 0 ? ['reloaded: nothing has changed'] : changes.map((line) => `changed: ${line}`);
+  return [...lines, ...needsRestart.map((line) => `needs a restart: ${line}`)].map(printable).join('\n');
 }
 
 export function podsTable(pods: PodReport[]): string {

@@ -5,6 +5,7 @@
 import { isAbsolute } from 'node:path';
 import { parseListenAddress } from '../health/listen-address.js';
 import { MAX_RULES, RULE_SYNTAX, parseRule, type RuleAction } from '../policy/rules.js';
+import { MAX_SCOPES, checkPattern } from '../scope/pattern.js';
 import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
 
 export interface Format<T> {
@@ -158,13 +159,13 @@ function list<T>(text: string, decode: (item: string) => T): readonly T[] {
   return Object.freeze(values);
 }
 
-/** As many as TLSHUB_MAX_SCOPES in bpf/tlshub.h. */
-const MAX_SCOPES = 64;
-
-export const absolutePaths: Format<readonly string[]> = {
-  allowed: `absolute paths, separated by commas or spaces, at most ${MAX_SCOPES}`,
+export const cgroupPatterns: Format<readonly string[]> = {
+  allowed: `absolute paths, separated by commas or spaces, at most ${MAX_SCOPES}; * and ? stand for a part of one name, ** at the end for everything below`,
   decode: (text) => {
-    const paths = list(text, absolute);
+    const paths = list(text, (item) => {
+      checkPattern(item);
+      return absolute(item);
+    });
     if (paths.length > MAX_SCOPES) throw new Error('too many');
     return paths;
   },

@@ -6,8 +6,8 @@ import { hostname } from 'node:os';
 import { parseNodeName } from '../shared/names.js';
 import {
   absolutePath,
-  absolutePaths,
   boolean,
+  cgroupPatterns,
   choice,
   choices,
   integer,
@@ -29,10 +29,17 @@ export interface KeySpec<T> {
   doc: string;
   /** shown instead of the default where that differs from host to host */
   defaultNote?: string;
+  /** why it cannot change while the agent runs; undefined: a reload puts it in force */
+  restart?: string;
 }
 
-function key<T>(format: Format<T>, fallback: NoInfer<T>, doc: string, defaultNote?: string): KeySpec<T> {
-  return { format, default: fallback, doc, ...(defaultNote === undefined ? {} : { defaultNote }) };
+function key<T>(
+  format: Format<T>,
+  fallback: NoInfer<T>,
+  doc: string,
+  more: Pick<KeySpec<T>, 'defaultNote' | 'restart'> = {},
+): KeySpec<T> {
+  return { format, default: fallback, doc, ...more };
 }
 
 const milliseconds = (min: number, max: number): Format<number> => integer({ min, max, unit: 'milliseconds' });
@@ -152,12 +159,12 @@ export const KEYS = {
     nodeName,
     defaultNodeName(),
     "This node's name: as in the mapping's second column, and the DNS SAN of its certificate.",
-    "the host's name",
+    { defaultNote: "the host's name", restart: "it is the node's identity towards its peers" },
   ),
   'capture.cgroup': key(
-    absolutePaths,
+    cgroupPatterns,
     ['/sys/fs/cgroup/tlshub'],
-    'Cgroups (version 2) whose connections are captured. A program is captured from its first connection after it was put there.',
+    'Cgroups (version 2) whose connections are captured, with all below them. A program is captured from its first connection after it was put there. Cgroups that match and appear later are captured as they appear, and one that does not exist yet is waited for. A pattern that ends in /* or /** is captured as the folder in front of it, so that its new children are captured from the moment they exist; one that matches more than 64 as the folder in front of its wildcards.',
   ),
   'tls.ca': key(path, '/etc/tlshub/pki/ca.crt', 'PEM file with the CAs whose nodes are trusted.'),
   'tls.cert': key(
@@ -213,6 +220,11 @@ export const KEYS = {
     1000,
     'How long a blocking program may be stopped for a peer that has not sent a single byte. At most hold_timeout_ms.',
   ),
+  revoke_on_reload: key(
+    boolean,
+    false,
+    'What becomes of connections that were made before a reload, if the new policy or mapping forbids them: true ends them, false leaves those alone that are secured or let go already, and judges those in hold by what was in force when they began.',
+  ),
   drain_timeout_ms: key(
     milliseconds(0, HOUR_MS),
     5000,
@@ -222,41 +234,49 @@ export const KEYS = {
     socketPath,
     '/run/tlshub/control.sock',
     'Unix socket for tlshubctl; its folder must belong to the agent alone (mode 0700).',
+    { restart: 'the socket is made once' },
   ),
   health_listen: key(
     optionalListenAddress,
     '127.0.0.1:9465',
     'Where /healthz, /readyz and /metrics (Prometheus) are served, over plain HTTP and to whoever reaches it. Empty: off.',
+    { restart: 'the endpoint is opened once' },
   ),
   bpf_pin_dir: key(
     absolutePath,
     '/sys/fs/bpf/tlshub',
     'Folder on bpffs where the gate is pinned, so that it stays shut if the agent is killed.',
+    { restart: 'the gate is pinned there' },
   ),
   perf_pages: key(
     integer({ min: 1, max: 16384, powerOfTwo: true }),
     64,
     'Pages of the perf buffer for each CPU. More of them ride out longer bursts of new connections.',
+    { restart: 'the perf buffer is made once' },
   ),
   ring_bytes: key(
     integer({ min: 65536, max: 1 << 30, unit: 'bytes', powerOfTwo: true }),
     1 << 20,
     'Size of each ring between two threads.',
+    { restart: 'the rings are made once' },
   ),
   lease_ms: key(
     milliseconds(500, 60_000),
     2000,
     'How long the gate believes in an agent that has stopped renewing its lease; after that it stops no more processes and refuses instead.',
+    { restart: 'the guardian knows it from its start' },
   ),
   guardian: key(
     boolean,
     true,
     'Run the guardian: a small process of its own that continues stopped programs if the agent dies.',
+    { restart: 'it is started with the agent' },
   ),
   guardian_grace_ms: key(
     milliseconds(0, HOUR_MS),
     10000,
     'How long the guardian waits for a new agent before it ends the connections that are still held.',
+    { restart: 'the guardian knows it from its start' },
   ),
   keylog_file: key(
     optionalPath,
@@ -272,6 +292,7 @@ export const KEYS = {
     integer({ min: 0, max: 1_000_000 }),
     10_000,
     'Connections that the metrics files list one by one: the last ones. Totals and percentiles are of all.',
+    { restart: 'the list is made once' },
   ),
   flows_kept: key(
     integer({ min: 0, max: 1_000_000 }),

@@ -73,6 +73,15 @@ export function toConfig(flat: FlatConfig): Config {
   return freezeAll(config) as Config;
 }
 
+/** The values of a loaded configuration by key. */
+export function toFlat(config: Config): FlatConfig {
+  return Object.fromEntries(KEY_NAMES.map((name) => [name, valueOf(config, name)])) as FlatConfig;
+}
+
+function valueOf(config: Config, name: KeyName): unknown {
+  return name.split('.').reduce<unknown>((level, part) => (level as Record<string, unknown>)[camelCase(part)], config);
+}
+
 function freezeAll(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) Object.values(value).forEach(freezeAll);
   return Object.freeze(value);

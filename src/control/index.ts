@@ -9,6 +9,7 @@ export type {
   FlowState,
   MetricsReport,
   PodReport,
+  ReloadReport,
   RingReport,
   StatusReport,
 } from './protocol.js';

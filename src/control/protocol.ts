@@ -81,10 +81,22 @@ export interface RingReport {
   overflows: number;
 }
 
+/** What was wrong, and where as far as it lies in a file. */
 export interface ConfigErrorReport {
   /** ISO 8601 */
   at: string;
   error: WireError;
+  file?: string;
+  /** 1-based */
+  line?: number;
+  key?: string;
+}
+
+/** A value of the file that a restart would put in force. */
+export interface RestartReport {
+  key: string;
+  inForce: string;
+  wanted: string;
 }
 
 export interface ProviderStatus {
@@ -116,10 +128,13 @@ export interface StatusReport {
   /** those that were ever in force, the present one first */
   providers: ProviderStatus[];
   policy: 'strict' | 'permissive';
+  /** captured now, each with all below it */
   cgroups: string[];
+  /** patterns of capture.cgroup that nothing matches yet */
+  cgroupsAwaited: string[];
   configFile: string;
-  /** pods and distinct networks in the mapping */
-  mapping: { pods: number; networks: number };
+  /** where it comes from, pods and distinct networks in it */
+  mapping: { source: string; pods: number; networks: number };
   flows: Record<FlowState, number>;
   /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
   totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
@@ -139,6 +154,9 @@ export interface StatusReport {
   ready: boolean;
   /** why not, in words; empty if ready */
   notReady: string[];
+  /** since the agent began */
+  reloads: { succeeded: number; failed: number };
+  needsRestart: RestartReport[];
   /** of the last reload that failed, null if the configuration in force is the newest that was tried */
   lastConfigError: ConfigErrorReport | null;
 }
@@ -156,12 +174,20 @@ export interface MetricsReport {
   families: MetricFamily[];
 }
 
+export interface ReloadReport {
+  /** one line each; empty: everything is as it was */
+  changes: string[];
+  /** values of the file that wait for a restart, one line each */
+  needsRestart: string[];
+}
+
 /** Every operation with its arguments and result. New ones are added here first. */
 export interface ControlOperations {
   status: { args: NoArgs; result: StatusReport };
   flows: { args: FlowQuery; result: FlowReport[] };
   'mapping.get': { args: { pod: string }; result: PodReport };
   'mapping.list': { args: NoArgs; result: PodReport[] };
+  reload: { args: NoArgs; result: ReloadReport };
   'mode.get': { args: NoArgs; result: { mode: string } };
   'mode.set': { args: { mode: string }; result: { mode: string; previous: string } };
   metrics: { args: NoArgs; result: MetricsReport };
@@ -184,6 +210,7 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
     flows: parseFlowQuery,
     'mapping.get': (args) => ({ pod: text(args, 'pod') }),
     'mapping.list': none,
+    reload: none,
     'mode.get': none,
     'mode.set': (args) => ({ mode: text(args, 'mode') }),
     metrics: none,

@@ -28,6 +28,8 @@ export interface Logger {
   child(fields: LogFields): Logger;
   /** Changes the least severe level of this logger and all its children, for example at reload. */
   setLevel(level: LogLevel): void;
+  /** The same for `verbose`. */
+  setVerbose(verbose: boolean): void;
 }
 
 export interface LoggerOptions {
@@ -56,18 +58,24 @@ export function createLogger(options: LoggerOptions, stream: LogStream = process
     stream.on('error', () => undefined);
   }
   const human = stream.isTTY === true;
+  const style = { verbose: options.verbose };
   const logger = winston.createLogger({
     levels: LEVELS,
     level: options.logLevel,
     exitOnError: false,
-    format: human ? humanFormat(options.verbose) : jsonFormat(),
+    format: human ? humanFormat(style) : jsonFormat(),
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types declare its transports twice
     transports: [new winston.transports.Stream({ stream })],
   });
-  return wrap(logger, logger, {});
+  return wrap({ logger, style }, {});
 }
 
-function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): Logger {
+interface Style {
+  verbose: boolean;
+}
+
+function wrap(root: { logger: winston.Logger; style: Style }, bound: LogFields): Logger {
+  const { logger, style } = root;
   const write = (level: LogLevel) => (message: string, fields?: LogFields) => {
     // Winston formats before it filters, and debug lines are on the path of every connection.
     if (!logger.isLevelEnabled(level)) return;
@@ -79,9 +87,12 @@ function wrap(root: winston.Logger, logger: winston.Logger, bound: LogFields): L
     info: write('info'),
     warning: write('warning'),
     error: write('error'),
-    child: (fields) => wrap(root, logger, { ...bound, ...fields }),
+    child: (fields) => wrap(root, { ...bound, ...fields }),
     setLevel: (level) => {
-      root.level = level;
+      logger.level = level;
+    },
+    setVerbose: (verbose) => {
+      style.verbose = verbose;
     },
   };
 }
@@ -102,7 +113,7 @@ function jsonFormat(): winston.Logform.Format {
   return winston.format.combine(flatten(), winston.format.timestamp(), winston.format.json());
 }
 
-function humanFormat(verbose: boolean): winston.Logform.Format {
+function humanFormat(style: Style): winston.Logform.Format {
   return winston.format.printf(({ level, message, component, flow, error, ...rest }) => {
     const time = new Date().toISOString().slice(11, 23);
     const colour = COLOURS[level] ?? '0';
@@ -111,7 +122,7 @@ function humanFormat(verbose: boolean): winston.Logform.Format {
     line += printable(String(message));
     if (typeof flow === 'string') line += ` \u001b[90m[${printable(flow)}]\u001b[0m`;
     if (error !== undefined) line += `: ${printable(errorText(error))}`;
-    if (!verbose) return line;
+    if (!style.verbose) return line;
     for (const [field, value] of Object.entries(rest)) line += ` ${field}=${fieldText(value)}`;
     if (error instanceof Error && error.stack !== undefined) line += `\n${error.stack}`;
     return line;

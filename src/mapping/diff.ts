@@ -9,8 +9,31 @@ export interface MappingDiff {
 }
 
 export function diffMappings(before: PodNodeMapping, after: PodNodeMapping): MappingDiff {
+  const diffing = diffSteps(before, after);
+  for (;;) {
+    const step = diffing.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `diffMappings`, but lets the event loop turn in between. */
+export async function diffMappingsGradually(before: PodNodeMapping, after: PodNodeMapping): Promise<MappingDiff> {
+  const diffing = diffSteps(before, after);
+  for (;;) {
+    const step = diffing.next();
+    if (step.done === true) return step.value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Pods that are compared before others have a turn. */
+const PODS_AT_ONCE = 5000;
+
+function* diffSteps(before: PodNodeMapping, after: PodNodeMapping): Generator<void, MappingDiff> {
   const diff: MappingDiff = { added: [], removed: [], changed: [] };
+  let compared = 0;
   for (const name of after.names()) {
+    if (++compared % PODS_AT_ONCE === 0) yield;
     if (after.agreesOn(name, before)) continue;
     const [old, now] = [before.get(name), after.get(name)];
     if (now === undefined) continue;
@@ -18,6 +41,7 @@ export function diffMappings(before: PodNodeMapping, after: PodNodeMapping): Map
     else diff.changed.push({ before: old, after: now });
   }
   for (const name of before.names()) {
+    if (++compared % PODS_AT_ONCE === 0) yield;
     if (after.nodeOf(name) !== undefined) continue;
     const old = before.get(name);
     if (old !== undefined) diff.removed.push(old);

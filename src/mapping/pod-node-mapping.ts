@@ -150,6 +150,12 @@ export class PodNodeMapping {
     return network === undefined ? NO_NODES : nodesOf(network);
   }
 
+  /** The nodes of exactly this network, undefined if no pod lists it. */
+  nodesOfNetwork(cidr: Cidr): readonly string[] | undefined {
+    const network = this.#networks.get(cidr);
+    return network && nodesOf(network);
+  }
+
   /** One pod as the file has it. */
   get(pod: string): Pod | undefined {
     const record = this.#pods.get(pod);

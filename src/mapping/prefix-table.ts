@@ -37,6 +37,11 @@ export class PrefixTable<T> {
     return value;
   }
 
+  /** The value of exactly this network. */
+  get({ address, prefix }: Cidr): T | undefined {
+    return this.#tables.get(prefix)?.get(hashKey(address));
+  }
+
   /** The value of the longest prefix that holds the address. */
   match(address: AddressBytes): T | undefined {
     for (const length of this.#lengths) {

@@ -21,6 +21,11 @@ export function meshForGate(networks: Iterable<Network>, nodeName: string): Mesh
   return [...networks].map(({ address, prefix, nodes }) => ({
     addr: address,
     prefix,
-    local: nodes.every((node) => node === nodeName),
+    local: isLocal(nodes, nodeName),
   }));
+}
+
+/** Whether a network's pods are all on this node. */
+export function isLocal(nodes: readonly string[], nodeName: string): boolean {
+  return nodes.every((node) => node === nodeName);
 }

@@ -8,5 +8,5 @@ export {
   type Policy,
   type PolicyKeys,
 } from './decide.js';
-export { meshForGate, policyForGate } from './for-gate.js';
+export { isLocal, meshForGate, policyForGate } from './for-gate.js';
 export { MAX_RULES, RULE_SYNTAX, RuleTable, parseRule, type Rule, type RuleAction } from './rules.js';

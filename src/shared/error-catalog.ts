@@ -105,6 +105,18 @@ export const ERROR_CATALOG = {
     meaning: 'The worker that negotiated this flow died or hung, and the flow could not be begun again.',
     remedy: 'The program will connect again; if it happens often, report the log.',
   },
+  TLSHUB_REVOKED: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The rules or the mapping that came into force forbid a connection that was made before, and revoke_on_reload is set.',
+    remedy:
+      'Nothing, if that is what the change was for; else correct the mapping or the rules. New connections are judged by them too.',
+  },
+  TLSHUB_RELOAD_REFUSED: {
+    exitCode: EXIT.failed,
+    meaning: 'The settings were to be changed at a time when they cannot be.',
+    remedy: 'Nothing: the agent that is started next reads everything.',
+  },
   TLSHUB_DRAINING: {
     exitCode: EXIT.failed,
     meaning: 'The agent is stopping and the flow was not secured in time.',
@@ -181,7 +193,8 @@ export const ERROR_CATALOG = {
 
   TLSHUB_CREDENTIALS: {
     exitCode: EXIT.config,
-    meaning: 'The CA, certificate or key of this node is missing, unparsable, or the parts do not belong together.',
+    meaning:
+      'The CA, certificate or key of this node is missing, unparsable, has expired, names another node, or the parts do not belong together.',
     remedy: 'Check tls.ca, tls.cert and tls.key in capture.conf; `tlshubctl pki issue NODE` makes a new pair.',
   },
   TLSHUB_PKI_EXISTS: {

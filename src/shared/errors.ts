@@ -62,6 +62,13 @@ export function placeText(place: Place): string {
   return place.key === undefined ? `${position}: ` : `${position}: ${place.key}: `;
 }
 
+/** The place that an error names, if it names one. */
+export function placeOf(thrown: unknown): Partial<Place> {
+  if (!(thrown instanceof PlacedError)) return {};
+  const { file, line, key } = thrown;
+  return { file, ...(line === undefined ? {} : { line }), ...(key === undefined ? {} : { key }) };
+}
+
 class PlacedError extends TlshubError {
   readonly file: string;
   readonly line?: number;
@@ -107,10 +114,10 @@ export class AddressError extends TlshubError {
   }
 }
 
-/** CA, certificate or key of this node is unusable; exit status 78. */
-export class CredentialsError extends TlshubError {
-  constructor(message: string, options?: TlshubErrorOptions) {
-    super('TLSHUB_CREDENTIALS', message, options);
+/** CA, certificate or key of this node is unusable; exit status 78. The message names the file and the key of the configuration. */
+export class CredentialsError extends PlacedError {
+  constructor(place: Place, detail: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_CREDENTIALS', place, detail, options);
   }
 }
 
@@ -165,6 +172,13 @@ export class ProviderStartError extends TlshubError {
 export class ControlError extends TlshubError {
   constructor(code: ControlErrorCode, message: string, options?: TlshubErrorOptions) {
     super(code, message, options);
+  }
+}
+
+/** A change of the settings was asked for at a time when there can be none. */
+export class ReloadError extends TlshubError {
+  constructor(message: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_RELOAD_REFUSED', message, options);
   }
 }
 

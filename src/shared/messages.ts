@@ -88,8 +88,8 @@ export type InstallerCommand =
   | (Held & { type: 'forbid' })
   /** Close our descriptor and continue whoever stood still; the connection itself is left alone. */
   | (Held & { type: 'close' })
-  /** End a connection of which we hold no descriptor. */
-  | { type: 'destroy'; ticket: number; cookie: bigint; tuple: Tuple }
+  /** End a connection of which we hold no descriptor. `tgid`: a process in its network namespace, 0: not known. */
+  | { type: 'destroy'; ticket: number; cookie: bigint; tuple: Tuple; tgid: number }
   | { type: 'continue'; cookie: bigint };
 
 /** installer -> dispatcher. */

@@ -173,9 +173,14 @@ export interface KernelAddon {
   updateSettings(fds: GateFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Wants in abi.ts; 0: no markers. */
   setWants(settingsFd: number, wants: number): void;
+  /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
   attachCgroup(path: string): void;
-  /** Replaces the mesh addresses without a moment in which one that stays is missing. Addresses are 16 bytes. */
-  replaceMesh(meshFd: number, entries: MeshEntry[]): void;
+  /** Lets a cgroup go, whether it still exists or not. */
+  detachCgroup(path: string): void;
+  /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
+  putMesh(meshFd: number, entries: MeshEntry[]): void;
+  /** Takes entries out; one that is not there is no error. */
+  dropMesh(meshFd: number, entries: MeshEntry[]): void;
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(): void;
@@ -222,10 +227,14 @@ export interface KernelAddon {
    * without one byte before it is still to be read by the program.
    */
   forbid(fds: GateFds, fd: number, cookie: bigint, generation: number): number;
-  /** Ends a connection nobody handed us a descriptor of. */
+  /**
+   * Ends a connection nobody handed us a descriptor of, in the network namespace of process `tgid`, or in ours if that is 0 or has ended.
+   * False: there is no such connection.
+   */
   destroyByTuple(
     tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number },
     cookie: bigint,
+    tgid: number,
   ): boolean;
   continueStopped(fds: GateFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */

@@ -8,7 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { startControlServer, type StatusReport } from '../control/index.js';
+import type { Config } from '../config/index.js';
+import { startControlServer, type ReloadReport, type StatusReport } from '../control/index.js';
 import { parseListenAddress, startHealthServer } from '../health/index.js';
 import { createThrottle, type Logger } from '../logging/index.js';
 import {
@@ -18,6 +19,7 @@ import {
   registerAgentMetrics,
   registerFlowMetrics,
 } from '../metrics/index.js';
+import { Scope, planScope } from '../scope/index.js';
 import { Wants, checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
@@ -25,17 +27,20 @@ import { PermissionError } from '../shared/errors.js';
 import { kernel } from '../shared/native.js';
 import { SlotTable, createSlots } from '../shared/slots.js';
 import { controlHandlers } from './control-handlers.js';
-import { directoryOf } from './directory.js';
+import { DirectoryHistory } from './directory.js';
 import { Dispatcher } from './dispatcher.js';
 import { drain, type Drainable } from './drain.js';
-import { openGate } from './gate-settings.js';
+import { GateUpdate, openGate } from './gate-settings.js';
 import { Guardian } from './guardian.js';
+import { MappingSources } from './mapping-sources.js';
 import { wantsOf } from './marker.js';
-import { ProviderSwitch } from './provider-switch.js';
-import { createProvider, knownProvider } from './providers.js';
+import { ProviderSwitch, type ProviderPlan } from './provider-switch.js';
+import { knownProvider, planProvider } from './providers.js';
 import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
-import { InForce, type Settings } from './settings.js';
+import { Reloader } from './reload.js';
+import { revokeForbidden } from './revocation.js';
+import { InForce, firstSettings, type Settings } from './settings.js';
 import { statusReport } from './status.js';
 import { continueForgotten, sweepNow } from './sweep.js';
 import { startEventReader, startInstaller } from './threads.js';
@@ -55,6 +60,8 @@ const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
 const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
 
 export interface Supervisor {
+  /** Reads configuration, mapping and credentials anew. Rejects with what is wrong with them, which is logged; then all is as before. */
+  reload(): Promise<ReloadReport>;
   /** Writes metrics files, in its own time; the log says where they are or why there are none. */
   writeMetrics(): void;
   /**
@@ -65,7 +72,7 @@ export interface Supervisor {
 }
 
 export interface ComposeOptions {
-  settings: Settings;
+  config: Config;
   configFile: string;
   log: Logger;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
@@ -74,15 +81,21 @@ export interface ComposeOptions {
 
 /** @throws TlshubError and its kin, with the exit status of each */
 export async function compose(options: ComposeOptions): Promise<Supervisor> {
-  const { settings, configFile, log, onFatal } = options;
+  const { config, configFile, log, onFatal } = options;
   const startedAt = performance.now();
-  const inForce = new InForce(settings);
-  const { config, credentials } = settings;
   knownProvider(config.mode);
   if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
   const addon = kernel();
   checkAbi(addon.abi(), 'the native addon');
   checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
+
+  const sources = new MappingSources(log.child({ component: 'mapping' }));
+  const settings = await firstSettings(config, sources);
+  const inForce = new InForce(settings);
+  inForce.onSwap((now) => {
+    log.setLevel(now.config.logLevel);
+    log.setVerbose(now.config.verbose);
+  });
 
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
@@ -98,14 +111,16 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const doorbell = new Doorbell();
   const rings = new RingRegistry();
   const parts = { doorbell, rings, log: log.child({ component: 'provider' }) };
-  const provider = await ProviderSwitch.start(knownProvider(config.mode), {
-    create: (name, onPoolFatal) => createProvider(name, { ...parts, ...inForce.current }, onPoolFatal),
+  const plan = (wanted: Settings): ProviderPlan => planProvider(wanted.config.mode, { ...parts, ...wanted });
+  const provider = await ProviderSwitch.start(plan(settings), {
     retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
     onFatal,
     log: parts.log,
   });
 
-  const gate = openGate(addon, settings);
+  const scopePlan = planScope(config.capture.cgroup);
+  const gate = openGate(addon, settings, scopePlan.capture);
+  const scope = new Scope(config.capture.cgroup, scopePlan, addon, log.child({ component: 'scope' }));
   const announce = (): void =>
     addon.setWants(gate.fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
   announce();
@@ -130,7 +145,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     doorbell,
     slots: slots.buffer,
     fds: gate.fds,
-    ciphers: [...credentials.ciphers],
+    ciphers: [...settings.credentials.ciphers],
     ringBytes: config.ringBytes,
     onFailure: onFatal,
   });
@@ -138,12 +153,13 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
+  const directory = new DirectoryHistory(settings);
   const dispatcher = new Dispatcher({
     kernel: addon,
     flowsFd: gate.fds.flows,
     slots,
     provider,
-    directory: () => directoryOf(inForce.current),
+    directory,
     send: (command) => installer.send(command),
     observer: flowMetrics,
     log: log.child({ component: 'dispatcher' }),
@@ -203,6 +219,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const sweeping = setInterval(() => {
     watchLosses();
     sweep();
+    scope.look();
   }, SWEEP_EVERY_MS);
 
   const perf = new PerfReporter({
@@ -215,10 +232,29 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     log: log.child({ component: 'metrics' }),
   });
   let draining = false;
+  const gateUpdate = new GateUpdate(addon, gate.fds);
+  const reloader = new Reloader({
+    configFile,
+    inForce,
+    sources,
+    provider,
+    plan,
+    directory,
+    gate: gateUpdate,
+    scope,
+    tryCipher: (cipher) => addon.tryCipher(cipher),
+    revoke: () => revokeForbidden(dispatcher, inForce.current, addon.sweep(gate.fds.sweepLink)),
+    draining: () => draining,
+    log: log.child({ component: 'reload' }),
+  });
+  sources.onChange((change) => void reloader.mappingChanged(change));
   const status = (): StatusReport =>
     statusReport({
       inForce,
       configFile,
+      reloader,
+      sources,
+      scope,
       dispatcher,
       provider,
       rings: () => ({
@@ -240,13 +276,13 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const control = await startControlServer({
     path: config.controlSocket,
     logger: log.child({ component: 'control' }),
-    captured: () => inForce.config.capture.cgroup,
-    handlers: controlHandlers({ inForce, dispatcher, provider, metrics, status, sweep }),
+    captured: () => scope.cgroups,
+    handlers: controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweep }),
   });
   log.info(
     `ready: node ${config.nodeName}, ${settings.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
     {
-      cgroups: config.capture.cgroup,
+      cgroups: scope.cgroups,
       adopted: gate.adopted,
     },
   );
@@ -261,6 +297,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
 
   return {
     writeMetrics: () => void perf.write(),
+    reload: () => reloader.reload(),
     shutdown: async () => {
       const outcome = await drain(held, inForce.config.drainTimeoutMs);
       clearInterval(sweeping);
@@ -280,6 +317,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
         LAST_ANSWERS_MS,
       );
       const lastReport = perf.report();
+      gateUpdate.close();
+      scope.close();
       addon.detachGate();
       // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
       continueAll();
@@ -288,6 +327,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       dispatcher.close();
       await control.close();
       await health?.close();
+      await reloader.idle();
+      await sources.close();
       await provider.close();
       await reader.stop();
       await installer.stop();

@@ -6,12 +6,14 @@ import { testHooks } from '../shared/test-hooks.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { ProviderSwitch } from './provider-switch.js';
 import { knownProvider } from './providers.js';
+import type { Reloader } from './reload.js';
 import type { InForce } from './settings.js';
 
 export interface ControlParts {
   inForce: InForce;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
+  reloader: Reloader;
   metrics: MetricsRegistry;
   status: () => StatusReport;
   /** brings what flows have moved up to date */
@@ -22,6 +24,7 @@ export function controlHandlers({
   inForce,
   dispatcher,
   provider,
+  reloader,
   metrics,
   status,
   sweep,
@@ -36,7 +39,8 @@ export function controlHandlers({
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
     'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),
     'mode.get': () => Promise.resolve({ mode: provider.name }),
-    'mode.set': async ({ mode }) => provider.use(knownProvider(mode)),
+    'mode.set': ({ mode }) => reloader.setMode(knownProvider(mode)),
+    reload: () => reloader.reload(),
     ...(testHooks() && {
       'test.break-worker': ({ fault }) => Promise.resolve({ done: provider.breakWorker(fault) }),
     }),

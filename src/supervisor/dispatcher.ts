@@ -37,10 +37,17 @@ const DEADLINE_GRACE_MS = 250;
 /** Lines in a second about refused flows, of each code; a silent peer's flows end by the hundred, and a log is work for this thread. */
 const REFUSALS_LOGGED = { intervalMs: 1000, burst: 20 };
 
+export interface PeerNodes {
+  /** that the peer may be; none: it has no right to a connection */
+  nodes: readonly string[];
+  /** the words for it */
+  reason: string;
+}
+
 /** What the mapping says about a flow. */
 export interface Directory {
-  /** nodes that the peer may be; none: it has no right to a connection. `reason` says why */
-  peerNodes(tuple: Tuple, role: Role): { nodes: readonly string[]; reason: string };
+  /** @param sinceNs when the flow began, CLOCK_MONOTONIC nanoseconds; 0: only just */
+  peerNodes(tuple: Tuple, role: Role, sinceNs: number): PeerNodes;
   /** the pod at the peer's address */
   pod(tuple: Tuple): string | null;
 }
@@ -68,8 +75,7 @@ export interface DispatcherOptions {
   flowsFd: number;
   slots: SlotTable;
   provider: Provider;
-  /** the one in force */
-  directory(): Directory;
+  directory: Directory;
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
   observer: FlowObserver;
@@ -193,10 +199,12 @@ export class Dispatcher {
   /** Takes in what events did not say. Used by the sweep. */
   learn(seed: FlowSeed): Flow {
     const flow = createFlow(seed, monotonicNs());
-    const directory = this.options.directory();
-    const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role);
-    flow.peerNodes = nodes;
-    flow.peerReason = reason;
+    const { directory } = this.options;
+    if (flow.class === FlowClass.MESH) {
+      const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role, flow.establishedNs);
+      flow.peerNodes = nodes;
+      flow.peerReason = reason;
+    }
     flow.pod = directory.pod(flow.tuple);
     this.table.add(flow);
     if (flow.class === FlowClass.PLAINTEXT) {
@@ -264,6 +272,21 @@ export class Dispatcher {
       if (earlier !== undefined) continue;
       count++;
       this.feed(flow, { type: 'give-up', verdict });
+    }
+    return count;
+  }
+
+  /** Ends every flow that `judge` has a word against. Returns how many. */
+  revoke(judge: (flow: Flow) => string | undefined): number {
+    let count = 0;
+    for (const flow of [...this.table.all()]) {
+      const { phase } = flow.machine;
+      if (!this.table.isLive(flow) || phase === 'ending' || phase === 'done') continue;
+      const reason = judge(flow);
+      if (reason === undefined) continue;
+      count++;
+      const open = flow.class === FlowClass.PLAINTEXT || flow.secured;
+      this.feed(flow, { type: 'revoke', code: 'TLSHUB_REVOKED', reason, open });
     }
     return count;
   }
@@ -345,6 +368,10 @@ export class Dispatcher {
       this.counters.failure(verdict.code);
       const fields = { ...who(flow), code: verdict.code };
       this.refusals.log('warning', verdict.code, `refused ${party(flow)}: ${verdict.reason}`, fields);
+    } else if (verdict.revoked === true) {
+      this.counters.failure(verdict.code);
+      const fields = { ...who(flow), code: verdict.code };
+      this.refusals.log('warning', verdict.code, `closed ${party(flow)}: ${verdict.reason}`, fields);
     } else if (!flow.secured) {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
       this.options.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
@@ -380,7 +407,13 @@ export class Dispatcher {
         flow.ticket = this.options.slots.nextTicket();
         this.table.bindTicket(flow.ticket, flow);
         {
-          this.send({ type: 'destroy', ticket: flow.ticket, cookie: flow.cookie, tuple: flow.tuple });
+          this.send({
+            type: 'destroy',
+            ticket: flow.ticket,
+            cookie: flow.cookie,
+            tuple: flow.tuple,
+            tgid: flow.holder?.tgid ?? flow.owner?.tgid ?? 0,
+          });
           return;
         }
       case 'continue':

@@ -31,6 +31,8 @@ export interface Verdict {
   final: boolean;
   /** closed: leave the connection altogether alone, not even shutting the gate; it is the program's to end, or already another one */
   leave?: boolean;
+  /** the rules of now forbid it: it is ended even if keys have been set in the meantime */
+  revoked?: boolean;
 }
 
 /** The part of a flow that the machine decides by. */
@@ -65,8 +67,10 @@ export type Input =
   | { type: 'closed' }
   | { type: 'gate-refused'; reason: string }
   | { type: 'deadline'; reason: string }
-  /** we do not want to go on: draining, policy, an older generation of the socket */
-  | { type: 'give-up'; verdict: Verdict };
+  /** we do not want to go on: draining, an older generation of the socket */
+  | { type: 'give-up'; verdict: Verdict }
+  /** the rules of now forbid a connection that was made under others. `open`: its program could move bytes */
+  | { type: 'revoke'; code: string; reason: string; open: boolean };
 
 export type Action =
   | 'take'
@@ -116,6 +120,10 @@ function refused(code: string, reason: string, final = false): Verdict {
   return { state: 'refused', code, reason, final };
 }
 
+function revoked({ code, reason }: { code: string; reason: string }): Verdict {
+  return { state: 'closed', code, reason, final: false, revoked: true };
+}
+
 /** What an input that ends flows says, or undefined for the others. */
 function ending(input: Input): Verdict | undefined {
   switch (input.type) {
@@ -129,14 +137,17 @@ function ending(input: Input): Verdict | undefined {
       return refused('TLSHUB_HANDSHAKE_TIMEOUT', input.reason);
     case 'give-up':
       return input.verdict;
+    case 'revoke':
+      return { ...refused(input.code, input.reason), revoked: true };
     default:
       return undefined;
   }
 }
 
-/** The first verdict stays, unless a final one comes. */
+/** The first verdict stays, unless a final one comes, or one that also holds for a flow that is secured. */
 function merge(before: Verdict | undefined, now: Verdict): Verdict {
-  return before === undefined || (now.final && !before.final) ? now : before;
+  if (before === undefined || (now.final && !before.final)) return now;
+  return now.revoked === true && !before.final ? now : before;
 }
 
 function stay(state: MachineState): Step {
@@ -160,6 +171,7 @@ function endWithSocket(state: MachineState, verdict: Verdict): Step {
 }
 
 function whileSearching(state: MachineState, input: Input): Step {
+  if (input.type === 'revoke' && input.open) return go(state, { phase: 'ending', verdict: revoked(input) }, 'destroy');
   const verdict = ending(input);
   if (verdict !== undefined) return endWithoutSocket(state, verdict);
   switch (input.type) {
@@ -199,7 +211,11 @@ function installerAnswered(state: MachineState, input: Input): Step {
     return go(state, { phase: 'done', verdict: merge(state.verdict, refused(input.code, input.reason)) });
   }
   // Keys are in: a verdict of our own came too late. One of the kernel's stands; an end overtook the news that it was secured.
-  if (state.verdict?.final !== true) return go(state, { phase: 'secured', verdict: undefined });
+  if (state.verdict?.final !== true) {
+    if (state.verdict?.revoked === true)
+      return go(state, { phase: 'ending', verdict: revoked(state.verdict) }, 'destroy');
+    return go(state, { phase: 'secured', verdict: undefined });
+  }
   return go(state, { phase: 'done', verdict: state.verdict.state === 'closed' ? SECURED_END : state.verdict });
 }
 
@@ -226,8 +242,9 @@ function whileBorrowed(state: MachineState, input: Input): Step {
 function whileInstalling(state: MachineState, input: Input): Step {
   if (input.type === 'installed' || input.type === 'install-failed') return installerAnswered(state, input);
   const verdict = ending(input);
-  // It is the installer's now, for a fraction of a millisecond. Only what the kernel has decided is worth remembering.
-  return verdict?.final === true ? go(state, { verdict: merge(state.verdict, verdict) }) : stay(state);
+  // It is the installer's now, for a fraction of a millisecond. Only what holds for a secured flow as well is worth remembering.
+  if (verdict?.final !== true && verdict?.revoked !== true) return stay(state);
+  return go(state, { verdict: merge(state.verdict, verdict) });
 }
 
 /** One step. Never throws; an input that means nothing in the present phase changes nothing. */
@@ -255,6 +272,7 @@ export function step(state: MachineState, input: Input): Step {
         ? go(state, { verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) })
         : stay(state);
     case 'secured': {
+      if (input.type === 'revoke') return go(state, { phase: 'ending', verdict: revoked(input) }, 'destroy');
       if (input.type === 'closed') return go(state, { phase: 'done', verdict: SECURED_END });
       if (input.type !== 'gate-refused') return stay(state);
       return go(state, { phase: 'done', verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) });

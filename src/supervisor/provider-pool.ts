@@ -46,6 +46,8 @@ export interface ProviderPoolOptions {
   inFlight: number;
   /** flows that wait for a place */
   queue: number;
+  /** do not come up if a handshake with oneself fails */
+  strict?: boolean;
   /** a worker's ring to the installer, when it comes and when it is gone */
   onRing(id: number, ring: SharedArrayBuffer): void;
   onRingGone(id: number): void;
@@ -296,7 +298,9 @@ export class ProviderPool implements Provider {
     });
     this.library = hello.library;
     if (hello.rehearsal !== '') {
-      this.options.log.warning(`peers would refuse us: a handshake with ourselves failed: ${hello.rehearsal}`);
+      const problem = `peers would refuse us: a handshake with ourselves failed: ${hello.rehearsal}`;
+      if (this.options.strict === true && this.coming) this.fail(new Error(problem));
+      else this.options.log.warning(problem);
     }
     this.options.onRing(hello.threadId, hello.ring);
     this.helloListener();

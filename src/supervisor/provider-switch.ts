@@ -1,10 +1,12 @@
 /**
  * The provider in force, and those that still finish what they began. To the dispatcher it is one provider.
  *
- * A switch starts the new provider first, with all its threads. If that fails the old one stays in force and nothing has happened. From
- * the moment of the switch every new negotiation is the new one's; the old one keeps what it has, also what waits in its queue, and is
- * closed when that is done. Flows that found the old one full ask the new one at once.
+ * A change (another provider, or the same one with other settings) starts the new provider first, with all its threads. If that fails the
+ * old one stays in force and nothing has happened. Between the preparation and the change itself the caller has time to prepare other
+ * things, and may still give up. From the moment of the change every new negotiation is the new one's; the old one keeps what it has, also
+ * what waits in its queue, and is closed when that is done. Flows that found the old one full ask the new one at once.
  */
+import { createHash } from 'node:crypto';
 import type { Logger } from '../logging/index.js';
 import type { Fault } from '../shared/messages.js';
 import { drain } from './drain.js';
@@ -22,9 +24,34 @@ export interface SwitchResult {
   previous: ProviderName;
 }
 
+/** A provider with its settings, before it is made. */
+export interface ProviderPlan {
+  readonly name: ProviderName;
+  /** two plans with the same key would make the same provider: see planKey */
+  readonly key: string;
+  /**
+   * Resolves when all its threads are up. `onFatal`: it cannot go on. `strict`: also rejects when it would come up but peers would refuse
+   * it; at a change there is something better to go on with.
+   */
+  create(onFatal: (error: Error) => void, strict: boolean): Promise<Provider>;
+}
+
+/**
+ * One text for all that a provider is made from. Hashed, since there are private keys in it and keys are compared and kept. What is shared
+ * memory is the same for every provider of this process.
+ */
+export function planKey(...parts: unknown[]): string {
+  const text = JSON.stringify(parts, (_, value: unknown) => (value instanceof SharedArrayBuffer ? null : value));
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A change that is ready. One of the two must be called, once; until then no other change begins. */
+export interface PreparedProvider {
+  commit(): SwitchResult;
+  discard(): Promise<void>;
+}
+
 export interface ProviderSwitchOptions {
-  /** Resolves when all its threads are up. `onFatal`: it cannot go on. */
-  create(name: ProviderName, onFatal: (error: Error) => void): Promise<Provider>;
   /** for an old provider to finish what it began, in ms; longer than any negotiation's deadline */
   retireMs(): number;
   /** the provider in force cannot go on */
@@ -41,6 +68,7 @@ export class ProviderSwitch implements Provider {
   /** last words of providers that are closed, counters added up */
   private readonly past = new Map<ProviderName, ProviderStats>();
   private current: Provider;
+  private key: string;
   private queue: Promise<unknown> = Promise.resolve();
   private closing = false;
   private roomListener: () => void = () => undefined;
@@ -49,19 +77,21 @@ export class ProviderSwitch implements Provider {
   private constructor(
     private readonly options: ProviderSwitchOptions,
     first: Provider,
+    key: string,
   ) {
     this.current = first;
+    this.key = key;
     first.onRoom(() => this.room(first));
   }
 
-  /** @throws what `create` throws */
-  static async start(name: ProviderName, options: ProviderSwitchOptions): Promise<ProviderSwitch> {
+  /** @throws what the plan's `create` throws */
+  static async start(plan: ProviderPlan, options: ProviderSwitchOptions): Promise<ProviderSwitch> {
     const created: { instance?: ProviderSwitch } = {};
-    const first = await options.create(name, (error) => {
+    const first = await plan.create((error) => {
       if (created.instance === undefined) options.onFatal(error);
       else created.instance.died(first, error);
-    });
-    created.instance = new ProviderSwitch(options, first);
+    }, false);
+    created.instance = new ProviderSwitch(options, first, plan.key);
     return created.instance;
   }
 
@@ -87,13 +117,50 @@ export class ProviderSwitch implements Provider {
   }
 
   /**
-   * Puts another provider in force; switches asked for at the same time follow one another. Without effect if it is in force already.
-   * @throws what `create` throws; then the old provider is still in force
+   * Puts another provider in force; changes asked for at the same time follow one another. Without effect if it is in force already.
+   * @throws what the plan's `create` throws; then the old provider is still in force
    */
-  use(name: ProviderName): Promise<SwitchResult> {
-    const done = this.queue.then(() => this.change(name));
-    this.queue = done.catch(() => undefined);
-    return done;
+  async use(plan: ProviderPlan): Promise<SwitchResult> {
+    return (await this.prepare(plan)).commit();
+  }
+
+  /**
+   * Makes everything ready for `use`, and waits with the change itself.
+   * @throws what the plan's `create` throws; then nothing has happened
+   */
+  async prepare(plan: ProviderPlan): Promise<PreparedProvider> {
+    const release = await this.turn();
+    const previous = this.current.name;
+    // close() waits for its turn, and then closes whichever is in force.
+    if (this.closing || plan.key === this.key) {
+      return {
+        commit: () => {
+          release();
+          return { mode: this.current.name, previous };
+        },
+        discard: () => {
+          release();
+          return Promise.resolve();
+        },
+      };
+    }
+    try {
+      const next: Provider = await plan.create((error) => this.died(next, error), true);
+      return {
+        commit: () => {
+          this.change(next, plan.key);
+          release();
+          return { mode: next.name, previous };
+        },
+        discard: async () => {
+          release();
+          await next.close();
+        },
+      };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   stats(): ProviderStats {
@@ -124,23 +191,33 @@ export class ProviderSwitch implements Provider {
 
   async close(): Promise<void> {
     this.closing = true;
-    await this.queue;
+    const release = await this.turn();
+    release();
     await Promise.all([this.current.close(), ...[...this.retiring.keys()].map((provider) => provider.close())]);
     await Promise.all(this.retiring.values());
   }
 
-  private async change(name: ProviderName): Promise<SwitchResult> {
+  /** Waits until no change is under way. The next one begins when what this gives is called. */
+  private async turn(): Promise<() => void> {
+    const before = this.queue;
+    let release: () => void = () => undefined;
+    this.queue = new Promise<void>((resolve) => (release = resolve));
+    await before;
+    return release;
+  }
+
+  private change(next: Provider, key: string): void {
     const old = this.current;
-    // close() waits for this, and then closes whichever is in force.
-    if (this.closing || name === old.name) return { mode: old.name, previous: old.name };
-    const next: Provider = await this.options.create(name, (error) => this.died(next, error));
     next.onRoom(() => this.room(next));
     this.current = next;
+    this.key = key;
     this.switchListener();
     this.retiring.set(old, this.retire(old));
-    this.options.log.info(`keys are now made by ${next.name}`, { previous: old.name });
+    this.options.log.info(
+      next.name === old.name ? `${next.name} has new settings` : `keys are now made by ${next.name}`,
+      { previous: old.name },
+    );
     this.roomListener();
-    return { mode: next.name, previous: old.name };
   }
 
   private async retire(provider: Provider): Promise<void> {

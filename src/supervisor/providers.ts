@@ -1,15 +1,16 @@
-/** The providers of this build: how each is made from the configuration. */
+/** The providers of this build: how each is made from the settings. */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '../logging/index.js';
 import type { Doorbell } from '../shared/doorbell.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../shared/errors.js';
-import { handshakeAddon, type TlsLibrary } from '../shared/native.js';
+import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../shared/native.js';
 import type { NegotiatorData } from '../workers/negotiation-host.js';
 import { ProviderPool } from './provider-pool.js';
-import type { Provider, ProviderName } from './provider.js';
+import { planKey, type ProviderPlan } from './provider-switch.js';
+import type { ProviderName } from './provider.js';
 import type { RingRegistry } from './ring-registry.js';
 import type { Settings } from './settings.js';
-import { createTlshubPool } from './tlshub-provider.js';
+import { planTlshub } from './tlshub-provider.js';
 
 /** Modes that this build has a provider for. */
 export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl', 'tlshub'];
@@ -33,58 +34,59 @@ export function knownProvider(mode: string): ProviderName {
 }
 
 /**
- * Makes a provider, all of its threads up.
- * @param onFatal called later, when it cannot go on
- * @throws ProviderUnavailableError, ProviderStartError, CredentialsError's code from the addon, TLSHUB_MODULE_MISSING and its kin
+ * What the provider of that name would be under these settings. Nothing is made yet.
+ * @throws ProviderUnavailableError
  */
-export async function createProvider(
-  mode: string,
-  parts: ProviderParts,
-  onFatal: (error: Error) => void,
-): Promise<Provider> {
+export function planProvider(mode: string, parts: ProviderParts): ProviderPlan {
   const name = knownProvider(mode);
   switch (name) {
     case 'openssl':
     case 'boringssl':
-      return inBand(name, parts, onFatal);
+      return inBand(name, parts);
     case 'tlshub':
-      return createTlshubPool(parts, onFatal);
+      return planTlshub(parts);
   }
 }
 
-async function inBand(library: TlsLibrary, parts: ProviderParts, onFatal: (error: Error) => void): Promise<Provider> {
+/** @throws (create) ProviderStartError, CredentialsError's code from the addon */
+function inBand(library: TlsLibrary, parts: ProviderParts): ProviderPlan {
   const { config, credentials, doorbell, rings, log } = parts;
-  // Here first, so that what is wrong with them is said once and with its code.
-  loadAddon(library).createContext(credentials);
-  if (library === 'boringssl' && credentials.ciphers.length < ALL_CIPHERS) {
-    log.warning('BoringSSL chooses the cipher by itself: handshakes that end in one not in tls.ciphers are refused', {
-      ciphers: credentials.ciphers,
-    });
-  }
   const workerData: NegotiatorData = {
     library,
-    // A key of this pool's own: what an earlier one has sealed, under other credentials perhaps, nobody opens.
-    credentials: config.tls.resumption ? { ...credentials, ticketKey: randomBytes(TICKET_KEY_BYTES) } : credentials,
+    credentials,
     nodeName: config.nodeName,
     doorbell: doorbell.buffer,
     ringBytes: config.ringBytes,
     keyLogFile: config.keylogFile,
   };
   const { poolSize, poolInFlight, poolQueue } = config[library];
-  const pool = new ProviderPool({
-    name: library,
-    workerFile: NEGOTIATOR,
-    workerData,
-    threads: poolSize,
-    inFlight: poolInFlight,
-    queue: poolQueue,
-    onRing: (id, ring) => rings.add(id, ring),
-    onRingGone: (id) => rings.drop(id),
-    onFatal,
-    log,
-  });
-  await pool.ready();
-  return pool;
+  const size = { threads: poolSize, inFlight: poolInFlight, queue: poolQueue };
+  // A key of this pool's own: what an earlier one has sealed, under other credentials perhaps, nobody opens.
+  const withTicketKey = (): HandshakeCredentials =>
+    config.tls.resumption ? { ...credentials, ticketKey: randomBytes(TICKET_KEY_BYTES) } : credentials;
+  const create: ProviderPlan['create'] = async (onFatal, strict) => {
+    // Here first, so that what is wrong with them is said once and with its code.
+    loadAddon(library).createContext(credentials);
+    if (library === 'boringssl' && credentials.ciphers.length < ALL_CIPHERS) {
+      log.warning('BoringSSL chooses the cipher by itself: handshakes that end in one not in tls.ciphers are refused', {
+        ciphers: credentials.ciphers,
+      });
+    }
+    const pool = new ProviderPool({
+      name: library,
+      workerFile: NEGOTIATOR,
+      workerData: { ...workerData, credentials: withTicketKey() },
+      ...size,
+      strict,
+      onRing: (id, ring) => rings.add(id, ring),
+      onRingGone: (id) => rings.drop(id),
+      onFatal,
+      log,
+    });
+    await pool.ready();
+    return pool;
+  };
+  return { name: library, key: planKey(library, workerData, size, config.tls.resumption), create };
 }
 
 function loadAddon(library: TlsLibrary): ReturnType<typeof handshakeAddon> {

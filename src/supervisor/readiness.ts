@@ -7,6 +7,8 @@ export interface ReadinessFacts {
   guardian: boolean | undefined;
   /** threads of the key provider in force */
   workers: number;
+  /** why the mapping may be out of date, in words; undefined: it is not */
+  staleMapping: string | undefined;
 }
 
 /** In words, the gravest first; empty: ready. */
@@ -15,6 +17,7 @@ export function whyNotReady(facts: ReadinessFacts): string[] {
   if (facts.draining) why.push('the agent is draining');
   if (!facts.swept) why.push('the connections that were there before the agent have not been looked at yet');
   if (facts.workers === 0) why.push('the key provider has no running thread');
+  if (facts.staleMapping !== undefined) why.push(`the mapping may be out of date: ${facts.staleMapping}`);
   if (facts.guardian === false) why.push('no guardian runs: blocking programs are refused instead of held');
   return why;
 }

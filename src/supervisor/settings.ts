@@ -4,10 +4,11 @@
  * One immutable value. Whoever needs something of it asks `InForce` at the moment of use and keeps no copy, so that one assignment is the
  * whole of a swap; the few parts that hold a copy somewhere else (the kernel's maps, a provider's threads, the logger's level) listen.
  */
-import { loadConfig, type Config } from '../config/index.js';
-import { PodNodeMapping } from '../mapping/index.js';
+import type { Config } from '../config/index.js';
+import type { PodNodeMapping } from '../mapping/index.js';
 import type { HandshakeCredentials } from '../shared/native.js';
 import { readCredentials } from './credentials.js';
+import type { MappingSources } from './mapping-sources.js';
 
 export interface Settings {
   readonly config: Config;
@@ -16,12 +17,14 @@ export interface Settings {
 }
 
 /**
- * Reads the configuration, and the mapping and credentials that it names.
- * @throws ConfigError, MappingError, CredentialsError (exit status 78); then nothing has happened
+ * The first settings: what the configuration names is read, and the mapping's source followed from now on.
+ * @throws (rejects) MappingError, CredentialsError (exit status 78)
  */
-export function loadSettings(configFile: string): Settings {
-  const config = loadConfig(configFile);
-  return { config, mapping: PodNodeMapping.load(config.podNodeConfig), credentials: readCredentials(config) };
+export async function firstSettings(config: Config, sources: MappingSources): Promise<Settings> {
+  const credentials = readCredentials(config);
+  const { mapping, commit } = await sources.prepare(config);
+  commit();
+  return { config, mapping, credentials };
 }
 
 /** Called after a swap, in the order of subscription. Must not throw: a swap does not end half-way. */

@@ -1,15 +1,21 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../control/index.js';
+import type { Scope } from '../scope/index.js';
 import type { RingStats } from '../shared/ring.js';
 import { VERSION } from '../shared/version.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { MappingSources } from './mapping-sources.js';
 import type { ProviderSwitch } from './provider-switch.js';
 import { whyNotReady } from './readiness.js';
+import type { Reloader } from './reload.js';
 import type { InForce } from './settings.js';
 
 export interface StatusParts {
   inForce: InForce;
   configFile: string;
+  reloader: Pick<Reloader, 'lastError' | 'waiting' | 'counts'>;
+  scope: Pick<Scope, 'cgroups' | 'waiting'>;
+  sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
   rings(): Record<string, RingStats & { overflows: number }>;
@@ -23,7 +29,7 @@ export interface StatusParts {
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
-  const { dispatcher, provider } = parts;
+  const { dispatcher, provider, reloader } = parts;
   const { config, mapping } = parts.inForce.current;
   const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
   const notReady = whyNotReady({
@@ -31,6 +37,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     draining: parts.draining(),
     guardian: config.guardian ? parts.guardianPid() !== null : undefined,
     workers: provider.stats().workers,
+    staleMapping: parts.sources.staleness(),
   });
   const rings: RingReport[] = Object.entries(parts.rings()).map(([ring, stats]) => ({
     name: ring,
@@ -49,9 +56,10 @@ export function statusReport(parts: StatusParts): StatusReport {
       libraryFile: library?.file ?? '',
     })),
     policy: config.policy,
-    cgroups: [...config.capture.cgroup],
+    cgroups: parts.scope.cgroups,
+    cgroupsAwaited: [...parts.scope.waiting],
     configFile: parts.configFile,
-    mapping: { pods: mapping.size, networks: mapping.networkCount },
+    mapping: { source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
     flows: dispatcher.byState(),
     totals: { secured, plaintext, refused, closedUnsecured },
     failures: { ...failures },
@@ -64,6 +72,8 @@ export function statusReport(parts: StatusParts): StatusReport {
     draining: parts.draining(),
     ready: notReady.length === 0,
     notReady,
-    lastConfigError: null,
+    reloads: { ...reloader.counts },
+    needsRestart: reloader.waiting.map(({ key, before, after }) => ({ key, inForce: before, wanted: after })),
+    lastConfigError: reloader.lastError,
   };
 }

@@ -2,6 +2,7 @@
 import { TlshubClient } from '../tlshub/client.js';
 import type { TlshubWorkerData } from '../workers/tlshub-negotiator.js';
 import { ProviderPool } from './provider-pool.js';
+import { planKey, type ProviderPlan } from './provider-switch.js';
 import type { ProviderParts } from './providers.js';
 
 const WORKER = new URL('../workers/tlshub-negotiator.js', import.meta.url);
@@ -9,22 +10,12 @@ const WORKER = new URL('../workers/tlshub-negotiator.js', import.meta.url);
 const INIT_MS = 10_000;
 
 /**
- * Announces this node to the module and makes the pool, all of its threads up.
- * @throws TlshubError (by rejection) TLSHUB_MODULE_MISSING, exit status 69, when nobody serves the protocol
+ * The plan of the provider that announces this node to the module and then makes the pool.
+ * @throws (create, by rejection) TlshubError TLSHUB_MODULE_MISSING, exit status 69, when nobody serves the protocol
  */
-export async function createTlshubPool(parts: ProviderParts, onFatal: (error: Error) => void): Promise<ProviderPool> {
+export function planTlshub(parts: ProviderParts): ProviderPlan {
   const { config, doorbell, rings, log } = parts;
   const address = { protocol: config.netlinkProtocol, peerPortId: config.tlshub.peerPortId };
-  const client = new TlshubClient({
-    ...address,
-    timeoutMs: INIT_MS,
-    onLog: (line) => log.info(`TLSHub module: ${line}`),
-  });
-  try {
-    await client.init();
-  } finally {
-    client.close();
-  }
   const workerData: TlshubWorkerData = {
     ...address,
     sockets: config.tlshub.sockets,
@@ -34,19 +25,32 @@ export async function createTlshubPool(parts: ProviderParts, onFatal: (error: Er
     ringBytes: config.ringBytes,
     keyLogFile: '',
   };
-  const pool = new ProviderPool({
-    name: 'tlshub',
-    kind: 'out-of-band',
-    workerFile: WORKER,
-    workerData,
-    threads: config.tlshub.poolSize,
-    inFlight: config.tlshub.poolInFlight,
-    queue: config.tlshub.poolQueue,
-    onRing: (id, ring) => rings.add(id, ring),
-    onRingGone: (id) => rings.drop(id),
-    onFatal,
-    log,
-  });
-  await pool.ready();
-  return pool;
+  const { poolSize, poolInFlight, poolQueue } = config.tlshub;
+  const size = { threads: poolSize, inFlight: poolInFlight, queue: poolQueue };
+  const create: ProviderPlan['create'] = async (onFatal) => {
+    const client = new TlshubClient({
+      ...address,
+      timeoutMs: INIT_MS,
+      onLog: (line) => log.info(`TLSHub module: ${line}`),
+    });
+    try {
+      await client.init();
+    } finally {
+      client.close();
+    }
+    const pool = new ProviderPool({
+      name: 'tlshub',
+      kind: 'out-of-band',
+      workerFile: WORKER,
+      workerData,
+      ...size,
+      onRing: (id, ring) => rings.add(id, ring),
+      onRingGone: (id) => rings.drop(id),
+      onFatal,
+      log,
+    });
+    await pool.ready();
+    return pool;
+  };
+  return { name: 'tlshub', key: planKey('tlshub', workerData, size), create };
 }

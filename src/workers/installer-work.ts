@@ -68,10 +68,10 @@ export class InstallerWork {
         return;
       }
       case 'destroy': {
-        const { ticket, cookie, tuple } = command;
+        const { ticket, cookie, tuple, tgid } = command;
         let found = false;
         const error = this.attempt(() => {
-          found = this.kernel.destroyByTuple(tuple, cookie);
+          found = this.kernel.destroyByTuple(tuple, cookie, tgid);
         });
         this.attempt(() => this.kernel.continueStopped(this.fds, cookie));
         this.report({ type: 'destroyed', ticket, found, ...(error === undefined ? {} : { error }) });

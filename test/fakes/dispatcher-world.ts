@@ -44,10 +44,10 @@ export class World {
       flowsFd: FDS.flows,
       slots: this.slots,
       provider: this.provider,
-      directory: () => ({
+      directory: {
         peerNodes: () => ({ nodes: this.peerNodes, reason: 'not in the mapping' }),
         pod: () => 'pod-b',
-      }),
+      },
       send: (command) => {
         if (this.ringFull) return false;
         this.commands.push(command);

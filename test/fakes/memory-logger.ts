@@ -22,6 +22,7 @@ export function memoryLogger(): { log: Logger; lines: LogLine[] } {
       error: write('error'),
       child: (fields) => make({ ...bound, ...fields }),
       setLevel: () => undefined,
+      setVerbose: () => undefined,
     };
   };
   return { log: make({}), lines };

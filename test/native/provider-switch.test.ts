@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Role } from '../../src/shared/native.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import { ProviderPool } from '../../src/supervisor/provider-pool.js';
-import { ProviderSwitch } from '../../src/supervisor/provider-switch.js';
+import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider-switch.js';
 import type { NegotiationOutcome, ProviderName } from '../../src/supervisor/provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { fdOf, makeLab, tcpPair, type Lab } from './handshake-kit.js';
@@ -24,36 +24,41 @@ describe('providers under load', function () {
   const fatal: Error[] = [];
   let tickets = 0;
 
+  async function planOf(role: Role, name: ProviderName, poolSize = 1): Promise<ProviderPlan> {
+    const node = role === 'active' ? 'a' : 'b';
+    const workerData = {
+      library: name,
+      credentials: await lab.credentials(node),
+      nodeName: node,
+      doorbell: new Doorbell().buffer,
+      ringBytes: 1 << 20,
+      keyLogFile: '',
+    };
+    const create: ProviderPlan['create'] = async (onFatal, strict) => {
+      const pool = new ProviderPool({
+        name,
+        workerFile: new URL('../../src/workers/negotiator.js', import.meta.url),
+        workerData,
+        threads: poolSize,
+        inFlight: 64,
+        queue: 64,
+        strict,
+        onRing: () => undefined,
+        onRingGone: () => undefined,
+        onFatal,
+        log: memoryLogger().log,
+      });
+      await pool.ready();
+      return pool;
+    };
+    return { name, key: planKey(workerData, poolSize), create };
+  }
+
   async function start(role: Role, mode: ProviderName, poolSize: number): Promise<ProviderSwitch> {
-    const credentials = await lab.credentials(role === 'active' ? 'a' : 'b');
-    const { log } = memoryLogger();
-    return ProviderSwitch.start(mode, {
-      create: async (name, onFatal) => {
-        const pool = new ProviderPool({
-          name,
-          workerFile: new URL('../../src/workers/negotiator.js', import.meta.url),
-          workerData: {
-            library: name,
-            credentials,
-            nodeName: role === 'active' ? 'a' : 'b',
-            doorbell: new Doorbell().buffer,
-            ringBytes: 1 << 20,
-            keyLogFile: '',
-          },
-          threads: poolSize,
-          inFlight: 64,
-          queue: 64,
-          onRing: () => undefined,
-          onRingGone: () => undefined,
-          onFatal,
-          log,
-        });
-        await pool.ready();
-        return pool;
-      },
+    return ProviderSwitch.start(await planOf(role, mode, poolSize), {
       retireMs: () => TIMEOUT_MS + 1000,
       onFatal: (error) => fatal.push(error),
-      log,
+      log: memoryLogger().log,
     });
   }
 
@@ -96,14 +101,15 @@ describe('providers under load', function () {
 
   it('20 switches fail nothing, and leave no thread and no descriptor behind', async () => {
     nodes = { active: await start('active', 'openssl', 1), passive: await start('passive', 'openssl', 1) };
-    for (const mode of MODES) for (const role of ROLES) await nodes[role].use(mode);
+    for (const mode of MODES) for (const role of ROLES) await nodes[role].use(await planOf(role, mode));
     await quiet();
     await connect();
     const before = { descriptors: descriptors(), threads: threads() };
     const running: Promise<NegotiationOutcome[]>[] = [];
     const load = setInterval(() => running.push(connect()), 50);
     for (let i = 0; i < 20; i++) {
-      await nodes[ROLES[i % 2]!].use(MODES[Math.floor(i / 2) % 2]!);
+      const role = ROLES[i % 2]!;
+      await nodes[role].use(await planOf(role, MODES[Math.floor(i / 2) % 2]!));
       await sleep(50);
     }
     clearInterval(load);

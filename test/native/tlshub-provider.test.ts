@@ -6,10 +6,9 @@ import { MessageReceiver } from '../../src/shared/channel.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { Negotiated } from '../../src/shared/messages.js';
 import type { Role } from '../../src/shared/native.js';
-import type { ProviderPool } from '../../src/supervisor/provider-pool.js';
-import type { Negotiation } from '../../src/supervisor/provider.js';
+import type { Negotiation, Provider } from '../../src/supervisor/provider.js';
 import { RingRegistry } from '../../src/supervisor/ring-registry.js';
-import { createTlshubPool } from '../../src/supervisor/tlshub-provider.js';
+import { planTlshub } from '../../src/supervisor/tlshub-provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { CLIENT, PROTOCOL, SERVER, startPeer, stopAll, type Peer } from './tlshub-peers.js';
 import { fdOf, tcpPair, type Pair } from './handshake-kit.js';
@@ -18,7 +17,7 @@ import { fdOf, tcpPair, type Pair } from './handshake-kit.js';
 const NO_CREDENTIALS = { caPem: '', certPem: '', keyPem: '', ciphers: [] };
 
 interface Node {
-  pool: ProviderPool;
+  pool: Provider;
   rings: MessageReceiver<Negotiated>[];
   lines: ReturnType<typeof memoryLogger>;
 }
@@ -44,9 +43,9 @@ describe('the TLSHub provider', function () {
       dropRing: () => undefined,
     });
     const parts = { credentials: NO_CREDENTIALS, doorbell: new Doorbell(), rings: registry, log: lines.log };
-    const pool = await createTlshubPool({ ...parts, config: configFor(peer, name) }, (error) => {
+    const pool = await planTlshub({ ...parts, config: configFor(peer, name) }).create((error) => {
       throw error;
-    });
+    }, true);
     const node = { pool, rings, lines };
     nodes.push(node);
     return node;

@@ -137,13 +137,14 @@ describe('Pod-Node mapping', () => {
       return `pod-${i} node-${i % 500} 10.${low} fd00::${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}${i % 100 === 0 ? ` 172.16.${(i / 100) % 256}.0/24` : ''}`;
     });
     const text = Buffer.from(lines.join('\n'));
-    // The best of three: other tests may have the processor.
+    // Of the processor, which others may have as well; and the best of three.
     let took = Infinity;
     let large = PodNodeMapping.parse('');
     for (let i = 0; i < 3 && took >= 2000; i++) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       large = PodNodeMapping.parse(text);
-      took = performance.now() - started;
+      const { user, system } = process.cpuUsage(started);
+      took = (user + system) / 1000;
     }
     expect(large.size).to.equal(100_000);
     expect(large.podOf('10.1.134.159')).to.equal('pod-99999');

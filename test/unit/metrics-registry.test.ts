@@ -150,7 +150,7 @@ describe('metrics of the agent', () => {
 });
 
 describe('readiness', () => {
-  const READY = { swept: true, draining: false, guardian: true, workers: 1 };
+  const READY = { swept: true, draining: false, guardian: true, workers: 1, staleMapping: undefined };
 
   it('is given when nothing is amiss, also without a guardian that nobody wants', () => {
     expect(whyNotReady(READY)).to.deep.equal([]);
@@ -162,6 +162,8 @@ describe('readiness', () => {
     expect(whyNotReady({ ...READY, swept: false })[0]).to.include('before the agent');
     expect(whyNotReady({ ...READY, guardian: false })[0]).to.include('no guardian');
     expect(whyNotReady({ ...READY, workers: 0 })[0]).to.include('no running thread');
-    expect(whyNotReady({ swept: false, draining: true, guardian: false, workers: 0 })).to.have.length(4);
+    expect(
+      whyNotReady({ swept: false, draining: true, guardian: false, workers: 0, staleMapping: 'old' }),
+    ).to.have.length(5);
   });
 });

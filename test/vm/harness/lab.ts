@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { controlRequest, type FlowReport, type StatusReport } from '../../../src/control/index.js';
+import { controlRequest, type FlowReport, type ReloadReport, type StatusReport } from '../../../src/control/index.js';
 import { Capture } from '../../../src/wire/capture.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
 
@@ -105,6 +105,11 @@ export const lab = {
 
   status(node: MeshNode): Promise<StatusReport> {
     return controlRequest(controlSocket(node), 'status', {});
+  },
+
+  /** Has configuration, mapping and certificates read anew. @throws TlshubError with what was wrong with them */
+  reload(node: MeshNode): Promise<ReloadReport> {
+    return controlRequest(controlSocket(node), 'reload', {}, { timeoutMs: 120_000 });
   },
 
   /** Puts another key provider in force; resolves when it is. */
