@@ -13,10 +13,9 @@
  *   echoed    the first byte came back from the server: both sides were opened.
  * What is added is the time over `plain`'s of the same moment (medians). The ratio is captured to bare.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { lab, type Program } from '../test/vm/harness/index.js';
-import { percentile, tableOf } from './support.js';
+import { percentile, tableOf, writeResult } from './support.js';
 
 const PROGRAM = resolve('build/bench-programs/first_byte');
 const PKI = `${process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab'}/pki`;
@@ -52,7 +51,7 @@ async function measure(name: Setting, count: number): Promise<Samples> {
   ) as Samples;
 }
 
-async function main(out: string | undefined): Promise<void> {
+async function main(): Promise<void> {
   const samples = Object.fromEntries(
     NAMES.map((name) => [name, Object.fromEntries(MOMENTS.map((moment) => [moment, []]))]),
   ) as unknown as Record<Setting, Samples>;
@@ -124,13 +123,7 @@ async function main(out: string | undefined): Promise<void> {
       `bare, handshake done on the client's side: p50 ${ms(figure('bare', 'keyed', 50))}\n` +
       `agents' own figures (polling): ${JSON.stringify(agents)}\n`,
   );
-  if (out !== undefined) {
-    mkdirSync(out, { recursive: true });
-    writeFileSync(
-      join(out, 'hold.json'),
-      `${JSON.stringify({ benchmark: 'hold', rows, first, agents, samples }, null, 1)}\n`,
-    );
-  }
+  writeResult('hold', { rows, first, agents, samples });
 }
 
-await main(process.argv[2]);
+await main();

@@ -2,12 +2,13 @@
  * The ring against postMessage: the same messages from one thread to another, in one run, with the same msgpack bytes. Two comparisons:
  *   transport  the bytes as they are, packed once: what the ring itself costs
  *   messages   packed by the sender and unpacked by the receiver for each message: what a message costs altogether
- * Rounds alternate, so that a slow moment of the host hits both alike, and the median of the rounds' ratios counts. `--json` for machines.
+ * Rounds alternate, so that a slow moment of the host hits both alike, and the median of the rounds' ratios counts.
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { MessageReceiver, MessageSender, codecOptions } from '../src/shared/channel.js';
 import { RingConsumer, RingProducer, createRing } from '../src/shared/ring.js';
+import { median, tableOf, writeResult } from './support.js';
 
 /** What a negotiator sends to the installer. */
 const MESSAGE = {
@@ -94,10 +95,6 @@ async function measure(way: Round['way'], what: Round['what'], count: number): P
   return (received - 1) / seconds;
 }
 
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
 interface Comparison {
   ringPerSecond: number;
   postMessagePerSecond: number;
@@ -125,13 +122,16 @@ async function compare(what: Round['what']): Promise<Comparison> {
 
 async function main(): Promise<void> {
   const result = { transport: await compare('transport'), messages: await compare('messages') };
-  if (process.argv.includes('--json')) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return;
-  }
-  for (const [what, { ringPerSecond, postMessagePerSecond, ratio }] of Object.entries(result)) {
-    process.stdout.write(`${what}: ring ${ringPerSecond}/s, postMessage ${postMessagePerSecond}/s, ratio ${ratio}\n`);
-  }
+  const rows = Object.entries(result).map(([what, { ringPerSecond, postMessagePerSecond, ratio }]) => [
+    what,
+    `${ringPerSecond}`,
+    `${postMessagePerSecond}`,
+    `${ratio}`,
+  ]);
+  process.stdout.write(
+    `messages a second, medians of ${ROUNDS} rounds of ${COUNT}\n${tableOf(['', 'ring', 'postMessage', 'ratio'], rows)}\n`,
+  );
+  writeResult('ring', { rounds: ROUNDS, count: COUNT, ...result });
 }
 
 if (isMainThread) await main();
