@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Events as the agent's programs emit them, one for each run of the program: the kernel runs it as often as it is told to (BPF_PROG_RUN). */
 #include <bpf/bpf_helpers.h>
-#include <linux/bpf.h>
 
 #include "../../bpf/tlshub.h"
 
