@@ -140,7 +140,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const dispatcher = new Dispatcher({
     kernel: addon,
-    flowsFd: gate.fds.flows,
+    fds: gate.fds,
     slots,
     provider,
     directory: () => directoryOf(inForce.current),
