@@ -57,6 +57,29 @@ static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s
 	return 0;
 }
 
+/*
+ * Policy let it go in plaintext by the address that the program named, and netfilter or IPVS has put another in its place (a service's
+ * address, a port of localhost): here the packet shows where it really goes.
+ */
+static __always_inline bool is_translated(const struct segment *seg, const struct tlshub_flow *f)
+{
+	const __u64 *to = (const __u64 *)seg->tuple.remote, *named = (const __u64 *)f->tuple.remote;
+
+	return to[0] != named[0] || to[1] != named[1];
+}
+
+static __noinline int refuse_translated(struct __sk_buff *skb, struct tlshub_flow *f)
+{
+	struct tlshub_event e;
+
+	f->flow_class = CLASS_REFUSED;
+	f->refused = REASON_TRANSLATED;
+	count(COUNTER_REFUSED);
+	fill_event(&e, EVENT_REFUSED, f);
+	emit(skb, &e);
+	return 0;
+}
+
 SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
@@ -64,6 +87,7 @@ int egress(struct __sk_buff *skb)
 	struct tlshub_flow *f = NULL;
 	struct tcp_sock *tp = NULL;
 	struct segment seg = {};
+	bool plaintext = false;
 	int kind;
 
 	if (sk) {
@@ -72,17 +96,22 @@ int egress(struct __sk_buff *skb)
 			return PASS;
 		if (sk)
 			f = bpf_sk_storage_get(&flows, sk, 0, 0);
-		if (f && (was_opened(f, TLSHUB_TX) || f->flow_class == CLASS_PLAINTEXT))
+		if (f && was_opened(f, TLSHUB_TX))
 			return PASS;
+		plaintext = f && f->flow_class == CLASS_PLAINTEXT;
 		if (sk)
 			tp = bpf_skc_to_tcp_sock(sk);
 	}
 	kind = read_segment(skb, &seg);
 	if (kind > 0 || (kind == 0 && seg.payload == 0))
 		return PASS;
+	if (plaintext && (skb->ifindex == LOOPBACK_IFINDEX || !is_translated(&seg, f)))
+		return PASS;
 	/* The address in the header is that of a first hop when the program asked for a route of its own: the flow knows better. */
 	if (classify_unknown(&seg.tuple) != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
 		return PASS;
+	if (plaintext)
+		refuse_translated(skb, f);
 	/*
 	 * By the end of the segment, and only while nobody but the agent has written: what a program queued in front of the handshake
 	 * would lie within the number of bytes that the agent may send.

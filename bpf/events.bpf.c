@@ -25,7 +25,7 @@ static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 rol
 {
 	__u32 generation = f->generation + 1;
 
-	__builtin_memset(f, 0, sizeof(*f));
+	__builtin_memset(f, 0, offsetof(struct tlshub_flow, passed));
 	f->generation = generation;
 	f->cookie = cookie;
 	f->role = role;
@@ -33,6 +33,15 @@ static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 rol
 	f->created_ns = bpf_ktime_get_ns();
 	if (class == CLASS_REFUSED)
 		f->refused = REASON_NOT_MESH;
+}
+
+static __always_inline struct tlshub_flow *followed_flow(struct bpf_sock *sk)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (f && !f->followed)
+		f->followed = 1;
+	return f;
 }
 
 /* A connect() that policy forbids fails at once, and user space hears who tried. */
@@ -55,8 +64,8 @@ static __noinline int refuse_connect(struct bpf_sock_addr *ctx, struct bpf_sock 
 static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tlshub_tuple *tuple)
 {
 	const __u32 *w = (const __u32 *)tuple->remote;
-	struct tlshub_flow fresh = {}, *f;
 	struct bpf_sock *sk = ctx->sk;
+	struct tlshub_flow *f;
 	struct tcp_sock *tp;
 	__u32 class;
 
@@ -66,7 +75,7 @@ static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tl
 	/* The unspecified address means loopback to connect(); TCP_CONNECT sees what the kernel made of it. */
 	if (!w[0] && !w[1] && !w[3] && (!w[2] || w[2] == bpf_htonl(0xffff)))
 		class = CLASS_PLAINTEXT;
-	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	f = followed_flow(sk);
 	if (!f) {
 		count(COUNTER_STORAGE_FAILED);
 		if (class == CLASS_PLAINTEXT)
@@ -76,9 +85,17 @@ static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tl
 	}
 	if (class == CLASS_PLAINTEXT)
 		return 1;
-	/* Keys of an earlier connection cannot be taken off a socket; a second connection under them would reuse nonces. */
+	/*
+	 * Keys of an earlier connection cannot be taken off a socket; a second connection under them would reuse nonces. And a call that was
+	 * let through may be on its way to the socket's lock, which we have: it would move the first bytes of this connection. So what
+	 * lets calls pass goes first, and the note that one did is read after it; the gate does both the other way round.
+	 */
+	f->established_ns = 0;
+	if (f->flow_class == CLASS_PLAINTEXT)
+		f->flow_class = 0;
+	__sync_fetch_and_add(&f->followed, 1); /* as a fence */
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (class == CLASS_MESH && !(tp && kernel_encrypts(tp)))
+	if (class == CLASS_MESH && !f->passed && !(tp && kernel_encrypts(tp)))
 		return 1;
 	begin(f, bpf_get_socket_cookie(ctx), ROLE_ACTIVE, class);
 	f->tuple = *tuple;
@@ -146,23 +163,24 @@ static __always_inline void follow(struct bpf_sock_ops *ops, __u32 flags)
 static __always_inline void on_connect(struct bpf_sock_ops *ops)
 {
 	struct tlshub_settings *s = get_settings();
-	struct tlshub_flow *f;
 	struct tlshub_tuple tuple;
 	struct bpf_sock *sk = ops->sk;
+	struct tlshub_flow *f;
 	struct tcp_sock *tp;
 
 	if (!sk)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	f = followed_flow(sk);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED); /* the egress guard goes by addresses and lets no data out */
 		return;
 	}
 	read_tuple((struct sock *)tp, &tuple);
-	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE, classify(&tuple, ROLE_ACTIVE));
+	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE,
+	      classify_socket((struct sock *)tp, &tuple, ROLE_ACTIVE));
 	f->tuple = tuple;
-	if (f->flow_class == CLASS_MESH && kernel_encrypts(tp))
+	if (f->flow_class == CLASS_MESH && (f->passed || kernel_encrypts(tp)))
 		f->refused = REASON_UNSUPPORTED;
 	f->wants = wants_when_connecting(f);
 	follow(ops, f->wants ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
@@ -172,23 +190,23 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 
 static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 {
-	struct tlshub_flow *f;
 	struct tlshub_settings *s = get_settings();
 	struct tlshub_tuple tuple;
 	struct bpf_sock *sk = ops->sk;
+	struct tlshub_flow *f;
 	struct tcp_sock *tp;
 
 	if (!sk)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	f = followed_flow(sk);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED);
 		return;
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	if (role == ROLE_PASSIVE || !f->created_ns)
-		begin(f, bpf_get_socket_cookie(ops), role, classify(&tuple, role));
+		begin(f, bpf_get_socket_cookie(ops), role, classify_socket((struct sock *)tp, &tuple, role));
 	f->tuple = tuple;
 	f->established_ns = bpf_ktime_get_ns();
 	/* TCP has just measured how long our SYN-ACK took to be answered; the SYN itself was not ours to see. */
@@ -276,6 +294,49 @@ int BPF_PROG(sys_connect, int fd)
 	return 0;
 }
 
+/*
+ * A socket made outside the captured cgroup, on which a captured program spoke in plaintext as policy allows (to itself, say), connects
+ * again: to other than loopback it may not, since no callback would start the flow over. Whoever calls: a captured program's call may be
+ * on its way to the socket's lock.
+ */
+static __noinline int forbids_connect(void *ctx, struct sock *sk, struct sockaddr *address)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+	struct {
+		unsigned short family;
+		__be16 port;
+		__be32 v4;
+		__u8 v6[16];
+	} to = {};
+	__u8 remote[16] __attribute__((aligned(8)));
+
+	if (!f || f->followed || bpf_probe_read_kernel(&to, sizeof(to), address))
+		return 0;
+	if (!is_inet_family(to.family))
+		return 0; /* AF_UNSPEC disconnects */
+	if (to.family == AF_INET6)
+		__builtin_memcpy(remote, to.v6, sizeof(remote));
+	else
+		map_v4(remote, to.v4);
+	if (is_loopback(remote))
+		return 0;
+	f->generation++;
+	count(COUNTER_REFUSED);
+	current_owner(&caller, NULL, NULL);
+	fill_event(&e, EVENT_REFUSED, f);
+	fill_owner(&e, &caller);
+	e.role = ROLE_ACTIVE;
+	e.flow_class = CLASS_REFUSED;
+	e.reason = REASON_UNSUPERVISED;
+	e.cookie = bpf_get_socket_cookie(sk);
+	__builtin_memcpy(e.tuple.remote, remote, sizeof(remote));
+	e.tuple.rport = bpf_ntohs(to.port);
+	emit(ctx, &e);
+	return 1;
+}
+
 /* Who connects: known here, in process context; the ESTABLISHED callback runs in whatever context the SYN-ACK came in. */
 SEC("lsm/socket_connect")
 int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int addrlen, int ret)
@@ -286,10 +347,13 @@ int BPF_PROG(socket_connect, struct socket *sock, struct sockaddr *address, int 
 
 	if (ret)
 		return ret;
-	if (!sk || !is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP ||
-	    !in_scope())
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	current_owner(&owner, sock);
+	if (forbids_connect(ctx, sk, address))
+		return -ECONNREFUSED;
+	if (!in_scope())
+		return 0;
+	current_owner(&owner, sock, NULL);
 	h = call_hint(false);
 	if (h) {
 		owner.fd = h->connect_fd - 1;
@@ -346,14 +410,14 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 			return 0;
 		}
 		read_tuple(sk, &tuple);
-		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify(&tuple, ROLE_PASSIVE));
+		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify_socket(sk, &tuple, ROLE_PASSIVE));
 		f->tuple = tuple;
 		f->established_ns = f->created_ns;
 		/* Nobody has read or written yet, so both are where the connection began. */
 		f->irs = tp->copied_seq - 1;
 		f->iss = tp->write_seq - 1;
 	}
-	current_owner(&owner, parent);
+	current_owner(&owner, parent, NULL);
 	s = get_settings();
 	f->hold_until_ns = bpf_ktime_get_ns() + (s ? s->hold_ns : 0);
 	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
@@ -421,7 +485,7 @@ int BPF_PROG(descriptor_close, struct file *file)
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || f->flow_class != CLASS_MESH || is_secured(f))
 		return 0;
-	current_owner(&owner, sock);
+	current_owner(&owner, sock, NULL);
 	fill_event(&e, EVENT_CLOSING, f);
 	fill_owner(&e, &owner);
 	e.refs = references(file);

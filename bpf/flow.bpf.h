@@ -50,9 +50,39 @@ static __always_inline bool in_scope(void)
 	return false;
 }
 
+/*
+ * An address says less than the route: with net.ipv4.conf.*.route_localnet, as kube-proxy sets it, packets from and to 127.0.0.0/8 do
+ * leave the host. A connected socket has its route. One without (it was reset meanwhile) has had its answer before.
+ */
+static __always_inline bool is_stray_loopback(struct sock *sk, const struct tlshub_tuple *t)
+{
+	struct net_device *dev;
+
+	if (!is_loopback(t->remote) && !is_loopback(t->local))
+		return false;
+	dev = BPF_CORE_READ(sk, sk_dst_cache, dev);
+	return dev && !(BPF_CORE_READ(dev, flags) & IFF_LOOPBACK);
+}
+
+static __always_inline __u32 classify_socket(struct sock *sk, const struct tlshub_tuple *t, __u32 role)
+{
+	return is_stray_loopback(sk, t) ? CLASS_REFUSED : classify(t, role);
+}
+
+static __always_inline __u32 classify_unknown_socket(struct sock *sk, const struct tlshub_tuple *t)
+{
+	return is_stray_loopback(sk, t) ? CLASS_REFUSED : classify_unknown(t);
+}
+
 static __always_inline bool is_inet_family(unsigned short family)
 {
 	return family == AF_INET || family == AF_INET6;
+}
+
+/* Families that carry their data over a TCP connection of the kernel's own, past every hook that knows TCP. */
+static __always_inline bool wraps_tcp(unsigned short family)
+{
+	return family == AF_SMC || family == AF_KCM;
 }
 
 /* The four-tuple of a kernel socket. A dual-stack socket that speaks IPv4 has mapped addresses already. */
@@ -94,6 +124,18 @@ static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
 	if (BPF_CORE_READ_BITFIELD_PROBED(tls, rx_conf))
 		dirs |= TLSHUB_RX;
 	return dirs;
+}
+
+/*
+ * Notes that a call is let through of which nothing says that it is protected. It has yet to take the socket's lock, and who asks again
+ * after this and still finds the reason standing knows that a connect() in between will find the note (at_connect() in events.bpf.c).
+ */
+static __always_inline void note_passed(struct tlshub_flow *f)
+{
+	if (f->passed)
+		return;
+	__sync_fetch_and_add(&f->passed,
+			     1); /* an atomic: also a fence between what was stored and what is read next */
 }
 
 /* Was this direction seen to be encrypted in this generation of the flow? */
@@ -141,8 +183,8 @@ static __always_inline void fill_owner(struct tlshub_event *e, const struct tlsh
 	__builtin_memcpy(e->comm, o->comm, sizeof(e->comm));
 }
 
-/* The process that runs now, as owner or caller. */
-static __always_inline void current_owner(struct tlshub_owner *o, struct socket *sock)
+/* The process that runs now, as owner or caller. A socket that is being accepted has no file to tell its inode by, but `sock` has. */
+static __always_inline void current_owner(struct tlshub_owner *o, struct socket *sock, struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -153,6 +195,8 @@ static __always_inline void current_owner(struct tlshub_owner *o, struct socket 
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
 	if (sock)
 		o->inode = BPF_CORE_READ(sock, file, f_inode, i_ino);
+	else if (sk)
+		o->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 }
 
 static __always_inline void emit(void *ctx, struct tlshub_event *e)

@@ -14,11 +14,7 @@
  * All hooks are global LSM hooks, since sockets travel: by fork, by SCM_RIGHTS, by a listener made elsewhere. The first
  * instructions send everyone away whom it does not concern.
  */
-#include "traffic.bpf.h"
-
-/* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
-#define SILENT_FLOOR_NS (50 * 1000000ull)
-#define SILENT_FORGIVE_NS (60 * 1000000000ull)
+#include "hold.bpf.h"
 
 /*
  * A level-triggered program is told "writable" and then EAGAIN, again and again, and burns a core for as long as the flow is held: what
@@ -35,123 +31,6 @@ enum call_kind {
 	CALL_NONBLOCKING,
 	CALL_SHUTDOWN, /* has no EAGAIN that a program would understand */
 };
-
-static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
-{
-	struct tlshub_owner caller;
-	struct tlshub_event e;
-
-	if (!f->refused) {
-		f->refused = reason;
-		count(COUNTER_REFUSED);
-		current_owner(&caller, NULL);
-		fill_event(&e, EVENT_REFUSED, f);
-		fill_owner(&e, &caller);
-		emit(ctx, &e);
-	}
-	return -ECONNRESET;
-}
-
-/* Nobody but the agent and the guardian continues what we stop: without both alive, nothing is stopped. */
-static __always_inline bool can_continue(__u64 now)
-{
-	__u32 zero = 0;
-	struct tlshub_leases *l = bpf_map_lookup_elem(&leases, &zero);
-
-	return l && l->agent_until_ns > now && l->guardian_until_ns > now;
-}
-
-static __always_inline bool may_be_stopped(struct task_struct *task)
-{
-	return task->tgid != 1 && !(task->flags & (PF_KTHREAD | PF_IO_WORKER));
-}
-
-/* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
-static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
-{
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote);
-	__u64 limit = s->silent_ns;
-
-	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
-		limit >>= p->count & 31;
-	return limit < SILENT_FLOOR_NS ? SILENT_FLOOR_NS : limit;
-}
-
-static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
-{
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote),
-				  n = {.last_ns = now, .count = 1};
-
-	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
-		n.count = p->count < 20 ? p->count + 1 : p->count;
-	bpf_map_update_elem(&silent_peers, f->tuple.remote, &n, BPF_ANY);
-}
-
-static __always_inline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
-{
-	struct tlshub_verdict *v;
-
-	if (was_opened(f, dir))
-		return true;
-	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-	if (!v || v->generation != f->generation || !(v->flags & dir) || (v->flags & VERDICT_REFUSE))
-		return false;
-	if (!(kernel_encrypts(tp) & dir))
-		return false;
-	note_opening(sk, tp, f, dir);
-	if (dir == TLSHUB_TX)
-		f->open_tx = v->generation;
-	else
-		f->open_rx = v->generation;
-	return true;
-}
-
-static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
-{
-	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-
-	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
-}
-
-/*
- * Holds a caller that wants to wait, by stopping its process. The order is the point: the record is in the map before the signal,
- * and the state is looked at again after it. Whoever opens the flow does so before reading the records, so either it
- * finds the record, or we find the flow open.
- *
- * Whoever continues a process takes its record away first. So if the record is gone after our signal, its SIGCONT may have come
- * before our SIGSTOP, and nobody would send another: then it is ours to send. The guardian opens nothing, it only continues.
- *
- * The signal goes to the thread, not the group: a group's second SIGSTOP would be merged with one that is pending and leave this
- * thread without one, and then user space would see errno 512. It stops the whole group all the same. Once the helper says 0, this
- * thread has TIF_SIGPENDING, and only loses it on its way out: even if a SIGCONT takes the signal away again, the call is restarted.
- */
-static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
-	struct tlshub_stop stop = {
-		.start_boottime = task->group_leader->start_boottime,
-		.since_ns = bpf_ktime_get_ns(),
-	};
-
-	/* Two processes that share the socket may come at the same time: from the second stop on, user space walks all records. */
-	f->stop_tgid = key.tgid;
-	__sync_fetch_and_add(&f->stop_many, 1);
-	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
-		return -EAGAIN;
-	if (bpf_send_signal_thread(SIGSTOP)) {
-		bpf_map_delete_elem(&stops, &key);
-		return -EAGAIN;
-	}
-	count(COUNTER_STOPS);
-	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f) ||
-	    !bpf_map_lookup_elem(&stops, &key)) {
-		bpf_map_delete_elem(&stops, &key);
-		bpf_send_signal(SIGCONT);
-		count(COUNTER_STOP_RACES_UNDONE);
-	}
-	return -ERESTARTSYS;
-}
 
 /*
  * A socket without a connection. The kernel would say the same, but not at once: the call would first wait for the socket's lock, and
@@ -174,22 +53,6 @@ static __always_inline bool only_eof(struct sock *sk, struct tcp_sock *tp, struc
 	       tp->rcv_nxt - f->irs == 2;
 }
 
-static __noinline void tell_held(void *ctx, struct tlshub_flow *f, bool blocking, __u64 silent_ns)
-{
-	struct tlshub_owner caller;
-	struct tlshub_event e;
-
-	current_owner(&caller, NULL);
-	if (f->held_tgid == caller.tgid && !blocking)
-		return;
-	f->held_tgid = caller.tgid;
-	fill_event(&e, EVENT_HELD, f);
-	fill_owner(&e, &caller);
-	e.blocking = blocking;
-	e.wait_ms = silent_ns / 1000000;
-	emit(ctx, &e);
-}
-
 static __always_inline bool is_spinning(struct tlshub_flow *f, __u64 now)
 {
 	if (now - f->first_held_ns < SPIN_PATIENCE_NS)
@@ -204,6 +67,14 @@ static __always_inline bool is_spinning(struct tlshub_flow *f, __u64 now)
 	return true;
 }
 
+/* Did the agent begin with this connection, and not with an earlier one of the same socket? */
+static __always_inline bool is_claimed(struct sock *sk, struct tlshub_flow *f)
+{
+	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+
+	return v && v->generation == f->generation;
+}
+
 static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dir, enum call_kind kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -215,7 +86,7 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	if (!tp || !s)
 		return -ECONNRESET;
 	if (is_agent(task))
-		return 0;
+		return kind == CALL_SHUTDOWN || is_claimed(sk, f) ? 0 : -ECONNRESET;
 	if (is_open(sk, tp, f, dir))
 		return 0;
 	state = sk->__sk_common.skc_state;
@@ -223,8 +94,11 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return kind == CALL_SHUTDOWN ? 0 : unconnected(sk, dir);
 	if (kind == CALL_SHUTDOWN && (f->refused || state == STATE_CLOSE))
 		return 0;
-	if (dir == TLSHUB_RX && only_eof(sk, tp, f))
-		return 0;
+	if (dir == TLSHUB_RX && only_eof(sk, tp, f)) {
+		note_passed(f);
+		if (only_eof(sk, tp, f))
+			return 0;
+	}
 	/* REFUSED is sticky, and in TCP_CLOSE too: tcp_recvmsg() walks the receive queue before it looks at sk_err. */
 	if (f->refused)
 		return -ECONNRESET;
@@ -237,8 +111,10 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		 */
 		if (dir == TLSHUB_TX)
 			return unconnected(sk, dir);
-		if (tp->rcv_nxt - f->irs == 1)
-			return 0;
+		if (tp->rcv_nxt - f->irs == 1) {
+			note_passed(f);
+			return f->established_ns ? 0 : unconnected(sk, dir);
+		}
 		return refuse(ctx, f, REASON_CLOSED);
 	}
 	if (f->hold_until_ns && now > f->hold_until_ns)
@@ -251,11 +127,12 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	count(COUNTER_HELD_CALLS);
 
 	if (kind == CALL_NONBLOCKING) {
-		if (!is_spinning(f, now) || !may_be_stopped(task) || !can_continue(now)) {
-			tell_held(ctx, f, false, 0);
+		if (!is_spinning(f, now) || (task->flags & PF_IO_WORKER) || !may_be_stopped(task) ||
+		    !can_continue(now)) {
+			tell_held(ctx, sk, f, false, 0);
 			return -EAGAIN;
 		}
-		tell_held(ctx, f, true, NAP_NS);
+		tell_held(ctx, sk, f, true, NAP_NS);
 		hold_blocking(sk, tp, f, dir);
 		return -EAGAIN;
 	}
@@ -263,25 +140,33 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return -EAGAIN;
 	if (!can_continue(now))
 		return refuse(ctx, f, REASON_NO_AGENT);
-	if (f->role == ROLE_PASSIVE && tp->rcv_nxt - f->irs == 1) {
-		silent = silent_limit(f, s, now);
-		if (now - f->established_ns > silent) {
+	if (is_silent(tp, f)) {
+		silent = silence_left(f, s, now);
+		if (!silent) {
 			note_silent(f, now);
 			return refuse(ctx, f, REASON_SILENT_PEER);
 		}
-		silent -= now - f->established_ns;
 	}
-	tell_held(ctx, f, true, silent);
-	return hold_blocking(sk, tp, f, dir);
+	tell_held(ctx, sk, f, true, silent);
+	if (!(task->flags & PF_IO_WORKER))
+		return hold_blocking(sk, tp, f, dir);
+	/* Its request fails in any case, but only when asking again is of use. */
+	hold_blocking(sk, tp, f, dir);
+	return -EAGAIN;
 }
 
 /*
  * A TCP socket without flow state in the hands of a captured program: made before the agent or outside the captured cgroup, or its
  * state could not be allocated. If its kernel encrypts, an agent before us secured it. Else mesh addresses are refused.
  *
- * What policy lets go in plaintext gets no state: the cgroup's callbacks may not see this socket, so nothing would start the flow
- * over when it connects to somebody else.
+ * What policy lets go in plaintext is asked about again each time: the cgroup's callbacks may not see this socket, so nothing would start
+ * the flow over when it connects to somebody else. All that its state says is that a call has passed, which forbids_connect() goes by.
  */
+static __always_inline bool is_only_noted(const struct tlshub_flow *f)
+{
+	return !f->flow_class && !f->followed;
+}
+
 static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 {
 	struct tlshub_flow fresh = {}, *f;
@@ -293,7 +178,16 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	if (sk->__sk_common.skc_state == STATE_LISTEN || !sk->__sk_common.skc_dport)
 		return unconnected(sk, dir);
 	read_tuple(sk, &fresh.tuple);
-	fresh.flow_class = classify_unknown(&fresh.tuple);
+	if (classify_unknown_socket(sk, &fresh.tuple) == CLASS_PLAINTEXT) {
+		f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!f) {
+			count(COUNTER_STORAGE_FAILED);
+			return -ECONNRESET;
+		}
+		note_passed(f);
+		read_tuple(sk, &fresh.tuple);
+	}
+	fresh.flow_class = classify_unknown_socket(sk, &fresh.tuple);
 	if (fresh.flow_class == CLASS_PLAINTEXT)
 		return 0;
 	fresh.cookie = bpf_get_socket_cookie(sk);
@@ -306,6 +200,8 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 		fresh.open_rx = !!(encrypts & TLSHUB_RX);
 	}
 	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (f && is_only_noted(f))
+		__builtin_memcpy(f, &fresh, offsetof(struct tlshub_flow, passed));
 	if (encrypts & dir)
 		return 0;
 	if (!f) {
@@ -319,15 +215,22 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call
 {
 	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
 
-	if (!f) {
+	if (!f || is_only_noted(f)) {
+		if (wraps_tcp(sk->__sk_common.skc_family))
+			return in_scope() ? -ECONNRESET : 0;
 		if (!is_inet_family(sk->__sk_common.skc_family) ||
 		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
 		    sk->sk_type != SOCK_STREAM)
 			return 0;
 		return unknown(ctx, sk, dir);
 	}
-	if (was_opened(f, dir) || f->flow_class == CLASS_PLAINTEXT)
+	if (was_opened(f, dir))
 		return 0;
+	if (f->flow_class == CLASS_PLAINTEXT) {
+		note_passed(f);
+		if (*(volatile __u32 *)&f->flow_class == CLASS_PLAINTEXT)
+			return 0;
+	}
 	return hold(ctx, sk, f, dir, kind);
 }
 
@@ -340,21 +243,9 @@ static __always_inline long current_syscall(struct task_struct *task)
 	return syscall_number(regs);
 }
 
-/*
- * io_uring sends without blocking, is told EAGAIN, polls, finds the socket writable, and after 128 rounds hands the request to a
- * worker that cannot be held and would fail it. So its submitter is held as a blocking caller is, and told EAGAIN.
- */
-static __always_inline int gate_send(void *ctx, struct sock *sk, unsigned int flags)
+static __always_inline int gate_message(void *ctx, struct sock *sk, __u32 dir, unsigned int flags)
 {
-	int err = gate(ctx, sk, TLSHUB_TX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
-
-	if (err == -EAGAIN && (flags & MSG_DONTWAIT) &&
-	    current_syscall(bpf_get_current_task_btf()) == NR_io_uring_enter) {
-		err = gate(ctx, sk, TLSHUB_TX, CALL_MAY_BLOCK);
-		if (err == -ERESTARTSYS)
-			err = -EAGAIN;
-	}
-	return err;
+	return gate(ctx, sk, dir, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
 }
 
 /*
@@ -388,7 +279,7 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	if ((msg->msg_flags & MSG_FASTOPEN) && is_inet_family(sk->__sk_common.skc_family) &&
 	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
-	err = gate_send(ctx, sk, msg->msg_flags);
+	err = gate_message(ctx, sk, TLSHUB_TX, msg->msg_flags);
 	if (err)
 		return err;
 	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;
@@ -402,7 +293,10 @@ int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, 
 
 	if (ret || !sk)
 		return ret;
-	return gate(ctx, sk, TLSHUB_RX, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
+	/* The error queue is looked into without waiting. */
+	if (flags & MSG_ERRQUEUE)
+		return gate(ctx, sk, TLSHUB_RX, CALL_NONBLOCKING);
+	return gate_message(ctx, sk, TLSHUB_RX, flags);
 }
 
 /*
@@ -413,9 +307,11 @@ int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, 
 SEC("lsm/file_permission")
 int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 {
+	struct task_struct *task;
 	enum call_kind kind;
 	struct socket *sock;
 	struct sock *sk;
+	long nr;
 
 	if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
 		return ret;
@@ -423,11 +319,16 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 	if (!sock)
 		return 0;
 	sk = sock->sk;
-	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
+	if (!sk || !(is_inet_family(sk->__sk_common.skc_family) || wraps_tcp(sk->__sk_common.skc_family)))
 		return 0;
-	if (current_syscall(bpf_get_current_task_btf()) == NR_io_uring_enter)
+	task = bpf_get_current_task_btf();
+	nr = current_syscall(task);
+	if (nr == NR_io_uring_enter)
 		return 0;
 	kind = file->f_flags & O_NONBLOCK ? CALL_NONBLOCKING : CALL_MAY_BLOCK;
+	/* A request of io_uring that is tried again on the way out of any other call. */
+	if (task->io_uring && nr >= 0 && !moves_file_bytes(nr))
+		kind = CALL_NONBLOCKING;
 	if (mask & MAY_WRITE)
 		ret = gate(ctx, sk, TLSHUB_TX, kind);
 	if (!ret && (mask & MAY_READ))
@@ -461,18 +362,23 @@ static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
 	return f && f->flow_class == CLASS_MESH ? f : NULL;
 }
 
-/* It gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. */
+/*
+ * TCP_ZEROCOPY_RECEIVE gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. SOL_TLS gives
+ * out the traffic keys, which are the agent's to give and not the program's to have.
+ */
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
 {
 	struct tlshub_flow *f;
 	struct sock *sk;
 
-	if (ret || level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)
+	if (ret || (level != SOL_TLS && (level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)))
 		return ret;
 	sk = sock->sk;
 	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
 		return 0;
+	if (level == SOL_TLS)
+		return mesh_flow(sk) && !is_agent(bpf_get_current_task_btf()) ? -EOPNOTSUPP : 0;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	return (f ? f->flow_class != CLASS_PLAINTEXT : in_scope()) ? -EOPNOTSUPP : 0;
 }
@@ -497,7 +403,9 @@ SEC("lsm/socket_setsockopt")
 int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
 {
 	struct sock *sk = sock->sk;
+	struct tlshub_tuple tuple;
 	struct tlshub_flow *f;
+	unsigned char state;
 	bool tls;
 
 	if (ret || !sk)
@@ -506,28 +414,31 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	if (!tls && !(level == SOL_TCP && (optname == TCP_REPAIR || optname == TCP_FASTOPEN_CONNECT)) &&
 	    !(level == SOL_SOCKET && optname == SO_ZEROCOPY))
 		return 0;
-	f = mesh_flow(sk);
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (is_agent(bpf_get_current_task_btf())) {
-		if (f && level == SOL_TLS)
+		if (f && f->flow_class == CLASS_MESH && level == SOL_TLS)
 			note_keyed(sk, f, optname);
 		return 0;
 	}
 	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
-	if (f && (tls || optname == TCP_REPAIR))
+	if (f && f->flow_class == CLASS_MESH)
 		return -EOPNOTSUPP;
-	if (level == SOL_TLS || optname == TCP_REPAIR)
+	if (!is_inet_family(sk->__sk_common.skc_family) || sk->sk_type != SOCK_STREAM)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (f && f->flow_class == CLASS_PLAINTEXT && state != STATE_CLOSE && state != STATE_LISTEN)
+		return 0;
+	if (!in_scope())
 		return 0;
 	/*
 	 * Asked for before connect() or of a listener, as programs do: they expect kernels without these, and do without. A ULP at that
 	 * time is "smc", which takes the connection away from its socket.
 	 */
-	if (f)
+	if (state == STATE_CLOSE || state == STATE_LISTEN)
 		return -EOPNOTSUPP;
-	if (is_inet_family(sk->__sk_common.skc_family) && sk->sk_type == SOCK_STREAM &&
-	    (sk->__sk_common.skc_state == STATE_CLOSE || sk->__sk_common.skc_state == STATE_LISTEN) &&
-	    in_scope())
-		return -EOPNOTSUPP;
-	return 0;
+	/* A connection from elsewhere: the program's own keys would look like those of an earlier agent. */
+	read_tuple(sk, &tuple);
+	return classify_unknown_socket(sk, &tuple) == CLASS_PLAINTEXT ? 0 : -EOPNOTSUPP;
 }
 
 /* MPTCP subflows, SMC and KCM carry data past the socket that is gated. Programs that ask for them fall back to TCP. */

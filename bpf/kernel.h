@@ -30,11 +30,21 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct net_device {
+	unsigned int flags;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	struct dst_entry *sk_dst_cache;
+	struct socket *sk_socket;
 };
 
 struct inet_connection_sock {
@@ -151,6 +161,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
+	void *io_uring; /* of a thread that has made or used a ring */
 	__u64 start_boottime;
 };
 
@@ -170,11 +181,18 @@ struct pt_regs {
 	unsigned long orig_ax;
 };
 #define syscall_number(regs) ((regs)->orig_ax)
+/* read to write, pread64 to writev, sendfile, io_submit, splice, preadv and pwritev, preadv2 and pwritev2 */
+#define moves_file_bytes(nr)                                                                                 \
+	((nr) <= 1 || ((nr) >= 17 && (nr) <= 20) || (nr) == 40 || (nr) == 209 || (nr) == 275 ||              \
+	 (nr) == 295 || (nr) == 296 || (nr) == 327 || (nr) == 328)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	int syscallno;
 };
 #define syscall_number(regs) ((regs)->syscallno)
+/* io_submit, read to sendfile, splice, preadv2 and pwritev2 */
+#define moves_file_bytes(nr)                                                                                 \
+	((nr) == 2 || ((nr) >= 63 && (nr) <= 71) || (nr) == 76 || (nr) == 286 || (nr) == 287)
 #else
 #error "add the place of the syscall number for this architecture"
 #endif
@@ -202,6 +220,7 @@ struct pt_regs {
 #define TLS_RX 2
 
 #define MSG_DONTWAIT 0x40
+#define MSG_ERRQUEUE 0x2000
 #define MSG_FASTOPEN 0x20000000
 #define O_NONBLOCK 04000
 #define S_IFMT 0170000
@@ -210,6 +229,10 @@ struct pt_regs {
 #define MAY_READ 4
 #define SHUT_RDWR 2
 
+/* include/uapi/linux/if.h; and the number of the loopback device in every network namespace (include/net/flow.h) */
+#define IFF_LOOPBACK 0x8
+#define LOOPBACK_IFINDEX 1
+
 /* include/net/sock.h, enum sock_flags: set by tcp_fin() */
 #define SOCK_DONE 1
 
@@ -217,7 +240,7 @@ struct pt_regs {
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
 
-/* include/uapi/linux/io_uring.h's one number is the same on every architecture since 5.1 */
+/* The same on every architecture since 5.1. */
 #define NR_io_uring_enter 426
 
 #define SIGCONT 18
@@ -235,6 +258,7 @@ struct pt_regs {
 #define ECONNRESET 104
 #define ENOTCONN 107
 #define ECONNREFUSED 111
+#define EINPROGRESS 115
 #define ERESTARTSYS 512
 
 #endif

@@ -45,14 +45,14 @@ enum tlshub_reason {
 	REASON_NOT_MESH = 4,	/* strict policy: the peer is outside the mesh */
 	REASON_UNSUPERVISED =
 		5, /* no flow state: the socket was made outside the captured cgroup or before the agent */
-	REASON_UNSUPPORTED =
-		6, /* MPTCP, TCP Fast Open, or a socket whose kTLS keys are from an earlier connection */
-	REASON_CLOSED = 7,	 /* the connection ended while it was held, with bytes that nobody may read */
-	REASON_PEER_REFUSES = 8, /* the peer's marker: its policy refuses the connection */
+	REASON_UNSUPPORTED = 6, /* MPTCP, TCP Fast Open, or a socket that carried another connection before */
+	REASON_CLOSED = 7,	/* the connection ended while it was held, with bytes that nobody may read */
+	REASON_PEER_REFUSES = 8,   /* the peer's marker: its policy refuses the connection */
 	REASON_PEER_PLAINTEXT = 9, /* the peer's marker: it leaves in plaintext what is to be secured here */
 	REASON_PEER_SECURES = 10,  /* the peer's marker: it secures what is in plaintext here */
 	REASON_PEER_MODE = 11,	   /* the peer's marker: it gets its keys another way */
-	REASON_AGENT = 64,	   /* user space refused it: the flow table says why */
+	REASON_TRANSLATED = 12, /* plaintext by its address, but on its way to another that is of the mesh */
+	REASON_AGENT = 64,	/* user space refused it: the flow table says why */
 };
 
 struct tlshub_tuple {
@@ -93,6 +93,9 @@ struct tlshub_flow {
 	__u32 peer_wants; /* what the peer's said */
 	__u32 marks;	  /* segments after the SYN-ACK that carried ours */
 	struct tlshub_tuple tuple;
+	/* Of the socket, not of the connection: begin() leaves these two alone. */
+	__u32 passed; /* a call was let through that may still be on its way, without a key to protect it */
+	__u32 followed; /* the cgroup's callbacks see this socket, so that a new connection starts the flow over */
 };
 
 /* sk_storage "owners": who connected or accepted; written by BPF only. */
@@ -109,7 +112,10 @@ struct tlshub_owner {
 #define TLSHUB_RX (1u << 1)
 #define VERDICT_REFUSE (1u << 2)
 
-/* sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). */
+/*
+ * sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). Without flags it says for which of
+ * the socket's connections a handshake was begun: the agent moves no byte on another.
+ */
 struct tlshub_verdict {
 	__u32 generation;
 	__u32 flags; /* TLSHUB_TX | TLSHUB_RX: armed; VERDICT_REFUSE */

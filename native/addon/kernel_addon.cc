@@ -377,6 +377,12 @@ Value install(const CallbackInfo& info) {
   return result;
 }
 
+Value claim(const CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            tlshub::claim(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
+                                          toU32(info[3], "generation")));
+}
+
 Value refuse(const CallbackInfo& info) {
   Env env = info.Env();
   tlshub::Refused done = tlshub::refuse(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
@@ -502,6 +508,8 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_flow, peer_wants);
   FIELD(tlshub_flow, marks);
   FIELD(tlshub_flow, tuple);
+  FIELD(tlshub_flow, passed);
+  FIELD(tlshub_flow, followed);
   BEGIN(tlshub_owner);
   FIELD(tlshub_owner, start_boottime);
   FIELD(tlshub_owner, inode);
@@ -578,6 +586,7 @@ Object initialise(Env env, Object exports) {
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);
+  add("claim", guarded<claim>);
   add("install", guarded<install>);
   add("refuse", guarded<refuse>);
   add("forbid", guarded<forbid>);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -73,12 +74,42 @@ uint32_t discardQueued(int fd) {
   return total;
 }
 
+// What the gate noted when the keys were set: the kernel's own sequence numbers.
+void checkKeyed(const tlshub_flow& flow, uint32_t directions, const Installation& what) {
+  if (flow.keyed != directions)
+    throw CodedError("TLSHUB_INSTALL",
+                     "the gate did not see the keys being set: its hook on setsockopt is missing");
+  if (flow.keyed_tx_off == what.handshakeSent &&
+      (!(directions & TLSHUB_RX) || flow.keyed_rx_off == what.handshakeReceived))
+    return;
+  throw CodedError("TLSHUB_INSTALL",
+                   "bytes passed that were not the handshake's: sent " + std::to_string(flow.keyed_tx_off) +
+                       " of " + std::to_string(what.handshakeSent) + ", read " +
+                       std::to_string(flow.keyed_rx_off) + " of " + std::to_string(what.handshakeReceived));
+}
+
+// The program has connected the socket anew meanwhile: what we know is of another connection, and this one is not ours to end.
+bool isSuperseded(const FlowMaps& maps, int fd, uint32_t generation) {
+  return readFlow(maps.flows, fd).generation != generation;
+}
+
 }  // namespace
 
 tlshub_flow readFlow(int flowsFd, int fd) {
   tlshub_flow flow = {};
   if (bpf_map_lookup_elem(flowsFd, &fd, &flow)) throw SysError("bpf", "the socket has no flow state");
   return flow;
+}
+
+bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+  tlshub_flow flow = {};
+  auto isIts = [&] {
+    return !bpf_map_lookup_elem(maps.flows, &fd, &flow) && flow.cookie == cookie &&
+           flow.generation == generation;
+  };
+  if (!isIts()) return false;
+  writeVerdict(maps, fd, generation, 0);
+  return isIts();
 }
 
 Installed install(const FlowMaps& maps, int fd, const Installation& what) {
@@ -89,34 +120,29 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   if (hasKeys(fd))
     throw CodedError("TLSHUB_INSTALL", "the socket has kTLS keys already: a second key would reuse nonces");
 
-  // Armed before the key is set, so that the kernel's own bit opens the gate and no wake-up falls in between.
-  writeVerdict(maps, fd, what.generation, TLSHUB_RX);
-  setTlsRx(fd, what.rx);
+  // Writing opens first: a program that has just read a request does not expect that it cannot answer.
   setTlsTx(fd, what.tx);
-
-  tlshub_flow keyed = readFlow(maps.flows, fd);
-  if (keyed.keyed != (TLSHUB_TX | TLSHUB_RX))
-    throw CodedError("TLSHUB_INSTALL",
-                     "the gate did not see both keys being set: its hook on setsockopt is missing");
-  if (keyed.keyed_tx_off != what.handshakeSent || keyed.keyed_rx_off != what.handshakeReceived)
-    throw CodedError("TLSHUB_INSTALL", "bytes passed that were not the handshake's: sent " +
-                                           std::to_string(keyed.keyed_tx_off) + " of " +
-                                           std::to_string(what.handshakeSent) + ", read " +
-                                           std::to_string(keyed.keyed_rx_off) + " of " +
-                                           std::to_string(what.handshakeReceived));
-  writeVerdict(maps, fd, what.generation, TLSHUB_RX | TLSHUB_TX);
-  wakeWriters(fd);
-
+  checkKeyed(readFlow(maps.flows, fd), TLSHUB_TX, what);
   Installed result;
-  result.continued = continueFor(maps, readFlow(maps.flows, fd));
   KernelTls tls = readBack(fd);
   result.ulp = ulpOf(fd);
   result.cipher = tls.cipher;
   result.version = tls.version;
+
+  // Both are armed before the last key is set, so that the kernel's own bit opens the gate and no wake-up falls in between. From there on
+  // it is as little as can be to the close: if the program closes while we have its file too, its epoll set keeps a dead entry.
+  writeVerdict(maps, fd, what.generation, TLSHUB_RX | TLSHUB_TX);
+  wakeWriters(fd);
+  setTlsRx(fd, what.rx);
+  tlshub_flow keyed = readFlow(maps.flows, fd);
+  checkKeyed(keyed, TLSHUB_TX | TLSHUB_RX, what);
+  close(fd);
+  result.continued = continueFor(maps, keyed);
   return result;
 }
 
 int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+  if (isSuperseded(maps, fd, generation)) return continueStopped(maps, cookie);
   writeVerdict(maps, fd, generation, VERDICT_REFUSE);
   // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT this changes
   // nothing and wakes everyone; in any other state the end is still to come.
@@ -128,8 +154,12 @@ int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
 }
 
 Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {
-  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
   Refused result = {RefusedBy::kAlreadyClosed, 0, 0};
+  if (isSuperseded(maps, fd, generation)) {
+    result.continued = continueStopped(maps, cookie);
+    return result;
+  }
+  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
   tcp_info info = {};
   socklen_t length = sizeof(info);
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))

@@ -17,6 +17,10 @@ struct FlowMaps {
 // The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).
 tlshub_flow readFlow(int flowsFd, int fd);
 
+// Begins with this connection of the socket: until then the gate lets the agent move no byte on it. False: it is over, and the socket may
+// have connected anew. Throws SysError.
+bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
+
 struct Installation {
   uint64_t cookie;
   uint32_t generation;
@@ -30,7 +34,8 @@ struct Installed {
   int continued;
 };
 
-// Installs both keys and opens the gate. Throws SysError, or CodedError TLSHUB_INSTALL: then the caller must refuse the flow.
+// Installs both keys, opens the gate and closes `fd`. Throws SysError, or CodedError TLSHUB_INSTALL: then `fd` is still open and the
+// caller must refuse the flow.
 Installed install(const FlowMaps& maps, int fd, const Installation& what);
 
 enum class RefusedBy { kDisconnect, kSockDestroy, kAlreadyClosed };

@@ -49,6 +49,8 @@ const STRUCTS = {
     peer_wants: 'u32',
     marks: 'u32',
     tuple: { struct: 'tlshub_tuple' },
+    passed: 'u32',
+    followed: 'u32',
   },
   tlshub_owner: {
     start_boottime: 'u64',
@@ -215,12 +217,13 @@ const REASONS: Record<number, string> = {
   3: 'no agent was there to continue the program',
   4: 'the peer is outside the mesh',
   5: 'the socket was made outside the captured cgroup or before the agent',
-  6: 'MPTCP, TCP Fast Open or a socket with keys of an earlier connection cannot be secured',
+  6: 'MPTCP, TCP Fast Open or a socket that carried another connection before cannot be secured',
   7: 'the connection ended while it was held, with bytes that nobody may read',
   8: "the peer's agent says that its policy refuses this connection",
   9: "the peer's agent says that it leaves this connection in plaintext, and it is to be secured here: the policies of the two nodes differ",
   10: "the peer's agent says that it secures this connection, and it is in plaintext here: the policies of the two nodes differ, or its address is not in the mapping (NAT?)",
   11: "the peer's agent gets its keys another way",
+  12: 'its address was translated to one of the mesh on the way out: name the address that programs connect to in the mapping',
   64: 'refused by the agent',
 };
 

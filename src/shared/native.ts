@@ -220,6 +220,9 @@ export interface KernelAddon {
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
   tryCipher(cipher: CipherName): void;
   readFlow(flowsFd: number, fd: number): FlowRecord;
+  /** Begins with this connection: until then the gate lets the agent move no byte on the socket. False: the socket has another, or none. */
+  claim(fds: GateFds, fd: number, cookie: bigint, generation: number): boolean;
+  /** Sets both keys, opens the gate and closes the descriptor. When it throws, the descriptor is still open. */
   install(fds: GateFds, request: InstallRequest): InstallResult;
   refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
   /**

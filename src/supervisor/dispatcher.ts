@@ -11,7 +11,7 @@ import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic, t
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire, toWire } from '../shared/errors.js';
 import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
-import type { KernelAddon, Role, TakenSocket } from '../shared/native.js';
+import type { GateFds, KernelAddon, Role, TakenSocket } from '../shared/native.js';
 import type { SlotTable } from '../shared/slots.js';
 import { Counters } from './counters.js';
 import { Deadlines } from './deadlines.js';
@@ -71,8 +71,8 @@ export interface FlowObserver {
 }
 
 export interface DispatcherOptions {
-  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow'>;
-  flowsFd: number;
+  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow' | 'claim' | 'closeSocket'>;
+  fds: GateFds;
   slots: SlotTable;
   provider: Provider;
   directory: Directory;
@@ -124,15 +124,19 @@ export class Dispatcher {
     }
     switch (event.kind) {
       case EventKind.ESTABLISHED:
-      case EventKind.ACCEPTED:
-        if (event.owner !== undefined) this.ownerKnown(flow, event.owner);
+      case EventKind.ACCEPTED: {
+        const owner = event.owner ?? flow.holder;
+        if (owner !== undefined) this.ownerKnown(flow, owner);
         break;
+      }
       case EventKind.HELD:
-        if (event.owner !== undefined) this.ownerKnown(flow, event.owner);
+        // A call can come while the SYN is on its way: then there is nothing yet that keys could be set on.
+        if (event.owner !== undefined && flow.establishedNs === 0) flow.holder = event.owner;
+        else if (event.owner !== undefined) this.ownerKnown(flow, event.owner);
         if (event.blocking && event.waitMs > 0) this.limitSilence(flow, event.waitMs);
         break;
       case EventKind.CLOSING:
-        if (isLastClose(flow, event)) this.feed(flow, { type: 'closing' });
+        if (isLastClose(flow, event) || this.wasLastClose(flow, event)) this.feed(flow, { type: 'closing' });
         break;
       case EventKind.REFUSED:
         this.feed(flow, {
@@ -432,6 +436,11 @@ export class Dispatcher {
   private take(flow: Flow): void {
     const { holder } = flow;
     if (holder === undefined) return;
+    if (flow.predecessor?.held !== undefined) {
+      this.feed(flow, { type: 'take-busy' });
+      return;
+    }
+    flow.predecessor = undefined;
     const place = this.options.slots.acquire();
     if (place === undefined) {
       this.feed(flow, {
@@ -443,6 +452,7 @@ export class Dispatcher {
     }
     this.counters.values.takes++;
     let taken: TakenSocket;
+    flow.takeBegunNs = monotonicNs();
     try {
       taken = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
     } catch (error) {
@@ -453,7 +463,29 @@ export class Dispatcher {
     flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
     flow.takenNs = monotonicNs();
     this.table.bindTicket(place.ticket, flow);
-    this.feed(flow, { type: 'taken', live: taken.live });
+    this.feed(flow, { type: 'taken', live: taken.live && this.claim(flow, taken.fd) });
+  }
+
+  /** Closed while we were taking it: whether our descriptor was counted cannot be told, but whether anybody has another one can. */
+  private wasLastClose(flow: Flow, { refs, timeNs }: FlowEvent): boolean {
+    const { held, holder } = flow;
+    if (held === undefined || holder === undefined) return false;
+    if (refs !== 2 || timeNs < flow.takeBegunNs || timeNs >= flow.takenNs) return false;
+    try {
+      this.options.kernel.closeSocket(this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie }).fd);
+      return false;
+    } catch (error) {
+      return toWire(error).code === 'TLSHUB_SOCKET_GONE';
+    }
+  }
+
+  private claim(flow: Flow, fd: number): boolean {
+    try {
+      return this.options.kernel.claim(this.options.fds, fd, flow.cookie, flow.generation);
+    } catch (error) {
+      this.options.log.error(`could not begin with the connection of ${party(flow)}`, { ...who(flow), error });
+      return false;
+    }
   }
 
   private takeFailure(thrown: unknown): Input {
@@ -529,7 +561,7 @@ export class Dispatcher {
   private untouched(flow: Flow): boolean {
     if (flow.role !== 'active' || flow.held === undefined) return false;
     try {
-      return this.options.kernel.readFlow(this.options.flowsFd, flow.held.fd).agentTx === 0;
+      return this.options.kernel.readFlow(this.options.fds.flows, flow.held.fd).agentTx === 0;
     } catch {
       return false;
     }

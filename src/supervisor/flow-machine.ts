@@ -51,6 +51,8 @@ export type Input =
   /** live: it is still established, so keys can be set */
   | { type: 'taken'; live: boolean }
   | { type: 'take-gone' }
+  /** an earlier connection of the same socket has not given its descriptor back: two handshakes would read each other's bytes */
+  | { type: 'take-busy' }
   | { type: 'take-failed'; code: string; reason: string }
   | { type: 'retry' }
   | { type: 'pool-full' }
@@ -188,6 +190,8 @@ function whileSearching(state: MachineState, input: Input): Step {
         ? go(state, { phase: 'pausing', misses }, 'pause')
         : go(state, { phase: 'waiting', misses: 0 });
     }
+    case 'take-busy':
+      return go(state, { phase: 'pausing' }, 'pause');
     case 'take-failed':
       return endWithoutSocket(state, refused(input.code, input.reason));
     default:

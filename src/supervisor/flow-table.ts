@@ -37,11 +37,14 @@ export interface Flow {
   machine: MachineState;
   /** our descriptor, from takeSocket until the installer has closed it */
   held: Held | undefined;
-  /** CLOCK_MONOTONIC nanoseconds at which we had it */
+  /** CLOCK_MONOTONIC nanoseconds: between these two we came to have it */
+  takeBegunNs: number;
   takenNs: number;
   /** of the work that the installer does for it without a descriptor */
   ticket: number;
   negotiation: Negotiation | undefined;
+  /** the socket's connection before this one, while it has our descriptor still */
+  predecessor: Flow | undefined;
   /** an earlier agent began a handshake on it: nobody can go on from there */
   spoilt: boolean;
   /** nodes that the peer may be, by the mapping that was in force when the flow began, and the words for it */
@@ -102,9 +105,11 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     holder: undefined,
     machine: INITIAL,
     held: undefined,
+    takeBegunNs: 0,
     takenNs: 0,
     ticket: 0,
     negotiation: undefined,
+    predecessor: undefined,
     spoilt: false,
     peerNodes: [],
     peerReason: '',
@@ -223,7 +228,10 @@ export class FlowTable {
   /** Makes this the socket's current flow. An older generation leaves the table, but not its work under way. */
   add(flow: Flow): void {
     const before = this.current.get(flow.cookie);
-    if (before !== undefined) this.over.delete(before);
+    if (before !== undefined) {
+      this.over.delete(before);
+      flow.predecessor = before.held === undefined ? before.predecessor : before;
+    }
     this.current.set(flow.cookie, flow);
   }
 

@@ -34,8 +34,6 @@ export class InstallerWork {
         return;
       }
       const openedNs = Number(result.openedNs);
-      const failed = this.attempt(() => this.kernel.closeSocket(negotiated.fd));
-      if (failed !== undefined) throw new Error(`closing a secured connection's descriptor failed: ${failed.message}`);
       this.report({
         type: 'installed',
         ticket,

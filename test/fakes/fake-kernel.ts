@@ -45,7 +45,15 @@ export interface SweepSeed {
 }
 
 type Part =
-  'takeSocket' | 'readFlow' | 'closeSocket' | 'install' | 'refuse' | 'forbid' | 'destroyByTuple' | 'continueStopped';
+  | 'takeSocket'
+  | 'readFlow'
+  | 'claim'
+  | 'closeSocket'
+  | 'install'
+  | 'refuse'
+  | 'forbid'
+  | 'destroyByTuple'
+  | 'continueStopped';
 
 export class FakeKernel implements Pick<KernelAddon, Part> {
   /** what takeSocket throws for a cookie, oldest first; when empty it succeeds */
@@ -81,6 +89,10 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     };
   }
 
+  claim(_fds: GateFds, fd: number, cookie: bigint): boolean {
+    return this.cookieOf(fd) === cookie;
+  }
+
   closeSocket(fd: number): void {
     this.calls.push(`close ${this.cookieOf(fd)}`);
     this.open.delete(fd);
@@ -99,6 +111,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       rxKey: copy(request.rxKey),
       rxIv: copy(request.rxIv),
     });
+    this.closeSocket(request.fd);
     return {
       kernelUlp: 'tls',
       kernelCipher: request.cipher,

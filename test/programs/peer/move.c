@@ -1,11 +1,13 @@
 // Every way to move a byte through a socket.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -77,6 +79,64 @@ static ssize_t by_splice_nonblock(int fd, void* d, size_t n) {
   return splice_out(fd, d, n, SPLICE_F_NONBLOCK);
 }
 
+// From the program's own pages by way of two pipes.
+static ssize_t by_vmsplice(int fd, void* d, size_t n) {
+  int first[2], second[2];
+  struct iovec one = {d, n};
+  if (pipe(first) || pipe(second) || vmsplice(first[1], &one, 1, 0) != (ssize_t)n ||
+      tee(first[0], second[1], n, 0) != (ssize_t)n)
+    die("vmsplice: %m");
+  ssize_t result = splice(second[0], NULL, fd, NULL, n, 0);
+  int err = errno;
+  for (int i = 0; i < 2; i++) close(first[i]), close(second[i]);
+  errno = err;
+  return result;
+}
+// With an address, which a connected TCP socket does not look at.
+static ssize_t by_sendto(int fd, void* d, size_t n) {
+  struct sockaddr_storage to;
+  socklen_t length = sizeof(to);
+  if (getpeername(fd, (struct sockaddr*)&to, &length)) return -1;
+  return sendto(fd, d, n, 0, (struct sockaddr*)&to, length);
+}
+// From the second message on, with the address of the first, the kernel asks no security module (net/socket.c, ___sys_sendmsg).
+static ssize_t by_sendmmsg_named(int fd, void* d, size_t n) {
+  struct sockaddr_storage to;
+  socklen_t length = sizeof(to);
+  struct iovec pieces[2] = {{d, n / 2}, {(char*)d + n / 2, n - n / 2}};
+  struct mmsghdr m[2];
+  memset(m, 0, sizeof(m));
+  if (getpeername(fd, (struct sockaddr*)&to, &length)) return -1;
+  for (int i = 0; i < 2; i++)
+    m[i].msg_hdr =
+        (struct msghdr){.msg_name = &to, .msg_namelen = length, .msg_iov = &pieces[i], .msg_iovlen = 1};
+  int sent = sendmmsg(fd, m, 2, 0);
+  return sent < 0 ? -1 : (ssize_t)(m[0].msg_len + (sent > 1 ? m[1].msg_len : 0));
+}
+static ssize_t by_aio(int fd, void* d, size_t n, int opcode) {
+  aio_context_t context = 0;
+  struct iocb one = {.aio_fildes = (unsigned)fd,
+                     .aio_lio_opcode = (unsigned short)opcode,
+                     .aio_buf = (unsigned long)d,
+                     .aio_nbytes = n};
+  struct iocb* list[1] = {&one};
+  struct io_event event = {0};
+  if (syscall(SYS_io_setup, 1, &context)) die("io_setup: %m");
+  long result = syscall(SYS_io_submit, context, 1, list);
+  if (result == 1) result = syscall(SYS_io_getevents, context, 1, 1, &event, NULL);
+  int err = errno;
+  syscall(SYS_io_destroy, context);
+  if (result == 1 && event.res < 0) err = (int)-event.res;
+  errno = err;
+  return result == 1 && event.res >= 0 ? (ssize_t)event.res : -1;
+}
+static ssize_t by_aio_write(int fd, void* d, size_t n) {
+  return by_aio(fd, d, n, IOCB_CMD_PWRITE);
+}
+static ssize_t by_aio_read(int fd, void* d, size_t n) {
+  return by_aio(fd, d, n, IOCB_CMD_PREAD);
+}
+
 static ssize_t by_read(int fd, void* d, size_t n) {
   return read(fd, d, n);
 }
@@ -98,6 +158,12 @@ static ssize_t by_peek(int fd, void* d, size_t n) {
 }
 static ssize_t by_recv_oob(int fd, void* d, size_t n) {
   return recv(fd, d, n, MSG_OOB);
+}
+static ssize_t by_recv_errqueue(int fd, void* d, size_t n) {
+  return recv(fd, d, n, MSG_ERRQUEUE);
+}
+static ssize_t by_recv_trunc(int fd, void* d, size_t n) {
+  return recv(fd, d, n, MSG_TRUNC | MSG_PEEK);
 }
 static ssize_t by_recvmsg(int fd, void* d, size_t n) {
   struct iovec one = {d, n};
@@ -145,7 +211,14 @@ static const struct {
     {"sendfile", by_sendfile, false},
     {"splice", by_splice, false},
     {"splice-nonblock", by_splice_nonblock, false},
+    {"vmsplice", by_vmsplice, false},
+    {"sendto", by_sendto, false},
+    {"sendmmsg-named", by_sendmmsg_named, false},
+    {"aio-write", by_aio_write, false},
     {"read", by_read, true},
+    {"aio-read", by_aio_read, true},
+    {"recv-errqueue", by_recv_errqueue, true},
+    {"recv-trunc", by_recv_trunc, true},
     {"readv", by_readv, true},
     {"recv", by_recv, true},
     {"recv-dontwait", by_recv_dontwait, true},
@@ -247,32 +320,22 @@ static void fast_open(struct peer* p, const char* name, const char* argument) {
 #define WAY(name) \
   { name, move }
 const struct op move_ops[] = {
-    WAY("write"),
-    WAY("writev"),
-    WAY("send"),
-    WAY("send-dontwait"),
-    WAY("send-zerocopy"),
-    WAY("send-oob"),
-    WAY("sendmsg"),
-    WAY("sendmmsg"),
-    WAY("sendmmsg-two"),
-    WAY("sendfile"),
-    WAY("splice"),
-    WAY("splice-nonblock"),
-    WAY("read"),
-    WAY("readv"),
-    WAY("recv"),
-    WAY("recv-dontwait"),
-    WAY("recv-waitall"),
-    WAY("peek"),
-    WAY("recv-oob"),
-    WAY("recvmsg"),
-    WAY("recvmmsg"),
-    WAY("splice-in"),
-    WAY("splice-in-nonblock"),
-    {"once", move_once},
-    {"cat", do_cat},
-    {"flood", do_flood},
-    {"fastopen", fast_open},
+    WAY("write"),          WAY("writev"),
+    WAY("send"),           WAY("send-dontwait"),
+    WAY("send-zerocopy"),  WAY("send-oob"),
+    WAY("sendmsg"),        WAY("sendmmsg"),
+    WAY("sendmmsg-two"),   WAY("sendfile"),
+    WAY("splice"),         WAY("splice-nonblock"),
+    WAY("vmsplice"),       WAY("sendto"),
+    WAY("sendmmsg-named"), WAY("aio-write"),
+    WAY("read"),           WAY("aio-read"),
+    WAY("recv-errqueue"),  WAY("recv-trunc"),
+    WAY("readv"),          WAY("recv"),
+    WAY("recv-dontwait"),  WAY("recv-waitall"),
+    WAY("peek"),           WAY("recv-oob"),
+    WAY("recvmsg"),        WAY("recvmmsg"),
+    WAY("splice-in"),      WAY("splice-in-nonblock"),
+    {"once", move_once},   {"cat", do_cat},
+    {"flood", do_flood},   {"fastopen", fast_open},
     {NULL, NULL},
 };

@@ -87,9 +87,10 @@ static void* serve_one(void* context) {
 // serve-threads:N, a thread a connection, blocking; serve-forks:N, as inetd does: the parent closes at once;
 // serve-blocking:N, one after the other
 static void serve_blocking(struct peer* p, const char* name, const char* count) {
+  pthread_t threads[128];
+  int started = 0;
   for (int left = atoi(count); left > 0; left--) {
     struct request* r = calloc(1, sizeof(*r));
-    pthread_t thread;
     r->fd = accept(p->listener, NULL, NULL);
     if (r->fd < 0) {
       report("accept", -1, 0, NULL, 0);
@@ -98,8 +99,7 @@ static void serve_blocking(struct peer* p, const char* name, const char* count) 
     if (!strcmp(name, "serve-blocking")) {
       serve_one(r);
     } else if (!strcmp(name, "serve-threads")) {
-      if (pthread_create(&thread, NULL, serve_one, r)) die("pthread_create");
-      pthread_detach(thread);
+      if (started == 128 || pthread_create(&threads[started++], NULL, serve_one, r)) die("pthread_create");
     } else {
       if (fork() == 0) {
         serve_one(r);
@@ -109,6 +109,7 @@ static void serve_blocking(struct peer* p, const char* name, const char* count) 
       free(r);
     }
   }
+  while (started > 0) pthread_join(threads[--started], NULL);
   while (wait(NULL) > 0) {
   }
   report(name, 0, 0, NULL, 0);

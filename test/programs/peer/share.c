@@ -139,14 +139,18 @@ static void enter_cgroup(struct peer* p, const char* name, const char* folder) {
   report(name, result, 0, NULL, 0);
 }
 
-// close-and-reuse:pipe | socket: the number is another file's at once. The new file is looked at afterwards by `reused`.
+// close-and-reuse:dup2 | close: the number is a pipe's at once, which is looked at afterwards by `reused`.
 static int reused = -1, other_end = -1;
-static void close_and_reuse(struct peer* p, const char* name, const char* kind) {
+static void close_and_reuse(struct peer* p, const char* name, const char* how) {
   int ends[2];
-  if (!strcmp(kind, "pipe") ? pipe(ends) : socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) die("reuse");
-  if (write(ends[1], "mine", 4) != 4) die("reuse");
-  // dup2 closes the socket and takes its number in one step.
-  reused = dup2(ends[0], p->fd);
+  if (pipe(ends) || write(ends[1], "mine", 4) != 4) die("reuse: %m");
+  if (!strcmp(how, "close")) {
+    close(p->fd);
+    reused = fcntl(ends[0], F_DUPFD, p->fd);
+  } else {
+    // closes the socket and takes its number in one step
+    reused = dup2(ends[0], p->fd);
+  }
   close(ends[0]);
   other_end = ends[1];
   report(name, reused == p->fd ? 0 : -1, 0, NULL, 0);
@@ -159,6 +163,44 @@ static void look_at_reused(struct peer* p, const char* name, const char* argumen
   (void)argument;
   ssize_t n = read(reused, data, sizeof(data));
   report(name, n, fcntl(reused, F_GETFL) & O_NONBLOCK ? 1 : 0, data, n > 0 ? (size_t)n : 0);
+}
+
+// exec:cloexec | exec:keep: the program starts over with the ops to come; kept, the socket is the one it works on.
+static void do_exec(struct peer* p, const char* name, const char* how) {
+  char* args[256] = {"peer"};
+  char use[32];
+  int n = 1;
+  bool keep = !strcmp(how, "keep");
+  snprintf(use, sizeof(use), "use-fd:%d", p->fd);
+  if (keep) args[n++] = use;
+  for (char** op = p->ops; *op && n < 255; op++) args[n++] = *op;
+  fcntl(p->fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+  report(name, p->fd, 0, NULL, 0);
+  execv("/proc/self/exe", args);
+  die("exec: %m");
+}
+
+static void use_fd(struct peer* p, const char* name, const char* number) {
+  (void)name;
+  p->fd = atoi(number);
+}
+
+// Another process's socket, by pidfd_getfd: steal-fd:PID,FD
+static void steal_fd(struct peer* p, const char* name, const char* argument) {
+  int pid, fd;
+  if (sscanf(argument, "%d,%d", &pid, &fd) != 2) die("steal-fd:%s", argument);
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  p->fd = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+  close(pidfd);
+  report(name, p->fd < 0 ? -1 : 0, 0, NULL, 0);
+}
+
+// Ends the main thread; the program ends with the last of the others.
+static void exit_main(struct peer* p, const char* name, const char* argument) {
+  (void)p;
+  (void)name;
+  (void)argument;
+  pthread_exit(NULL);
 }
 
 static void on_alarm(int signal) {
@@ -209,6 +251,10 @@ const struct op share_ops[] = {
     {"enter-cgroup", enter_cgroup},
     {"close-and-reuse", close_and_reuse},
     {"reused", look_at_reused},
+    {"exec", do_exec},
+    {"use-fd", use_fd},
+    {"steal-fd", steal_fd},
+    {"exit-main", exit_main},
     {"alarm", do_alarm},
     {"verdict", write_verdict},
     {NULL, NULL},

@@ -51,10 +51,46 @@ static void do_connect(struct peer* p, const char* name, const char* address) {
   report(name, result, 0, NULL, 0);
 }
 
+// bind:ADDRESS:PORT, on the present socket or a new one
+static void do_bind(struct peer* p, const char* name, const char* address) {
+  struct sockaddr_storage at;
+  socklen_t length = parse_address(address, &at);
+  int one = 1;
+  if (p->fd < 0) p->fd = socket(at.ss_family, SOCK_STREAM, 0);
+  setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  report(name, bind(p->fd, (struct sockaddr*)&at, length), 0, NULL, 0);
+}
+
+// route-by:ADDRESS, a segment routing header (RFC 8754) that leads over that host
+static void route_by(struct peer* p, const char* name, const char* address) {
+  struct {
+    unsigned char next, length, type, left, last, flags;
+    unsigned short tag;
+    struct in6_addr segments[2];
+  } header = {.length = 4, .type = 4, .left = 1, .last = 1};
+  if (inet_pton(AF_INET6, address, &header.segments[1]) != 1) die("no IPv6 address: %s", address);
+  report(name, setsockopt(p->fd, IPPROTO_IPV6, IPV6_RTHDR, &header, sizeof(header)), 0, NULL, 0);
+}
+
 static void do_disconnect(struct peer* p, const char* name, const char* argument) {
   struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
   (void)argument;
   report(name, connect(p->fd, &unspecified, sizeof(unspecified)), 0, NULL, 0);
+}
+
+// What lies in the receive queue.
+static void tell_queued(struct peer* p, const char* name, const char* argument) {
+  int queued = -1;
+  (void)argument;
+  report(name, ioctl(p->fd, FIONREAD, &queued) ? -1 : queued, 0, NULL, 0);
+}
+
+// The traffic keys, as SOL_TLS gives them out: read-key:tx | rx
+static void read_key(struct peer* p, const char* name, const char* direction) {
+  char info[64];
+  socklen_t length = 40;
+  int result = getsockopt(p->fd, 282, !strcmp(direction, "tx") ? 1 : 2, info, &length);
+  report(name, result, 0, NULL, 0);
 }
 
 static void do_listen(struct peer* p, const char* name, const char* address) {
@@ -169,6 +205,10 @@ const struct op socket_ops[] = {
     {"socket", make_socket},
     {"connect", do_connect},
     {"connect-begin", do_connect},
+    {"bind", do_bind},
+    {"queued", tell_queued},
+    {"route-by", route_by},
+    {"read-key", read_key},
     {"disconnect", do_disconnect},
     {"listen", do_listen},
     {"accept", do_accept},

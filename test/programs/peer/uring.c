@@ -61,17 +61,38 @@ static void tell(const char* name, int result, const void* data, size_t length) 
   report(name, result < 0 ? -1 : result, 0, data, length);
 }
 
+// Requests go to slot 0 of the ring's own table, where the socket has no descriptor.
+static bool direct;
+
+// A socket that never has a descriptor.
+static void u_socket(struct peer* p, const char* name, const char* argument) {
+  struct io_uring_sqe s = {
+      .opcode = IORING_OP_SOCKET, .fd = AF_INET, .off = SOCK_STREAM, .len = 0, .file_index = 1};
+  (void)argument;
+  int result = run(p, &s);
+  direct = true;
+  tell(name, result, NULL, 0);
+}
+
 static void u_connect(struct peer* p, const char* name, const char* address) {
   struct sockaddr_storage to;
   socklen_t length = parse_address(address, &to);
-  p->fd = socket(to.ss_family, SOCK_STREAM, 0);
-  struct io_uring_sqe s = {
-      .opcode = IORING_OP_CONNECT, .fd = p->fd, .addr = (unsigned long)&to, .off = length};
+  if (!direct) p->fd = socket(to.ss_family, SOCK_STREAM, 0);
+  struct io_uring_sqe s = {.opcode = IORING_OP_CONNECT,
+                           .fd = direct ? 0 : p->fd,
+                           .flags = direct ? IOSQE_FIXED_FILE : 0,
+                           .addr = (unsigned long)&to,
+                           .off = length};
   tell(name, run(p, &s), NULL, 0);
 }
 
-// u-accept, or u-accept:direct into slot 0 of the ring's own table; from then on requests go there
-static bool direct;
+static void u_shutdown(struct peer* p, const char* name, const char* argument) {
+  struct io_uring_sqe s = {.opcode = IORING_OP_SHUTDOWN, .fd = p->fd, .len = SHUT_WR};
+  (void)argument;
+  tell(name, run(p, &s), NULL, 0);
+}
+
+// u-accept, or u-accept:direct into slot 0
 static void u_accept(struct peer* p, const char* name, const char* kind) {
   struct io_uring_sqe s = {.opcode = IORING_OP_ACCEPT, .fd = p->listener};
   direct = !strcmp(kind, "direct");
@@ -85,10 +106,13 @@ static void u_move(struct peer* p, const char* name, const char* argument) {
   static char buffer[2048];
   bool in = !strcmp(name, "u-recv") || !strcmp(name, "u-read");
   bool plain = !strcmp(name, "u-write") || !strcmp(name, "u-read");
+  bool zerocopy = !strcmp(name, "u-send-zc");
   size_t length = in ? sizeof(buffer) : strlen(argument);
   if (!in) memcpy(buffer, argument, length);
   struct io_uring_sqe s = {
-      .opcode = in ? (plain ? IORING_OP_READ : IORING_OP_RECV) : (plain ? IORING_OP_WRITE : IORING_OP_SEND),
+      .opcode = zerocopy ? IORING_OP_SEND_ZC
+                : in     ? (plain ? IORING_OP_READ : IORING_OP_RECV)
+                         : (plain ? IORING_OP_WRITE : IORING_OP_SEND),
       .fd = direct ? 0 : p->fd,
       .flags = direct ? IOSQE_FIXED_FILE : 0,
       .addr = (unsigned long)buffer,
@@ -120,8 +144,9 @@ static void u_splice(struct peer* p, const char* name, const char* argument) {
 }
 
 const struct op uring_ops[] = {
-    {"ring", make_ring}, {"u-connect", u_connect}, {"u-accept", u_accept},
-    {"u-send", u_move},  {"u-recv", u_move},       {"u-read", u_move},
-    {"u-write", u_move}, {"u-splice", u_splice},   {"u-splice-in", u_splice},
+    {"ring", make_ring},    {"u-connect", u_connect},   {"u-accept", u_accept},
+    {"u-send", u_move},     {"u-recv", u_move},         {"u-read", u_move},
+    {"u-write", u_move},    {"u-splice", u_splice},     {"u-splice-in", u_splice},
+    {"u-socket", u_socket}, {"u-shutdown", u_shutdown}, {"u-send-zc", u_move},
     {NULL, NULL},
 };

@@ -6,8 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, type Capture, type Sniffer } from '../harness/index.js';
-import { Peer, step, type Step } from './peer.js';
-import { SECRET } from './wire.js';
+import { Peer, step, type Step } from '../harness/peer.js';
+import { SECRET } from '../harness/wire.js';
 
 const READERS = ['serve-blocking', 'serve-lt', 'serve-et'] as const;
 const SERVER = '10.77.0.2';

@@ -1,8 +1,8 @@
 /** Every call that moves bytes, as the first one on a connection: blocking and not, on either side. */
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
-import { Peer, step } from './peer.js';
-import { SECRET, inTheLab } from './wire.js';
+import { Peer, step } from '../harness/peer.js';
+import { SECRET, inTheLab } from '../harness/wire.js';
 
 /** Each with a counterpart: over all, every way to send and every way to receive is the first call of its side. */
 const WAYS = [

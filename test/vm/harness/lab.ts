@@ -28,6 +28,9 @@ export interface Sniffer {
   stop(): Promise<Capture>;
 }
 
+/** What the lab that is up was asked for, as JSON. */
+let present: string | undefined;
+
 const SCRIPT = resolve('scripts/lab');
 const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
 
@@ -52,10 +55,20 @@ export const lab = {
       ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
       ...(bare ? ['--bare'] : []),
     ];
+    present = undefined;
     await script('up', ...options);
   },
 
+  /** The same, unless a lab with these options is up already. For suites that do not count what others have left there. */
+  async need(options: LabOptions = {}): Promise<void> {
+    const wanted = JSON.stringify(options);
+    if (present === wanted) return;
+    await this.up(options);
+    present = wanted;
+  },
+
   async down(): Promise<void> {
+    present = undefined;
     await script('down');
   },
 

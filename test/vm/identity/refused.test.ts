@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { initCa, issueNode } from '../../../src/pki/index.js';
 import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
-import { Peer, step } from '../gate/peer.js';
+import { Peer, step } from '../harness/peer.js';
 import { lab, waitFor, type Capture, type MeshNode, type Sniffer } from '../harness/index.js';
 import { detailedFlows, stopped } from '../harness/mutual-tls.js';
 

@@ -1,8 +1,9 @@
 /** The program `peer` (test/programs/peer) in a node: what it is told to do, and what came of each system call. */
 import { resolve } from 'node:path';
-import { Program, waitFor, type Node, type ProgramOptions } from '../harness/index.js';
+import { Program, type Node, type ProgramOptions } from './program.js';
+import { waitFor } from './wait.js';
 
-const PEER = resolve('build/programs/peer');
+export const PEER = resolve('build/programs/peer');
 
 /** One line of its output: a system call that has returned. */
 export interface Step {
@@ -36,7 +37,7 @@ export class Peer {
     return peer;
   }
 
-  /** Runs it to its end; all steps. @throws Error when it ends badly or takes longer than 60 s */
+  /** Runs it to its end; all steps. @throws Error when it ends badly or takes longer than 25 s */
   static run(node: Node, ops: readonly string[], options: ProgramOptions = {}): Promise<Step[]> {
     return Peer.start(node, ops, options).finish();
   }
@@ -59,7 +60,7 @@ export class Peer {
     );
   }
 
-  async finish(ms = 60_000): Promise<Step[]> {
+  async finish(ms = 25_000): Promise<Step[]> {
     const timer = setTimeout(() => this.program.kill(), ms);
     const { code, signal } = await this.program.ended;
     clearTimeout(timer);

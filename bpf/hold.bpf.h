@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Refusing a flow, and holding who wants to wait for one: by stopping the process until user space has decided. */
+#ifndef TLSHUB_HOLD_BPF_H
+#define TLSHUB_HOLD_BPF_H
+
+#include "traffic.bpf.h"
+
+/* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
+#define SILENT_FLOOR_NS (50 * 1000000ull)
+#define SILENT_FORGIVE_NS (60 * 1000000000ull)
+
+static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
+{
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+
+	if (!f->refused) {
+		f->refused = reason;
+		count(COUNTER_REFUSED);
+		current_owner(&caller, NULL, NULL);
+		fill_event(&e, EVENT_REFUSED, f);
+		fill_owner(&e, &caller);
+		emit(ctx, &e);
+	}
+	return -ECONNRESET;
+}
+
+/* Nobody but the agent and the guardian continues what we stop: without both alive, nothing is stopped. */
+static __always_inline bool can_continue(__u64 now)
+{
+	__u32 zero = 0;
+	struct tlshub_leases *l = bpf_map_lookup_elem(&leases, &zero);
+
+	return l && l->agent_until_ns > now && l->guardian_until_ns > now;
+}
+
+static __always_inline bool may_be_stopped(struct task_struct *task)
+{
+	return task->tgid != 1 && !(task->flags & PF_KTHREAD);
+}
+
+/* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
+static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
+{
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote);
+	__u64 limit = s->silent_ns;
+
+	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
+		limit >>= p->count & 31;
+	return limit < SILENT_FLOOR_NS ? SILENT_FLOOR_NS : limit;
+}
+
+static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
+{
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote),
+				  n = {.last_ns = now, .count = 1};
+
+	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
+		n.count = p->count < 20 ? p->count + 1 : p->count;
+	bpf_map_update_elem(&silent_peers, f->tuple.remote, &n, BPF_ANY);
+}
+
+static __always_inline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+{
+	struct tlshub_verdict *v;
+
+	if (was_opened(f, dir))
+		return true;
+	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+	if (!v || v->generation != f->generation || !(v->flags & dir) || (v->flags & VERDICT_REFUSE))
+		return false;
+	if (!(kernel_encrypts(tp) & dir))
+		return false;
+	note_opening(sk, tp, f, dir);
+	if (dir == TLSHUB_TX)
+		f->open_tx = v->generation;
+	else
+		f->open_rx = v->generation;
+	return true;
+}
+
+static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+{
+	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
+
+	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
+}
+
+/*
+ * Holds a caller that wants to wait, by stopping its process. The order is the point: the record is in the map before the signal,
+ * and the state is looked at again after it. Whoever opens the flow does so before reading the records, so either it
+ * finds the record, or we find the flow open.
+ *
+ * Whoever continues a process takes its record away first. So if the record is gone after our signal, its SIGCONT may have come
+ * before our SIGSTOP, and nobody would send another: then it is ours to send. The guardian opens nothing, it only continues.
+ *
+ * The signal goes to the thread, not the group: a group's second SIGSTOP would be merged with one that is pending and leave this
+ * thread without one, and then user space would see errno 512. It stops the whole group all the same. Once the helper says 0, this
+ * thread has TIF_SIGPENDING, and only loses it on its way out: even if a SIGCONT takes the signal away again, the call is restarted.
+ * A worker of io_uring restarts nothing, but can stop the others.
+ */
+static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
+	struct tlshub_stop stop = {
+		.start_boottime = task->group_leader->start_boottime,
+		.since_ns = bpf_ktime_get_ns(),
+	};
+
+	/* Two processes that share the socket may come at the same time: from the second stop on, user space walks all records. */
+	f->stop_tgid = key.tgid;
+	__sync_fetch_and_add(&f->stop_many, 1);
+	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
+		return -EAGAIN;
+	if (task->flags & PF_IO_WORKER ? bpf_send_signal(SIGSTOP) : bpf_send_signal_thread(SIGSTOP)) {
+		bpf_map_delete_elem(&stops, &key);
+		return -EAGAIN;
+	}
+	count(COUNTER_STOPS);
+	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f) ||
+	    !bpf_map_lookup_elem(&stops, &key)) {
+		bpf_map_delete_elem(&stops, &key);
+		bpf_send_signal(SIGCONT);
+		count(COUNTER_STOP_RACES_UNDONE);
+	}
+	return -ERESTARTSYS;
+}
+
+static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow *f, bool blocking,
+				 __u64 silent_ns)
+{
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+
+	current_owner(&caller, NULL, sk);
+	if (f->held_tgid == caller.tgid && !blocking)
+		return;
+	f->held_tgid = caller.tgid;
+	fill_event(&e, EVENT_HELD, f);
+	fill_owner(&e, &caller);
+	e.blocking = blocking;
+	e.wait_ms = silent_ns / 1000000;
+	emit(ctx, &e);
+}
+
+/* How long a blocking caller may go on standing still for a peer that has said nothing, 0: not any more. */
+static __always_inline __u64 silence_left(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
+{
+	__u64 limit = silent_limit(f, s, now), waited = now - f->established_ns;
+
+	return waited > limit ? 0 : limit - waited;
+}
+
+static __always_inline bool is_silent(struct tcp_sock *tp, struct tlshub_flow *f)
+{
+	return f->role == ROLE_PASSIVE && tp->rcv_nxt - f->irs == 1;
+}
+
+#endif
