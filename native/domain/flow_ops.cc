@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -73,12 +75,42 @@ uint32_t discardQueued(int fd) {
   return total;
 }
 
+uint64_t monotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
 tlshub_flow readFlow(int flowsFd, int fd) {
   tlshub_flow flow = {};
   if (bpf_map_lookup_elem(flowsFd, &fd, &flow)) throw SysError("bpf", "the socket has no flow state");
   return flow;
+}
+
+Taken take(const FlowMaps& maps, const SocketOwner& owner) {
+  tlshub_dup nobody = {};
+  if (bpf_map_update_elem(maps.dups, &owner.cookie, &nobody, BPF_ANY))
+    throw SysError("bpf", "cannot tell the gate of a descriptor");
+  Fd fd;
+  try {
+    fd = duplicate(owner);
+    bool live = attachTlsUlp(fd.get());
+    return {fd.release(), live};
+  } catch (...) {
+    release(maps, fd.release(), owner.cookie);
+    throw;
+  }
+}
+
+int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept {
+  if (fd >= 0) close(fd);
+  tlshub_dup dup = {};
+  // Away first, then whoever was stopped: one who comes later finds nothing to stop for, and one who is between sees it afterwards.
+  if (bpf_map_lookup_and_delete_elem(maps.dups, &cookie, &dup) || !dup.stops) return 0;
+  if (dup.stops > 1) return continueStopped(maps, cookie);
+  return continueOne(maps, {cookie, dup.stop_tgid, 0});
 }
 
 Installed install(const FlowMaps& maps, int fd, const Installation& what) {
@@ -104,15 +136,15 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
                                            std::to_string(what.handshakeSent) + ", read " +
                                            std::to_string(keyed.keyed_rx_off) + " of " +
                                            std::to_string(what.handshakeReceived));
+  KernelTls tls = readBack(fd);
+  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0};
+
   writeVerdict(maps, fd, what.generation, TLSHUB_RX | TLSHUB_TX);
   wakeWriters(fd);
-
-  Installed result;
-  result.continued = continueFor(maps, readFlow(maps.flows, fd));
-  KernelTls tls = readBack(fd);
-  result.ulp = ulpOf(fd);
-  result.cipher = tls.cipher;
-  result.version = tls.version;
+  result.openedNs = monotonicNs();
+  tlshub_flow opened = readFlow(maps.flows, fd);
+  // Who goes on now finds no descriptor of ours any more.
+  result.continued = release(maps, fd, what.cookie) + continueFor(maps, opened);
   return result;
 }
 

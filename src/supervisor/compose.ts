@@ -156,7 +156,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const directory = new DirectoryHistory(settings);
   const dispatcher = new Dispatcher({
     kernel: addon,
-    flowsFd: gate.fds.flows,
+    fds: gate.fds,
     slots,
     provider,
     directory,

@@ -11,7 +11,7 @@ import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic, t
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire, toWire } from '../shared/errors.js';
 import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
-import type { KernelAddon, Role, TakenSocket } from '../shared/native.js';
+import type { GateFds, KernelAddon, Role, TakenSocket } from '../shared/native.js';
 import type { SlotTable } from '../shared/slots.js';
 import { Counters } from './counters.js';
 import { Deadlines } from './deadlines.js';
@@ -72,7 +72,7 @@ export interface FlowObserver {
 
 export interface DispatcherOptions {
   kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow'>;
-  flowsFd: number;
+  fds: GateFds;
   slots: SlotTable;
   provider: Provider;
   directory: Directory;
@@ -444,7 +444,7 @@ export class Dispatcher {
     this.counters.values.takes++;
     let taken: TakenSocket;
     try {
-      taken = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
+      taken = this.options.kernel.takeSocket(this.options.fds, { ...holder, cookie: flow.cookie });
     } catch (error) {
       this.options.slots.release(place.slot);
       this.feed(flow, this.takeFailure(error));
@@ -529,7 +529,7 @@ export class Dispatcher {
   private untouched(flow: Flow): boolean {
     if (flow.role !== 'active' || flow.held === undefined) return false;
     try {
-      return this.options.kernel.readFlow(this.options.flowsFd, flow.held.fd).agentTx === 0;
+      return this.options.kernel.readFlow(this.options.fds.flows, flow.held.fd).agentTx === 0;
     } catch {
       return false;
     }

@@ -18,6 +18,8 @@ export const FDS = Object.fromEntries(
     'verdicts',
     'owners',
     'stops',
+    'userStops',
+    'dups',
     'leases',
     'settings',
     'mesh',
@@ -45,7 +47,7 @@ export interface SweepSeed {
 }
 
 type Part =
-  'takeSocket' | 'readFlow' | 'closeSocket' | 'install' | 'refuse' | 'forbid' | 'destroyByTuple' | 'continueStopped';
+  'takeSocket' | 'readFlow' | 'releaseSocket' | 'install' | 'refuse' | 'forbid' | 'destroyByTuple' | 'continueStopped';
 
 export class FakeKernel implements Pick<KernelAddon, Part> {
   /** what takeSocket throws for a cookie, oldest first; when empty it succeeds */
@@ -59,7 +61,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   agentTx = 0;
   private nextFd = 100;
 
-  takeSocket(owner: SocketOwner): TakenSocket {
+  takeSocket(_fds: GateFds, owner: SocketOwner): TakenSocket {
     this.calls.push(`take ${owner.cookie} from ${owner.tgid}`);
     const error = this.takeErrors.get(owner.cookie)?.shift();
     if (error !== undefined) throw error;
@@ -81,9 +83,11 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     };
   }
 
-  closeSocket(fd: number): void {
-    this.calls.push(`close ${this.cookieOf(fd)}`);
+  releaseSocket(_fds: GateFds, fd: number, cookie: bigint): number {
+    if (this.cookieOf(fd) !== cookie) throw new Error('release: the descriptor is of another socket');
+    this.calls.push(`release ${cookie}`);
     this.open.delete(fd);
+    return 0;
   }
 
   install(_fds: GateFds, request: InstallRequest): InstallResult {
@@ -99,6 +103,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       rxKey: copy(request.rxKey),
       rxIv: copy(request.rxIv),
     });
+    this.open.delete(request.fd);
     return {
       kernelUlp: 'tls',
       kernelCipher: request.cipher,
