@@ -41,7 +41,7 @@ export class World {
     this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.reports.push(report));
     this.dispatcher = new Dispatcher({
       kernel: this.kernel,
-      flowsFd: FDS.flows,
+      fds: FDS,
       slots: this.slots,
       provider: this.provider,
       directory: {
