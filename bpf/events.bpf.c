@@ -449,50 +449,6 @@ int BPF_PROG(sys_accept_exit, int fd, void *upeer, int *upeer_len, int flags, in
 	return 0;
 }
 
-static __always_inline __u32 references(struct file *file)
-{
-	struct file___ref *f = (void *)file;
-
-	if (bpf_core_field_exists(file->f_count))
-		return BPF_CORE_READ(file, f_count.counter);
-	return BPF_CORE_READ(f, f_ref.refcnt.counter) + 1;
-}
-
-/*
- * A descriptor is being closed, by close(), dup2(), exec or exit. While our dup of a held socket lives, the program's last
- * close neither sends a FIN nor leaves its epoll set, so user space drops the dup as soon as nobody else has the file.
- * This function is on that path on every kernel; filp_close() no longer is from 6.6 on (commit 021a160abf62).
- */
-SEC("fentry/locks_remove_posix")
-int BPF_PROG(descriptor_close, struct file *file)
-{
-	struct tlshub_owner owner;
-	struct tlshub_event e;
-	struct tlshub_flow *f;
-	struct socket *sock;
-	struct sock *sk;
-
-	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-		return 0;
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return 0;
-	sk = sock->sk;
-	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
-		return 0;
-	if (is_agent(bpf_get_current_task_btf()))
-		return 0;
-	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	if (!f || f->flow_class != CLASS_MESH || is_secured(f))
-		return 0;
-	current_owner(&owner, sock, NULL);
-	fill_event(&e, EVENT_CLOSING, f);
-	fill_owner(&e, &owner);
-	e.refs = references(file);
-	emit(ctx, &e);
-	return 0;
-}
-
 /*
  * The program's last descriptor is gone, and what TLS knows of the connection goes next. TCP's own end has mostly yet to come and its event
  * brings the final counts; but after a reset, or where both sides had sent their FINs, it came before the program had read everything.

@@ -3,6 +3,7 @@
 #ifndef TLSHUB_HOLD_BPF_H
 #define TLSHUB_HOLD_BPF_H
 
+#include "stop.bpf.h"
 #include "traffic.bpf.h"
 
 /* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
@@ -23,20 +24,6 @@ static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 		emit(ctx, &e);
 	}
 	return -ECONNRESET;
-}
-
-/* Nobody but the agent and the guardian continues what we stop: without both alive, nothing is stopped. */
-static __always_inline bool can_continue(__u64 now)
-{
-	__u32 zero = 0;
-	struct tlshub_leases *l = bpf_map_lookup_elem(&leases, &zero);
-
-	return l && l->agent_until_ns > now && l->guardian_until_ns > now;
-}
-
-static __always_inline bool may_be_stopped(struct task_struct *task)
-{
-	return task->tgid != 1 && !(task->flags & PF_KTHREAD);
 }
 
 /* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */

@@ -237,6 +237,7 @@ struct pt_regs {
 #define SOCK_DONE 1
 
 /* include/linux/sched.h */
+#define PF_EXITING 0x00000004
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
 

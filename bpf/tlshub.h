@@ -133,6 +133,15 @@ struct tlshub_stop {
 };
 
 /*
+ * hash "dups": cookie of a socket that the agent has a descriptor of -> who was stopped while closing the program's own. Made and deleted by
+ * user space, before it takes the descriptor and after it has closed it; else written by BPF.
+ */
+struct tlshub_dup {
+	__u32 stop_tgid; /* the last one, 0: none */
+	__u32 stops;	 /* more than one: walk the whole stops map */
+};
+
+/*
  * LRU hash "user_stops": tgid -> start_boottime of processes that somebody else sent SIGSTOP. A stop of ours in between must not
  * be taken for the only one: such a process is not ours to continue.
  */

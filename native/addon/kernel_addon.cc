@@ -157,7 +157,8 @@ std::vector<tlshub::MeshEntry> readMesh(const Value& value) {
 tlshub::FlowMaps readMaps(const Value& value) {
   Object fds = toObject(value, "fds");
   return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"),
-          toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops")};
+          toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops"),
+          toInt(fds.Get("dups"), "dups")};
 }
 
 Value openGate(const CallbackInfo& info) {
@@ -178,7 +179,7 @@ Value openGate(const CallbackInfo& info) {
       {"flows", "flows"},          {"verdicts", "verdicts"}, {"owners", "owners"},     {"stops", "stops"},
       {"userStops", "user_stops"}, {"leases", "leases"},     {"settings", "settings"}, {"mesh", "mesh"},
       {"events", "events"},        {"counters", "counters"}, {"agents", "agents"},     {"sweepLink", "sweep"},
-      {"policy", "policy"},        {"rules", "rules"}};
+      {"policy", "policy"},        {"rules", "rules"},       {"dups", "dups"}};
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
   Object gate = Object::New(env);
   gate.Set("fds", fds);
@@ -289,15 +290,27 @@ Value closeReader(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+tlshub::SocketOwner toOwner(const Value& value) {
+  Object from = toObject(value, "owner");
+  return {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"), toU64(from.Get("inode"), "inode"),
+          toU64(from.Get("cookie"), "cookie")};
+}
+
 Value takeSocket(const CallbackInfo& info) {
-  Object from = toObject(info[0], "owner");
-  tlshub::SocketOwner owner = {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"),
-                               toU64(from.Get("inode"), "inode"), toU64(from.Get("cookie"), "cookie")};
-  tlshub::Fd fd = tlshub::duplicate(owner);
+  tlshub::Taken taken = tlshub::take(readMaps(info[0]), toOwner(info[1]));
   Object result = Object::New(info.Env());
-  result.Set("live", Napi::Boolean::New(info.Env(), tlshub::attachTlsUlp(fd.get())));
-  result.Set("fd", Napi::Number::New(info.Env(), fd.release()));
+  result.Set("live", Napi::Boolean::New(info.Env(), taken.live));
+  result.Set("fd", Napi::Number::New(info.Env(), taken.fd));
   return result;
+}
+
+Value hasSocket(const CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tlshub::hasSocket(toOwner(info[0])));
+}
+
+Value releaseSocket(const CallbackInfo& info) {
+  int continued = tlshub::release(readMaps(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"));
+  return Napi::Number::New(info.Env(), continued);
 }
 
 Value closeSocket(const CallbackInfo& info) {
@@ -366,14 +379,13 @@ Value install(const CallbackInfo& info) {
       toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
   };
   tlshub::Installed done = tlshub::install(maps, fd, what);
-  uint64_t opened = monotonicNs();
   Object result = Object::New(env);
   result.Set("kernelUlp", Napi::String::New(env, done.ulp));
   result.Set("kernelCipher", Napi::String::New(env, done.cipher));
   result.Set("kernelVersion", Napi::String::New(env, done.version));
   result.Set("continued", Napi::Number::New(env, done.continued));
-  result.Set("installNs", big(env, opened - begun));
-  result.Set("openedNs", big(env, opened));
+  result.Set("installNs", big(env, done.openedNs - begun));
+  result.Set("openedNs", big(env, done.openedNs));
   return result;
 }
 
@@ -582,6 +594,8 @@ Object initialise(Env env, Object exports) {
   add("wake", guarded<wake>);
   add("closeReader", guarded<closeReader>);
   add("takeSocket", guarded<takeSocket>);
+  add("hasSocket", guarded<hasSocket>);
+  add("releaseSocket", guarded<releaseSocket>);
   add("closeSocket", guarded<closeSocket>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,6 +94,12 @@ bool isSuperseded(const FlowMaps& maps, int fd, uint32_t generation) {
   return readFlow(maps.flows, fd).generation != generation;
 }
 
+uint64_t monotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
 tlshub_flow readFlow(int flowsFd, int fd) {
@@ -112,6 +119,30 @@ bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
   return isIts();
 }
 
+Taken take(const FlowMaps& maps, const SocketOwner& owner) {
+  tlshub_dup nobody = {};
+  if (bpf_map_update_elem(maps.dups, &owner.cookie, &nobody, BPF_ANY))
+    throw SysError("bpf", "cannot tell the gate of a descriptor");
+  Fd fd;
+  try {
+    fd = duplicate(owner);
+    bool live = attachTlsUlp(fd.get());
+    return {fd.release(), live};
+  } catch (...) {
+    release(maps, fd.release(), owner.cookie);
+    throw;
+  }
+}
+
+int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept {
+  if (fd >= 0) close(fd);
+  tlshub_dup dup = {};
+  // Away first, then whoever was stopped: one who comes later finds nothing to stop for, and one who is between sees it afterwards.
+  if (bpf_map_lookup_and_delete_elem(maps.dups, &cookie, &dup) || !dup.stops) return 0;
+  if (dup.stops > 1) return continueStopped(maps, cookie);
+  return continueOne(maps, {cookie, dup.stop_tgid, 0});
+}
+
 Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   tlshub_flow before = readFlow(maps.flows, fd);
   if (before.generation != what.generation || before.cookie != what.cookie)
@@ -123,11 +154,8 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   // Writing opens first: a program that has just read a request does not expect that it cannot answer.
   setTlsTx(fd, what.tx);
   checkKeyed(readFlow(maps.flows, fd), TLSHUB_TX, what);
-  Installed result;
   KernelTls tls = readBack(fd);
-  result.ulp = ulpOf(fd);
-  result.cipher = tls.cipher;
-  result.version = tls.version;
+  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0};
 
   // Both are armed before the last key is set, so that the kernel's own bit opens the gate and no wake-up falls in between. From there on
   // it is as little as can be to the close: if the program closes while we have its file too, its epoll set keeps a dead entry.
@@ -136,8 +164,9 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   setTlsRx(fd, what.rx);
   tlshub_flow keyed = readFlow(maps.flows, fd);
   checkKeyed(keyed, TLSHUB_TX | TLSHUB_RX, what);
-  close(fd);
-  result.continued = continueFor(maps, keyed);
+  result.openedNs = monotonicNs();
+  // Who goes on now finds no descriptor of ours any more.
+  result.continued = release(maps, fd, what.cookie) + continueFor(maps, keyed);
   return result;
 }
 

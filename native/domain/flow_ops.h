@@ -7,15 +7,20 @@
 
 #include "../../bpf/tlshub.h"
 #include "ktls.h"
+#include "remote_socket.h"
 
 namespace tlshub {
 
 struct FlowMaps {
-  int flows, verdicts, stops, userStops;
+  int flows, verdicts, stops, userStops, dups;
 };
 
 // The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).
 tlshub_flow readFlow(int flowsFd, int fd);
+
+// Begins with this connection of the socket: until then the gate lets the agent move no byte on it. False: it is over, and the socket may
+// have connected anew. Throws SysError.
+bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
 
 // Begins with this connection of the socket: until then the gate lets the agent move no byte on it. False: it is over, and the socket may
 // have connected anew. Throws SysError.
@@ -31,11 +36,24 @@ struct Installation {
 
 struct Installed {
   std::string ulp, cipher, version;
+  uint64_t openedNs;  // CLOCK_MONOTONIC when both directions were open
   int continued;
 };
 
-// Installs both keys, opens the gate and closes `fd`. Throws SysError, or CodedError TLSHUB_INSTALL: then `fd` is still open and the
-// caller must refuse the flow.
+// A descriptor of our own for another process's socket, with the "tls" ULP attached. From before it exists the gate knows of it: programs do
+// not come back from closing theirs while it lives (bpf/closing.bpf.c). Ends by release(). Throws as duplicate() and attachTlsUlp() do.
+struct Taken {
+  int fd;
+  bool live;  // false: not established any more
+};
+Taken take(const FlowMaps& maps, const SocketOwner& owner);
+
+// Closes a taken descriptor, and continues who stood still for that. May block (SO_LINGER). Returns how many were continued.
+int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept;
+
+// Installs both keys, opens the gate and releases the descriptor, in this order and with nothing in between that could be put off: from the
+// opening on the program may close its own. Throws SysError, or CodedError TLSHUB_INSTALL: then the descriptor is still there, and the
+// caller must refuse the flow and release it.
 Installed install(const FlowMaps& maps, int fd, const Installation& what);
 
 enum class RefusedBy { kDisconnect, kSockDestroy, kAlreadyClosed };

@@ -309,6 +309,9 @@ void Gate::load(const Options& options) {
   int err = bpf_object__load(object_);
   if (err) failed("the kernel refused the BPF object", err);
 
+  // Descriptors end with their process.
+  for (uint64_t cookie; !bpf_map_get_next_key(fd("dups"), nullptr, &cookie);)
+    bpf_map_delete_elem(fd("dups"), &cookie);
   replaceMesh(fd("mesh"), options.mesh);
   exemptSelf(fd("agents"));
   writeSettings(settingsMaps(), options.settings);

@@ -116,6 +116,14 @@ Fd duplicate(const SocketOwner& owner) {
   return fd;
 }
 
+bool hasSocket(const SocketOwner& owner) {
+  try {
+    return static_cast<bool>(duplicate(owner));
+  } catch (const CodedError& error) {
+    return error.code() != "TLSHUB_SOCKET_GONE";
+  }
+}
+
 bool attachTlsUlp(int fd) {
   std::string present = ulpOf(fd);
   if (present.empty()) {

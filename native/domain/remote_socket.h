@@ -19,6 +19,9 @@ struct SocketOwner {
 // at once, and it may be long before the child says a word. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
 Fd duplicate(const SocketOwner& owner);
 
+// Whether duplicate() would find the socket. True too when that cannot be told.
+bool hasSocket(const SocketOwner& owner);
+
 // SO_COOKIE. Throws SysError.
 uint64_t cookieOf(int fd);
 

@@ -45,6 +45,19 @@ TEST("cancel: the socket is let go of at once, done follows once") {
   EXPECT_EQ(codeOf(*again), "TLSHUB_HANDSHAKE_TIMEOUT");
 }
 
+TEST("cancel: what the peer said before the connection ended is heard") {
+  Tcp tcp;
+  Driver driver;
+  Slot slot;
+  const uint64_t id = begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  tcp.active->sendAll(std::string("\x15\x03\x03\x00\x02\x02\x30", 7));  // fatal alert unknown_ca
+  tcp.active->reset();
+  EXPECT(driver.cancel(id));
+  drive(driver, [&] { return slot.has_value(); });
+  EXPECT_EQ(codeOf(*slot), "TLSHUB_PEER_REFUSED_US");
+  EXPECT_HAS(describe(*slot), "unknown_ca");
+}
+
 TEST("two handshakes on one socket: the second fails, the first goes on") {
   Tcp tcp;
   Driver driver;

@@ -66,6 +66,7 @@ export interface GateFds {
   owners: number;
   stops: number;
   userStops: number;
+  dups: number;
   leases: number;
   settings: number;
   mesh: number;
@@ -210,19 +211,24 @@ export interface KernelAddon {
 
   /**
    * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
-   * Attaches the "tls" ULP at once. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
+   * Attaches the "tls" ULP at once. Ends by releaseSocket: until then nobody comes back from closing the program's last one. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
    * ULP or keys are not ours), TLSHUB_SYS.
    */
-  takeSocket(owner: SocketOwner): TakenSocket;
+  takeSocket(fds: GateFds, owner: SocketOwner): TakenSocket;
+  /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
+  releaseSocket(fds: GateFds, fd: number, cookie: bigint): number;
+  /** Closes a socket that was not taken. */
   closeSocket(fd: number): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
   tryCipher(cipher: CipherName): void;
+  /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
+  hasSocket(owner: SocketOwner): boolean;
   readFlow(flowsFd: number, fd: number): FlowRecord;
   /** Begins with this connection: until then the gate lets the agent move no byte on the socket. False: the socket has another, or none. */
   claim(fds: GateFds, fd: number, cookie: bigint, generation: number): boolean;
-  /** Sets both keys, opens the gate and closes the descriptor. When it throws, the descriptor is still open. */
+  /** Sets both keys, opens the gate and releases the descriptor. When it throws, the descriptor is still to be released. */
   install(fds: GateFds, request: InstallRequest): InstallResult;
   refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
   /**

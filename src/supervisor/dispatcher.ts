@@ -71,7 +71,7 @@ export interface FlowObserver {
 }
 
 export interface DispatcherOptions {
-  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow' | 'claim' | 'closeSocket'>;
+  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow' | 'claim' | 'hasSocket'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
@@ -454,7 +454,7 @@ export class Dispatcher {
     let taken: TakenSocket;
     flow.takeBegunNs = monotonicNs();
     try {
-      taken = this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie });
+      taken = this.options.kernel.takeSocket(this.options.fds, { ...holder, cookie: flow.cookie });
     } catch (error) {
       this.options.slots.release(place.slot);
       this.feed(flow, this.takeFailure(error));
@@ -471,12 +471,7 @@ export class Dispatcher {
     const { held, holder } = flow;
     if (held === undefined || holder === undefined) return false;
     if (refs !== 2 || timeNs < flow.takeBegunNs || timeNs >= flow.takenNs) return false;
-    try {
-      this.options.kernel.closeSocket(this.options.kernel.takeSocket({ ...holder, cookie: flow.cookie }).fd);
-      return false;
-    } catch (error) {
-      return toWire(error).code === 'TLSHUB_SOCKET_GONE';
-    }
+    return !this.options.kernel.hasSocket({ ...holder, cookie: flow.cookie });
   }
 
   private claim(flow: Flow, fd: number): boolean {

@@ -116,6 +116,9 @@ const TOO_LATE: Verdict = {
 };
 const ENDED: Verdict = { state: 'closed', code: '', reason: 'the connection ended while it was held', final: true };
 
+/** Failures of a handshake that say more than that the connection is over. */
+const EXPLAIN_AN_END = new Set(['TLSHUB_PEER_CERTIFICATE', 'TLSHUB_PEER_REFUSED_US', 'TLSHUB_PEER_PROTOCOL']);
+
 const SECURED_END: Verdict = { state: 'closed', code: '', reason: 'the connection ended', final: true };
 
 function refused(code: string, reason: string, final = false): Verdict {
@@ -200,6 +203,10 @@ function whileSearching(state: MachineState, input: Input): Step {
 }
 
 function afterFailure(state: MachineState, input: Extract<Input, { type: 'negotiation-failed' }>): Step {
+  // The kernel's news of an end may overtake what the handshake has to say about it.
+  if (state.verdict === ENDED && EXPLAIN_AN_END.has(input.code)) {
+    return endWithSocket(state, refused(input.code, input.reason));
+  }
   if (state.verdict !== undefined) return endWithSocket(state, state.verdict);
   // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is spoilt.
   if (input.untouched && state.attempts < 2) return go(state, { attempts: state.attempts + 1 }, 'negotiate');

@@ -7,7 +7,7 @@ import { claimSlot } from '../shared/slots.js';
 
 type InstallerKernel = Pick<
   KernelAddon,
-  'install' | 'refuse' | 'forbid' | 'closeSocket' | 'destroyByTuple' | 'continueStopped'
+  'install' | 'refuse' | 'forbid' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped'
 >;
 
 export class InstallerWork {
@@ -18,7 +18,7 @@ export class InstallerWork {
     private readonly report: (report: InstallerReport) => void,
   ) {}
 
-  /** Sets the keys and opens the gate; on failure refuses. Closes the descriptor either way. Secrets are zeroed before it returns. */
+  /** Sets the keys and opens the gate; on failure refuses. The descriptor is released either way. Secrets are zeroed before it returns. */
   install(negotiated: Negotiated): void {
     const { ticket, slot, summary } = negotiated;
     try {
@@ -29,7 +29,7 @@ export class InstallerWork {
         result = this.setKeys(negotiated);
       } catch (error) {
         this.attempt(() => this.kernel.refuse(this.fds, negotiated.fd, negotiated.cookie, negotiated.generation, 0));
-        this.attempt(() => this.kernel.closeSocket(negotiated.fd));
+        this.attempt(() => this.kernel.releaseSocket(this.fds, negotiated.fd, negotiated.cookie));
         this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
         return;
       }
@@ -112,7 +112,9 @@ export class InstallerWork {
     const error = this.attempt(() => {
       result = this.kernel.refuse(this.fds, held.fd, held.cookie, held.generation, tgid);
     });
-    const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
+    const closing = this.attempt(() => {
+      result.continued += this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
+    });
     const failure = error ?? closing;
     this.report({
       type: 'refused',
@@ -128,7 +130,9 @@ export class InstallerWork {
     const error = this.attempt(() => {
       continued = this.kernel.forbid(this.fds, held.fd, held.cookie, held.generation);
     });
-    const closing = this.attempt(() => this.kernel.closeSocket(held.fd));
+    const closing = this.attempt(() => {
+      continued += this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
+    });
     const failure = error ?? closing;
     this.report({
       type: 'closed',
@@ -140,11 +144,13 @@ export class InstallerWork {
 
   private close(held: Held): void {
     if (!claimSlot(this.slots, held.slot, held.ticket)) return;
-    const error = this.attempt(() => this.kernel.closeSocket(held.fd));
-    // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
     let continued = 0;
+    const error = this.attempt(() => {
+      continued = this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
+    });
+    // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
     const late = this.attempt(() => {
-      continued = this.kernel.continueStopped(this.fds, held.cookie);
+      continued += this.kernel.continueStopped(this.fds, held.cookie);
     });
     const failure = error ?? late;
     this.report({

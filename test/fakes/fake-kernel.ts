@@ -18,6 +18,8 @@ export const FDS = Object.fromEntries(
     'verdicts',
     'owners',
     'stops',
+    'userStops',
+    'dups',
     'leases',
     'settings',
     'mesh',
@@ -48,7 +50,8 @@ type Part =
   | 'takeSocket'
   | 'readFlow'
   | 'claim'
-  | 'closeSocket'
+  | 'hasSocket'
+  | 'releaseSocket'
   | 'install'
   | 'refuse'
   | 'forbid'
@@ -67,7 +70,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   agentTx = 0;
   private nextFd = 100;
 
-  takeSocket(owner: SocketOwner): TakenSocket {
+  takeSocket(_fds: GateFds, owner: SocketOwner): TakenSocket {
     this.calls.push(`take ${owner.cookie} from ${owner.tgid}`);
     const error = this.takeErrors.get(owner.cookie)?.shift();
     if (error !== undefined) throw error;
@@ -93,9 +96,15 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     return this.cookieOf(fd) === cookie;
   }
 
-  closeSocket(fd: number): void {
-    this.calls.push(`close ${this.cookieOf(fd)}`);
+  hasSocket(owner: SocketOwner): boolean {
+    return this.takeErrors.get(owner.cookie)?.shift() === undefined;
+  }
+
+  releaseSocket(_fds: GateFds, fd: number, cookie: bigint): number {
+    if (this.cookieOf(fd) !== cookie) throw new Error('release: the descriptor is of another socket');
+    this.calls.push(`release ${cookie}`);
     this.open.delete(fd);
+    return 0;
   }
 
   install(_fds: GateFds, request: InstallRequest): InstallResult {
@@ -111,7 +120,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       rxKey: copy(request.rxKey),
       rxIv: copy(request.rxIv),
     });
-    this.closeSocket(request.fd);
+    this.open.delete(request.fd);
     return {
       kernelUlp: 'tls',
       kernelCipher: request.cipher,

@@ -4,6 +4,7 @@
  *   talker blocking HOST PORT TEXT   connect, send TEXT, read until the end or an error; all calls block
  *   talker epoll HOST PORT TEXT      the same, non-blocking, edge-triggered: asleep in epoll_wait until it is told to look again
  *   talker mute HOST PORT            connect, send nothing, stay until killed
+ *   talker forget HOST PORT TEXT    as epoll (level-triggered), but at SIGUSR1 closes the descriptor and asks what events there are
  *   talker late PORT                 as echo, but accepts nothing before SIGUSR1
  *   talker echo PORT                 sends back what it reads, one connection after the other, blocking
  *   talker accept PORT               accepts and never says a word
@@ -95,6 +96,21 @@ static int edges(int fd) {
   return set;
 }
 
+/* After close() no event may name what was closed: a program has freed what its pointer shows to. */
+static void forget(int fd, const char* text) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT};
+  int set = epoll_create1(EPOLL_CLOEXEC), sig;
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &usr1, NULL);
+  if (set < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event)) fail("epoll");
+  if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0) printf("send %s\n", strerrorname_np(errno));
+  sigwait(&usr1, &sig);
+  close(fd);
+  printf("events %d\n", epoll_wait(set, &event, 1, 0));
+}
+
 static void echo(int listener) {
   char bytes[65536];
   for (;;) {
@@ -119,6 +135,8 @@ int main(int argc, char** argv) {
   } else if (!strcmp(what, "epoll") && argc == 5) {
     int fd = connected(argv[2], argv[3]);
     converse(fd, edges(fd), argv[4]);
+  } else if (!strcmp(what, "forget") && argc == 5) {
+    forget(connected(argv[2], argv[3]), argv[4]);
   } else if (!strcmp(what, "mute") && argc == 4) {
     connected(argv[2], argv[3]);
     pause();

@@ -39,7 +39,7 @@ describe('dispatcher', () => {
     world.event('CLOSED');
     expect(world.flow).to.include({ state: 'closed', secured: true });
     world.expectClean();
-    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'close 1']);
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1']);
     expect(world.dispatcher.counters.values).to.include({ secured: 1, refused: 0 });
   });
 
@@ -72,7 +72,7 @@ describe('dispatcher', () => {
     world.event('ESTABLISHED');
     await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CERTIFICATE', 900);
     expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_CERTIFICATE' });
-    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'refuse 1', 'close 1']);
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'refuse 1', 'release 1']);
     const line = world.lines.find(({ level }) => level === 'warning');
     expect(line?.message).to.equal('refused curl[4242] to node b: because of TLSHUB_PEER_CERTIFICATE');
     expect(line?.fields.flow).to.equal('10.0.0.1:4711 -> 10.0.0.2:80');
@@ -116,7 +116,7 @@ describe('dispatcher', () => {
     expect(world.kernel.open.size).to.equal(1);
     await world.fail(pending!, 'TLSHUB_HANDSHAKE_CANCELLED');
     expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
-    expect(world.kernel.calls.slice(1)).to.deep.equal(['close 1', 'continue 1']);
+    expect(world.kernel.calls.slice(1)).to.deep.equal(['release 1', 'continue 1']);
     world.expectClean();
   });
 
@@ -175,7 +175,7 @@ describe('dispatcher', () => {
     world.kernel.installErrors.set(1n, new TlshubError('TLSHUB_SYS', 'setsockopt(TLS_TX): EBUSY', { errno: 'EBUSY' }));
     world.event('ESTABLISHED');
     await world.succeed(world.provider.pending[0]!);
-    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'refuse 1', 'close 1']);
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'refuse 1', 'release 1']);
     expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_SYS', reason: 'setsockopt(TLS_TX): EBUSY' });
     world.expectClean();
   });
@@ -211,7 +211,7 @@ describe('dispatcher', () => {
     // The number is another connection's by now.
     world.kernel.open.set(pending!.request.socket!.fd, 99n);
     await world.pass();
-    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'close 1']);
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1']);
     expect(world.flow.state).to.equal('secured');
     expect([...world.kernel.open.values()]).to.deep.equal([99n]);
   });
@@ -389,7 +389,7 @@ describe('dispatcher', () => {
       const [adopted, begun] = world.dispatcher.reports();
       expect(adopted).to.include({ state: 'secured', secured: true, comm: 'curl' });
       expect(begun).to.include({ state: 'refused', code: 'TLSHUB_SPOILT' });
-      expect(world.kernel.calls).to.deep.equal(['take 2 from 4242', 'refuse 2', 'close 2']);
+      expect(world.kernel.calls).to.deep.equal(['take 2 from 4242', 'refuse 2', 'release 2']);
       world.event('CLOSED', { cookie: 1n });
       expect(world.dispatcher.reports()[0]?.state).to.equal('closed');
       world.expectClean();

@@ -101,6 +101,15 @@ describe('flow machine', () => {
     });
   });
 
+  it('prefers the reason of a handshake to the mere end of its connection', () => {
+    const refused = run([owner, taken, { type: 'closed' }, failure('TLSHUB_PEER_REFUSED_US')]).state;
+    expect(refused.verdict).to.include({ state: 'refused', code: 'TLSHUB_PEER_REFUSED_US' });
+    const ended = run([owner, taken, { type: 'closed' }, failure('TLSHUB_PEER_RESET')]).state;
+    expect(ended.verdict).to.include({ state: 'closed', code: '' });
+    const closed = run([owner, taken, { type: 'closing' }, failure('TLSHUB_PEER_REFUSED_US')]).state;
+    expect(closed.verdict).to.include({ state: 'closed', reason: 'the program closed it' });
+  });
+
   it('keeps the keys when a cancel came too late, unless the kernel or the gate has decided', () => {
     const tooLate = run([owner, taken, { type: 'closing' }, { type: 'negotiated' }, { type: 'installed' }]);
     expect(tooLate.state).to.include({ phase: 'secured', verdict: undefined });

@@ -1,8 +1,11 @@
 #include "driver.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -29,6 +32,13 @@ uint32_t eventsFor(Session::Step step) {
       break;
   }
   return 0;
+}
+
+// A TCP connection that has ended, by whatever. What was received before can still be read.
+bool isOver(int fd) {
+  tcp_info info = {};
+  socklen_t length = sizeof(info);
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_CLOSE;
 }
 
 }  // namespace
@@ -102,7 +112,10 @@ void Driver::end(Jobs::iterator at) {
 bool Driver::cancel(uint64_t id) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return false;
-  at->second.session->fail(Failure::kCancelled, "the handshake was cancelled");
+  Session& session = *at->second.session;
+  // News of a connection's end may overtake what the peer said before: an alert that tells why is still in the queue.
+  if (!isOver(session.fd()) || session.advance() != Session::Step::kEnded)
+    session.fail(Failure::kCancelled, "the handshake was cancelled");
   end(at);
   setTimer();
   return true;
