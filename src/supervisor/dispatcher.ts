@@ -204,11 +204,9 @@ export class Dispatcher {
   learn(seed: FlowSeed): Flow {
     const flow = createFlow(seed, monotonicNs());
     const { directory } = this.options;
-    if (flow.class === FlowClass.MESH) {
-      const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role, flow.establishedNs);
-      flow.peerNodes = nodes;
-      flow.peerReason = reason;
-    }
+    const { nodes, reason } = directory.peerNodes(flow.tuple, flow.role, flow.establishedNs);
+    flow.peerReason = reason;
+    if (flow.class === FlowClass.MESH) flow.peerNodes = nodes;
     flow.pod = directory.pod(flow.tuple);
     this.table.add(flow);
     if (flow.class === FlowClass.PLAINTEXT) {

@@ -1,0 +1,99 @@
+/**
+ * What 500 peers that accept and then say nothing cost the others (in the virtual machine or on a capable host, as root).
+ *
+ * Programs on node a fetch a byte from node b, at a fixed rate, in three phases of the same length: without the silent peers, with them
+ * (another program on a connects to all of them and, when refused, again: they fill the provider's places and its queue), and without
+ * them once more. Of each phase: the hold of every flow to b, on node a (from the established connection to the open gate), and what the
+ * agent itself says of its event path. The ratio is that of the middle phase to the two others together.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lab, waitFor } from '../test/vm/harness/index.js';
+import { makeContent, makeFolder } from '../test/vm/matrix/files.js';
+import * as servers from '../test/vm/matrix/servers.js';
+import * as tarpit from '../test/vm/isolation/tarpit.js';
+import { finishLoad, startLoad } from '../test/vm/modes/support.js';
+import { percentile, tableOf } from './support.js';
+
+const RATE = Number(process.env.TLSHUB_BENCH_RATE ?? 4);
+const SECONDS = Number(process.env.TLSHUB_BENCH_SECONDS ?? 25);
+const PORT = servers.PORTS.nginx;
+
+interface Phase {
+  name: string;
+  silentPeers: number;
+  holdMs: number[];
+  failed: number;
+  lost: number;
+}
+
+async function phase(name: string): Promise<Phase> {
+  const silentPeers = await tarpit.occupied('a');
+  const known = new Set((await lab.flows('a')).map(({ cookie }) => cookie));
+  const load = startLoad(PORT, '/byte', RATE, 60);
+  await sleep(SECONDS * 1000);
+  const { failed, late } = await finishLoad(load);
+  const flows = (await lab.flows('a')).filter(({ cookie, dport }) => dport === PORT && !known.has(cookie));
+  const { events } = await lab.status('a');
+  return {
+    name,
+    silentPeers,
+    holdMs: flows.map(({ holdMs }) => holdMs).filter((ms) => ms !== null),
+    failed: late + Object.values(failed).reduce((sum, count) => sum + count, 0),
+    lost: events.lost,
+  };
+}
+
+async function main(out: string | undefined): Promise<void> {
+  makeFolder();
+  makeContent('byte', 1);
+  await lab.up({
+    set: {
+      pod_node_config: tarpit.writeMapping(),
+      'openssl.pool_in_flight': 128,
+      handshake_timeout_ms: 60_000,
+      hold_timeout_ms: 90_000,
+      flows_kept: 100_000,
+    },
+  });
+  tarpit.routeSilentPeers();
+  await servers.nginx();
+  const silence = await tarpit.serveSilence();
+  await phase('warm-up');
+
+  const phases = [await phase('without')];
+  const visitors = await tarpit.visitSilentPeers();
+  await waitFor(async () => (await tarpit.occupied('a')) >= tarpit.SILENT_PEERS, 60_000, 'a full provider');
+  phases.push(await phase('with'));
+  await visitors.stop();
+  await waitFor(async () => (await tarpit.occupied('a')) === 0, 60_000, 'an empty provider');
+  phases.push(await phase('without, again'));
+  await silence.stop();
+  await lab.down();
+
+  const [before, during, after] = phases.map(({ holdMs }) => holdMs);
+  const quiet = [...(before ?? []), ...(after ?? [])];
+  const ratio = (p: number): number => percentile(during ?? [], p) / percentile(quiet, p);
+  process.stdout.write(
+    `hold of flows to a good peer, ms, ${RATE} new connections a second\n${tableOf(
+      ['silent peers', 'under way', 'flows', 'p50', 'p99', 'failed', 'events lost'],
+      phases.map((each) => [
+        each.name,
+        String(each.silentPeers),
+        String(each.holdMs.length),
+        percentile(each.holdMs, 50).toFixed(1),
+        percentile(each.holdMs, 99).toFixed(1),
+        String(each.failed),
+        String(each.lost),
+      ]),
+    )}\nratio: p50 ${ratio(50).toFixed(2)}, p99 ${ratio(99).toFixed(2)}\n`,
+  );
+  if (out !== undefined) {
+    mkdirSync(out, { recursive: true });
+    const result = { benchmark: 'isolation', rate: RATE, ratio50: ratio(50), ratio99: ratio(99), phases };
+    writeFileSync(join(out, 'isolation.json'), `${JSON.stringify(result, null, 1)}\n`);
+  }
+}
+
+await main(process.argv[2]);
