@@ -150,6 +150,11 @@ describe('providers under load', function () {
     for (const code of codes) expect(code).to.be.oneOf(['TLSHUB_WORKER_LOST', 'TLSHUB_HANDSHAKE_TIMEOUT']);
     expect(outcomes.filter(({ ok }) => ok).length).to.be.greaterThan(outcomes.length / 2);
     for (const role of ROLES) expect(nodes[role].stats().workersLost).to.be.greaterThan(0);
+    // The last one broken may not have its successor yet, the less so on a busy machine.
+    for (const role of ROLES) {
+      for (let i = 0; i < 200 && (nodes[role].stats().workersLost < 3 || nodes[role].stats().workers < 2); i++)
+        await sleep(50);
+    }
     expect((await connect()).map(({ ok }) => ok)).to.deep.equal([true, true]);
   });
 });
