@@ -80,10 +80,10 @@ describe('a socket from outside the captured cgroup', () => {
   });
 
   for (const [what, outsider, insider] of [
-    ['connected', ['listen:127.0.0.1:7013', 'connect:127.0.0.1:7013', 'give-fd:F'], ['take-fd:F']],
+    ['connected', ['listen:127.0.0.1:7013', 'connect:127.0.0.1:7013', 'give-fd:F', 'sleep:60000'], ['take-fd:F']],
     [
       'accepted from a listener',
-      ['listen:127.0.0.1:7014', 'give-listener:F', 'connect:127.0.0.1:7014', 'sleep:1000'],
+      ['listen:127.0.0.1:7014', 'give-listener:F', 'connect:127.0.0.1:7014', 'sleep:60000'],
       ['take-listener:F', 'accept'],
     ],
   ] as const) {
@@ -103,7 +103,7 @@ describe('a socket from outside the captured cgroup', () => {
       expect(step(steps, 'connect'), JSON.stringify(steps)).to.include({ result: -1, error: 'ECONNREFUSED' });
       expect(step(steps, 'write', 2).result).to.equal(-1);
       expect(step(steps, 'read')).to.include({ result: -1, data: '' });
-      await other.finish();
+      await other.stop();
       await evil.stop();
     });
   }
