@@ -11,6 +11,7 @@
 #include "../domain/lease.h"
 #include "../domain/peer.h"
 #include "../domain/perf_reader.h"
+#include "../domain/pins.h"
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
 #include "../domain/sock_diag.h"
@@ -215,6 +216,43 @@ Value detachCgroup(const CallbackInfo& info) {
 Value detachGate(const CallbackInfo& info) {
   if (theGate) theGate->detach();
   theGate.reset();
+  return info.Env().Undefined();
+}
+
+Value lockPins(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tlshub::lockPins(toText(info[0], "pinDir")).release());
+}
+
+Value openPins(const CallbackInfo& info) {
+  std::string pinDir = toText(info[0], "pinDir");
+  tlshub::checkPins(pinDir);
+  const char* const names[][2] = {{"flows", "maps/flows"},       {"verdicts", "maps/verdicts"},
+                                  {"stops", "maps/stops"},       {"userStops", "maps/user_stops"},
+                                  {"dups", "maps/dups"},         {"leases", "maps/leases"},
+                                  {"settings", "maps/settings"}, {"policy", "maps/policy"},
+                                  {"rules", "maps/rules"},       {"mesh", "maps/mesh"},
+                                  {"agents", "maps/agents"},     {"sweepLink", "sweep"}};
+  Object fds = Object::New(info.Env());
+  for (auto& name : names)
+    fds.Set(name[0], Napi::Number::New(info.Env(), tlshub::openPin(pinDir, name[1]).release()));
+  return fds;
+}
+
+Value readLeases(const CallbackInfo& info) {
+  tlshub_leases leases = tlshub::readLeases(toInt(info[0], "leasesFd"));
+  Object result = Object::New(info.Env());
+  result.Set("agentUntilNs", big(info.Env(), leases.agent_until_ns));
+  result.Set("guardianUntilNs", big(info.Env(), leases.guardian_until_ns));
+  return result;
+}
+
+Value exemptSelf(const CallbackInfo& info) {
+  tlshub::exemptSelf(toInt(info[0], "agentsFd"));
+  return info.Env().Undefined();
+}
+
+Value clearMesh(const CallbackInfo& info) {
+  tlshub::replaceMesh(toInt(info[0], "meshFd"), {});
   return info.Env().Undefined();
 }
 
@@ -585,6 +623,11 @@ Object initialise(Env env, Object exports) {
   add("dropMesh", guarded<dropMesh>);
   add("counters", guarded<counters>);
   add("detachGate", guarded<detachGate>);
+  add("lockPins", guarded<lockPins>);
+  add("openPins", guarded<openPins>);
+  add("readLeases", guarded<readLeases>);
+  add("exemptSelf", guarded<exemptSelf>);
+  add("clearMesh", guarded<clearMesh>);
   add("releasePins", guarded<releasePins>);
   add("startLease", guarded<startLease>);
   add("stopLease", guarded<stopLease>);

@@ -22,10 +22,6 @@ tlshub_flow readFlow(int flowsFd, int fd);
 // have connected anew. Throws SysError.
 bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
 
-// Begins with this connection of the socket: until then the gate lets the agent move no byte on it. False: it is over, and the socket may
-// have connected anew. Throws SysError.
-bool claim(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
-
 struct Installation {
   uint64_t cookie;
   uint32_t generation;

@@ -2,7 +2,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 
 #include "error.h"
 #include "fd.h"
+#include "pins.h"
 
 namespace tlshub {
 namespace {
@@ -50,29 +50,6 @@ void makeFolder(const std::string& path) {
       throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
     if (slash == std::string::npos) break;
   }
-}
-
-std::vector<std::string> listFolder(const std::string& path) {
-  std::vector<std::string> names;
-  DIR* dir = opendir(path.c_str());
-  if (!dir) return names;
-  while (dirent* entry = readdir(dir)) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
-  closedir(dir);
-  return names;
-}
-
-// Can the maps pinned there be ours? The layout's version stands in the settings.
-bool sameLayout(const std::string& maps) {
-  Fd fd(bpf_obj_get((maps + "/settings").c_str()));
-  uint32_t zero = 0;
-  tlshub_settings settings = {};
-  bpf_map_info info = {};
-  uint32_t length = sizeof(info);
-  return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &length) && info.value_size == sizeof(settings) &&
-         !bpf_map_lookup_elem(fd.get(), &zero, &settings) && settings.abi_version == TLSHUB_ABI_VERSION;
 }
 
 bool isCgroupProgram(const bpf_program* program) {
@@ -247,18 +224,6 @@ std::string readSweep(int sweepLinkFd) {
   return all;
 }
 
-int releasePins(const std::string& pinDir) {
-  int n = 0;
-  for (const char* part : {"/links", "/maps"}) {
-    for (const std::string& name : listFolder(pinDir + part))
-      n += unlink((pinDir + part + "/" + name).c_str()) == 0;
-    rmdir((pinDir + part).c_str());
-  }
-  n += unlink((pinDir + "/sweep").c_str()) == 0;
-  rmdir(pinDir.c_str());
-  return n;
-}
-
 Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
   libbpf_set_print(keepLog);
   lastLog.clear();
@@ -291,6 +256,8 @@ Gate::~Gate() {
 
 void Gate::load(const Options& options) {
   std::string maps = pinDir_ + "/maps";
+  makeFolder(pinDir_);
+  lock_ = sharePins(pinDir_);
   makeFolder(maps);
   makeFolder(pinDir_ + "/links");
   adopted_ = sameLayout(maps);

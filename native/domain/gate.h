@@ -1,7 +1,6 @@
 // The BPF object in the kernel: loaded, fed, attached, pinned; taken over from an earlier agent; taken down.
 //
-// Pins (bpffs, 0700): PIN_DIR/maps/NAME, PIN_DIR/links/NAME, PIN_DIR/sweep. They outlive the agent: if it is killed, the
-// gate stays shut. A new agent of the same layout reuses the maps, attaches its own programs beside the old ones, and only then
+// A new agent of the same layout reuses the maps that are pinned (pins.h), attaches its own programs beside the old ones, and only then
 // takes the old ones' pins away, so that there is no moment without a gate.
 #pragma once
 
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "../../bpf/tlshub.h"
+#include "fd.h"
 
 struct bpf_object;
 struct bpf_link;
@@ -99,6 +99,7 @@ class Gate {
   SettingsMaps settingsMaps() const { return {fd("settings"), fd("policy"), fd("rules")}; }
 
   std::string pinDir_;
+  Fd lock_;
   bpf_object* object_ = nullptr;
   std::vector<bpf_link*> links_;
   std::vector<std::string> pinned_;
@@ -134,8 +135,5 @@ void exemptSelf(int agentsFd);
 
 // struct tlshub_sweep records of all sockets with flow state.
 std::string readSweep(int sweepLinkFd);
-
-// Takes a dead agent's links and pins away, without a gate of one's own. Returns how many were there.
-int releasePins(const std::string& pinDir);
 
 }  // namespace tlshub

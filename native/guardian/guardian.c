@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -246,6 +247,12 @@ int main(int argc, char** argv) {
   leases = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, lease_map, 0);
   if (leases == MAP_FAILED) {
     perror("tlshub-guardian: mmap");
+    return 1;
+  }
+  /* Until we are through, nobody takes the pins away, or puts another agent's in their place: native/domain/pins.h. */
+  int folder = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || flock(folder, LOCK_SH | LOCK_NB)) {
+    fprintf(stderr, "tlshub-guardian: cannot lock %s: %s\n", pin_dir, strerror(errno));
     return 1;
   }
   /* Memory now, not when the machine has none left. */

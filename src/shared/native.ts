@@ -78,6 +78,19 @@ export interface GateFds {
   rules: number;
 }
 
+/** What the functions for one flow need of them. */
+export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups'>;
+/** What a change of settings needs of them. */
+export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
+/** What can be opened of an agent's maps by who is no agent. */
+export type PinnedFds = FlowFds & SettingsFds & Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
+
+/** CLOCK_MONOTONIC until which each is taken to be alive; 0: it has said that it is not. */
+export interface Leases {
+  agentUntilNs: bigint;
+  guardianUntilNs: bigint;
+}
+
 export interface Gate {
   fds: GateFds;
   /** true: pins of an earlier agent were found and taken over */
@@ -171,7 +184,7 @@ export interface KernelAddon {
   /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
   openGate(options: GateOptions): Gate;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
-  updateSettings(fds: GateFds, settings: GateSettings): void;
+  updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Wants in abi.ts; 0: no markers. */
   setWants(settingsFd: number, wants: number): void;
   /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
@@ -185,6 +198,15 @@ export interface KernelAddon {
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(): void;
+  /** Keeps agents away from the folder for as long as the descriptor is open. -1: an agent or a guardian works on its pins. */
+  lockPins(pinDir: string): number;
+  /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
+  openPins(pinDir: string): PinnedFds;
+  readLeases(leasesFd: number): Leases;
+  /** The calls of this process pass the gate. */
+  exemptSelf(agentsFd: number): void;
+  /** From now on no address is one of the mesh. */
+  clearMesh(meshFd: number): void;
   /** Takes the pins of a dead agent away: its gate opens. Returns how many there were. */
   releasePins(pinDir: string): number;
 
@@ -214,9 +236,9 @@ export interface KernelAddon {
    * Attaches the "tls" ULP at once. Ends by releaseSocket: until then nobody comes back from closing the program's last one. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
    * ULP or keys are not ours), TLSHUB_SYS.
    */
-  takeSocket(fds: GateFds, owner: SocketOwner): TakenSocket;
+  takeSocket(fds: FlowFds, owner: SocketOwner): TakenSocket;
   /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
-  releaseSocket(fds: GateFds, fd: number, cookie: bigint): number;
+  releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
   /** Closes a socket that was not taken. */
   closeSocket(fd: number): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
@@ -227,15 +249,15 @@ export interface KernelAddon {
   hasSocket(owner: SocketOwner): boolean;
   readFlow(flowsFd: number, fd: number): FlowRecord;
   /** Begins with this connection: until then the gate lets the agent move no byte on the socket. False: the socket has another, or none. */
-  claim(fds: GateFds, fd: number, cookie: bigint, generation: number): boolean;
+  claim(fds: FlowFds, fd: number, cookie: bigint, generation: number): boolean;
   /** Sets both keys, opens the gate and releases the descriptor. When it throws, the descriptor is still to be released. */
-  install(fds: GateFds, request: InstallRequest): InstallResult;
-  refuse(fds: GateFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
+  install(fds: FlowFds, request: InstallRequest): InstallResult;
+  refuse(fds: FlowFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
   /**
    * Shuts the gate for good and continues who stood still (returns how many), but lets the connection end by itself: the peer's FIN
    * without one byte before it is still to be read by the program.
    */
-  forbid(fds: GateFds, fd: number, cookie: bigint, generation: number): number;
+  forbid(fds: FlowFds, fd: number, cookie: bigint, generation: number): number;
   /**
    * Ends a connection nobody handed us a descriptor of, in the network namespace of process `tgid`, or in ours if that is 0 or has ended.
    * False: there is no such connection.
@@ -245,7 +267,7 @@ export interface KernelAddon {
     cookie: bigint,
     tgid: number,
   ): boolean;
-  continueStopped(fds: GateFds, cookie: bigint): number;
+  continueStopped(fds: FlowFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */
   stoppedFlows(stopsFd: number): bigint[];
   /** All sockets with flow state, as `struct tlshub_sweep` records. */

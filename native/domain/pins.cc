@@ -1,0 +1,98 @@
+#include "pins.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../bpf/tlshub.h"
+#include "error.h"
+
+namespace tlshub {
+namespace {
+
+// The folder, locked; empty if somebody has a lock that does not go with it.
+Fd lockFolder(const std::string& path, int how) {
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) throw SysError("open", "cannot open " + path);
+  if (!flock(fd.get(), how | LOCK_NB)) return fd;
+  if (errno == EWOULDBLOCK) return Fd();
+  throw SysError("flock", "cannot lock " + path);
+}
+
+// Between opening and locking it may have been removed, and made anew.
+bool isAt(const Fd& fd, const std::string& path) {
+  struct stat own = {}, there = {};
+  return !fstat(fd.get(), &own) && !stat(path.c_str(), &there) && own.st_dev == there.st_dev &&
+         own.st_ino == there.st_ino;
+}
+
+}  // namespace
+
+std::vector<std::string> listFolder(const std::string& path) {
+  std::vector<std::string> names;
+  DIR* dir = opendir(path.c_str());
+  if (!dir) return names;
+  while (dirent* entry = readdir(dir)) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  closedir(dir);
+  return names;
+}
+
+bool sameLayout(const std::string& maps) {
+  Fd fd(bpf_obj_get((maps + "/settings").c_str()));
+  uint32_t zero = 0;
+  tlshub_settings settings = {};
+  bpf_map_info info = {};
+  uint32_t length = sizeof(info);
+  return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &length) && info.value_size == sizeof(settings) &&
+         !bpf_map_lookup_elem(fd.get(), &zero, &settings) && settings.abi_version == TLSHUB_ABI_VERSION;
+}
+
+Fd sharePins(const std::string& pinDir) {
+  Fd fd = lockFolder(pinDir, LOCK_SH);
+  if (!fd || !isAt(fd, pinDir))
+    throw CodedError("TLSHUB_GATE",
+                     pinDir + " is being taken away (tlshubctl release): start the agent again after that");
+  return fd;
+}
+
+Fd lockPins(const std::string& pinDir) {
+  return lockFolder(pinDir, LOCK_EX);
+}
+
+void checkPins(const std::string& pinDir) {
+  if (!sameLayout(pinDir + "/maps"))
+    throw CodedError("TLSHUB_RELEASE_LAYOUT", "what is pinned in " + pinDir + " is of another version");
+}
+
+Fd openPin(const std::string& pinDir, const std::string& name) {
+  Fd fd(bpf_obj_get((pinDir + "/" + name).c_str()));
+  if (!fd) throw SysError("bpf", "cannot open the pin " + pinDir + "/" + name);
+  return fd;
+}
+
+tlshub_leases readLeases(int leasesFd) {
+  uint32_t zero = 0;
+  tlshub_leases leases = {};
+  if (bpf_map_lookup_elem(leasesFd, &zero, &leases)) throw SysError("bpf", "cannot read the leases");
+  return leases;
+}
+
+int releasePins(const std::string& pinDir) {
+  int n = 0;
+  for (const char* part : {"/links", "/maps"}) {
+    for (const std::string& name : listFolder(pinDir + part))
+      n += unlink((pinDir + part + "/" + name).c_str()) == 0;
+    rmdir((pinDir + part).c_str());
+  }
+  n += unlink((pinDir + "/sweep").c_str()) == 0;
+  rmdir(pinDir.c_str());
+  return n;
+}
+
+}  // namespace tlshub
