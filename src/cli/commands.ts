@@ -5,7 +5,7 @@ import { initCa, issueNode, type Issued } from '../pki/index.js';
 import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
 import type { ProbeResult } from '../shared/native.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
-import { checkTable, flowsTable, podsTable, reloadText, statusTable, table } from './tables.js';
+import { checkTable, flowsTable, podsTable, releaseText, reloadText, statusTable, table } from './tables.js';
 import { watchFlows } from './watch.js';
 
 /** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
@@ -26,11 +26,30 @@ function probe(context: CliContext): ProbeResult[] {
   try {
     return context.probe();
   } catch (error) {
-    const { code } = asTlshubError(error);
-    if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') throw error;
-    const detail = `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`;
-    throw new TlshubError('TLSHUB_NATIVE_MISSING', detail, { cause: error });
+    throw asMissingAddon(error);
   }
+}
+
+/** What a call of the native addon threw, in its own words when it was the addon that is missing. */
+function asMissingAddon(error: unknown): unknown {
+  const { code } = asTlshubError(error);
+  if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') return error;
+  const detail = `the native addon cannot be loaded: ${(error as Error).message.split('\n')[0] ?? ''}`;
+  return new TlshubError('TLSHUB_NATIVE_MISSING', detail, { cause: error });
+}
+
+/** @throws PermissionError (77), ReleaseError, NotFoundError if there is no gate */
+export async function release(context: CliContext, options: GlobalOptions, pinDir: string): Promise<void> {
+  if (context.uid !== 0) {
+    throw new PermissionError('to take the gate of a dead agent away needs root', {
+      remedy: 'Run `sudo tlshubctl release`.',
+    });
+  }
+  const released = context.release({ pinDir, controlSocket: options.socket });
+  const report = await released.catch((error: unknown) => {
+    throw asMissingAddon(error);
+  });
+  show(context, options, report, () => releaseText(report));
 }
 
 export interface StatusOptions {

@@ -1,4 +1,5 @@
 /** What the commands need from outside, so that tests can run them whole without a process of their own. */
+import type { ReleaseOptions, ReleaseReport } from '../release/release.js';
 import type { ProbeResult } from '../shared/native.js';
 
 export interface CliContext {
@@ -7,6 +8,8 @@ export interface CliContext {
   env: Readonly<Record<string, string | undefined>>;
   /** the kernel's abilities, by the native addon */
   probe(): ProbeResult[];
+  /** takes the gate of a dead agent away */
+  release(options: ReleaseOptions): Promise<ReleaseReport>;
   /** effective user id */
   uid: number;
   /** the size of the terminal that `out` goes to, now; undefined: it goes elsewhere */

@@ -22,6 +22,10 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl metrics', 'what /metrics shows, without HTTP'],
     ['tlshubctl metrics | grep refused', 'how many connections were refused, by code'],
   ],
+  release: [
+    ['tlshubctl release', 'after an agent was killed for good: new connections go in plaintext again'],
+    ['tlshubctl release --json | jq .ended', 'how many connections were ended by it'],
+  ],
   mapping: [
     ['tlshubctl mapping get nginx-pod', 'where a pod runs, by what addresses it is known'],
     ['tlshubctl mapping list --json | jq length', 'how many pods there are'],

@@ -79,6 +79,18 @@ function build(context: CliContext): Command {
       'read configuration, mapping and certificates anew; if something is wrong with them, all stays as it is',
     )
     .action(() => commands.reload(context, globals()));
+  const pinKey = environmentName('bpf_pin_dir');
+  program
+    .command('release')
+    .description(
+      'take the gate of an agent away that was killed and has no successor: what it holds is ended, what is secured runs on; needs no supervisor',
+    )
+    .option(
+      '--pin-dir <path>',
+      `where the agent has pinned its gate (or ${pinKey})`,
+      context.env[pinKey] ?? String(keySpec('bpf_pin_dir').default),
+    )
+    .action((options: { pinDir: string }) => commands.release(context, globals(), options.pinDir));
   addMapping(program, context, globals);
   addPki(program, context, globals);
   program

@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/index.js';
 import { FLOW_STATES } from '../control/index.js';
 import type { ProbeResult } from '../shared/native.js';
+import type { ReleaseReport } from '../release/release.js';
 import { printable } from '../shared/printable.js';
 
 /** Columns with two spaces between them and no borders: reads well, and still goes through awk. */
@@ -137,6 +138,15 @@ export function statusTable(status: StatusReport): string {
 export function reloadText({ changes, needsRestart }: ReloadReport): string {
   const lines = changes.length === 0 ? ['reloaded: nothing has changed'] : changes.map((line) => `changed: ${line}`);
   return [...lines, ...needsRestart.map((line) => `needs a restart: ${line}`)].map(printable).join('\n');
+}
+
+export function releaseText({ pinDir, pins, ended, secured, continued }: ReleaseReport): string {
+  return [
+    `released ${pinDir}: ${pins} pins`,
+    `connections ended: ${ended}`,
+    `secured connections that run on: ${secured}`,
+    `processes continued: ${continued}`,
+  ].join('\n');
 }
 
 export function podsTable(pods: PodReport[]): string {

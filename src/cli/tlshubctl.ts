@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `tlshubctl`. */
+import { releaseGate } from '../release/release.js';
 import { kernel } from '../shared/native.js';
 import { run } from './program.js';
 
@@ -20,6 +21,7 @@ process.exitCode = await run(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   env: process.env,
   probe: () => kernel().probe(),
+  release: async (options) => releaseGate(kernel(), options),
   uid: process.geteuid?.() ?? -1,
   ...(process.stdout.isTTY && { terminal: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }) }),
   untilInterrupted,

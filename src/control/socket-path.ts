@@ -66,7 +66,8 @@ export function remove(path: string, inode: bigint): void {
   if (stat?.ino === inode) rmSync(path, { force: true });
 }
 
-function answers(path: string): Promise<boolean> {
+/** Does somebody listen there? */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(path);
     const settle = (alive: boolean) => () => {

@@ -327,6 +327,28 @@ export const ERROR_CATALOG = {
     meaning: 'The supervisor runs, but new connections may be refused; the message says why.',
     remedy: 'Wait, or mend what the message names; `tlshubctl status` shows the whole picture.',
   },
+  TLSHUB_RELEASE_ALIVE: {
+    exitCode: EXIT.failed,
+    meaning: 'The gate is not taken away, since an agent or its guardian still works on it.',
+    remedy:
+      'Stop the supervisor instead (SIGTERM): it takes its gate away itself. If it was killed a moment ago, try again after lease_ms and guardian_grace_ms.',
+  },
+  TLSHUB_RELEASE_LAYOUT: {
+    exitCode: EXIT.failed,
+    meaning: 'The gate is not taken away, since it is of another version: which connections need it cannot be told.',
+    remedy: 'Use the tlshubctl of the release that the dead agent was of.',
+  },
+  TLSHUB_RELEASE_HELD: {
+    exitCode: EXIT.failed,
+    meaning: 'The gate is not taken away, since connections that are not secured could not be ended before.',
+    remedy:
+      'Load tcp_diag (`modprobe tcp_diag`), or end the program that the message names, and run it again. New connections may go in plaintext already.',
+  },
+  TLSHUB_RELEASE_LEFT: {
+    exitCode: EXIT.failed,
+    meaning: 'The gate is gone, but its folder has something in it that no agent puts there.',
+    remedy: 'Look into the folder (bpf_pin_dir), and remove it by hand.',
+  },
   TLSHUB_NOT_FOUND: {
     exitCode: EXIT.failed,
     meaning: 'What was asked for does not exist.',

@@ -134,6 +134,13 @@ export class MetricsWriteError extends TlshubError {
   }
 }
 
+/** The gate of a dead agent cannot be taken away. */
+export class ReleaseError extends TlshubError {
+  constructor(code: Extract<ErrorCode, `TLSHUB_RELEASE_${string}`>, message: string, options?: TlshubErrorOptions) {
+    super(code, message, options);
+  }
+}
+
 /** Exit status 77. */
 export class PermissionError extends TlshubError {
   constructor(message: string, options?: TlshubErrorOptions) {

@@ -73,7 +73,7 @@ export class Guardian {
       await gone;
       clearTimeout(force);
     }
-    this.removeFolders();
+    removeGuardianFolders();
   }
 
   private moveAway(pid: number): void {
@@ -88,20 +88,20 @@ export class Guardian {
         error,
       });
     }
-    this.removeFolders();
+    removeGuardianFolders();
   }
+}
 
-  /** Empty folders of guardians that are gone, ours when it has ended. A folder with a process in it cannot be removed. */
-  private removeFolders(): void {
-    const root = cgroupRoot();
-    if (root === undefined) return;
-    for (const name of readdirSync(root)) {
-      if (!name.startsWith(CGROUP_PREFIX)) continue;
-      try {
-        rmdirSync(join(root, name));
-      } catch {
-        // In use.
-      }
+/** Empty folders of guardians that are gone, ours when it has ended. A folder with a process in it cannot be removed. */
+export function removeGuardianFolders(): void {
+  const root = cgroupRoot();
+  if (root === undefined) return;
+  for (const name of readdirSync(root)) {
+    if (!name.startsWith(CGROUP_PREFIX)) continue;
+    try {
+      rmdirSync(join(root, name));
+    } catch {
+      // In use.
     }
   }
 }

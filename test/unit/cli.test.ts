@@ -7,7 +7,8 @@ import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
 import { matchesFlow, startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
 import { MetricsRegistry, registerAgentMetrics } from '../../src/metrics/index.js';
-import { NotFoundError } from '../../src/shared/errors.js';
+import type { ReleaseOptions } from '../../src/release/release.js';
+import { NotFoundError, ReleaseError } from '../../src/shared/errors.js';
 import type { ProbeResult } from '../../src/shared/native.js';
 import { agentStatus } from './support/agent-status.js';
 import { temporaryFolder } from './support/temporary.js';
@@ -83,6 +84,7 @@ async function cli(args: string[], context: Partial<CliContext> = {}): Promise<E
     err: (text) => (ended.err += text),
     env: {},
     probe: () => [],
+    release: () => Promise.reject(new NotFoundError('nothing is pinned')),
     uid: 0,
     untilInterrupted: () => AbortSignal.abort(),
     ...context,
@@ -433,6 +435,47 @@ describe('tlshubctl', () => {
       expect(missing.status).to.equal(1);
       expect(missing.err).to.include('npm run build').and.not.include('Require stack');
       expect((await cli(['check'], { probe: failing('TLSHUB_SYS', 'EPERM') })).status).to.equal(77);
+    });
+  });
+
+  describe('release', () => {
+    const RELEASED = { pinDir: '/sys/fs/bpf/x', pins: 40, ended: 2, secured: 3, continued: 1 };
+
+    it('says what it has done', async () => {
+      const asked: ReleaseOptions[] = [];
+      const release = (options: ReleaseOptions): Promise<typeof RELEASED> => {
+        asked.push(options);
+        return Promise.resolve(RELEASED);
+      };
+      const ended = await cli(['--socket', '/s', 'release', '--pin-dir', '/sys/fs/bpf/x'], { release });
+      expect(ended).to.include({ status: 0, err: '' });
+      expect(ended.out).to.equal(
+        'released /sys/fs/bpf/x: 40 pins\nconnections ended: 2\nsecured connections that run on: 3\nprocesses continued: 1\n',
+      );
+      const json = await cli(['release', '--json'], { release, env: { TLSHUB_BPF_PIN_DIR: '/sys/fs/bpf/y' } });
+      expect(JSON.parse(json.out)).to.deep.equal(RELEASED);
+      await cli(['release'], { release });
+      expect(asked).to.deep.equal([
+        { pinDir: '/sys/fs/bpf/x', controlSocket: '/s' },
+        { pinDir: '/sys/fs/bpf/y', controlSocket: '/run/tlshub/control.sock' },
+        { pinDir: '/sys/fs/bpf/tlshub', controlSocket: '/run/tlshub/control.sock' },
+      ]);
+    });
+
+    it('needs root, and an addon', async () => {
+      const ended = await cli(['release'], { uid: 1000 });
+      expect(ended.status).to.equal(77);
+      expect(ended.err).to.include('sudo tlshubctl release');
+      const missing = Object.assign(new Error('no addon'), { code: 'MODULE_NOT_FOUND' });
+      expect((await cli(['release'], { release: () => Promise.reject(missing) })).err).to.include('npm run build');
+    });
+
+    it('ends with 1 and says why when there is nothing, or somebody uses it', async () => {
+      expect((await cli(['release'])).status).to.equal(1);
+      const alive = (): Promise<never> => Promise.reject(new ReleaseError('TLSHUB_RELEASE_ALIVE', 'is in use'));
+      const ended = await cli(['release', '--json'], { release: alive });
+      expect(ended.status).to.equal(1);
+      expect(JSON.parse(ended.err)).to.deep.equal({ error: { code: 'TLSHUB_RELEASE_ALIVE', message: 'is in use' } });
     });
   });
 

@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { run } from '../../src/cli/program.js';
+import { NotFoundError } from '../../src/shared/errors.js';
 import { temporaryFolder } from './support/temporary.js';
 
 async function completion(shell: string): Promise<string> {
@@ -13,6 +14,7 @@ async function completion(shell: string): Promise<string> {
     err: (text) => (out += text),
     env: {},
     probe: () => [],
+    release: () => Promise.reject(new NotFoundError('nothing is pinned')),
     uid: 0,
     untilInterrupted: () => AbortSignal.abort(),
   });

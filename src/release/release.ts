@@ -1,0 +1,150 @@
+/**
+ * Takes the gate of an agent away that is dead and has no successor: `tlshubctl release`.
+ *
+ * What the gate holds back must not become plaintext by that, so the order is that of an agent's own end (src/supervisor/compose.ts):
+ * what is not secured is ended while the gate is still there, then it opens for new connections, then what has come in between is ended
+ * as well, and only when nothing is left that needs it do the programs go. If a connection cannot be ended, the gate stays shut.
+ */
+import { existsSync, readFileSync, readdirSync, statSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { answers } from '../control/socket-path.js';
+import { Wants } from '../shared/abi.js';
+import { NotFoundError, ReleaseError, UsageError } from '../shared/errors.js';
+import type { KernelAddon, PinnedFds } from '../shared/native.js';
+import { removeGuardianFolders } from '../supervisor/guardian.js';
+import { Ending, type EndingKernel } from './ending.js';
+import { lockHolders, signOfLife, type Signs } from './signs.js';
+
+/** For connections to end, in ms. */
+const END_MS = 10_000;
+/** statfs(2) */
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+export interface ReleaseOptions {
+  pinDir: string;
+  controlSocket: string;
+}
+
+export interface ReleaseReport {
+  pinDir: string;
+  /** programs, maps and the like that were pinned */
+  pins: number;
+  /** connections that only the gate kept from going in plaintext */
+  ended: number;
+  /** connections that run on by their own kernel TLS */
+  secured: number;
+  /** processes that stood still and were continued */
+  continued: number;
+}
+
+export type ReleaseKernel = EndingKernel &
+  Pick<
+    KernelAddon,
+    | 'lockPins'
+    | 'openPins'
+    | 'readLeases'
+    | 'exemptSelf'
+    | 'updateSettings'
+    | 'setWants'
+    | 'clearMesh'
+    | 'stoppedFlows'
+    | 'releasePins'
+  >;
+
+/** @throws ReleaseError, NotFoundError if nothing is pinned there, UsageError if that is no folder of bpffs */
+export async function releaseGate(
+  kernel: ReleaseKernel,
+  { pinDir, controlSocket }: ReleaseOptions,
+): Promise<ReleaseReport> {
+  checkFolder(pinDir);
+  const controlAnswers = await answers(controlSocket);
+  // Until this process ends: an agent that starts meanwhile finds the folder locked.
+  const lock = kernel.lockPins(pinDir);
+  refuseIfAlive(pinDir, { controlAnswers, lockedBy: lock < 0 ? holdersOf(pinDir) : undefined, ...NO_LEASES });
+  const report = await takeAway(kernel, pinDir, readdirIf(join(pinDir, 'links')).length > 0, END_MS);
+  removeGuardianFolders();
+  if (existsSync(pinDir)) {
+    throw new ReleaseError('TLSHUB_RELEASE_LEFT', `the gate is gone, but ${pinDir} cannot be removed: it is not empty`);
+  }
+  return report;
+}
+
+/**
+ * The part that is about the gate itself, for who has the lock.
+ * @param attached false: an agent that died before it had attached anything has left a folder, and no gate
+ * @param endMs for connections to end
+ */
+export async function takeAway(
+  kernel: ReleaseKernel,
+  pinDir: string,
+  attached: boolean,
+  endMs: number,
+): Promise<ReleaseReport> {
+  if (!attached) return { pinDir, pins: kernel.releasePins(pinDir), ended: 0, secured: 0, continued: 0 };
+  const fds = kernel.openPins(pinDir);
+  const leases = kernel.readLeases(fds.leases);
+  const now = process.hrtime.bigint();
+  refuseIfAlive(pinDir, {
+    controlAnswers: false,
+    lockedBy: undefined,
+    agentLeaseMs: Number(leases.agentUntilNs - now) / 1e6,
+    guardianLeaseMs: Number(leases.guardianUntilNs - now) / 1e6,
+  });
+  kernel.exemptSelf(fds.agents);
+  const ending = new Ending(kernel, fds, endMs);
+  await ending.endPresent();
+  openForNew(kernel, fds);
+  await ending.endAll();
+  const pins = kernel.releasePins(pinDir);
+  // Who stood still for none of the connections that were ended, and whoever was inside the gate when it was taken away.
+  const continued = kernel
+    .stoppedFlows(fds.stops)
+    .reduce((count, cookie) => count + kernel.continueStopped(fds, cookie), ending.continued);
+  return { pinDir, pins, ended: ending.ended, secured: ending.secured, continued };
+}
+
+const NO_LEASES = { agentLeaseMs: 0, guardianLeaseMs: 0 } as const;
+
+function refuseIfAlive(pinDir: string, signs: Signs): void {
+  const sign = signOfLife(signs);
+  if (sign !== undefined) throw new ReleaseError('TLSHUB_RELEASE_ALIVE', `${pinDir} is in use: ${sign}`);
+}
+
+function checkFolder(pinDir: string): void {
+  if (!existsSync(pinDir)) {
+    throw new NotFoundError(`nothing is pinned in ${pinDir}`, {
+      remedy: 'There is no gate of an agent here, or bpf_pin_dir says another folder: name it with --pin-dir PATH.',
+    });
+  }
+  if (statfsSync(pinDir).type === BPF_FS_MAGIC && statSync(pinDir).isDirectory()) return;
+  throw new UsageError(`${pinDir} is no folder of bpffs: an agent pins nothing there`);
+}
+
+function readdirIf(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Who has the folder locked, with the name of each. */
+function holdersOf(folder: string): string[] {
+  return lockHolders(readFileSync('/proc/locks', 'utf8'), statSync(folder)).map((pid) => {
+    try {
+      return `${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+    } catch {
+      return `${pid}`; // It has just ended.
+    }
+  });
+}
+
+/** New connections are from now on what they will be without a gate. Those that it knows keep what was decided for them. */
+function openForNew(kernel: ReleaseKernel, fds: PinnedFds): void {
+  kernel.setWants(fds.settings, Wants.UNKNOWN);
+  kernel.updateSettings(fds, {
+    holdMs: END_MS,
+    silentPeerMs: END_MS,
+    policy: 'permissive',
+    sameNode: 'plaintext',
+    rules: [],
+    emitConnect: false,
+  });
+  kernel.clearMesh(fds.mesh);
+}

@@ -1,0 +1,264 @@
+/** Taking the gate of a dead agent away: when it may be done, what becomes of the connections, and in which order. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { expect } from 'chai';
+import { fateOf } from '../../src/release/fate.js';
+import { takeAway, type ReleaseKernel } from '../../src/release/release.js';
+import { lockHolders, signOfLife, type Signs } from '../../src/release/signs.js';
+import { FlowClass, decodeSweep, type OwnerRecord, type Tuple } from '../../src/shared/abi.js';
+import { ReleaseError } from '../../src/shared/errors.js';
+import type { GateSettings, Leases, PinnedFds, RefuseResult } from '../../src/shared/native.js';
+import { parseAddress } from '../../src/shared/address.js';
+import { kernel } from '../../src/shared/native.js';
+import { FDS, FakeKernel, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
+import { temporaryFolder } from './support/temporary.js';
+import { rejected } from './support/thrown.js';
+
+const SYN_SENT = 2;
+const CLOSE = 7;
+const LISTEN = 10;
+const { PLAINTEXT, REFUSED } = FlowClass;
+const BOTH = 3;
+
+const TUPLE: Tuple = {
+  local: parseAddress('10.0.0.1'),
+  remote: parseAddress('10.0.0.2'),
+  lport: 40_000,
+  rport: 443,
+};
+const OWNER: OwnerRecord = { tgid: 4711, fd: 5, inode: 6n, startBoottime: 7n, comm: 'curl' };
+
+describe('release', () => {
+  describe('of a gate that somebody may still work on', () => {
+    const NOBODY: Signs = { controlAnswers: false, lockedBy: undefined, agentLeaseMs: -1, guardianLeaseMs: 0 };
+
+    it('goes ahead only without a sign of life', () => {
+      expect(signOfLife(NOBODY)).to.equal(undefined);
+      expect(signOfLife({ ...NOBODY, agentLeaseMs: -1e12, guardianLeaseMs: -1e12 })).to.equal(undefined);
+    });
+
+    it('names the sign', () => {
+      const because = (sign: Partial<Signs>): string | undefined => signOfLife({ ...NOBODY, ...sign });
+      expect(because({ controlAnswers: true })).to.include('answers on the control socket');
+      expect(because({ lockedBy: ['12 (node)', '13 (tlshub-guardian)'] })).to.match(
+        /^process 12 \(node\), 13 \(tlshub-guardian\) works/,
+      );
+      expect(because({ lockedBy: [] })).to.include('another container');
+      expect(because({ agentLeaseMs: 0.2 })).to.equal('the lease of a supervisor runs for another 1 ms');
+      expect(because({ guardianLeaseMs: 900 })).to.equal('the lease of a guardian runs for another 900 ms');
+    });
+
+    it('reads out of /proc/locks who has the folder', () => {
+      const locks = [
+        '1: FLOCK  ADVISORY  READ 21 00:2a:77 0 EOF',
+        '2: FLOCK  ADVISORY  READ 22 00:2a:77 0 EOF',
+        '2: -> FLOCK  ADVISORY  WRITE 23 00:2a:77 0 EOF',
+        '3: POSIX  ADVISORY  WRITE 24 00:2a:77 0 EOF',
+        '4: FLOCK  ADVISORY  WRITE 25 00:2a:78 0 EOF',
+        '5: FLOCK  ADVISORY  WRITE 26 fd:2a:77 0 EOF',
+        '',
+      ].join('\n');
+      expect(lockHolders(locks, { dev: 0x2a, ino: 77 })).to.deep.equal([21, 22]);
+      expect(lockHolders(locks, { dev: 0xfd2a, ino: 77 })).to.deep.equal([26]);
+      expect(lockHolders('', { dev: 1, ino: 1 })).to.deep.equal([]);
+    });
+  });
+
+  describe('the lock', () => {
+    const path = temporaryFolder();
+
+    it('is not given while another process shares it, and then keeps others away', async () => {
+      const holder = spawn('flock', ['--shared', '--no-fork', path(''), 'sh', '-c', 'echo locked; exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = once(holder, 'exit');
+      await once(holder.stdout, 'data');
+      expect(kernel().lockPins(path(''))).to.equal(-1);
+      const holders = lockHolders(readFileSync('/proc/locks', 'utf8'), statSync(path('')));
+      expect(holders).to.include(holder.pid);
+      holder.kill('SIGKILL');
+      await ended;
+      const lock = kernel().lockPins(path(''));
+      expect(lock).to.be.at.least(0);
+      const other = spawn('flock', ['--shared', '--nonblock', path(''), 'true'], { stdio: 'inherit' });
+      expect((await once(other, 'exit'))[0]).to.equal(1);
+      kernel().closeSocket(lock);
+    });
+  });
+
+  describe('of connections', () => {
+    const fate = (seed: Partial<SweepSeed>): string =>
+      decodeSweep(sweepBytes([{ cookie: 1n, tuple: TUPLE, ...seed }])).map(fateOf)[0]!;
+
+    it('leaves what needs no gate', () => {
+      expect(fate({ encrypts: BOTH }), 'secured').to.equal('leave');
+      expect(fate({ encrypts: BOTH, skState: CLOSE, owner: OWNER }), 'secured, and over').to.equal('leave');
+      expect(fate({ class: PLAINTEXT }), 'plaintext').to.equal('leave');
+      expect(fate({ class: 0 }), 'only noted').to.equal('leave');
+      expect(fate({ skState: LISTEN }), 'a listener').to.equal('leave');
+      expect(fate({ skState: CLOSE, establishedNs: 0, owner: OWNER }), 'never connected').to.equal('leave');
+      expect(fate({ skState: CLOSE }), 'over, and nobody has it').to.equal('leave');
+    });
+
+    it('ends what only the gate keeps from going in plaintext', () => {
+      expect(fate({}), 'held').to.equal('end');
+      expect(fate({ encrypts: 1 }), 'only one direction has its key').to.equal('end');
+      expect(fate({ skState: SYN_SENT, establishedNs: 0 }), 'connecting').to.equal('end');
+      expect(fate({ refused: 5 }), 'refused by the gate').to.equal('end');
+      expect(fate({ class: REFUSED }), 'refused by policy').to.equal('end');
+    });
+
+    it('empties what has ended with bytes that nobody has vouched for', () => {
+      expect(fate({ skState: CLOSE, owner: OWNER })).to.equal('empty');
+    });
+  });
+
+  describe('itself', () => {
+    it('ends what is held before it opens, and takes the programs away last', async () => {
+      const world = new World([
+        { cookie: 1n, tuple: TUPLE, owner: OWNER },
+        { cookie: 2n, tuple: TUPLE },
+        { cookie: 3n, tuple: TUPLE, owner: OWNER, encrypts: BOTH },
+        { cookie: 4n, tuple: TUPLE, owner: OWNER, skState: CLOSE },
+        { cookie: 5n, tuple: TUPLE, owner: OWNER, class: PLAINTEXT },
+      ]);
+      // Decided by the old settings, and there only when the new ones are in force.
+      world.onOpen = () => world.seeds.push({ cookie: 6n, tuple: TUPLE, owner: OWNER });
+      world.stopped = [9n];
+      const report = await takeAway(world, '/pins', true, 1000);
+      expect(report).to.deep.equal({ pinDir: '/pins', pins: 30, ended: 3, secured: 1, continued: 5 });
+      expect(world.calls).to.deep.equal([
+        'exempt',
+        'take 4 from 4711',
+        'refuse 4',
+        'release 4',
+        'take 1 from 4711',
+        'refuse 1',
+        'release 1',
+        'continue 1',
+        'destroy 2',
+        'continue 2',
+        'wants 0',
+        'permissive, 0 rules',
+        'clear mesh',
+        'take 6 from 4711',
+        'refuse 6',
+        'release 6',
+        'continue 6',
+        'release pins',
+        'continue 9',
+      ]);
+      expect(world.open.size, 'descriptors left').to.equal(0);
+    });
+
+    it('does nothing while a lease runs', async () => {
+      for (const lease of ['agentUntilNs', 'guardianUntilNs'] as const) {
+        const world = new World([{ cookie: 1n, tuple: TUPLE, owner: OWNER }]);
+        world.leases[lease] = process.hrtime.bigint() + 10_000_000_000n;
+        const error = await rejected(ReleaseError, takeAway(world, '/pins', true, 1000));
+        expect(error).to.include({ code: 'TLSHUB_RELEASE_ALIVE', exitCode: 1 });
+        expect(world.calls).to.deep.equal([]);
+      }
+    });
+
+    it('leaves the gate as it is when a connection cannot be ended, and names it', async () => {
+      const world = new World([{ cookie: 1n, tuple: TUPLE, owner: OWNER }]);
+      world.takeErrors.set(
+        1n,
+        Array.from({ length: 100 }, () => new Error('has ended')),
+      );
+      world.destroyError = new Error('SOCK_DESTROY: Operation not supported');
+      const error = await rejected(ReleaseError, takeAway(world, '/pins', true, 150));
+      expect(error).to.include({ code: 'TLSHUB_RELEASE_HELD', exitCode: 1 });
+      expect(error.message)
+        .to.include('10.0.0.1 port 40000 to 10.0.0.2 port 443 of curl[4711]')
+        .and.include('SOCK_DESTROY: Operation not supported');
+      expect(world.calls).not.to.include('release pins');
+      expect(world.calls).not.to.include('clear mesh');
+    });
+
+    it('only removes the folder of an agent that had attached nothing', async () => {
+      const world = new World([]);
+      const report = await takeAway(world, '/pins', false, 1000);
+      expect(report).to.deep.equal({ pinDir: '/pins', pins: 30, ended: 0, secured: 0, continued: 0 });
+      expect(world.calls).to.deep.equal(['release pins']);
+    });
+  });
+});
+
+/** A dead agent's flows; those that are ended are closed at the next look. */
+class World extends FakeKernel implements ReleaseKernel {
+  readonly leases: Leases = { agentUntilNs: 1n, guardianUntilNs: 0n };
+  onOpen: () => void = () => undefined;
+  stopped: bigint[] = [];
+  destroyError: Error | undefined;
+
+  constructor(readonly seeds: SweepSeed[]) {
+    super();
+  }
+
+  lockPins(): number {
+    return 9;
+  }
+
+  openPins(): PinnedFds {
+    return FDS;
+  }
+
+  readLeases(): Leases {
+    return this.leases;
+  }
+
+  exemptSelf(): void {
+    this.calls.push('exempt');
+  }
+
+  setWants(_settings: number, wants: number): void {
+    this.calls.push(`wants ${wants}`);
+  }
+
+  updateSettings(_fds: unknown, { policy, rules }: GateSettings): void {
+    this.calls.push(`${policy}, ${rules.length} rules`);
+  }
+
+  clearMesh(): void {
+    this.calls.push('clear mesh');
+    this.onOpen();
+  }
+
+  sweep(): Buffer {
+    return sweepBytes(this.seeds);
+  }
+
+  override refuse(fds: typeof FDS, fd: number, cookie: bigint): RefuseResult {
+    const result = super.refuse(fds, fd, cookie);
+    this.close(cookie);
+    return result;
+  }
+
+  override destroyByTuple(tuple: Tuple, cookie: bigint): boolean {
+    if (this.destroyError !== undefined) throw this.destroyError;
+    this.close(cookie);
+    return super.destroyByTuple(tuple, cookie);
+  }
+
+  stoppedFlows(): bigint[] {
+    return this.stopped;
+  }
+
+  override continueStopped(fds: typeof FDS, cookie: bigint): number {
+    super.continueStopped(fds, cookie);
+    return cookie === 9n ? 5 : 0;
+  }
+
+  releasePins(): number {
+    this.calls.push('release pins');
+    return 30;
+  }
+
+  private close(cookie: bigint): void {
+    const seed = this.seeds.find((one) => one.cookie === cookie);
+    if (seed !== undefined) Object.assign(seed, { skState: CLOSE, owner: undefined });
+  }
+}
