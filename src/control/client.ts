@@ -87,7 +87,7 @@ export class ControlClient {
     }
   }
 
-  #settle(line: string): void {
+  #settle(line: Buffer): void {
     const response = parseResponse(line);
     // Without an id the supervisor could not read what we sent: that concerns everything under way.
     if (response.id === null) throw fromWire(response.ok ? undefined : response.error);

@@ -9,17 +9,17 @@ export class LineSplitter {
     this.#limit = limit;
   }
 
-  /** True while part of a line waits for its end. */
-  get pending(): boolean {
-    return this.#length > 0;
+  /** Of a line that waits for its end. */
+  get pendingBytes(): number {
+    return this.#length;
   }
 
   /**
    * The lines that this chunk completes, then `overlong: true` if the next one is longer than allowed already: the stream is of no use any
    * more then, since nobody knows where its next line begins.
    */
-  push(chunk: Buffer): { lines: string[]; overlong: boolean } {
-    const lines: string[] = [];
+  push(chunk: Buffer): { lines: Buffer[]; overlong: boolean } {
+    const lines: Buffer[] = [];
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(0x0a, start);
@@ -28,7 +28,7 @@ export class LineSplitter {
       this.#parts.push(part);
       this.#length += part.length;
       if (end === -1) return { lines, overlong: false };
-      lines.push(Buffer.concat(this.#parts, this.#length).toString('utf8'));
+      lines.push(Buffer.concat(this.#parts, this.#length));
       this.#parts = [];
       this.#length = 0;
       start = end + 1;

@@ -5,6 +5,7 @@
  */
 import type { MetricFamily } from '../metrics/index.js';
 import { parseFlowQuery, type FlowQuery } from './flow-query.js';
+import { isObject, malformed, parseObjectLine } from './json-line.js';
 import { ControlError, type WireError } from '../shared/errors.js';
 import type { Fault } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
@@ -208,11 +209,11 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
   {
     status: none,
     flows: parseFlowQuery,
-    'mapping.get': (args) => ({ pod: text(args, 'pod') }),
+    'mapping.get': (args) => ({ pod: onlyText(args, 'pod') }),
     'mapping.list': none,
     reload: none,
     'mode.get': none,
-    'mode.set': (args) => ({ mode: text(args, 'mode') }),
+    'mode.set': (args) => ({ mode: onlyText(args, 'mode') }),
     metrics: none,
     'test.break-worker': ({ fault }) => {
       if (fault !== 'end' && fault !== 'hang') throw badArgs('needs "fault", end or hang');
@@ -226,9 +227,11 @@ function none(args: Record<string, unknown>): NoArgs {
   return {};
 }
 
-function text(args: Record<string, unknown>, name: string): string {
-  const value = args[name];
+/** The one argument of an operation that takes no other. */
+function onlyText(args: Record<string, unknown>, name: string): string {
+  const { [name]: value, ...others } = args;
   if (typeof value !== 'string' || value === '') throw badArgs(`needs "${name}", a text`);
+  none(others);
   return value;
 }
 
@@ -237,21 +240,21 @@ function badArgs(detail: string): ControlError {
 }
 
 /** @throws ControlError TLSHUB_CONTROL_PROTOCOL */
-export function parseRequest(line: string): ControlRequest {
-  const value = parseObject(line, 'the request');
+export function parseRequest(line: Buffer): ControlRequest {
+  const value = parseObjectLine(line, 'the request');
   const { v, id, op, args = {} } = value;
   if (v !== CONTROL_VERSION)
     throw malformed(`the request is of protocol version ${show(v)}; this is version ${CONTROL_VERSION}`);
   if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
     throw malformed('the request has no id (a whole number)');
   if (typeof op !== 'string') throw malformed('the request has no op (a text)');
-  if (!isObject(args)) throw malformed('args is not an object');
+  if (!isObject(args)) throw malformed('the request has args that are not an object');
   return { v, id, op, args };
 }
 
 /** @throws ControlError TLSHUB_CONTROL_PROTOCOL */
-export function parseResponse(line: string): ControlResponse {
-  const value = parseObject(line, 'the answer');
+export function parseResponse(line: Buffer): ControlResponse {
+  const value = parseObjectLine(line, 'the answer');
   const { v, id, ok, result, error } = value;
   if (v !== CONTROL_VERSION)
     throw malformed(`the answer is of protocol version ${show(v)}; this is version ${CONTROL_VERSION}`);
@@ -264,25 +267,8 @@ export function parseResponse(line: string): ControlResponse {
   throw malformed('the answer is neither a result nor an error');
 }
 
-function parseObject(line: string, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw malformed(`${what} is not JSON`);
-  }
-  if (!isObject(value)) throw malformed(`${what} is not an object`);
-  return value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
+/** A few characters of a value; of a list or an object only that it is one, since it may be nested too deep for JSON.stringify. */
 function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return JSON.stringify(value ?? null).slice(0, 40);
-}
-
-function malformed(detail: string): ControlError {
-  return new ControlError('TLSHUB_CONTROL_PROTOCOL', detail);
 }

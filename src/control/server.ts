@@ -39,6 +39,9 @@ export interface ControlServerOptions {
 /** For a peer that is refused to send the request that it is refused by, in ms. */
 const REFUSED_IDLE_MS = 5000;
 
+/** For a client that is hung up on to read its last answer, in ms. */
+const LINGER_MS = 5000;
+
 export interface ControlServer {
   readonly path: string;
   /** Stops listening, removes the socket and closes all connections. */
@@ -59,10 +62,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const refusal = refusalOf(socket, captured);
     if (refusal !== undefined) logger?.warning(`control connection refused: ${refusal.message}`);
     socket.setTimeout(refusal === undefined ? idleMs : REFUSED_IDLE_MS, () => socket.destroy());
-    serve(socket, handlers, logger, refusal).catch((error: unknown) => {
-      logger?.warning('control connection failed', { error });
-      socket.destroy();
-    });
+    serve(socket, handlers, logger, refusal).then(
+      () => hangUp(socket),
+      (error: unknown) => {
+        logger?.warning('control connection failed', { error });
+        socket.destroy();
+      },
+    );
   });
   server.maxConnections = maxConnections;
   const inode = await listen(server, path, takeOver);
@@ -93,7 +99,10 @@ function refusalOf(socket: Socket, captured: () => readonly string[]): Error | u
   }
 }
 
-/** @param refusal what every request is answered with, if the peer may not ask any */
+/**
+ * Answers until the client says no more, or what is no request.
+ * @param refusal what every request is answered with, if the peer may not ask any
+ */
 async function serve(
   socket: Socket,
   handlers: ControlHandlers,
@@ -101,28 +110,40 @@ async function serve(
   refusal: Error | undefined,
 ): Promise<void> {
   const splitter = new LineSplitter(MAX_REQUEST_BYTES);
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
+  // Not destroyed by leaving the loop: what was answered must still get out.
+  for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     const { lines, overlong } = splitter.push(chunk);
     if (refusal !== undefined && (lines.length > 0 || overlong)) {
       await send(socket, failure(null, refusal));
-      return void socket.end();
+      return;
     }
     for (const line of lines) {
       const { response, fatal } = await answer(line, handlers, logger);
       await send(socket, response);
-      if (fatal) return void socket.end();
+      if (fatal) return;
     }
     if (!overlong) continue;
     const detail = `the request is longer than ${MAX_REQUEST_BYTES} bytes`;
     await send(socket, failure(null, new ControlError('TLSHUB_CONTROL_PROTOCOL', detail)));
-    return void socket.end();
+    return;
   }
+  if (splitter.pendingBytes > 0) {
+    const detail = `the request has no newline at its end: the client said no more after byte ${splitter.pendingBytes}`;
+    await send(socket, failure(null, refusal ?? new ControlError('TLSHUB_CONTROL_PROTOCOL', detail)));
+  }
+}
+
+/** Reads on for a while without looking: to close with bytes unread would reset the connection, and the client could lose its answer. */
+function hangUp(socket: Socket): void {
   socket.end();
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** `fatal`: the client does not speak the protocol; what follows is not worth reading. */
 async function answer(
-  line: string,
+  line: Buffer,
   handlers: ControlHandlers,
   logger: Logger | undefined,
 ): Promise<{ response: ControlResponse; fatal: boolean }> {

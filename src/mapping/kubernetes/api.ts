@@ -126,7 +126,7 @@ export class PodApi {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         const { lines, overlong } = splitter.push(chunk);
-        for (const line of lines) if (line !== '') options.onEvent(readEvent(line));
+        for (const line of lines) if (line.length > 0) options.onEvent(readEvent(line.toString('utf8')));
         if (overlong) throw new KubernetesError(`an event is longer than ${MAX_EVENT_BYTES} bytes`);
       }
     } catch (error) {
@@ -135,7 +135,7 @@ export class PodApi {
       response.destroy();
     }
     // Half a line is a connection that was cut, though its end looked orderly.
-    if (splitter.pending) throw new KubernetesError('the stream ended in the middle of an event');
+    if (splitter.pendingBytes > 0) throw new KubernetesError('the stream ended in the middle of an event');
   }
 
   private async get(parameters: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage> {
