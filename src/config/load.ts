@@ -5,7 +5,7 @@
 import { dirname, resolve } from 'node:path';
 import { MAX_RULES } from '../policy/rules.js';
 import { ConfigError, type Place } from '../shared/errors.js';
-import { clip, readRegularFile } from '../shared/text-file.js';
+import { clip, controlCharacter, readRegularFile } from '../shared/text-file.js';
 import { optionalPath, path } from './formats.js';
 import { KEY_NAMES, environmentName, keySpec, type FlatConfig, type KeyName } from './keys.js';
 import { parseSettings, type Setting } from './parse.js';
@@ -30,7 +30,12 @@ export function parseConfig(contents: Uint8Array | string, file: string, env: En
   for (const key of KEY_NAMES) {
     const name = environmentName(key);
     const text = env[name];
-    if (text !== undefined) settings.set(key, { key, text, place: { file: 'environment', key: name } });
+    if (text === undefined) continue;
+    const place = { file: 'environment', key: name };
+    const control = controlCharacter(text);
+    if (control !== undefined)
+      throw new ConfigError('TLSHUB_CONFIG_BAD_VALUE', place, `the value contains the control character ${control}`);
+    settings.set(key, { key, text, place });
   }
   const values: Record<string, unknown> = {};
   for (const setting of settings.values()) values[setting.key] = decode(setting);

@@ -67,12 +67,18 @@ function decodeLine(bytes: Uint8Array, decoder: TextDecoder): string | { problem
   }
   const comment = /(?:^|\s)#/.exec(text);
   const trimmed = (comment === null ? text : text.slice(0, comment.index)).trim();
-  // Control characters do not show in a terminal or an editor: a value with one would look right and be wrong.
+  const control = controlCharacter(trimmed);
+  return control === undefined ? trimmed : { problem: `the line contains the control character ${control}` };
+}
+
+/**
+ * The first control character of a text other than a tab, such as `0x1b`. It does not show in a terminal or an editor: a value with one
+ * would look right and be wrong.
+ */
+export function controlCharacter(text: string): string | undefined {
   // eslint-disable-next-line no-control-regex
-  const control = /[\x01-\x08\x0a-\x1f\x7f]/.exec(trimmed);
-  if (control === null) return trimmed;
-  const hex = control[0].charCodeAt(0).toString(16).padStart(2, '0');
-  return { problem: `the line contains the control character 0x${hex}` };
+  const found = /[\x00-\x08\x0a-\x1f\x7f]/.exec(text);
+  return found === null ? undefined : `0x${found[0].charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 /** Cut for messages. */

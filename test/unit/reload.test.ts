@@ -2,136 +2,15 @@ import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/index.js';
-import { formatAddress, parseAddress } from '../../src/shared/address.js';
+import { parseAddress } from '../../src/shared/address.js';
 import { TlshubError } from '../../src/shared/errors.js';
-import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/native.js';
 import { DirectoryHistory } from '../../src/supervisor/directory.js';
-import { GateUpdate } from '../../src/supervisor/gate-settings.js';
 import { MappingSources } from '../../src/supervisor/mapping-sources.js';
-import { ProviderSwitch, planKey } from '../../src/supervisor/provider-switch.js';
-import { knownProvider } from '../../src/supervisor/providers.js';
-import { Reloader } from '../../src/supervisor/reload.js';
-import { InForce, firstSettings } from '../../src/supervisor/settings.js';
-import { FDS } from '../fakes/fake-kernel.js';
-import { FakeProvider } from '../fakes/fake-provider.js';
+import { firstSettings } from '../../src/supervisor/settings.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
+import { World } from '../fakes/reload-world.js';
 import { NodeFiles } from '../fakes/settings.js';
 import { temporaryFolder } from './support/temporary.js';
-
-/** The kernel's part: what lies in the mesh after each write, and the settings. */
-class FakeGate {
-  readonly mesh = new Map<string, boolean>();
-  readonly settings: GateSettings[] = [];
-  room = Infinity;
-  /** called before each write */
-  watch: () => void = () => undefined;
-
-  putMesh(_fd: number, entries: MeshEntry[]): void {
-    this.watch();
-    for (const { addr, prefix, local } of entries) {
-      const name = `${formatAddress(addr)}/${prefix}`;
-      if (!this.mesh.has(name) && this.mesh.size >= this.room) throw new TlshubError('TLSHUB_SYS', 'no room');
-      this.mesh.set(name, local);
-    }
-  }
-
-  dropMesh(_fd: number, entries: MeshEntry[]): void {
-    this.watch();
-    for (const { addr, prefix } of entries) this.mesh.delete(`${formatAddress(addr)}/${prefix}`);
-  }
-}
-
-class World {
-  readonly gate = new FakeGate();
-  readonly made: FakeProvider[] = [];
-  readonly lines: ReturnType<typeof memoryLogger>['lines'];
-  draining = false;
-  revoked = 0;
-  /** what the next provider does instead of coming up */
-  broken: Error | undefined;
-
-  private constructor(
-    readonly files: NodeFiles,
-    readonly inForce: InForce,
-    readonly provider: ProviderSwitch,
-    readonly reloader: Reloader,
-    readonly directory: DirectoryHistory,
-    lines: World['lines'],
-  ) {
-    this.lines = lines;
-  }
-
-  static async make(files: NodeFiles): Promise<World> {
-    const { log, lines } = memoryLogger();
-    const sources = new MappingSources(log);
-    const settings = await firstSettings(loadConfig(files.config), sources);
-    const inForce = new InForce(settings);
-    const directory = new DirectoryHistory(settings);
-    const holder: { world?: World } = {};
-    const plan: ConstructorParameters<typeof Reloader>[0]['plan'] = ({ config, credentials }) => {
-      const name = knownProvider(config.mode);
-      return {
-        name,
-        key: planKey(name, credentials, config.openssl),
-        create: () => {
-          const { world } = holder;
-          if (world?.broken !== undefined) return Promise.reject(world.broken);
-          const provider = new FakeProvider(name);
-          world?.made.push(provider);
-          return Promise.resolve(provider);
-        },
-      };
-    };
-    const provider = await ProviderSwitch.start(plan(settings), {
-      retireMs: () => 1000,
-      onFatal: () => undefined,
-      log,
-    });
-    const gate = {
-      putMesh: (fd: number, entries: MeshEntry[]) => holder.world?.gate.putMesh(fd, entries),
-      dropMesh: (fd: number, entries: MeshEntry[]) => holder.world?.gate.dropMesh(fd, entries),
-      updateSettings: (_fds: GateFds, next: GateSettings) => holder.world?.gate.settings.push(next),
-    };
-    const reloader = new Reloader({
-      configFile: files.config,
-      inForce,
-      sources,
-      provider,
-      plan,
-      directory,
-      gate: new GateUpdate(gate, FDS),
-      scope: { prepare: () => ({ commit: () => undefined, discard: () => undefined }) },
-      tryCipher: () => undefined,
-      revoke: () => {
-        if (holder.world !== undefined) holder.world.revoked++;
-        return 0;
-      },
-      draining: () => holder.world?.draining ?? false,
-      log,
-    });
-    const world = new World(files, inForce, provider, reloader, directory, lines);
-    holder.world = world;
-    world.gate.putMesh(
-      1,
-      [...settings.mapping.entries()].map(({ address, prefix, nodes }) => ({
-        addr: address,
-        prefix,
-        local: nodes.every((node) => node === 'a'),
-      })),
-    );
-    return world;
-  }
-
-  async failure(): Promise<TlshubError> {
-    const error: unknown = await this.reloader.reload().catch((thrown: unknown) => thrown);
-    if (!(error instanceof TlshubError)) throw new Error(`no coded error: ${String(error)}`);
-    return error;
-  }
-
-  said(): string[] {
-    return this.lines.splice(0).map(({ message }) => message);
-  }
-}
 
 describe('reload', () => {
   const folder = temporaryFolder();
