@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,28 @@ std::vector<uint32_t> youngestChildren(uint32_t tgid) {
   return children;
 }
 
+// A number of /proc/PID/stat, numbered as in proc(5), from 4 on; nothing when there is no such process.
+std::optional<uint64_t> statField(uint32_t tgid, int wanted) {
+  std::string path = "/proc/" + std::to_string(tgid) + "/stat";
+  FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) return std::nullopt;
+  char line[1024];
+  size_t n = std::fread(line, 1, sizeof(line) - 1, file);
+  std::fclose(file);
+  line[n] = 0;
+  // The name may hold spaces and brackets: fields count from behind the last one.
+  char* at = std::strrchr(line, ')');
+  for (int field = 2; at && field < wanted; field++) at = std::strchr(at + 1, ' ');
+  if (!at) return std::nullopt;
+  return std::strtoull(at + 1, nullptr, 10);
+}
+
+// Has it ended, or is it on its way out (PF_EXITING of include/linux/sched.h)?
+bool isEnding(uint32_t tgid) {
+  const auto flags = statField(tgid, 9);
+  return !flags || (*flags & 0x4);
+}
+
 Fd findInChildren(const SocketOwner& owner) {
   for (uint32_t child : youngestChildren(owner.tgid)) {
     Fd pidfd = openPid(child);
@@ -120,7 +143,8 @@ bool hasSocket(const SocketOwner& owner) {
   try {
     return static_cast<bool>(duplicate(owner));
   } catch (const CodedError& error) {
-    return error.code() != "TLSHUB_SOCKET_GONE";
+    // The children of a process that ends are another's from then on: whether one of them has it is not to be told.
+    return error.code() != "TLSHUB_SOCKET_GONE" || isEnding(owner.tgid);
   }
 }
 
@@ -142,20 +166,9 @@ bool attachTlsUlp(int fd) {
 }
 
 bool isProcess(uint32_t tgid, uint64_t startBoottimeNs) {
-  std::string path = "/proc/" + std::to_string(tgid) + "/stat";
-  FILE* file = std::fopen(path.c_str(), "re");
-  if (!file) return false;
-  char line[1024];
-  size_t n = std::fread(line, 1, sizeof(line) - 1, file);
-  std::fclose(file);
-  line[n] = 0;
-  // The name may hold spaces and brackets: fields count from behind the last one. starttime is field 22, the 20th from there.
-  char* at = std::strrchr(line, ')');
-  for (int field = 2; at && field < 22; field++) at = std::strchr(at + 1, ' ');
-  if (!at) return false;
-  uint64_t ticks = std::strtoull(at + 1, nullptr, 10);
+  const auto ticks = statField(tgid, 22);  // starttime
   uint64_t perTick = 1000000000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
-  return ticks == startBoottimeNs / perTick;
+  return ticks && *ticks == startBoottimeNs / perTick;
 }
 
 }  // namespace tlshub
