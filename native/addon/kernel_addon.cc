@@ -290,20 +290,28 @@ Value stopLease(const CallbackInfo& info) {
 }
 
 Value openReader(const CallbackInfo& info) {
-  return handle(info.Env(), new Box<tlshub::PerfReader>(std::make_unique<tlshub::PerfReader>(
-                                toInt(info[0], "eventsFd"), toU32(info[1], "pagesPerCpu"))));
+  if (!info[2].IsTypedArray()) wrongArgument(info.Env(), "delayBounds must be a Float64Array");
+  auto bounds = info[2].As<Napi::Float64Array>();
+  return handle(info.Env(),
+                new Box<tlshub::PerfReader>(std::make_unique<tlshub::PerfReader>(
+                    toInt(info[0], "eventsFd"), toU32(info[1], "pagesPerCpu"),
+                    std::vector<uint64_t>(bounds.Data(), bounds.Data() + bounds.ElementLength()))));
 }
 
 // N-API knows no SharedArrayBuffer, but it does know typed arrays over one.
 Napi::Int32Array viewOf(const Value& buffer) {
-  if (!buffer.IsObject()) wrongArgument(buffer.Env(), "ring must be a SharedArrayBuffer");
+  if (!buffer.IsObject()) wrongArgument(buffer.Env(), "a SharedArrayBuffer is wanted");
   return buffer.Env().Global().Get("Int32Array").As<Napi::Function>().New({buffer}).As<Napi::Int32Array>();
 }
 
 Value pollReader(const CallbackInfo& info) {
   Napi::Int32Array view = viewOf(info[1]);
   tlshub::RingProducer ring(view.Data(), view.ByteLength());
-  auto result = unbox<tlshub::PerfReader>(info[0], "reader").poll(ring, toInt(info[2], "timeoutMs"));
+  auto& reader = unbox<tlshub::PerfReader>(info[0], "reader");
+  Napi::Int32Array delays = viewOf(info[2]);
+  if (delays.ElementLength() != reader.delayBuckets())
+    wrongArgument(info.Env(), "delays must have a word for each bound and one more");
+  auto result = reader.poll(ring, reinterpret_cast<uint32_t*>(delays.Data()), toInt(info[3], "timeoutMs"));
   Object object = Object::New(info.Env());
   object.Set("records", Napi::Number::New(info.Env(), result.records));
   object.Set("lost", Napi::Number::New(info.Env(), static_cast<double>(result.lost)));

@@ -5,6 +5,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
 #include "../../bpf/tlshub.h"
 #include "error.h"
 
@@ -13,15 +17,24 @@ namespace {
 
 constexpr uint64_t kWake = ~0ull;
 
+// The clock of bpf_ktime_get_ns().
+uint64_t monotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
 struct PerfReader::Batch {
   RingProducer* ring;
+  uint32_t* delays;
   uint32_t records = 0;
   bool full = false;
 };
 
-PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu) {
+PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu, std::vector<uint64_t> delayBounds)
+    : delayBounds_(std::move(delayBounds)) {
   perf_event_attr attr = {};
   attr.size = sizeof(attr);
   attr.type = PERF_TYPE_SOFTWARE;
@@ -50,6 +63,7 @@ PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu) {
         auto* event = reinterpret_cast<tlshub_event*>(sample->data);
         batch.ring->push(event->kind, event, sizeof(*event));
         batch.records++;
+        reader->countDelay(*event);
       }
     }
     // Room for one more is made sure of before each event, so the push above cannot fail.
@@ -74,6 +88,12 @@ void PerfReader::watch(int fd, uint64_t tag) {
     throw SysError("epoll_ctl", "cannot wait for the perf buffer");
 }
 
+void PerfReader::countDelay(const tlshub_event& event) {
+  const uint64_t now = monotonicNs(), delay = now > event.time_ns ? now - event.time_ns : 0;
+  const auto bound = std::lower_bound(delayBounds_.begin(), delayBounds_.end(), delay);
+  __atomic_fetch_add(&batch_->delays[bound - delayBounds_.begin()], 1, __ATOMIC_RELAXED);
+}
+
 void PerfReader::consume(size_t cpu) {
   int err = perf_buffer__consume_buffer(buffer_, cpu);
   if (err < 0 && err != -EINTR)
@@ -85,8 +105,8 @@ PerfReader::~PerfReader() {
   perf_buffer__free(buffer_);
 }
 
-PerfReader::Result PerfReader::poll(RingProducer& ring, int timeoutMs) {
-  Batch batch{&ring};
+PerfReader::Result PerfReader::poll(RingProducer& ring, uint32_t* delays, int timeoutMs) {
+  Batch batch{&ring, delays};
   batch_ = &batch;
   batch.full = !ring.hasRoom(sizeof(tlshub_event));
   if (!batch.full && std::exchange(unfinished_, false)) {

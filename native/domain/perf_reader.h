@@ -3,18 +3,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "fd.h"
 #include "ring.h"
 
 struct perf_buffer;
+struct tlshub_event;
 
 namespace tlshub {
 
 class PerfReader {
  public:
-  // `eventsFd`: the perf event array; `pagesPerCpu`: a power of two.
-  PerfReader(int eventsFd, unsigned pagesPerCpu);
+  // `eventsFd`: the perf event array; `pagesPerCpu`: a power of two; `delayBounds`: nanoseconds, ascending, see poll().
+  PerfReader(int eventsFd, unsigned pagesPerCpu, std::vector<uint64_t> delayBounds);
   ~PerfReader();
 
   struct Result {
@@ -22,8 +24,11 @@ class PerfReader {
     uint64_t lost;     // samples the kernel had no room for, since the start
     bool full;         // stopped because the ring has no room: what is left stays in the perf buffer
   };
-  // Waits up to `timeoutMs` for events or wake(). Throws SysError.
-  Result poll(RingProducer& ring, int timeoutMs);
+  size_t delayBuckets() const { return delayBounds_.size() + 1; }
+
+  // Waits up to `timeoutMs` for events or wake(). Counts in `delays` (delayBuckets() words) how long each event took from the kernel into
+  // the ring: bucket i is for those of at most delayBounds[i], the last one for longer ones. Throws SysError.
+  Result poll(RingProducer& ring, uint32_t* delays, int timeoutMs);
 
   // Makes poll() return, from any thread: write 8 bytes to it.
   int wakeFd() const { return wake_.get(); }
@@ -32,10 +37,12 @@ class PerfReader {
   struct Batch;
   void watch(int fd, uint64_t tag);
   void consume(size_t cpu);
+  void countDelay(const tlshub_event& event);
 
   perf_buffer* buffer_ = nullptr;
   Fd wake_;
   Fd epoll_;
+  std::vector<uint64_t> delayBounds_;
   Batch* batch_ = nullptr;  // during poll() only
   uint64_t lost_ = 0;
   bool unfinished_ = false;  // the ring filled up before the perf buffers were empty

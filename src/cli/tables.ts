@@ -90,6 +90,11 @@ function duration(ms: number): string {
   return `${days > 0 ? `${days} d ` : ''}${hours} h ${minutes} min ${seconds % 60} s`;
 }
 
+function delays({ p50Us, p99Us, maxUs }: StatusReport['events']['toRing']): string {
+  const us = (value: number | null): string => (value === null ? '-' : `${value.toFixed(0)} µs`);
+  return `p50 ${us(p50Us)}, p99 ${us(p99Us)}, max ${us(maxUs)}`;
+}
+
 function counts(values: Record<string, number>): string {
   const parts = Object.entries(values).map(([name, value]) => `${name} ${value}`);
   return parts.length === 0 ? 'none' : parts.join(', ');
@@ -118,6 +123,7 @@ export function statusTable(status: StatusReport): string {
     ['flows', counts(flows)],
     ['failures', counts(status.failures)],
     ['events', `${counts(status.events.received)}; lost ${status.events.lost}`],
+    ['event to ring', delays(status.events.toRing)],
     ...status.rings.map((ring) => [
       `ring ${ring.name}`,
       `${ring.usedBytes} of ${ring.capacityBytes} bytes used, ${ring.overflows} overflows`,

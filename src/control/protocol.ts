@@ -6,6 +6,7 @@
 import type { MetricFamily } from '../metrics/index.js';
 import { parseFlowQuery, type FlowQuery } from './flow-query.js';
 import { isObject, malformed, parseObjectLine } from './json-line.js';
+import type { DelayCounts } from '../shared/delays.js';
 import { ControlError, type WireError } from '../shared/errors.js';
 import type { Fault } from '../shared/messages.js';
 import type { CipherName, Role } from '../shared/native.js';
@@ -142,7 +143,15 @@ export interface StatusReport {
   /** refusals by code */
   failures: Record<string, number>;
   /** events read, by kind, and those that the perf buffer had no room for */
-  events: { received: Record<string, number>; lost: number };
+  events: {
+    received: Record<string, number>;
+    lost: number;
+    /**
+     * how long they took from the kernel into the ring, microseconds (null: nothing counted, or longer than a minute). `counts`: of each
+     * bucket that is not empty its upper bound and how many; the difference of two readings is what came between them
+     */
+    toRing: { p50Us: number | null; p99Us: number | null; maxUs: number | null; counts: DelayCounts };
+  };
   rings: RingReport[];
   /** the gate's counters, by name */
   gate: Record<string, number>;

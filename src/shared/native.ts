@@ -214,11 +214,17 @@ export interface KernelAddon {
   startLease(leasesFd: number, ttlMs: number, everyMs: number): LeaseHandle;
   stopLease(lease: LeaseHandle): void;
 
-  openReader(eventsFd: number, pagesPerCpu: number): ReaderHandle;
-  /** Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`. */
+  /** delayBounds: ascending nanoseconds, see pollReader */
+  openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): ReaderHandle;
+  /**
+   * Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`.
+   * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
+   * those of at most delayBounds[i], the last one for longer ones.
+   */
   pollReader(
     reader: ReaderHandle,
     ring: SharedArrayBuffer,
+    delays: SharedArrayBuffer,
     timeoutMs: number,
   ): {
     records: number;

@@ -263,6 +263,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
         reports: { ...installer.reports.ring.stats(), overflows: 0 },
       }),
       lost: () => reader.counts().lost,
+      delays: () => reader.delays(),
       gateCounters: () => addon.counters(gate.fds.counters),
       guardianPid: () => guardian.pid,
       adopted: gate.adopted,

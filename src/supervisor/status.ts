@@ -1,6 +1,7 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../control/index.js';
 import type { Scope } from '../scope/index.js';
+import { delayPercentile, type DelayCounts } from '../shared/delays.js';
 import type { RingStats } from '../shared/ring.js';
 import { VERSION } from '../shared/version.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -20,12 +21,21 @@ export interface StatusParts {
   provider: ProviderSwitch;
   rings(): Record<string, RingStats & { overflows: number }>;
   lost(): number;
+  delays(): DelayCounts;
   gateCounters(): Record<string, number>;
   guardianPid(): number | null;
   adopted: boolean;
   startedAt: number;
   draining(): boolean;
   swept(): boolean;
+}
+
+function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
+  const us = (p: number): number | null => {
+    const value = delayPercentile(counts, p);
+    return Number.isFinite(value) ? value : null;
+  };
+  return { p50Us: us(50), p99Us: us(99), maxUs: us(100), counts };
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
@@ -63,7 +73,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     flows: dispatcher.byState(),
     totals: { secured, plaintext, refused, closedUnsecured },
     failures: { ...failures },
-    events: { received: { ...events }, lost: parts.lost() },
+    events: { received: { ...events }, lost: parts.lost(), toRing: toRing(parts.delays()) },
     rings,
     gate: parts.gateCounters(),
     adopted: parts.adopted,

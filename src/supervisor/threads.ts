@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { MessageReceiver, MessageSender } from '../shared/channel.js';
+import { createDelays, readDelays, type DelayCounts } from '../shared/delays.js';
 import { type Doorbell } from '../shared/doorbell.js';
 import { TlshubError, fromWire } from '../shared/errors.js';
 import {
@@ -67,6 +68,8 @@ export interface ReaderCounts {
 export interface EventReader {
   readonly ring: RingConsumer;
   counts(): ReaderCounts;
+  /** how long events took from the kernel into the ring */
+  delays(): DelayCounts;
   stop(): Promise<void>;
 }
 
@@ -83,11 +86,13 @@ export async function startEventReader(options: EventReaderOptions): Promise<Eve
   const ring = createRing(options.ringBytes);
   const stats = new SharedArrayBuffer(4 * ReaderStat.WORDS);
   const words = new Int32Array(stats);
-  const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats };
+  const delays = createDelays();
+  const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats, delays };
   const thread = await start('event-reader', data, options.onFailure);
   const read = (word: number): number => Atomics.load(words, word) >>> 0;
   return {
     ring: new RingConsumer(ring),
+    delays: () => readDelays(delays),
     counts: () => ({ records: read(ReaderStat.RECORDS), lost: read(ReaderStat.LOST), full: read(ReaderStat.FULL) }),
     stop: async () => {
       const ended = thread.expectEnd();

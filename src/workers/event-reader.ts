@@ -4,6 +4,7 @@
  * for is counted by its lost-sample callback: the sweep finds those flows again.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { DELAY_BOUNDS_NS } from '../shared/delays.js';
 import { toWire } from '../shared/errors.js';
 import { ReaderStat, type ThreadReport } from '../shared/messages.js';
 import { kernel } from '../shared/native.js';
@@ -15,20 +16,22 @@ export interface EventReaderData {
   ring: SharedArrayBuffer;
   /** Int32Array of ReaderStat */
   stats: SharedArrayBuffer;
+  /** counts of delays, see src/shared/delays.ts */
+  delays: SharedArrayBuffer;
 }
 
 /** A poll that nothing ends: only a bound for a wake-up that got lost. */
 const POLL_MS = 1000;
 
-function run({ eventsFd, pagesPerCpu, ring, stats }: EventReaderData): void {
+function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): void {
   const addon = kernel();
   const words = new Int32Array(stats);
   const producer = new RingProducer(ring);
-  const reader = addon.openReader(eventsFd, pagesPerCpu);
+  const reader = addon.openReader(eventsFd, pagesPerCpu, DELAY_BOUNDS_NS);
   report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
-      const { records, lost, full } = addon.pollReader(reader, ring, POLL_MS);
+      const { records, lost, full } = addon.pollReader(reader, ring, delays, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);
       Atomics.store(words, ReaderStat.LOST, lost | 0);

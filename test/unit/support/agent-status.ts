@@ -32,7 +32,19 @@ export function agentStatus(): StatusReport {
     flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
     totals: { secured: 12, plaintext: 3, refused: 2, closedUnsecured: 4 },
     failures: { TLSHUB_PEER_CERTIFICATE: 2 },
-    events: { received: { established: 8, accepted: 3 }, lost: 0 },
+    events: {
+      received: { established: 8, accepted: 3 },
+      lost: 0,
+      toRing: {
+        p50Us: 20.5,
+        p99Us: 61,
+        maxUs: 90,
+        counts: [
+          [20.5, 3],
+          [90, 1],
+        ],
+      },
+    },
     rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
     gate: { heldCalls: 12 },
     adopted: true,
