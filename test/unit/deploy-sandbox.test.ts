@@ -1,0 +1,92 @@
+/** The limits that the unit of systemd sets, as the kernel puts them in force: the agent can do its work in them, and not much else. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+
+const UNIT = 'deploy/systemd/tlshub.service';
+
+/** Tries what the agent has to do, and what it has no business to; prints `name: errno or ok`. */
+const PROGRAM = String.raw`
+import ctypes, errno, os, signal, sys
+pid, cgroup2 = int(sys.argv[1]), sys.argv[2]
+libc = ctypes.CDLL(None, use_errno=True)
+pidfd = os.pidfd_open(pid)
+def call(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), '')
+def folder(path):
+    os.mkdir(path)
+    os.rmdir(path)
+tries = {
+    'pin': lambda: folder('/sys/fs/bpf/tlshub-sandbox'),
+    'cgroup': lambda: folder(cgroup2 + '/tlshub-sandbox'),
+    'descriptors': lambda: os.readlink('/proc/%d/fd/0' % pid),
+    'dup': lambda: call(libc.syscall(438, pidfd, 0, 0)),
+    'stop': lambda: signal.pidfd_send_signal(pidfd, signal.SIGSTOP),
+    'continue': lambda: signal.pidfd_send_signal(pidfd, signal.SIGCONT),
+    'network namespace': lambda: call(libc.setns(pidfd, 0x40000000)),
+    'mount namespace': lambda: call(libc.setns(pidfd, 0x00020000)),
+    'program files': lambda: folder('/usr/lib/tlshub-sandbox'),
+    'configuration': lambda: folder('/etc/tlshub-sandbox'),
+    'sysctl': lambda: open('/proc/sys/kernel/hostname', 'r+'),
+    'sysfs': lambda: open('/sys/kernel/profiling', 'r+'),
+}
+for name, attempt in tries.items():
+    try:
+        attempt()
+        print(name + ': ok')
+    except OSError as error:
+        print(name + ': ' + errno.errorcode[error.errno])
+`;
+
+function cgroup2(): string {
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((line) => line.includes(' - cgroup2 '));
+  return mount!.split(' ')[4]!;
+}
+
+const inSandbox = (...command: string[]): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync('test/unit/support/sandbox.sh', [UNIT, ...command], { encoding: 'utf8', timeout: 60_000 });
+
+describe("the sandbox of systemd's unit", function () {
+  this.timeout(120_000);
+  let other: ChildProcess;
+
+  before(async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    // Somebody else's program in a network namespace of its own.
+    const nobody = [
+      'setpriv',
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      'sh',
+      '-c',
+      'echo up; exec sleep 100',
+    ];
+    other = spawn('unshare', ['--net', ...nobody], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(other.stdout!, 'data');
+  });
+  after(() => other.kill('SIGKILL'));
+
+  it('leaves the agent what it needs, and little more', () => {
+    const { status, stdout, stderr } = inSandbox('/usr/bin/python3', '-c', PROGRAM, String(other.pid), cgroup2());
+    expect(status, stderr).to.equal(0);
+    expect(stdout.trimEnd().split('\n')).to.deep.equal([
+      ...['pin: ok', 'cgroup: ok', 'descriptors: ok', 'dup: ok', 'stop: ok', 'continue: ok', 'network namespace: ok'],
+      ...['mount namespace: EPERM', 'program files: EROFS', 'configuration: EROFS', 'sysctl: EROFS', 'sysfs: EROFS'],
+    ]);
+  });
+
+  it('takes nothing away of what this kernel can do for it', () => {
+    const check = [process.execPath, `${process.cwd()}/dist/cli/tlshubctl.js`, 'check', '--json'] as const;
+    const { stdout, stderr } = inSandbox(...check);
+    const outside = spawnSync(check[0], check.slice(1), { encoding: 'utf8' });
+    expect(stdout, stderr).to.not.equal('');
+    const abilities = (text: string): unknown =>
+      (JSON.parse(text) as { name: string; ok: boolean }[]).map(({ name, ok }) => [name, ok]);
+    expect(abilities(stdout)).to.deep.equal(abilities(outside.stdout));
+  });
+});
