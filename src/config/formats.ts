@@ -11,6 +11,8 @@ import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
 export interface Format<T> {
   /** for people: what is allowed */
   readonly allowed: string;
+  /** of numbers that have one */
+  readonly unit?: string;
   decode(text: string): T;
   encode(value: T): string;
 }
@@ -40,6 +42,7 @@ export function integer(range: IntegerRange): Format<number> {
   const kind = powerOfTwo ? 'a power of two' : 'a whole number';
   return {
     allowed: `${kind} from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`,
+    ...(unit === undefined ? {} : { unit }),
     decode: (text) => {
       if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) throw new Error('no whole number');
       const value = Number(text);

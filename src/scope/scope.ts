@@ -2,8 +2,9 @@
  * Which cgroups are captured: those that match capture.cgroup, as they come and go.
  *
  * The folders in which one may appear are watched (inotify, which sees every mkdir and rmdir on cgroupfs), so a new cgroup is captured as soon
- * as this thread has a turn. What a program in it did before that is not lost sight of: its connections to the mesh have no flow state,
- * and the gate refuses those. A look every now and then makes up for a watch that was lost.
+ * as this thread has a turn. Until then nothing is known of a program in it, and what it sends is plaintext; its connections to the mesh have
+ * no flow state, and the gate refuses them from then on. Only below a folder that is captured already is there no such moment, since the
+ * programs of a cgroup are inherited. A look every now and then makes up for a watch that was lost.
  */
 import { statSync, watch, type FSWatcher } from 'node:fs';
 import type { Logger } from '../logging/index.js';

@@ -1,4 +1,4 @@
-/** Files that are made from tables in the code, so that they cannot drift: config/capture.conf and docs/ERRORS.md. */
+/** Files that are made from tables in the code, so that they cannot drift: config/capture.conf and docs/ERRORS.md. configuration.ts has another. */
 import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../config/index.js';
 import { ERROR_CATALOG } from '../shared/error-catalog.js';
 

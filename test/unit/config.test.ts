@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { KEY_NAMES, environmentName, keySpec, loadConfig, parseConfig } from '../../src/config/index.js';
 import { ConfigError } from '../../src/shared/errors.js';
+import { PodNodeMapping } from '../../src/mapping/index.js';
+import { renderConfiguration } from '../../src/tools/configuration.js';
 import { renderCaptureConf } from '../../src/tools/render.js';
 import { temporaryFolder } from './support/temporary.js';
 import { thrown } from './support/thrown.js';
@@ -254,11 +256,13 @@ describe('configuration', () => {
   });
 });
 
+const REMEDY = 'out of date: run `scripts/build && node dist/tools/docs.js`';
+
 describe('config/capture.conf', () => {
   const shipped = readFileSync('config/capture.conf', 'utf8');
 
   it('is what the schema generates', () => {
-    expect(shipped).to.equal(renderCaptureConf());
+    expect(shipped, REMEDY).to.equal(renderCaptureConf());
   });
 
   it('is valid as shipped, and shows every key with its default', () => {
@@ -269,5 +273,32 @@ describe('config/capture.conf', () => {
       expect(shipped, key).to.match(new RegExp(`^(#|# default: )?${key.replace('.', '\\.')} =`, 'm'));
       expect(keySpec(key).doc).to.match(/\.$/);
     }
+  });
+});
+
+describe('docs/CONFIGURATION.md', () => {
+  const text = readFileSync('docs/CONFIGURATION.md', 'utf8');
+  const block = (language: string): string => new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms').exec(text)![1]!;
+
+  it('is what the schema generates', () => {
+    expect(text, REMEDY).to.equal(renderConfiguration());
+  });
+
+  it('has each key once, with its default, and says whether a reload takes it', () => {
+    for (const key of KEY_NAMES) {
+      const rows = text.split('\n').filter((line) => line.startsWith(`| \`${key}\` |`));
+      expect(rows, key).to.have.length(1);
+      const { format, default: fallback, defaultNote, restart } = keySpec(key);
+      expect(rows[0]).to.match(restart === undefined ? /\| yes \|$/ : /\| restart: [^|]+ \|$/);
+      expect(rows[0]).to.include(defaultNote ?? (format.encode(fallback) || 'nothing'));
+    }
+  });
+
+  it('has examples that are valid', () => {
+    expect(parseConfig(block('ini'), FILE).policyExclude).to.have.length(2);
+    expect(PodNodeMapping.parse(block('conf')).podOf('10.78.2.9')).to.equal('shop/web-1');
+    const cgroups = [...text.matchAll(/`(\/sys\/fs\/cgroup\/[^`]*)`/g)].map(([, path]) => path!);
+    expect(cgroups.length).to.be.greaterThan(3);
+    for (const path of cgroups) parseConfig(`capture.cgroup = ${path}`, FILE);
   });
 });
