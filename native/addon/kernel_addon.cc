@@ -1,10 +1,10 @@
 // tlshub_kernel.node: src/shared/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include <napi.h>
-#include <time.h>
 
 #include <cstddef>
 #include <memory>
 
+#include "../domain/clock.h"
 #include "../domain/error.h"
 #include "../domain/flow_ops.h"
 #include "../domain/gate.h"
@@ -400,15 +400,9 @@ Value tryCipher(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-uint64_t monotonicNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
-}
-
 Value install(const CallbackInfo& info) {
   Env env = info.Env();
-  uint64_t begun = monotonicNs();
+  uint64_t begun = tlshub::monotonicNs();
   tlshub::FlowMaps maps = readMaps(info[0]);
   Object from = toObject(info[1], "request");
   int fd = toInt(from.Get("fd"), "fd");

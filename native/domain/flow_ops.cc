@@ -8,13 +8,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <set>
 #include <vector>
 
+#include "clock.h"
 #include "error.h"
 #include "fd.h"
 #include "remote_socket.h"
@@ -92,12 +92,6 @@ void checkKeyed(const tlshub_flow& flow, uint32_t directions, const Installation
 // The program has connected the socket anew meanwhile: what we know is of another connection, and this one is not ours to end.
 bool isSuperseded(const FlowMaps& maps, int fd, uint32_t generation) {
   return readFlow(maps.flows, fd).generation != generation;
-}
-
-uint64_t monotonicNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
 }
 
 }  // namespace

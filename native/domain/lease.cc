@@ -3,10 +3,10 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../bpf/tlshub.h"
+#include "clock.h"
 #include "error.h"
 
 namespace tlshub {
@@ -34,10 +34,7 @@ Lease::~Lease() {
 }
 
 void Lease::renew() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  uint64_t ns = static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
-  __atomic_store_n(&leases_->agent_until_ns, ns + ttlMs_ * 1000000ull, __ATOMIC_RELEASE);
+  __atomic_store_n(&leases_->agent_until_ns, monotonicNs() + ttlMs_ * 1000000ull, __ATOMIC_RELEASE);
 }
 
 }  // namespace tlshub
