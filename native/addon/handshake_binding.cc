@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../domain/handshake/library.h"
+#include "arguments.h"
 #include "handshake_driver.h"
 
 namespace tlshub::addon {
@@ -17,41 +18,14 @@ namespace {
 // A day: what is longer is a mistake in units.
 constexpr double kMaxTimeoutMs = 86400e3;
 
-Napi::TypeError badArgument(Napi::Env env, const std::string& what) {
-  return Napi::TypeError::New(env, what);
-}
-
-Napi::Object objectFrom(const Napi::Value& value, const char* name) {
-  if (!value.IsObject()) throw badArgument(value.Env(), std::string(name) + " must be an object");
-  return value.As<Napi::Object>();
-}
-
-std::string stringFrom(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsString()) throw badArgument(object.Env(), std::string(name) + " must be a string");
-  return value.As<Napi::String>().Utf8Value();
-}
-
-double numberFrom(const Napi::Object& object, const char* name, double low, double high) {
-  const Napi::Value value = object.Get(name);
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= low && number <= high)) {
-    throw badArgument(object.Env(), std::string(name) + " must be a number from " +
-                                        std::to_string(std::lround(low)) + " to " +
-                                        std::to_string(std::lround(high)));
-  }
-  return number;
-}
-
 std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsArray()) throw badArgument(object.Env(), std::string(name) + " must be an array of strings");
+  if (!value.IsArray()) wrongArgument(object.Env(), std::string(name) + " must be an array of strings");
   const Napi::Array array = value.As<Napi::Array>();
   std::vector<std::string> strings;
   for (uint32_t i = 0; i < array.Length(); i++) {
     const Napi::Value element = array.Get(i);
-    if (!element.IsString())
-      throw badArgument(object.Env(), std::string(name) + " must be an array of strings");
+    if (!element.IsString()) wrongArgument(object.Env(), std::string(name) + " must be an array of strings");
     strings.push_back(element.As<Napi::String>().Utf8Value());
   }
   return strings;
@@ -61,12 +35,7 @@ std::optional<handshake::TicketKey> ticketKeyFrom(const Napi::Object& object) {
   const Napi::Value value = object.Get("ticketKey");
   if (value.IsUndefined()) return std::nullopt;
   handshake::TicketKey key;
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-      value.As<Napi::Uint8Array>().ByteLength() != key.size()) {
-    throw badArgument(object.Env(),
-                      "ticketKey must be a Uint8Array of " + std::to_string(key.size()) + " bytes");
-  }
-  std::memcpy(key.data(), value.As<Napi::Uint8Array>().Data(), key.size());
+  std::memcpy(key.data(), bytesFrom(value, key.size(), "ticketKey"), key.size());
   return key;
 }
 
@@ -140,7 +109,7 @@ ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Cont
 std::shared_ptr<const handshake::Context> ContextWrap::unwrap(const Napi::Value& value) {
   const Napi::Function type = value.Env().GetInstanceData<HandshakeClasses>()->context.Value();
   if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(type)) {
-    throw badArgument(value.Env(), "context must come from createContext() of this thread");
+    wrongArgument(value.Env(), "context must come from createContext() of this thread");
   }
   return ContextWrap::Unwrap(value.As<Napi::Object>())->context_;
 }
@@ -151,15 +120,13 @@ handshake::Request requestFrom(const Napi::Value& value) {
   request.fd = static_cast<int>(numberFrom(object, "fd", 0, std::numeric_limits<int>::max()));
   const std::string role = stringFrom(object, "role");
   if (role != "active" && role != "passive") {
-    throw badArgument(value.Env(), "role must be 'active' or 'passive'");
+    wrongArgument(value.Env(), "role must be 'active' or 'passive'");
   }
   request.role = role == "active" ? handshake::Role::kActive : handshake::Role::kPassive;
   request.peerNames = stringsFrom(object, "peerNames");
   request.timeout = std::chrono::milliseconds(
       static_cast<int64_t>(std::ceil(numberFrom(object, "timeoutMs", 0, kMaxTimeoutMs))));
-  const Napi::Value keyLog = object.Get("keyLog");
-  if (!keyLog.IsBoolean()) throw badArgument(value.Env(), "keyLog must be a boolean");
-  request.keyLog = keyLog.As<Napi::Boolean>();
+  request.keyLog = booleanFrom(object, "keyLog");
   return request;
 }
 

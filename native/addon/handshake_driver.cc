@@ -3,30 +3,10 @@
 #include <system_error>
 #include <utility>
 
+#include "callback.h"
 #include "handshake_binding.h"
 
 namespace tlshub::addon {
-
-namespace {
-
-// Calls `done` from the event loop, with the ticks and microtasks that belong to it. What it throws is an uncaught
-// exception of that thread. In a thread that is being terminated nothing can be called, and nothing is.
-void callDone(const Napi::FunctionReference& done, const handshake::Outcome& outcome) {
-  const Napi::Env env = done.Env();
-  const Napi::HandleScope scope(env);
-  try {
-    const napi_value argument = outcomeToJs(env, outcome);
-    const napi_status status =
-        napi_make_callback(env, nullptr, env.Global(), done.Value(), 1, &argument, nullptr);
-    if (status != napi_pending_exception) return;
-    napi_value thrown;
-    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
-  } catch (const Napi::Error&) {
-    // only while the environment goes down: outcomeToJs makes plain values
-  }
-}
-
-}  // namespace
 
 Napi::Function DriverWrap::define(Napi::Env env) {
   return DefineClass(env, "HandshakeDriver",
@@ -83,11 +63,11 @@ Napi::Value DriverWrap::start(const Napi::CallbackInfo& info) {
   }
   std::shared_ptr<const handshake::Context> context = ContextWrap::unwrap(info[0]);
   handshake::Request request = requestFrom(info[1]);
-  if (!info[2].IsFunction()) throw Napi::TypeError::New(env, "done must be a function");
-  // Shared, since std::function wants to be able to copy what it holds.
-  auto done = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
-  const uint64_t id = driver_->start(std::move(context), std::move(request),
-                                     [done](handshake::Outcome&& outcome) { callDone(*done, outcome); });
+  auto done = functionFrom(info[2], "done");
+  const uint64_t id =
+      driver_->start(std::move(context), std::move(request), [done](handshake::Outcome&& outcome) {
+        callJs(*done, [&](Napi::Env at) { return outcomeToJs(at, outcome); });
+      });
   settle();
   return Napi::Number::New(env, static_cast<double>(id));
 }

@@ -15,6 +15,7 @@
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
 #include "../domain/sock_diag.h"
+#include "arguments.h"
 
 namespace {
 
@@ -22,18 +23,9 @@ using Napi::CallbackInfo;
 using Napi::Env;
 using Napi::Object;
 using Napi::Value;
-
-// Domain errors become JavaScript errors with code, errno and syscall.
-Napi::Error toJs(Env env, const std::exception& error) {
-  Napi::Error js = Napi::Error::New(env, error.what());
-  if (auto* coded = dynamic_cast<const tlshub::CodedError*>(&error))
-    js.Set("code", Napi::String::New(env, coded->code()));
-  if (auto* sys = dynamic_cast<const tlshub::SysError*>(&error)) {
-    js.Set("errno", Napi::Number::New(env, sys->err()));
-    js.Set("syscall", Napi::String::New(env, sys->syscall()));
-  }
-  return js;
-}
+using tlshub::addon::bytesFrom;
+using tlshub::addon::objectFrom;
+using tlshub::addon::wrongArgument;
 
 template <Value (*Function)(const CallbackInfo&)>
 Value guarded(const CallbackInfo& info) {
@@ -42,12 +34,8 @@ Value guarded(const CallbackInfo& info) {
   } catch (const Napi::Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw toJs(info.Env(), error);
+    throw tlshub::addon::toJs(info.Env(), error);
   }
-}
-
-[[noreturn]] void wrongArgument(Env env, const std::string& what) {
-  throw Napi::TypeError::New(env, what);
 }
 
 uint32_t toU32(const Value& value, const char* name) {
@@ -74,18 +62,6 @@ bool toBool(const Value& value, const char* name) {
 std::string toText(const Value& value, const char* name) {
   if (!value.IsString()) wrongArgument(value.Env(), std::string(name) + " must be a string");
   return value.As<Napi::String>().Utf8Value();
-}
-
-Object toObject(const Value& value, const char* name) {
-  if (!value.IsObject()) wrongArgument(value.Env(), std::string(name) + " must be an object");
-  return value.As<Object>();
-}
-
-const uint8_t* toBytes(const Value& value, size_t length, const char* name) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-      value.As<Napi::Uint8Array>().ByteLength() != length)
-    wrongArgument(value.Env(), std::string(name) + " must be " + std::to_string(length) + " bytes");
-  return value.As<Napi::Uint8Array>().Data();
 }
 
 Napi::BigInt big(Env env, uint64_t value) {
@@ -117,8 +93,8 @@ std::vector<tlshub::PolicyRule> readRules(const Value& value) {
   Napi::Array array = value.As<Napi::Array>();
   std::vector<tlshub::PolicyRule> rules(array.Length());
   for (uint32_t i = 0; i < array.Length(); i++) {
-    Object rule = toObject(array.Get(i), "rule");
-    std::memcpy(rules[i].addr, toBytes(rule.Get("addr"), 16, "addr"), 16);
+    Object rule = objectFrom(array.Get(i), "rule");
+    std::memcpy(rules[i].addr, bytesFrom(rule.Get("addr"), 16, "addr"), 16);
     rules[i].prefix = toU32(rule.Get("prefix"), "prefix");
     uint32_t port = toU32(rule.Get("port"), "port");
     if (rules[i].prefix > 128 || port > 65535)
@@ -146,8 +122,8 @@ std::vector<tlshub::MeshEntry> readMesh(const Value& value) {
   std::vector<tlshub::MeshEntry> mesh(array.Length());
   for (uint32_t i = 0; i < array.Length(); i++) {
     Napi::HandleScope scope(value.Env());
-    Object entry = toObject(array.Get(i), "mesh entry");
-    std::memcpy(mesh[i].addr, toBytes(entry.Get("addr"), 16, "addr"), 16);
+    Object entry = objectFrom(array.Get(i), "mesh entry");
+    std::memcpy(mesh[i].addr, bytesFrom(entry.Get("addr"), 16, "addr"), 16);
     mesh[i].prefix = toU32(entry.Get("prefix"), "prefix");
     if (mesh[i].prefix > 128) wrongArgument(value.Env(), "prefix must be at most 128");
     mesh[i].local = toBool(entry.Get("local"), "local");
@@ -156,7 +132,7 @@ std::vector<tlshub::MeshEntry> readMesh(const Value& value) {
 }
 
 tlshub::FlowMaps readMaps(const Value& value) {
-  Object fds = toObject(value, "fds");
+  Object fds = objectFrom(value, "fds");
   return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"),
           toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops"),
           toInt(fds.Get("dups"), "dups")};
@@ -165,11 +141,11 @@ tlshub::FlowMaps readMaps(const Value& value) {
 Value openGate(const CallbackInfo& info) {
   Env env = info.Env();
   if (theGate) wrongArgument(env, "this process has a gate already");
-  Object from = toObject(info[0], "options");
+  Object from = objectFrom(info[0], "options");
   tlshub::Gate::Options options;
   options.objectPath = toText(from.Get("objectPath"), "objectPath");
   options.pinDir = toText(from.Get("pinDir"), "pinDir");
-  options.settings = readSettings(toObject(from.Get("settings"), "settings"));
+  options.settings = readSettings(objectFrom(from.Get("settings"), "settings"));
   options.mesh = readMesh(from.Get("mesh"));
   Napi::Array cgroups = from.Get("cgroups").As<Napi::Array>();
   for (uint32_t i = 0; i < cgroups.Length(); i++) options.cgroups.push_back(toText(cgroups.Get(i), "cgroup"));
@@ -189,10 +165,10 @@ Value openGate(const CallbackInfo& info) {
 }
 
 Value updateSettings(const CallbackInfo& info) {
-  Object fds = toObject(info[0], "fds");
+  Object fds = objectFrom(info[0], "fds");
   tlshub::SettingsMaps maps = {toInt(fds.Get("settings"), "settings"), toInt(fds.Get("policy"), "policy"),
                                toInt(fds.Get("rules"), "rules")};
-  tlshub::writeSettings(maps, readSettings(toObject(info[1], "settings")));
+  tlshub::writeSettings(maps, readSettings(objectFrom(info[1], "settings")));
   return info.Env().Undefined();
 }
 
@@ -337,7 +313,7 @@ Value closeReader(const CallbackInfo& info) {
 }
 
 tlshub::SocketOwner toOwner(const Value& value) {
-  Object from = toObject(value, "owner");
+  Object from = objectFrom(value, "owner");
   return {toU32(from.Get("tgid"), "tgid"), toInt(from.Get("fd"), "fd"), toU64(from.Get("inode"), "inode"),
           toU64(from.Get("cookie"), "cookie")};
 }
@@ -404,16 +380,16 @@ Value install(const CallbackInfo& info) {
   Env env = info.Env();
   uint64_t begun = tlshub::monotonicNs();
   tlshub::FlowMaps maps = readMaps(info[0]);
-  Object from = toObject(info[1], "request");
+  Object from = objectFrom(info[1], "request");
   int fd = toInt(from.Get("fd"), "fd");
   tlshub::Cipher cipher = toCipher(from.Get("cipher"));
   size_t length = tlshub::keyBytes(cipher);
   tlshub::Installation what = {
       toU64(from.Get("cookie"), "cookie"),
       toU32(from.Get("generation"), "generation"),
-      {cipher, toBytes(from.Get("txKey"), length, "txKey"), toBytes(from.Get("txIv"), 12, "txIv"),
+      {cipher, bytesFrom(from.Get("txKey"), length, "txKey"), bytesFrom(from.Get("txIv"), 12, "txIv"),
        toU64(from.Get("txSequence"), "txSequence")},
-      {cipher, toBytes(from.Get("rxKey"), length, "rxKey"), toBytes(from.Get("rxIv"), 12, "rxIv"),
+      {cipher, bytesFrom(from.Get("rxKey"), length, "rxKey"), bytesFrom(from.Get("rxIv"), 12, "rxIv"),
        toU64(from.Get("rxSequence"), "rxSequence")},
       toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent"),
       toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
@@ -454,10 +430,10 @@ Value forbid(const CallbackInfo& info) {
 }
 
 Value destroyByTuple(const CallbackInfo& info) {
-  Object from = toObject(info[0], "tuple");
+  Object from = objectFrom(info[0], "tuple");
   tlshub::Tuple tuple = {};
-  std::memcpy(tuple.local, toBytes(from.Get("local"), 16, "local"), 16);
-  std::memcpy(tuple.remote, toBytes(from.Get("remote"), 16, "remote"), 16);
+  std::memcpy(tuple.local, bytesFrom(from.Get("local"), 16, "local"), 16);
+  std::memcpy(tuple.remote, bytesFrom(from.Get("remote"), 16, "remote"), 16);
   tuple.localPort = static_cast<uint16_t>(toU32(from.Get("lport"), "lport"));
   tuple.remotePort = static_cast<uint16_t>(toU32(from.Get("rport"), "rport"));
   return Napi::Boolean::New(info.Env(),

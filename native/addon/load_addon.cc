@@ -2,37 +2,19 @@
 #include <napi.h>
 #include <sys/resource.h>
 
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "../domain/load/client.h"
 #include "../domain/load/server.h"
+#include "arguments.h"
 
 namespace tlshub::addon {
 
 namespace {
 
 using load::Address;
-
-Napi::Error toJs(Napi::Env env, const CodedError& error) {
-  Napi::Error js = Napi::Error::New(env, error.what());
-  js.Set("code", Napi::String::New(env, error.code()));
-  if (const auto* sys = dynamic_cast<const SysError*>(&error)) {
-    js.Set("errno", Napi::Number::New(env, sys->err()));
-    js.Set("syscall", Napi::String::New(env, sys->syscall()));
-  }
-  return js;
-}
-
-double numberFrom(const Napi::Object& object, const char* name, double low, double high) {
-  const Napi::Value value = object.Get(name);
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= low && number <= high))
-    throw Napi::TypeError::New(object.Env(), std::string(name) + " is no number in its range");
-  return number;
-}
 
 constexpr double kMostCount = 9007199254740991;  // Number.MAX_SAFE_INTEGER
 constexpr double kMostSeconds = 366.0 * 86400;

@@ -3,12 +3,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <cmath>
 #include <memory>
 #include <string>
 
-#include "../domain/error.h"
 #include "../domain/tlshub/client.h"
+#include "callback.h"
 #include "loop_watch.h"
 
 namespace tlshub::addon {
@@ -22,56 +21,20 @@ using module::Reply;
 // A day: what is longer is a mistake in units.
 constexpr double kMaxTimeoutMs = 86400e3;
 
-Napi::Error toJs(Napi::Env env, const CodedError& error) {
-  Napi::Error js = Napi::Error::New(env, error.what());
-  js.Set("code", Napi::String::New(env, error.code()));
-  if (const auto* sys = dynamic_cast<const SysError*>(&error)) {
-    js.Set("errno", Napi::Number::New(env, sys->err()));
-    js.Set("syscall", Napi::String::New(env, sys->syscall()));
-  }
-  return js;
-}
-
-double numberFrom(const Napi::Object& object, const char* name, double low, double high) {
-  const Napi::Value value = object.Get(name);
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= low && number <= high) || number != std::floor(number)) {
-    throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a whole number from " +
-                                                 std::to_string(std::llround(low)) + " to " +
-                                                 std::to_string(std::llround(high)));
-  }
-  return number;
-}
-
-Napi::Object objectFrom(const Napi::Value& value, const char* name) {
-  if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
-  return value.As<Napi::Object>();
-}
-
 uint32_t addressFrom(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-      value.As<Napi::Uint8Array>().ByteLength() != sizeof(uint32_t))
-    throw Napi::TypeError::New(object.Env(), std::string(name) + " must be 4 bytes");
   uint32_t address = 0;
-  memcpy(&address, value.As<Napi::Uint8Array>().Data(), sizeof(address));
+  memcpy(&address, bytesFrom(object.Get(name), sizeof(address), name), sizeof(address));
   return address;
-}
-
-bool booleanFrom(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsBoolean()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a boolean");
-  return value.As<Napi::Boolean>();
 }
 
 module::RequestBody requestFrom(const Napi::Value& value) {
   const Napi::Object object = objectFrom(value, "request");
   module::RequestBody body = {};
-  body.opcode = static_cast<int8_t>(numberFrom(object, "opcode", 0, 2));
+  body.opcode = static_cast<int8_t>(wholeFrom(object, "opcode", 0, 2));
   body.clientAddress = addressFrom(object, "clientAddress");
   body.serverAddress = addressFrom(object, "serverAddress");
-  body.clientPort = htons(static_cast<uint16_t>(numberFrom(object, "clientPort", 0, 65535)));
-  body.serverPort = htons(static_cast<uint16_t>(numberFrom(object, "serverPort", 0, 65535)));
+  body.clientPort = htons(static_cast<uint16_t>(wholeFrom(object, "clientPort", 0, 65535)));
+  body.serverPort = htons(static_cast<uint16_t>(wholeFrom(object, "serverPort", 0, 65535)));
   body.server = booleanFrom(object, "server");
   return body;
 }
@@ -128,30 +91,6 @@ Napi::Object outcomeToJs(Napi::Env env, const Outcome& outcome) {
   return object;
 }
 
-// From the event loop, with the ticks and microtasks that belong to it. What the function throws is an uncaught exception of that
-// thread. In a thread that is being terminated nothing can be called, and nothing is.
-template <typename MakeArgument>
-void callJs(const Napi::FunctionReference& function, MakeArgument&& make) {
-  const Napi::Env env = function.Env();
-  const Napi::HandleScope scope(env);
-  try {
-    const napi_value argument = make(env);
-    const napi_status status =
-        napi_make_callback(env, nullptr, env.Global(), function.Value(), 1, &argument, nullptr);
-    if (status != napi_pending_exception) return;
-    napi_value thrown;
-    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
-  } catch (const Napi::Error&) {
-    // only while the environment goes down: the arguments are plain values
-  }
-}
-
-std::shared_ptr<Napi::FunctionReference> functionFrom(const Napi::Value& value, const char* name) {
-  if (!value.IsFunction()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a function");
-  // Shared, since std::function wants to be able to copy what it holds.
-  return std::make_shared<Napi::FunctionReference>(Napi::Persistent(value.As<Napi::Function>()));
-}
-
 class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -167,9 +106,9 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
   // ({protocol, peerPortId, sockets}, log)
   explicit ClientWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ClientWrap>(info) {
     const Napi::Object options = objectFrom(info[0], "options");
-    const module::Address address{static_cast<int>(numberFrom(options, "protocol", 0, 31)),
-                                  static_cast<uint32_t>(numberFrom(options, "peerPortId", 0, 4294967295.0))};
-    const auto sockets = static_cast<size_t>(numberFrom(options, "sockets", 2, 4096));
+    const module::Address address{static_cast<int>(wholeFrom(options, "protocol", 0, 31)),
+                                  static_cast<uint32_t>(wholeFrom(options, "peerPortId", 0, 4294967295.0))};
+    const auto sockets = static_cast<size_t>(wholeFrom(options, "sockets", 2, 4096));
     const auto log = functionFrom(info[1], "log");
     try {
       client_ = std::make_unique<module::Client>(address, sockets, [log](const std::string& line) {
@@ -192,7 +131,7 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
       throw error;
     }
     const module::RequestBody body = requestFrom(info[0]);
-    const double timeout = numberFrom(objectFrom(info[0], "request"), "timeoutMs", 0, kMaxTimeoutMs);
+    const double timeout = wholeFrom(objectFrom(info[0], "request"), "timeoutMs", 0, kMaxTimeoutMs);
     const auto done = functionFrom(info[1], "done");
     const uint64_t id = client_->start(
         body, std::chrono::milliseconds(static_cast<int64_t>(timeout)), [done](Outcome&& outcome) {
