@@ -17,34 +17,21 @@
  *   echoed     the byte came back
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "mutual_tls.h"
 
 static int tickets;
 
-static void die(const char* what) {
-  fprintf(stderr, "first_byte: %s: %s\n", what, strerror(errno));
-  ERR_print_errors_fp(stderr);
-  exit(1);
-}
-
 static double now_us(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+  return now_s() * 1e6;
 }
 
 /* Sleeps until the socket has news. */
@@ -61,29 +48,12 @@ static int new_session(SSL* ssl, SSL_SESSION* session) {
 }
 
 static SSL_CTX* context(const char* dir, const char* node) {
-  char ca[512], certificate[512], key[512];
-  SSL_CTX* ctx = SSL_CTX_new(TLS_method());
-  snprintf(ca, sizeof(ca), "%s/ca.crt", dir);
-  snprintf(certificate, sizeof(certificate), "%s/%s.crt", dir, node);
-  snprintf(key, sizeof(key), "%s/%s.key", dir, node);
-  if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) || !SSL_CTX_load_verify_file(ctx, ca) ||
-      SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1 ||
-      SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
-      SSL_CTX_set1_curves_list(ctx, "X25519") != 1)
-    die("credentials");
-  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  SSL_CTX* ctx = mutual_tls(dir, node);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, new_session);
   SSL_CTX_set_session_id_context(ctx, (const unsigned char*)"b", 1);
   SSL_CTX_set_num_tickets(ctx, 1);
   return ctx;
-}
-
-static SSL* session(SSL_CTX* ctx, int fd, const char* peer) {
-  SSL* ssl = SSL_new(ctx);
-  if (!ssl || !SSL_set_fd(ssl, fd) || !SSL_set1_host(ssl, peer)) die("SSL_new");
-  return ssl;
 }
 
 /* The library's answer when it could not go on: 1 to try again after waiting. */
@@ -124,7 +94,7 @@ static void measure(struct sockaddr_in* to, SSL_CTX* ctx, const char* peer, int 
     if (connect(fd, (struct sockaddr*)to, sizeof(*to))) die("connect");
     connected = now_us();
     int set = watched(fd, blocking && !ctx);
-    SSL* ssl = ctx ? session(ctx, fd, peer) : NULL;
+    SSL* ssl = ctx ? session_with(ctx, fd, peer) : NULL;
     char byte = 'x';
     if (ssl) {
       int before = tickets;
@@ -163,7 +133,7 @@ static void serve(int port, SSL_CTX* ctx, const char* peer, int blocking) {
     if (fd < 0) die("accept");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     int set = watched(fd, blocking && !ctx);
-    SSL* ssl = ctx ? session(ctx, fd, peer) : NULL;
+    SSL* ssl = ctx ? session_with(ctx, fd, peer) : NULL;
     char byte;
     if (ssl) {
       SSL_set_accept_state(ssl);

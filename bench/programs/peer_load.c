@@ -17,22 +17,17 @@
  */
 #include <arpa/inet.h>
 #include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "mutual_tls.h"
 
 enum { PIECE = 128 << 10, OPENING = 16 };
 
@@ -54,12 +49,6 @@ static const char* peer_name;
 static int told_ktls;
 static int serving;
 
-static void die(const char* what) {
-  fprintf(stderr, "peer_load: %s: %s\n", what, strerror(errno));
-  ERR_print_errors_fp(stderr);
-  exit(1);
-}
-
 /* CPU seconds of all processors since boot: user, nice, system, irq, softirq (proc(5), /proc/stat). */
 static double busy_s(void) {
   double user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
@@ -71,26 +60,9 @@ static double busy_s(void) {
   return (user + nice + system + irq + softirq) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void make_context(const char* how, const char* dir, const char* node) {
-  char ca[512], certificate[512], key[512];
   if (!strcmp(how, "plain")) return;
-  ctx = SSL_CTX_new(TLS_method());
-  snprintf(ca, sizeof(ca), "%s/ca.crt", dir);
-  snprintf(certificate, sizeof(certificate), "%s/%s.crt", dir, node);
-  snprintf(key, sizeof(key), "%s/%s.key", dir, node);
-  if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) || !SSL_CTX_load_verify_file(ctx, ca) ||
-      SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1 ||
-      SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
-      SSL_CTX_set1_curves_list(ctx, "X25519") != 1)
-    die("credentials");
-  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  ctx = mutual_tls(dir, node);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
   SSL_CTX_set_mode(
@@ -103,10 +75,7 @@ static void watch(connection* c) {
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
   int one = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  if (ctx) {
-    c->ssl = SSL_new(ctx);
-    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || !SSL_set1_host(c->ssl, peer_name)) die("SSL_new");
-  }
+  if (ctx) c->ssl = session_with(ctx, c->fd, peer_name);
   if (epoll_ctl(set, EPOLL_CTL_ADD, c->fd, &event)) die("epoll_ctl");
 }
 
