@@ -1,7 +1,9 @@
 /** Load of new connections, and what a supervisor holds. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { lab, type MeshNode, type Program } from '../harness/index.js';
+import { expect } from 'chai';
+import type { StatusReport } from '../../../src/control/index.js';
+import { lab, type MeshNode, type Program, type Sniffer } from '../harness/index.js';
 
 export interface LoadResult {
   ok: number;
@@ -35,6 +37,29 @@ export async function finishLoad(load: Program): Promise<LoadResult> {
   } catch (cause) {
     throw new Error(`the load said: ${stdout} ${stderr}`, { cause });
   }
+}
+
+/** A load that has ended well, and what the supervisors of both nodes say of it. */
+export interface CleanLoad {
+  result: LoadResult;
+  reports: StatusReport[];
+  /** for the message of what is expected next */
+  explanation: string;
+}
+
+/** Ends a load of which every connection must have worked, none of it in plaintext; says how many there were. */
+export async function finishCleanLoad(load: Program, sniffer: Sniffer, moreThan: number): Promise<CleanLoad> {
+  const result = await finishLoad(load);
+  const capture = await sniffer.stop();
+  const reports = await Promise.all((['a', 'b'] as const).map((node) => lab.status(node)));
+  const explanation = JSON.stringify({ result, failures: reports.map(({ failures }) => failures) });
+  expect(result.failed, explanation).to.deep.equal({});
+  expect(result.late, explanation).to.equal(0);
+  expect(result.ok, explanation).to.be.greaterThan(moreThan);
+  expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+  expect(capture.payloadFrames).to.be.greaterThan(4 * result.ok);
+  process.stdout.write(`      ${result.ok} connections, the slowest ${result.slowest.toFixed(2)} s\n`);
+  return { result, reports, explanation };
 }
 
 export interface Holdings {
