@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { startAgent } from './agent.js';
-import { B, PATIENCE, STREAMS, TALKER, alive, mapEntries, pins } from './support.js';
+import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, mapEntries, pins } from './support.js';
 
 describe('an agent that is asked to end', () => {
   const marker = `secret-${randomUUID()}`;
   let agent: Program;
 
   before(async () => {
-    await lab.up({ set: { handshake_timeout_ms: 100_000, hold_timeout_ms: 100_000, silent_peer_timeout_ms: 100_000 } });
+    await lab.up({ set: UNHURRIED });
     await lab.signal('a', 'TERM');
     await waitFor(() => pins('a').length === 0, PATIENCE, "the end of the lab's own supervisor");
   });

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { B, PATIENCE, STREAMS, TALKER, alive, mapEntries, pins, settled } from './support.js';
+import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, guardianOf, mapEntries, pins, settled } from './support.js';
 
 const GRACE_MS = 3000;
 const LEASE_MS = 1000;
@@ -13,22 +13,10 @@ describe('an agent that is killed', () => {
   const marker = `secret-${randomUUID()}`;
 
   before(() =>
-    lab.up({
-      policy: 'permissive',
-      set: {
-        guardian_grace_ms: GRACE_MS,
-        lease_ms: LEASE_MS,
-        handshake_timeout_ms: 100_000,
-        hold_timeout_ms: 100_000,
-        silent_peer_timeout_ms: 100_000,
-      },
-    }),
+    lab.up({ policy: 'permissive', set: { ...UNHURRIED, guardian_grace_ms: GRACE_MS, lease_ms: LEASE_MS } }),
   );
 
   after(() => lab.down());
-
-  const guardianOf = async (node: 'a' | 'b'): Promise<number> =>
-    waitFor(async () => (await lab.status(node)).lease.guardianPid, PATIENCE, 'a guardian');
 
   const stopped = (program: Program): Promise<true> =>
     waitFor(() => program.state === 'T', PATIENCE, 'the program to be stopped');

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { A, B, PATIENCE, STREAMS, TALKER, alive, pinDir, pins } from './support.js';
+import { A, B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, guardianOf, pinDir, pins } from './support.js';
 
 const GRACE_MS = 3000;
 const LEASE_MS = 1000;
@@ -31,22 +31,10 @@ describe('releasing the gate of an agent', () => {
   const marker = `secret-${randomUUID()}`;
 
   before(() =>
-    lab.up({
-      policy: 'permissive',
-      set: {
-        guardian_grace_ms: GRACE_MS,
-        lease_ms: LEASE_MS,
-        handshake_timeout_ms: 100_000,
-        hold_timeout_ms: 100_000,
-        silent_peer_timeout_ms: 100_000,
-      },
-    }),
+    lab.up({ policy: 'permissive', set: { ...UNHURRIED, guardian_grace_ms: GRACE_MS, lease_ms: LEASE_MS } }),
   );
 
   after(() => lab.down());
-
-  const guardianOf = async (): Promise<number> =>
-    waitFor(async () => (await lab.status('a')).lease.guardianPid, PATIENCE, 'a guardian');
 
   const refusal = (ended: Ended): string => {
     expect(ended.status, ended.stdout + ended.stderr).to.equal(1);
@@ -66,7 +54,7 @@ describe('releasing the gate of an agent', () => {
 
   it('is refused while the guardian of a dead agent works, and its successor finds all as it was', async () => {
     const before = pins('a');
-    const guardian = await guardianOf();
+    const guardian = await guardianOf('a');
     await lab.kill('a');
     expect(refusal(release())).to.include(`${guardian} (tlshub-guardian)`);
     expect(pins('a')).to.deep.equal(before);
@@ -98,7 +86,7 @@ describe('releasing the gate of an agent', () => {
         await waitFor(() => program.stdout.includes('connected'), PATIENCE, 'a connection');
       }
 
-      process.kill(await guardianOf(), 'SIGKILL');
+      process.kill(await guardianOf('a'), 'SIGKILL');
       await lab.kill('a');
       await new Promise((resolvePromise) => setTimeout(resolvePromise, LEASE_MS + 500));
       expect(blocking.state, 'nobody has continued it').to.equal('T');

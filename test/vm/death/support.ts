@@ -14,6 +14,13 @@ export const B = '10.77.0.2';
 /** Long enough for anything that happens at all under emulation, in ms. */
 export const PATIENCE = 30_000;
 
+/** Settings under which only what a test does ends a connection that is held. */
+export const UNHURRIED = { handshake_timeout_ms: 100_000, hold_timeout_ms: 100_000, silent_peer_timeout_ms: 100_000 };
+
+/** The process id of a node's guardian. */
+export const guardianOf = (node: MeshNode): Promise<number> =>
+  waitFor(async () => (await lab.status(node)).lease.guardianPid, PATIENCE, 'a guardian');
+
 export const pinDir = (node: MeshNode): string => `/sys/fs/bpf/tlshub-lab-${node}`;
 
 /** Descriptors that the process has open. */
