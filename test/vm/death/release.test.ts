@@ -7,7 +7,8 @@ import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { A, B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, guardianOf, pinDir, pins } from './support.js';
 
-const GRACE_MS = 3000;
+/** Long enough for a command to start while the guardian waits, under emulation. */
+const GRACE_MS = 15_000;
 const LEASE_MS = 1000;
 const CTL = resolve('dist/cli/tlshubctl.js');
 
