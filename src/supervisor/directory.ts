@@ -8,8 +8,22 @@ import { decide, policyOf, type Decision } from '../policy/index.js';
 import type { Tuple } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import type { Role } from '../shared/native.js';
-import type { Directory, PeerNodes } from './dispatcher.js';
 import type { Settings } from './settings.js';
+
+export interface PeerNodes {
+  /** that the peer may be; none: it has no right to a connection */
+  nodes: readonly string[];
+  /** the words for it */
+  reason: string;
+}
+
+/** What the mapping says about a flow. */
+export interface Directory {
+  /** @param sinceNs when the flow began, CLOCK_MONOTONIC nanoseconds; 0: only just */
+  peerNodes(tuple: Tuple, role: Role, sinceNs: number): PeerNodes;
+  /** the pod at the peer's address */
+  pod(tuple: Tuple): string | null;
+}
 
 export function decideBy({ config, mapping }: Settings, tuple: Tuple, role: Role): Decision {
   return decide({ ...tuple, role }, mapping, policyOf(config));

@@ -1,56 +1,42 @@
 /**
  * The dispatcher: one flow's events, answers and timers in, system calls and messages out. It lives on the main thread and never blocks:
  * what may block (ending connections, closing descriptors, setting keys) is the installer's, what takes time is a provider's. Decisions
- * are the state machine's (flow-machine.ts); this file carries them out.
- *
- * takeSocket is made here and not on a thread: it is a handful of short system calls, and a message to and fro would cost more than they do.
+ * are the state machine's (flow-machine.ts); this file and its parts (sockets, negotiations, parking, commands) carry them out.
  */
 import { FLOW_STATES, type FlowState } from '../control/index.js';
-import { createThrottle, type LogFields, type Logger, type Throttle } from '../logging/index.js';
-import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic, type Tuple } from '../shared/abi.js';
+import type { Logger } from '../logging/index.js';
+import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
-import { fromWire, toWire } from '../shared/errors.js';
-import type { Held, InstallerCommand, InstallerReport } from '../shared/messages.js';
-import type { GateFds, KernelAddon, Role, TakenSocket } from '../shared/native.js';
+import { fromWire } from '../shared/errors.js';
+import type { InstallerCommand, InstallerReport } from '../shared/messages.js';
+import type { GateFds, KernelAddon } from '../shared/native.js';
 import type { SlotTable } from '../shared/slots.js';
+import { CommandQueue } from './command-queue.js';
 import { Counters } from './counters.js';
 import { Deadlines } from './deadlines.js';
-import { INITIAL, step, type Action, type Input, type Verdict } from './flow-machine.js';
+import type { Directory } from './directory.js';
+import { FlowLog, party, who } from './flow-log.js';
+import { step, type Action, type Input, type Verdict } from './flow-machine.js';
 import {
   FlowTable,
   createFlow,
   reportOf,
   stateOf,
   synMs,
-  tupleText,
   type DetailedFlowReport,
   type Flow,
   type FlowSeed,
 } from './flow-table.js';
-import { gateReason, missingMarker } from './marker.js';
-import type { Negotiation, NegotiationOutcome, Provider } from './provider.js';
+import { gateReason } from './marker.js';
+import { Negotiations } from './negotiations.js';
+import { Parking } from './parking.js';
+import type { Provider } from './provider.js';
+import { Sockets } from './sockets.js';
 
 /** Between two looks for a socket that was gone, in ms. */
 const TAKE_PAUSE_MS = 5;
 /** The provider's own deadline comes first, since it can say more; ours is for a provider that does not answer. In ms. */
 const DEADLINE_GRACE_MS = 250;
-/** Lines in a second about refused flows, of each code; a silent peer's flows end by the hundred, and a log is work for this thread. */
-const REFUSALS_LOGGED = { intervalMs: 1000, burst: 20 };
-
-export interface PeerNodes {
-  /** that the peer may be; none: it has no right to a connection */
-  nodes: readonly string[];
-  /** the words for it */
-  reason: string;
-}
-
-/** What the mapping says about a flow. */
-export interface Directory {
-  /** @param sinceNs when the flow began, CLOCK_MONOTONIC nanoseconds; 0: only just */
-  peerNodes(tuple: Tuple, role: Role, sinceNs: number): PeerNodes;
-  /** the pod at the peer's address */
-  pod(tuple: Tuple): string | null;
-}
 
 export interface DispatcherLimits {
   readonly handshakeTimeoutMs: number;
@@ -88,18 +74,30 @@ export class Dispatcher {
   readonly counters = new Counters();
   readonly table: FlowTable;
   private readonly deadlines = new Deadlines<Flow>();
-  /** flows that wait for room in the pool, oldest first */
-  private parked = new Set<Flow>();
-  private readonly refusals: Throttle;
-  /** commands that found the installer's ring full; sent before any other */
-  private readonly backlog: InstallerCommand[] = [];
-  /** commands that had to wait for room in the installer's ring */
-  commandsDelayed = 0;
+  private readonly parking = new Parking();
+  private readonly commands: CommandQueue;
+  private readonly sockets: Sockets;
+  private readonly negotiations: Negotiations;
+  private readonly flowLog: FlowLog;
 
   constructor(private readonly options: DispatcherOptions) {
+    const { counters } = this;
     this.table = new FlowTable(() => options.limits().flowsKept);
-    this.refusals = createThrottle(options.log, REFUSALS_LOGGED);
-    options.provider.onRoom(() => this.room());
+    this.commands = new CommandQueue((command) => options.send(command));
+    this.sockets = new Sockets({ ...options, table: this.table, counters });
+    this.negotiations = new Negotiations({
+      provider: options.provider,
+      counters,
+      isUntouched: (flow) => this.sockets.isUntouched(flow),
+      answer: (flow, input) => this.feed(flow, input),
+    });
+    this.flowLog = new FlowLog(options.log, counters);
+    options.provider.onRoom(() => this.parking.room((flow) => this.feed(flow, { type: 'room' })));
+  }
+
+  /** commands that had to wait for room in the installer's ring */
+  get commandsDelayed(): number {
+    return this.commands.delayed;
   }
 
   /** One event of the gate. */
@@ -136,7 +134,7 @@ export class Dispatcher {
         if (event.blocking && event.waitMs > 0) this.limitSilence(flow, event.waitMs);
         break;
       case EventKind.CLOSING:
-        if (isLastClose(flow, event) || this.wasLastClose(flow, event)) this.feed(flow, { type: 'closing' });
+        if (this.sockets.isLastClose(flow, event)) this.feed(flow, { type: 'closing' });
         break;
       case EventKind.REFUSED:
         this.feed(flow, {
@@ -160,10 +158,7 @@ export class Dispatcher {
       this.counters.values.unknownTickets++;
       return;
     }
-    if (flow.held?.ticket === report.ticket) {
-      this.options.slots.release(flow.held.slot);
-      flow.held = undefined;
-    }
+    if (flow.held?.ticket === report.ticket) this.sockets.release(flow);
     if ('error' in report && report.type !== 'install-failed') {
       this.options.log.error(`could not end the connection of ${party(flow)} cleanly`, {
         ...who(flow),
@@ -302,18 +297,14 @@ export class Dispatcher {
 
   /** Sends what found the installer's ring full. Called with every answer and by the sweep, so a full ring cannot stick. */
   flush(): void {
-    while (this.backlog.length > 0) {
-      const command = this.backlog[0];
-      if (command === undefined || !this.options.send(command)) return;
-      this.backlog.shift();
-    }
+    this.commands.flush();
   }
 
   /** Stops all timers. Nothing may be fed afterwards. */
   close(): void {
     this.deadlines.clearAll();
-    this.refusals.flush();
-    this.parked.clear();
+    this.flowLog.flush();
+    this.parking.clear();
   }
 
   /** The last bytes of a connection that was over before; it may have left the table. */
@@ -347,16 +338,14 @@ export class Dispatcher {
 
   private entered(flow: Flow, from: string): void {
     const { phase, verdict } = flow.machine;
-    if (from === 'parked') this.parked.delete(flow);
+    if (from === 'parked') this.parking.delete(flow);
     if (phase === 'parked') {
-      this.parked.add(flow);
+      this.parking.add(flow);
       this.counters.values.poolFull++;
     }
     const ends = phase === 'ending' || phase === 'done';
-    if (ends && from !== 'ending' && verdict !== undefined) this.announceEnd(flow, verdict);
-    if (phase === 'secured') {
-      this.options.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
-    }
+    if (ends && from !== 'ending' && verdict !== undefined) this.flowLog.ended(flow, verdict);
+    if (phase === 'secured') this.flowLog.secured(flow);
     if (phase === 'secured' || phase === 'done') this.deadlines.clear(flow);
     if (phase === 'done') {
       this.options.observer.ended(flow);
@@ -364,26 +353,10 @@ export class Dispatcher {
     }
   }
 
-  private announceEnd(flow: Flow, verdict: Verdict): void {
-    if (verdict.state === 'refused') {
-      this.counters.values.refused++;
-      this.counters.failure(verdict.code);
-      const fields = { ...who(flow), code: verdict.code };
-      this.refusals.log('warning', verdict.code, `refused ${party(flow)}: ${verdict.reason}`, fields);
-    } else if (verdict.revoked === true) {
-      this.counters.failure(verdict.code);
-      const fields = { ...who(flow), code: verdict.code };
-      this.refusals.log('warning', verdict.code, `closed ${party(flow)}: ${verdict.reason}`, fields);
-    } else if (!flow.secured) {
-      if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
-      this.options.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
-    }
-  }
-
   private act(flow: Flow, action: Action): void {
     switch (action) {
       case 'take': {
-        this.take(flow);
+        this.feedIf(flow, this.sockets.take(flow));
         return;
       }
       case 'pause': {
@@ -391,218 +364,39 @@ export class Dispatcher {
         return;
       }
       case 'negotiate': {
-        this.negotiate(flow);
+        this.feedIf(flow, this.negotiations.begin(flow));
         return;
       }
       case 'cancel': {
-        this.cancel(flow);
+        flow.negotiation?.cancel();
         return;
       }
       case 'refuse':
-        if (flow.held !== undefined) this.send({ ...flow.held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 });
+        if (flow.held !== undefined) this.commands.send({ ...flow.held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 });
         return;
       case 'forbid':
       case 'close':
-        if (flow.held !== undefined) this.send({ ...flow.held, type: action });
+        if (flow.held !== undefined) this.commands.send({ ...flow.held, type: action });
         return;
       case 'destroy':
         flow.ticket = this.options.slots.nextTicket();
         this.table.bindTicket(flow.ticket, flow);
-        {
-          this.send({
-            type: 'destroy',
-            ticket: flow.ticket,
-            cookie: flow.cookie,
-            tuple: flow.tuple,
-            tgid: flow.holder?.tgid ?? flow.owner?.tgid ?? 0,
-          });
-          return;
-        }
+        this.commands.send({
+          type: 'destroy',
+          ticket: flow.ticket,
+          cookie: flow.cookie,
+          tuple: flow.tuple,
+          tgid: flow.holder?.tgid ?? flow.owner?.tgid ?? 0,
+        });
+        return;
       case 'continue':
         // A flow of another class is never held, so nobody stands still for it.
-        if (flow.class === FlowClass.MESH) this.send({ type: 'continue', cookie: flow.cookie });
+        if (flow.class === FlowClass.MESH) this.commands.send({ type: 'continue', cookie: flow.cookie });
         return;
     }
   }
 
-  private send(command: InstallerCommand): void {
-    if (this.backlog.length === 0 && this.options.send(command)) return;
-    this.commandsDelayed++;
-    this.backlog.push(command);
-  }
-
-  private take(flow: Flow): void {
-    const { holder } = flow;
-    if (holder === undefined) return;
-    if (flow.predecessor?.held !== undefined) {
-      this.feed(flow, { type: 'take-busy' });
-      return;
-    }
-    flow.predecessor = undefined;
-    const place = this.options.slots.acquire();
-    if (place === undefined) {
-      this.feed(flow, {
-        type: 'take-failed',
-        code: 'TLSHUB_TOO_MANY_HELD',
-        reason: 'too many connections are held at once',
-      });
-      return;
-    }
-    this.counters.values.takes++;
-    let taken: TakenSocket;
-    flow.takeBegunNs = monotonicNs();
-    try {
-      taken = this.options.kernel.takeSocket(this.options.fds, { ...holder, cookie: flow.cookie });
-    } catch (error) {
-      this.options.slots.release(place.slot);
-      this.feed(flow, this.takeFailure(error));
-      return;
-    }
-    flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
-    flow.takenNs = monotonicNs();
-    this.table.bindTicket(place.ticket, flow);
-    this.feed(flow, { type: 'taken', live: taken.live && this.claim(flow, taken.fd) });
-  }
-
-  /** Closed while we were taking it: whether our descriptor was counted cannot be told, but whether anybody has another one can. */
-  private wasLastClose(flow: Flow, { refs, timeNs }: FlowEvent): boolean {
-    const { held, holder } = flow;
-    if (held === undefined || holder === undefined) return false;
-    if (refs !== 2 || timeNs < flow.takeBegunNs || timeNs >= flow.takenNs) return false;
-    return !this.options.kernel.hasSocket({ ...holder, cookie: flow.cookie });
-  }
-
-  private claim(flow: Flow, fd: number): boolean {
-    try {
-      return this.options.kernel.claim(this.options.fds, fd, flow.cookie, flow.generation);
-    } catch (error) {
-      this.options.log.error(`could not begin with the connection of ${party(flow)}`, { ...who(flow), error });
-      return false;
-    }
-  }
-
-  private takeFailure(thrown: unknown): Input {
-    const { code, message } = toWire(thrown);
-    if (code === 'TLSHUB_SOCKET_GONE') {
-      this.counters.values.takesGone++;
-      return { type: 'take-gone' };
-    }
-    return { type: 'take-failed', code, reason: message };
-  }
-
-  private negotiate(flow: Flow): void {
-    const { provider } = this.options;
-    const nodes = flow.peerNodes;
-    if (nodes.length === 0) {
-      this.feed(flow, {
-        type: 'negotiation-failed',
-        code: 'TLSHUB_PEER_UNKNOWN',
-        reason: flow.peerReason,
-        untouched: false,
-        silent: false,
-      });
-      return;
-    }
-    if (flow.spoilt) {
-      const reason = 'an earlier agent died in the middle of its handshake';
-      this.feed(flow, { type: 'negotiation-failed', code: 'TLSHUB_SPOILT', reason, untouched: false, silent: false });
-      return;
-    }
-    if (flow.machine.attempts > 1) this.counters.values.retries++;
-    if (flow.askedNs === 0) flow.askedNs = monotonicNs();
-    const negotiation = provider.negotiate({
-      names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...nodes] },
-      socket: flow.held,
-      timeoutMs: Math.max(1, Math.round((flow.dueNs - monotonicNs()) / 1e6)),
-    });
-    if (negotiation === undefined) {
-      this.feed(flow, { type: 'pool-full' });
-      return;
-    }
-    flow.provider = provider.name;
-    flow.negotiation = negotiation;
-    void negotiation.outcome.then((outcome) => this.settled(flow, negotiation, outcome));
-  }
-
-  private cancel(flow: Flow): void {
-    flow.negotiation?.cancel();
-  }
-
-  private settled(flow: Flow, negotiation: Negotiation, outcome: NegotiationOutcome): void {
-    if (flow.negotiation === negotiation) flow.negotiation = undefined;
-    if (outcome.ok) {
-      this.feed(flow, { type: 'negotiated' });
-      return;
-    }
-    const { code, reason } = outcome;
-    if ('lost' in outcome) {
-      const untouched = this.untouched(flow);
-      this.feed(flow, { type: 'negotiation-failed', code, reason, untouched, silent: false });
-      return;
-    }
-    flow.negotiationMs = outcome.negotiationMs;
-    const gone = code === 'TLSHUB_PEER_CLOSED' || code === 'TLSHUB_PEER_RESET';
-    const silent = flow.role === 'passive' && gone && outcome.bytesReceived === 0;
-    const hint = outcome.bytesReceived === 0 ? missingMarker(flow) : '';
-    this.feed(flow, { type: 'negotiation-failed', code, reason: reason + hint, untouched: false, silent });
-  }
-
-  /**
-   * True if a dead worker can have left no trace on the connection. An active side that has not written has not read either, since the
-   * peer waits for its ClientHello; of a passive side nobody can say.
-   */
-  private untouched(flow: Flow): boolean {
-    if (flow.role !== 'active' || flow.held === undefined) return false;
-    try {
-      return this.options.kernel.readFlow(this.options.fds.flows, flow.held.fd).agentTx === 0;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Those that are turned away again keep their turn, and stand for all others of their peer's: the provider gives shares, not one queue. */
-  private room(): void {
-    const parked = [...this.parked];
-    const turnedAway = new Set<string>();
-    for (const flow of parked) {
-      const peer = `${flow.role} ${flow.peerNodes.join(' ')} ${Buffer.from(flow.tuple.remote).toString('latin1')}`;
-      if (turnedAway.has(peer)) continue;
-      this.feed(flow, { type: 'room' });
-      if (flow.machine.phase === 'parked') turnedAway.add(peer);
-    }
-    this.parked = new Set(parked.filter((flow) => flow.machine.phase === 'parked'));
+  private feedIf(flow: Flow, input: Input | undefined): void {
+    if (input !== undefined) this.feed(flow, input);
   }
 }
-
-/**
- * True if nobody has the file any more but the closing descriptor and our dup. The dup counts only if it was there already: a server that
- * forks closes its own descriptor right after, when the child has the other one, and the news of it may come after we have taken that.
- * References 0: the kernel could not say.
- */
-function isLastClose(flow: Flow, { refs, timeNs }: FlowEvent): boolean {
-  const ours = flow.held !== undefined && timeNs >= flow.takenNs ? 1 : 0;
-  return refs <= 1 + ours;
-}
-
-/** Who is on this side and who on the other, in words. */
-function party(flow: Flow): string {
-  const program = flow.owner === undefined ? 'a connection' : `${flow.owner.comm}[${flow.owner.tgid}]`;
-  const node = flow.peerNode ?? flow.peerNodes.join(' or ');
-  const peer = node === '' ? 'an unknown node' : `node ${node}`;
-  return `${program} ${flow.role === 'active' ? 'to' : 'from'} ${peer}`;
-}
-
-/** The same as fields of a log line. */
-function who(flow: Flow): LogFields {
-  return {
-    flow: tupleText(flow),
-    role: flow.role,
-    cookie: flow.cookie,
-    pid: flow.owner?.tgid,
-    comm: flow.owner?.comm,
-    peerNodes: flow.peerNodes,
-  };
-}
-
-/** A machine for a flow that was secured before we came. */
-export const ADOPTED_SECURED = { ...INITIAL, phase: 'secured' } as const;

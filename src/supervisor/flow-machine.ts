@@ -101,6 +101,9 @@ export const TAKE_TRIES = 4;
 
 export const INITIAL: MachineState = { phase: 'waiting', misses: 0, attempts: 0, verdict: undefined };
 
+/** Of a flow that was secured before we came. */
+export const ADOPTED_SECURED: MachineState = { ...INITIAL, phase: 'secured' };
+
 const PROGRAM_CLOSED: Verdict = {
   state: 'closed',
   code: '',

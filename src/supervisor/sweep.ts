@@ -5,7 +5,8 @@
  */
 import { FlowClass, decodeSweep, reasonText, type SweepRecord } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
-import { ADOPTED_SECURED, type Dispatcher } from './dispatcher.js';
+import type { Dispatcher } from './dispatcher.js';
+import { ADOPTED_SECURED } from './flow-machine.js';
 import type { Flow } from './flow-table.js';
 
 /** TCP_ESTABLISHED and TCP_CLOSE_WAIT, include/net/tcp_states.h: states in which keys can be set. */
