@@ -4,7 +4,7 @@ import type { BenchOptions } from './options.js';
 import type { Percentiles, Tally } from './tally.js';
 
 export interface Usage {
-  /** wall clock, from the first connection's begin to the end of the last */
+  /** from the first connection's begin to the end of the last */
   seconds: number;
   /** of this process, user and system */
   cpuSeconds: number;
@@ -13,6 +13,8 @@ export interface Usage {
   portWaits: number;
   /** Unix time, s */
   begunAt: number;
+  /** CLOCK_MONOTONIC, s: for who compares it with other moments of this machine, since the time of day may be set in between */
+  begunMonotonic: number;
 }
 
 export interface ConnectionDetail {
@@ -97,6 +99,7 @@ function configurationOf(options: BenchOptions, usage: Usage): BenchResult['test
     total_connections: options.totalConnections ?? null,
     duration_sec: options.duration,
     begun_at: usage.begunAt,
+    begun_monotonic_sec: usage.begunMonotonic,
   };
   if (options.mode === 'server') return { ...common, listen_ip: options.listenIp, listen_port: options.listenPort };
   return {

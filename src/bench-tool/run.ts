@@ -1,8 +1,10 @@
 /** One run of tlshub_bench: the engine works, this side counts, reports and writes. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isIPv4 } from 'node:net';
+import { monotonicNs } from '../shared/clock.js';
 import { EXIT, TlshubError, UsageError } from '../shared/errors.js';
+import { writeNew, writeWhole } from '../shared/whole-file.js';
 import { decodeConnections, type Connection } from './connection.js';
 import { loadAddon, type EngineStatus, type NativeEngine } from './native.js';
 import { DEFAULT_CONNECTIONS, type BenchOptions } from './options.js';
@@ -74,31 +76,21 @@ function isSpecial(file: string): boolean {
   return stat !== undefined && !stat.isFile();
 }
 
-/** Whole or not at all: what stands under the name is never half a file. @throws TlshubError TLSHUB_BENCH_FILE */
-function writeWhole(file: string, text: string): void {
+/**
+ * Whole or not at all: what stands under the name is never half a file.
+ * @returns its path
+ * @throws TlshubError TLSHUB_BENCH_FILE
+ */
+async function save(file: string, text: string, named: boolean): Promise<string> {
   try {
+    // Nobody has asked for this name: what is there is another run's.
+    if (!named) return await writeNew(file, text);
     if (isSpecial(file)) writeFileSync(file, text);
-    else replaceFile(file, text);
+    else await writeWhole(file, text, { replace: true });
+    return file;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TlshubError('TLSHUB_BENCH_FILE', `the results cannot be written to ${file}: ${reason}`, { cause: error });
-  }
-}
-
-function replaceFile(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    const fd = openSync(temporary, 'w', 0o644);
-    try {
-      writeFileSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, file);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
   }
 }
 
@@ -141,6 +133,7 @@ class Progress {
 /** @returns the exit status; @throws TlshubError, or an error of the engine, for what is none of the connections' */
 export async function runBench(options: BenchOptions, surroundings: Surroundings): Promise<number> {
   const begunAt = Date.now() / 1000;
+  const begunMonotonic = monotonicNs() / 1e9;
   const tally = new Tally(options.details);
   const cpu = process.cpuUsage();
   const engine = openEngine(options);
@@ -175,11 +168,12 @@ export async function runBench(options: BenchOptions, surroundings: Surroundings
     memoryBytes,
     portWaits: status.waits,
     begunAt,
+    begunMonotonic,
   };
   const result = resultOf(options, tally, usage);
-  const csv = options.csv ?? `bench_metrics_${Math.floor(begunAt)}`;
-  writeWhole(csv, csvOf(result));
-  if (options.json !== undefined) writeWhole(options.json, `${JSON.stringify(result, null, 1)}\n`);
+  const name = options.csv ?? `bench_metrics_${Math.floor(begunAt)}`;
+  const csv = await save(name, csvOf(result), options.csv !== undefined);
+  if (options.json !== undefined) await save(options.json, `${JSON.stringify(result, null, 1)}\n`, true);
   surroundings.out(summaryText(result, csv));
   return tally.failed === 0 ? EXIT.ok : EXIT.failed;
 }

@@ -1,8 +1,9 @@
 /** Writing keys and certificates: folders 0700, keys 0600, whole files or none, and no overwriting by accident. */
 import { constants } from 'node:fs';
-import { access, chmod, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PkiError, toWire } from '../shared/errors.js';
+import { writeWhole } from '../shared/whole-file.js';
 
 export interface PkiFile {
   name: string;
@@ -37,31 +38,17 @@ export async function refuseExisting(dir: string, names: string[]): Promise<void
   }
 }
 
-/** Writes each under a temporary name first, so that nobody ever reads half a key. Without `force` an existing file stays. */
+/** Writes each whole, so that nobody ever reads half a key. Without `force` an existing file stays. */
 export async function writeFiles(dir: string, files: PkiFile[], force: boolean): Promise<void> {
   for (const { name, contents, mode } of files) {
     const path = join(dir, name);
-    const temporary = join(dir, `.${name}.${process.pid}`);
+    let written: boolean;
     try {
-      await rm(temporary, { force: true });
-      const handle = await open(temporary, 'wx', mode);
-      try {
-        await handle.writeFile(contents);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await chmod(temporary, mode);
-      // link() refuses to replace, rename() does not.
-      if (force) await rename(temporary, path);
-      else await link(temporary, path);
+      written = await writeWhole(path, contents, { replace: force, mode });
     } catch (cause) {
-      if (toWire(cause).errno === 'EEXIST')
-        throw new PkiError('TLSHUB_PKI_EXISTS', `${path} exists already`, { cause });
       throw writeFailed(`cannot write ${path}`, cause);
-    } finally {
-      await rm(temporary, { force: true });
     }
+    if (!written) throw new PkiError('TLSHUB_PKI_EXISTS', `${path} exists already`);
   }
 }
 

@@ -1,0 +1,111 @@
+/**
+ * Files that are there whole or not at all, also after a crash and on a full disk: each is written under a hidden name in the same folder
+ * and synced, and then gets its name. By link(2), which never replaces a file that is there, or, where that is wanted, by rename(2).
+ */
+import { link, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** What file systems without hard links (FAT, some FUSE) say. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+/** Files of one name that are told apart by a number; more than that is a mistake. */
+const MOST_OF_A_NAME = 1000;
+
+export interface WholeFileOptions {
+  /** a file that is there makes way; else it stays, and nothing is written */
+  replace: boolean;
+  /** permission bits, whatever the umask; default 0644 less the umask */
+  mode?: number;
+}
+
+/** @returns false: the name is taken. @throws the error of the file system; then nothing is left */
+export async function writeWhole(path: string, text: string, { replace, mode }: WholeFileOptions): Promise<boolean> {
+  const staged = hiddenName(path);
+  try {
+    await stage(staged, [text], mode);
+    if (replace) await rename(staged, path);
+    else if (!(await claim(staged, path))) return false;
+    await syncFolder(dirname(path));
+    return true;
+  } finally {
+    await remove(staged);
+  }
+}
+
+/**
+ * Writes a file under the first of NAME, NAME-2, NAME-3 ... that is free: names that are made of the time come again when two are written in
+ * one second, and when the clock is set back.
+ * @returns its path. @throws the error of the file system; then nothing is left
+ */
+export async function writeNew(path: string, text: string): Promise<string> {
+  for (const name of numberedNames(path)) if (await writeWhole(name, text, { replace: false })) return name;
+  throw new Error(`there are ${MOST_OF_A_NAME} files of this name already`);
+}
+
+export function* numberedNames(path: string): Generator<string> {
+  for (let n = 1; n <= MOST_OF_A_NAME; n++) yield n === 1 ? path : `${path}-${n}`;
+}
+
+let sequence = 0;
+
+/** A name in the same folder that nobody else uses. */
+export function hiddenName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${sequence++}`);
+}
+
+export async function stage(path: string, text: Iterable<string>, mode?: number): Promise<void> {
+  const file: FileHandle = await open(path, 'wx', mode ?? 0o644);
+  try {
+    for (const part of text) await file.writeFile(part);
+    if (mode !== undefined) await file.chmod(mode);
+    await file.sync();
+  } finally {
+    // Some file systems report a full disk only here.
+    await file.close();
+  }
+}
+
+/** Gives a staged file its name. False: the name is taken. */
+export async function claim(staged: string, name: string): Promise<boolean> {
+  try {
+    await link(staged, name);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (code === undefined || !NO_LINKS.has(code)) throw error;
+  }
+  // Two could take the same name in the same instant here; elsewhere they cannot.
+  if (await exists(name)) return false;
+  await rename(staged, name);
+  return true;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+export async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    // fsync(2): the file system knows no such thing for folders, and so has nothing to be done.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+export async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch {
+    // It never came to be, or has its name by now.
+  }
+}
