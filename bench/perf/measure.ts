@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BenchResult, ConnectionDetail } from '../../src/bench-tool/result.js';
 import type { FlowReport } from '../../src/control/index.js';
+import { monotonicNs } from '../../src/shared/clock.js';
 import { lab, type MeshNode } from '../../test/vm/harness/index.js';
 import { busySeconds, processUsage } from '../report/machine.js';
 import type { ConnectionRow, SampleRow } from './rows.js';
@@ -34,11 +35,13 @@ const SAMPLE_MS = 250;
 const FLOWS_KEPT = 1_000_000;
 
 const supervisorPid = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
+const monotonicMs = (): number => monotonicNs() / 1e6;
 const rounded = (value: number): number => Math.round(value * 1000) / 1000;
 
 class Sampler {
   readonly #samples: SampleRow[] = [];
-  readonly #begin = Date.now();
+  /** CLOCK_MONOTONIC, ms, as that of the loads: the time of day may be set meanwhile */
+  readonly #begin = monotonicMs();
   readonly #pids = { a: supervisorPid('a'), b: supervisorPid('b') };
   readonly #timer = setInterval(() => this.#take(), SAMPLE_MS);
 
@@ -46,7 +49,7 @@ class Sampler {
     const [a, b] = [processUsage(this.#pids.a), processUsage(this.#pids.b)];
     this.#samples.push({
       phase: 'between',
-      time_ms: Date.now() - this.#begin,
+      time_ms: Math.round(monotonicMs() - this.#begin),
       agent_a_cpu_s: rounded(a.cpuSeconds),
       agent_a_rss_kb: a.residentKb,
       agent_b_cpu_s: rounded(b.cpuSeconds),
@@ -72,7 +75,7 @@ class Sampler {
 
 interface Load {
   details: ConnectionDetail[];
-  /** Unix time */
+  /** CLOCK_MONOTONIC */
   begunAtMs: number;
   seconds: number;
 }
@@ -87,7 +90,7 @@ async function load(folder: string, seconds: number, ...args: string[]): Promise
   const result = JSON.parse(readFileSync(json, 'utf8')) as BenchResult;
   return {
     details: result.connection_details.sort((x, y) => x.conn_id - y.conn_id),
-    begunAtMs: Number(result.test_configuration.begun_at) * 1000,
+    begunAtMs: Number(result.test_configuration.begun_monotonic_sec) * 1000,
     seconds: result.summary_metrics.total_test_duration_sec,
   };
 }
