@@ -1,11 +1,21 @@
 /** tlshub_bench as a user runs it: processes on loopback, against itself and against peers that misbehave. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import type { BenchResult } from '../../src/bench-tool/result.js';
+import { monotonicNs } from '../../src/shared/clock.js';
 
 const TOOL = resolve('dist/cli/tlshub_bench.js');
 
@@ -30,8 +40,16 @@ describe('tlshub_bench', function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  /** What the tool finds in its environment beside ours. */
+  let environment: Record<string, string> = {};
+  afterEach(() => (environment = {}));
+
   function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended>; said: () => string } {
-    const child = spawn(process.execPath, [TOOL, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [TOOL, ...args], {
+      cwd: folder,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     children.push(child);
     let stdout = '';
     let stderr = '';
@@ -334,6 +352,103 @@ describe('tlshub_bench', function () {
     expect(full.stderr).to.include('ENOSPC');
     expect(statSync('/dev/full').isCharacterDevice(), 'a device is not replaced by a file').to.equal(true);
     expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  describe('on a small disk', () => {
+    const disk = (): string => join(folder, 'disk');
+    const mount = (...args: string[]): void => {
+      const { status, stderr } = spawnSync('mount', [...args, disk()], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`this test must mount a tmpfs: ${stderr}`);
+    };
+    beforeEach(() => {
+      mkdirSync(disk());
+      mount('-t', 'tmpfs', '-o', 'size=64k', 'none');
+    });
+    afterEach(() => spawnSync('umount', [disk()]));
+
+    it('that is full: the last results stay whole, and nothing else is left', async () => {
+      const { port } = await server();
+      const into = ['-j', 'disk/r.json', '-o', 'disk/r.csv'];
+      const run = (connections: number): Promise<Ended> =>
+        start('-m', 'client', '-p', `${port}`, '-c', '8', '-n', `${connections}`, ...into).ended;
+      expect((await run(3)).code).to.equal(0);
+      const before = ['r.csv', 'r.json'].map((name) => readFileSync(join(disk(), name), 'utf8'));
+      // The CSV of 200 has room and their JSON has not; of 2000 neither.
+      for (const [connections, file] of [
+        [200, 'disk/r.json'],
+        [2000, 'disk/r.csv'],
+      ] as const) {
+        const { code, stderr } = await run(connections);
+        expect(code, stderr).to.equal(1);
+        expect(stderr).to.include(`cannot be written to ${file}`).and.to.include('ENOSPC');
+        expect(readdirSync(disk()).sort()).to.deep.equal(['r.csv', 'r.json']);
+      }
+      expect(readFileSync(join(disk(), 'r.json'), 'utf8')).to.equal(before[1]);
+      expect(readFileSync(join(disk(), 'r.csv'), 'utf8')).to.match(/\ntotal_connections,200\n/);
+    });
+
+    it('that is read-only: an error, and the results there stay', async () => {
+      const { port } = await server();
+      writeFileSync(join(disk(), 'r.csv'), 'those of yesterday');
+      mount('-o', 'remount,ro');
+      const { code, stderr } = await start('-m', 'client', '-p', `${port}`, '-o', 'disk/r.csv').ended;
+      expect(code).to.equal(1);
+      expect(stderr).to.include('disk/r.csv').and.to.include('EROFS');
+      expect(readFileSync(join(disk(), 'r.csv'), 'utf8')).to.equal('those of yesterday');
+    });
+  });
+
+  describe('while the time of day is being set', () => {
+    /** test/programs/clock_steps.c */
+    const LD_PRELOAD = resolve('build/programs/clock_steps');
+
+    it('measures what a clock that is not set says', async () => {
+      environment = { LD_PRELOAD };
+      const begun = performance.now();
+      const { port, child } = await server();
+      const { code, stderr } = await client(port, '-n', '40', '-c', '4', '--hold', '0.05', '--rate', '100');
+      expect(code, stderr).to.equal(0);
+      const ended = new Promise((done) => child.on('close', done));
+      child.kill('SIGTERM');
+      await ended;
+      const tookMs = performance.now() - begun;
+      for (const name of ['client.json', 'server.json']) {
+        const { test_configuration: configuration, summary_metrics: summary, connection_details: details } = json(name);
+        // So the clock was set indeed.
+        expect(Math.abs(Number(configuration.begun_at) - Date.now() / 1000)).to.be.closeTo(86_400, 60);
+        expect(Number(configuration.begun_monotonic_sec) * 1000).to.be.closeTo(monotonicNs() / 1e6, tookMs);
+        expect(summary.total_test_duration_sec)
+          .to.be.greaterThan(0.4)
+          .and.lessThan(tookMs / 1000);
+        expect(summary.cpu_usage_percent).to.be.greaterThan(0).and.lessThan(400);
+        expect(details).to.have.length(40);
+        for (const detail of details) {
+          expect(detail.begin_ms).to.be.at.least(0).and.lessThan(tookMs);
+          expect(detail.connection_latency_ms).to.be.greaterThan(0).and.lessThan(tookMs);
+          expect(detail.duration_ms).to.be.greaterThan(0).and.lessThan(tookMs);
+          expect(detail.late_ms).to.be.at.least(0).and.lessThan(tookMs);
+        }
+      }
+      expect(json('client.json').summary_metrics.connection_latency_percentiles_ms.max).to.be.lessThan(tookMs);
+    });
+
+    it('replaces no results of another run that began at the same time by the clock', async () => {
+      const { port } = await server();
+      environment = { LD_PRELOAD, CLOCK_AT: '1800000000' };
+      const named = 'bench_metrics_1800000000';
+      for (const [connections, name] of [
+        [2, named],
+        [3, `${named}-2`],
+        [4, `${named}-3`],
+      ] as const) {
+        const { code, stdout, stderr } = await start('-m', 'client', '-p', `${port}`, '-n', `${connections}`).ended;
+        expect(code, stderr).to.equal(0);
+        expect(stdout).to.include(`written: ${name}\n`);
+      }
+      expect(readdirSync(folder).sort()).to.deep.equal([named, `${named}-2`, `${named}-3`]);
+      expect(readFileSync(join(folder, named), 'utf8')).to.include('\ntotal_connections,2\n');
+      expect(readFileSync(join(folder, `${named}-2`), 'utf8')).to.include('\ntotal_connections,3\n');
+    });
   });
 
   it('an address that is taken is an error that names it', async () => {

@@ -105,6 +105,25 @@ describe('metrics files', () => {
     expect(noFolder.message).to.contain('ENOTDIR');
   });
 
+  it('keeps every report of an agent whose clock is set forwards and back, each with the time of its own', async () => {
+    const dir = folder('clock');
+    const { log } = memoryLogger();
+    const times = [1000, 90_000, 1000, 999, 90_000, 0];
+    const flows = (): ReturnType<FlowMetrics['report']> => new FlowMetrics(10).report([], 0);
+    const now = (): number => times.shift() ?? NaN;
+    const reporter = new PerfReporter({ dir: () => dir, node: 'a', flows, log, usage: () => USAGE, now });
+    const names: string[] = [];
+    while (times.length > 0) {
+      const [time] = times;
+      const files = await reporter.write();
+      names.push(files!.json.slice(dir.length + 1));
+      expect(JSON.parse(readFileSync(files!.json, 'utf8'))).to.include({ timestamp: time });
+    }
+    const number = ['1000', '90000', '1000-2', '999', '90000-2', '0'];
+    expect(names).to.deep.equal(number.map((n) => `perf_metrics_${n}.json`));
+    expect(readdirSync(dir)).to.have.length(12);
+  });
+
   describe('on a full disk', () => {
     const disk = (): string => at('full');
     before(function () {
@@ -123,6 +142,15 @@ describe('metrics files', () => {
       }
       expect(readdirSync(disk()).sort()).to.deep.equal(['perf_metrics_1.csv', 'perf_metrics_1.json']);
       expect(JSON.parse(readFileSync(small.json, 'utf8'))).to.deep.equal(reportOf(1, 1));
+    });
+
+    it('or on one that is read-only: an error that says so, and what was there stays', async () => {
+      const before = readdirSync(disk());
+      spawnSync('mount', ['-o', 'remount,ro', disk()]);
+      const error = await rejected(MetricsWriteError, writePerfFiles(disk(), reportOf(1, 4)));
+      spawnSync('mount', ['-o', 'remount,rw', disk()]);
+      expect(error.message).to.contain(disk()).and.to.contain('EROFS');
+      expect(readdirSync(disk())).to.deep.equal(before);
     });
 
     it('is reported by the log, and the next report is written when there is room', async () => {
