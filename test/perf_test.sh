@@ -20,16 +20,19 @@ all=(tlshub openssl boringssl)
 modes=tlshub,openssl,boringssl duration=20 connections=0 concurrency=8 out=perf_results kernel=6.1
 
 number() { # number OPTION VALUE LEAST
-  if [[ ! $2 =~ ^[0-9]{1,9}$ ]] || [ "$2" -lt "$3" ]; then die 64 "$1 $2: a whole number from $3 on is wanted"; fi
+  # No leading zero: bash would take it for octal.
+  if [[ ! $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] || [ "$2" -lt "$3" ]; then die 64 "$1 $2: a whole number from $3 on is wanted"; fi
 }
 
 check() { # check OPTION VALUE: an error names what is allowed
-  local mode
+  local mode seen=' '
   case $1 in
     --modes)
-      [ -n "$2" ] || die 64 "--modes: one or more of ${all[*]}, with commas between them"
+      [[ $2 =~ ^[a-z]+(,[a-z]+)*$ ]] || die 64 "--modes: one or more of ${all[*]}, with commas between them"
       for mode in ${2//,/ }; do
         [[ " ${all[*]} " == *" $mode "* ]] || die 64 "--modes $2: $mode is none of ${all[*]}"
+        [[ $seen != *" $mode "* ]] || die 64 "--modes $2: $mode is there twice"
+        seen+="$mode "
       done
       ;;
     --duration) number "$1" "$2" 1 ;;
@@ -41,8 +44,9 @@ check() { # check OPTION VALUE: an error names what is allowed
 
 run() {
   local host memory count
-  scripts/setup
-  scripts/build
+  # Each by itself: `set -e` does not hold below `||`, as the menu calls this.
+  scripts/setup || return
+  scripts/build || return
   mkdir -p "$out" || die 1 "cannot make the folder $out"
   out=$(cd "$out" && pwd)
   local command=(node build/bench/perf/main.js --modes "$modes" --duration "$duration" --connections "$connections"
