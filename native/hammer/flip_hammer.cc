@@ -139,7 +139,8 @@ class Hammer {
     int peer;
     errno = 0;
     if (!waitFor([&] { return (peer = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0; }))
-      fail("round " + std::to_string(round) + ": no connection comes; the worker is in state " + stateOf(worker_));
+      fail("round " + std::to_string(round) + ": no connection comes; the worker is in state " +
+           stateOf(worker_));
     if (!waitFor([&] { return shared_->calling == round; })) fail("the worker does not come to its call");
     tlshub::Fd held = tlshub::duplicate({static_cast<uint32_t>(worker_), kSocket, 0, cookie()});
     const tlshub_flow flow = tlshub::readFlow(maps_.flows, held.get());
