@@ -5,7 +5,7 @@
  *   hook_price held ADDRESS PORT N lt|et|blocking
  *
  * calls: a file's pread and pwrite, send and recv of one byte over a loopback TCP connection and over a Unix socket pair. The LSM hooks on
- * sockets run for every program of the machine, captured or not; file calls have none of ours and are there to show it.
+ * sockets run for every program of the machine, captured or not, and the one on files (for splice and sendfile) for every read and write.
  *
  * held: N connections at once, all to an address where nobody answers a handshake. The program polls them for writing (level- or
  * edge-triggered epoll) and sends when it is told that it may, as an event loop does that has something to say; blocking: N processes that
