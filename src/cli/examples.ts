@@ -1,5 +1,12 @@
-/** What each command is good for, shown under its --help: the commands' names as keys, lines of `command  # what it shows`. */
+/** What each command is good for, shown under its --help: the commands' names as keys ('' is tlshubctl itself), lines of `command  # what it shows`. */
 export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: string, meaning: string])[]>> = {
+  '': [
+    ['tlshubctl check', 'before the first start: what is missing here'],
+    ['tlshubctl status', 'whether new connections are secured, and if not why'],
+    ['tlshubctl flows --state refused', 'what was refused, each with its reason'],
+    ['tlshubctl reload', 'puts changed files in force, all or nothing'],
+    ['tlshubctl flows --help', 'more examples; so with each command'],
+  ],
   check: [
     ['tlshubctl check', 'before the first start: what is missing here, and how to get it'],
     ['tlshubctl check --json | jq ".[] | select(.ok | not)"', 'the same for a script'],
@@ -15,12 +22,17 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl flows --state held,negotiating', 'those that are waiting right now'],
     ['tlshubctl flows --state refused', 'those that were refused, each with its reason'],
     ['tlshubctl flows --pod web/nginx-0', 'those to and from one pod'],
-    ['tlshubctl flows --watch', 'a live view'],
+    ['tlshubctl flows --watch', 'a live view, which goes on over a restart of the supervisor'],
     ['tlshubctl flows --watch 0.2 --json | jq -c "select(.change == \\"new\\") | .flow"', 'new ones, a line each'],
   ],
   metrics: [
     ['tlshubctl metrics', 'what /metrics shows, without HTTP'],
     ['tlshubctl metrics | grep refused', 'how many connections were refused, by code'],
+  ],
+  reload: [
+    ['tlshubctl reload', 'prints what has changed, or what is wrong and where'],
+    ['tlshubctl reload --json | jq -r ".needsRestart[]"', 'what of the file is only in force after a restart'],
+    ['tlshubctl status --json | jq .lastConfigError', 'why the last reload, or SIGHUP, came to nothing'],
   ],
   release: [
     ['tlshubctl release', 'after an agent was killed for good: new connections go in plaintext again'],
@@ -39,13 +51,13 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl mode get', 'which provider makes the keys of new connections'],
     ['tlshubctl mode set boringssl', 'another one from now on; no connection fails by it'],
   ],
-  'mode get': [['tlshubctl mode get', '']],
+  'mode get': [['tlshubctl mode get', 'the one of now, by whatever it was set']],
   'mode set': [['tlshubctl mode set boringssl', 'returns when it is in force, or fails and the old one still is']],
   pki: [
     ['tlshubctl pki init /etc/tlshub/pki', 'a CA for a lab'],
     ['tlshubctl pki issue node-a --dir /etc/tlshub/pki', 'a certificate for a node'],
   ],
-  'pki init': [['tlshubctl pki init /etc/tlshub/pki --name lab', '']],
+  'pki init': [['tlshubctl pki init /etc/tlshub/pki --name lab', 'ca.crt for all nodes, ca.key for whoever issues']],
   'pki issue': [
     ['tlshubctl pki issue node-a --dir /etc/tlshub/pki', 'for a year'],
     ['tlshubctl pki issue node-a --dir /etc/tlshub/pki --days 30 --force', 'a new one, for a month'],

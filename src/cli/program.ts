@@ -55,6 +55,7 @@ function build(context: CliContext): Command {
       `control socket of the supervisor (or ${socketKey})`,
       context.env[socketKey] ?? String(keySpec('control_socket').default),
     )
+    .addHelpText('after', examplesText(''))
     .addHelpText('after', EXIT_HELP);
   const globals = (): GlobalOptions => program.opts<GlobalOptions>();
 
@@ -113,7 +114,10 @@ function addExamples(command: Command, path: string[]): void {
 
 function addFlows(program: Command, context: CliContext, globals: () => GlobalOptions): void {
   const states = suggest(new Option('--state <states>', `only these: ${FLOW_STATES.join(', ')}`), FLOW_STATES);
-  const watch = new Option('--watch [seconds]', 'a live view, asked for as often as this')
+  const watch = new Option(
+    '--watch [seconds]',
+    'a live view, asked for as often as this; waits while the supervisor is away',
+  )
     .preset(1)
     .argParser(interval);
   program

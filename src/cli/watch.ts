@@ -1,51 +1,78 @@
 /**
  * `tlshubctl flows --watch`: asks again and again on one connection. On a terminal the screen is drawn anew each time; elsewhere, and with
- * --json, a line is written for each flow that is new, has changed or is gone, so that the output can be piped.
+ * --json, a line is written for each flow that is new, has changed or is gone, so that the output can be piped. While the supervisor is
+ * away (a restart, an upgrade) it waits for the next one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient, type FlowReport, type FlowState } from '../control/index.js';
 import { FLOW_STATES } from '../control/index.js';
 import type { FlowQuery } from '../control/flow-query.js';
+import { ControlError } from '../shared/errors.js';
 import { printable } from '../shared/printable.js';
 import type { CliContext, GlobalOptions, TerminalSize } from './context.js';
 import { FLOW_COLUMNS, flowRow, flowsTable } from './tables.js';
 
-/** What becomes of one answer. */
+/** What becomes of one answer, or of none. */
 interface View {
   draw(flows: FlowReport[]): string;
+  /** the supervisor has gone; once until it draws again */
+  away(): string;
   /** what leaves the terminal as it was */
   end: string;
 }
 
-/** Until the user ends it. @throws (rejects with) TlshubError when the supervisor goes away */
+/**
+ * Until the user ends it.
+ * @throws (rejects with) TlshubError when there is no supervisor at the beginning, or one that refuses
+ */
 export async function watchFlows(
   context: CliContext,
   options: GlobalOptions,
   query: FlowQuery,
   intervalMs: number,
 ): Promise<void> {
-  const client = await ControlClient.connect(options.socket);
+  let client: ControlClient | undefined = await ControlClient.connect(options.socket);
   const signal = context.untilInterrupted();
   const view = viewFor(context, options, intervalMs);
+  let away = false;
   try {
     while (!signal.aborted) {
-      context.out(view.draw(await client.request('flows', query)));
+      try {
+        client ??= await ControlClient.connect(options.socket);
+        context.out(view.draw(await client.request('flows', query)));
+        away = false;
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        client?.close();
+        client = undefined;
+        if (!away) context.out(view.away());
+        away = true;
+      }
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
-    client.close();
+    client?.close();
     if (view.end !== '') context.out(view.end);
   }
 }
 
+function isAway(error: unknown): boolean {
+  if (!(error instanceof ControlError)) return false;
+  return error.code === 'TLSHUB_CONTROL_CLOSED' || error.code === 'TLSHUB_CONTROL_UNREACHABLE';
+}
+
 function viewFor(context: CliContext, options: GlobalOptions, intervalMs: number): View {
-  if (options.json === true) return new Changes(jsonLine);
+  if (options.json === true) return new Changes(jsonLine, jsonNews);
   const { terminal } = context;
-  if (terminal === undefined) return new Changes(textLine);
+  if (terminal === undefined) return new Changes(textLine, textNews);
   return new Screen(terminal, intervalMs);
 }
 
+const AWAY = 'the supervisor went away: waiting for it';
+
 type Change = 'present' | 'new' | 'changed' | 'gone';
+/** of the supervisor */
+type News = 'away' | 'back';
 
 /** Lines for what is different from the last time. */
 class Changes implements View {
@@ -53,11 +80,22 @@ class Changes implements View {
   private known = new Map<string, { flow: FlowReport; text: string }>();
   private first = true;
 
-  constructor(private readonly line: (change: Change, flow: FlowReport) => string) {}
+  private gone = false;
+
+  constructor(
+    private readonly line: (change: Change, flow: FlowReport) => string,
+    private readonly news: (news: News) => string,
+  ) {}
+
+  away(): string {
+    this.gone = true;
+    return `${this.news('away')}\n`;
+  }
 
   draw(flows: FlowReport[]): string {
     const now = new Map<string, { flow: FlowReport; text: string }>();
-    const lines: string[] = [];
+    const lines = this.gone ? [this.news('back')] : [];
+    this.gone = false;
     for (const flow of flows) {
       const text = JSON.stringify(flow);
       now.set(flow.cookie, { flow, text });
@@ -74,6 +112,15 @@ class Changes implements View {
 
 function jsonLine(change: Change, flow: FlowReport): string {
   return JSON.stringify({ at: new Date().toISOString(), change, flow });
+}
+
+function jsonNews(news: News): string {
+  return JSON.stringify({ at: new Date().toISOString(), change: news });
+}
+
+function textNews(news: News): string {
+  const text = news === 'away' ? AWAY : 'the supervisor answers again';
+  return `${new Date().toISOString()}  ${news.padEnd(7)}  ${text}`;
 }
 
 function textLine(change: Change, flow: FlowReport): string {
@@ -95,17 +142,28 @@ const ORDER: readonly FlowState[] = ['held', 'negotiating', 'refused', 'secured'
 class Screen implements View {
   readonly end = LEAVE;
   private entered = false;
+  private last: FlowReport[] = [];
 
   constructor(
     private readonly terminal: () => TerminalSize,
     private readonly intervalMs: number,
   ) {}
 
+  /** What was seen last stays on the screen. */
+  away(): string {
+    return this.paint(this.last, `${AWAY} since ${new Date().toISOString().slice(11, 19)}Z, Ctrl-C ends`);
+  }
+
   draw(flows: FlowReport[]): string {
-    const { columns, rows } = this.terminal();
+    this.last = flows;
     const counts = FLOW_STATES.map((state) => [state, flows.filter((flow) => flow.state === state).length] as const);
     const parts = counts.filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
     const title = `${flows.length} flows${parts.length === 0 ? '' : `: ${parts.join(', ')}`}   every ${this.intervalMs / 1000} s, Ctrl-C ends`;
+    return this.paint(flows, title);
+  }
+
+  private paint(flows: readonly FlowReport[], title: string): string {
+    const { columns, rows } = this.terminal();
     const newestFirst = [...flows].reverse();
     newestFirst.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
     const table = flowsTable(newestFirst).split('\n');

@@ -34,10 +34,10 @@ export class ControlClient {
     this.#timeoutMs = timeoutMs;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) =>
-      this.#fail(new ControlError('TLSHUB_CONTROL_PROTOCOL', error.message, { cause: error })),
+      this.#fail(new ControlError('TLSHUB_CONTROL_CLOSED', error.message, { cause: error })),
     );
     socket.on('close', () =>
-      this.#fail(new ControlError('TLSHUB_CONTROL_PROTOCOL', 'the supervisor closed the connection without an answer')),
+      this.#fail(new ControlError('TLSHUB_CONTROL_CLOSED', 'the supervisor closed the connection without an answer')),
     );
   }
 
@@ -73,7 +73,7 @@ export class ControlClient {
   }
 
   close(): void {
-    this.#fail(new ControlError('TLSHUB_CONTROL_PROTOCOL', 'the connection was closed'));
+    this.#fail(new ControlError('TLSHUB_CONTROL_CLOSED', 'the connection was closed'));
   }
 
   #receive(chunk: Buffer): void {

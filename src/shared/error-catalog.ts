@@ -302,6 +302,11 @@ export const ERROR_CATALOG = {
     meaning: 'A message on the control socket is malformed, too long, or of another protocol version.',
     remedy: 'Use the tlshubctl of the same release as the supervisor.',
   },
+  TLSHUB_CONTROL_CLOSED: {
+    exitCode: EXIT.failed,
+    meaning: 'The connection to the control socket ended before the answer came: the supervisor was stopped, or died.',
+    remedy: 'Look at its log, and ask again when it is back: `tlshubctl status --ready --wait 60`.',
+  },
   TLSHUB_CONTROL_UNKNOWN_OP: {
     exitCode: EXIT.failed,
     meaning: 'The supervisor does not know the requested operation.',

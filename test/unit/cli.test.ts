@@ -92,6 +92,15 @@ async function cli(args: string[], context: Partial<CliContext> = {}): Promise<E
   return ended;
 }
 
+/** All commands that --help tells of, and '' for tlshubctl itself. */
+async function commandsBelow(path: string[]): Promise<string[]> {
+  const { out } = await cli([...path, '--help']);
+  const [, list = ''] = /\nCommands:\n((?: .*\n)+)/.exec(out) ?? [];
+  const names = [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
+  const below = await Promise.all(names.map((name) => commandsBelow([...path, name])));
+  return [path.join(' '), ...below.flat()];
+}
+
 describe('tlshubctl', () => {
   const path = temporaryFolder();
   let server: ControlServer;
@@ -291,24 +300,88 @@ describe('tlshubctl', () => {
       expect(second).to.include('1 flows: 1 secured').and.include(SECURED.cookie);
     });
 
-    it('ends with an error when the supervisor goes away, and the terminal as it was', async () => {
-      const other = await startControlServer({
-        path: path('other', 's.sock'),
-        handlers: { flows: () => Promise.resolve([]) },
+    describe('over a restart of the supervisor', () => {
+      const serve = (answer: () => FlowReport[]): Promise<ControlServer> =>
+        startControlServer({
+          path: path('other', 's.sock'),
+          handlers: { flows: async () => Promise.resolve(answer()) },
+        });
+
+      /** A supervisor that stops when it has answered once; another one that comes when the first is missed, and answers once too. */
+      async function overRestart(args: string[], context: Partial<CliContext> = {}): Promise<Ended> {
+        const end = new AbortController();
+        const first = await serve(() => [HELD]);
+        let second: ControlServer | undefined;
+        let out = '';
+        const ended = await cli(['--socket', path('other', 's.sock'), 'flows', '--watch', '0.1', ...args], {
+          untilInterrupted: () => end.signal,
+          out: (text) => {
+            if (out === '') void first.close();
+            out += text;
+            if (second !== undefined || !text.includes('away')) return;
+            // Not at once: it looks again and again.
+            setTimeout(() => {
+              void serve(() => {
+                end.abort();
+                return [GONE_ON, SECURED];
+              }).then((server) => (second = server));
+            }, 350);
+          },
+          ...context,
+        });
+        await second?.close();
+        return { ...ended, out };
+      }
+
+      it('says that it went away, and goes on with the next one', async () => {
+        const { status, out, err } = await overRestart([]);
+        expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+        const lines = out.trimEnd().split('\n');
+        expect(lines.map((line) => line.split(/ {2,}/)[1])).to.deep.equal([
+          'present',
+          'away',
+          'back',
+          'changed',
+          'new',
+        ]);
+        expect(lines[1]).to.match(/Z {2}away {5}the supervisor went away: waiting for it$/);
       });
-      let out = '';
-      const context = {
-        untilInterrupted: () => new AbortController().signal,
-        terminal: () => ({ columns: 80, rows: 24 }),
-        out: (text: string) => {
-          if (out === '') void other.close();
-          out += text;
-        },
-      };
-      const ended = await cli(['--socket', other.path, 'flows', '--watch', '0.1'], context);
-      expect(ended.status).to.equal(1);
-      expect(ended.err).to.include('the supervisor closed the connection');
-      expect(out.endsWith('\u001b[?1049l')).to.equal(true);
+
+      it('does so in JSON', async () => {
+        const { out } = await overRestart(['--json']);
+        const lines = out.trimEnd().split('\n');
+        const changes = lines.map((line) => (JSON.parse(line) as { change: string }).change);
+        expect(changes).to.deep.equal(['present', 'away', 'back', 'changed', 'new']);
+      });
+
+      it('leaves what was seen last on the screen', async () => {
+        const { out } = await overRestart([], { terminal: () => ({ columns: 80, rows: 24 }) });
+        const [before = '', away = '', after = ''] = out.split('\u001b[H').slice(1);
+        expect(before).to.include('1 flows: 1 held');
+        expect(away).to.match(/^the supervisor went away: waiting for it since \S+Z, Ctrl-C ends/);
+        expect(away.slice(away.indexOf('\r\n'))).to.equal(before.slice(before.indexOf('\r\n')));
+        expect(after).to.include('2 flows: 2 secured');
+        expect(out.endsWith('\u001b[?1049l')).to.equal(true);
+      });
+
+      it('ends with an error where none is at the beginning, or one that refuses, and the terminal as it was', async () => {
+        const watch = ['--socket', path('other', 's.sock'), 'flows', '--watch', '0.1'];
+        expect(await cli(watch)).to.include({ status: 1, out: '' });
+        let asked = 0;
+        const refusing = await serve(() => {
+          if (asked++ > 0) throw new NotFoundError('no more of it');
+          return [];
+        });
+        const terminal = (): TerminalSize => ({ columns: 80, rows: 24 });
+        const { status, out, err } = await cli(watch, {
+          terminal,
+          untilInterrupted: () => new AbortController().signal,
+        });
+        await refusing.close();
+        expect(status).to.equal(1);
+        expect(err).to.include('no more of it');
+        expect(out.endsWith('\u001b[?1049l')).to.equal(true);
+      });
     });
   });
 
@@ -374,22 +447,15 @@ describe('tlshubctl', () => {
   });
 
   it('teaches each command by examples, which are all commands that there are', async () => {
-    const commands = [
-      'check',
-      'status',
-      'flows',
-      'metrics',
-      'mapping',
-      'mapping get',
-      'mapping list',
-      'mode',
-      'mode get',
-    ];
-    for (const command of [...commands, 'mode set', 'pki', 'pki init', 'pki issue', 'completion']) {
-      const { status, out } = await cli([...command.split(' '), '--help']);
+    const commands = await commandsBelow([]);
+    expect(commands).to.include.members(['', 'reload', 'mapping get', 'pki issue', 'completion']);
+    expect(Object.keys(EXAMPLES).sort()).to.deep.equal(commands.sort());
+    for (const command of commands) {
+      const { status, out } = await cli([...command.split(' ').filter(Boolean), '--help']);
       expect(status, command).to.equal(0);
       expect(out, command).to.match(/\nExamples?:\n/);
-      expect(out, command).to.include(EXAMPLES[command]![0]![0]);
+      for (const [example, meaning] of EXAMPLES[command]!)
+        expect(out, command).to.include(example).and.include(meaning);
     }
     for (const [command] of Object.values(EXAMPLES).flat()) {
       const words = /tlshubctl ([^|>)]*)/
