@@ -3,7 +3,19 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, guardianOf, mapEntries, pins, settled } from './support.js';
+import {
+  B,
+  PATIENCE,
+  STREAMS,
+  TALKER,
+  UNHURRIED,
+  alive,
+  guardianOf,
+  killWithGuardian,
+  mapEntries,
+  pins,
+  settled,
+} from './support.js';
 
 const GRACE_MS = 3000;
 const LEASE_MS = 1000;
@@ -204,8 +216,7 @@ describe('an agent that is killed', () => {
       const held = await heldClient('blocking', 7205);
       const orphan = await heldClient('blocking', 7205);
       const sport = (await lab.flows('a')).find(({ pid }) => pid === orphan.pid)?.sport;
-      process.kill(await guardianOf('a'), 'SIGKILL');
-      await lab.kill('a');
+      await killWithGuardian('a');
       await new Promise((resolve) => setTimeout(resolve, 2000));
       expect([held.state, orphan.state]).to.deep.equal(['T', 'T']);
       // The connection of one of them ends meanwhile: for the next agent that is no flow to work on, and yet somebody is stopped for it.

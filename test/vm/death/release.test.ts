@@ -5,7 +5,19 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { A, B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, guardianOf, pinDir, pins } from './support.js';
+import {
+  A,
+  B,
+  PATIENCE,
+  STREAMS,
+  TALKER,
+  UNHURRIED,
+  alive,
+  guardianOf,
+  killWithGuardian,
+  pinDir,
+  pins,
+} from './support.js';
 
 /** Long enough for a command to start while the guardian waits, under emulation. */
 const GRACE_MS = 15_000;
@@ -49,7 +61,7 @@ describe('releasing the gate of an agent', () => {
     const { pid } = await lab.status('a');
     const socket = `${process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab'}/a/control.sock`;
     expect(refusal(release('--socket', socket))).to.include('answers on the control socket');
-    expect(refusal(release())).to.include(`process ${pid} (`);
+    expect(refusal(release())).to.include(`${pid} (`);
     expect(pins('a')).to.deep.equal(before);
   });
 
@@ -87,8 +99,7 @@ describe('releasing the gate of an agent', () => {
         await waitFor(() => program.stdout.includes('connected'), PATIENCE, 'a connection');
       }
 
-      process.kill(await guardianOf('a'), 'SIGKILL');
-      await lab.kill('a');
+      await killWithGuardian('a');
       await new Promise((resolvePromise) => setTimeout(resolvePromise, LEASE_MS + 500));
       expect(blocking.state, 'nobody has continued it').to.equal('T');
 

@@ -21,6 +21,15 @@ export const UNHURRIED = { handshake_timeout_ms: 100_000, hold_timeout_ms: 100_0
 export const guardianOf = (node: MeshNode): Promise<number> =>
   waitFor(async () => (await lab.status(node)).lease.guardianPid, PATIENCE, 'a guardian');
 
+/** The agent and its guardian, before one of them can do anything about the other's death. */
+export async function killWithGuardian(node: MeshNode): Promise<void> {
+  const { pid } = await lab.status(node);
+  const guardian = await guardianOf(node);
+  process.kill(pid, 'SIGKILL');
+  process.kill(guardian, 'SIGKILL');
+  await waitFor(() => !alive(pid) && !alive(guardian), PATIENCE, 'their end');
+}
+
 export const pinDir = (node: MeshNode): string => `/sys/fs/bpf/tlshub-lab-${node}`;
 
 /** Descriptors that the process has open. */
