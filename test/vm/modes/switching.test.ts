@@ -95,7 +95,7 @@ describe('workers that die and workers that hang', () => {
     const sniffer = await lab.sniff();
     const load = startLoad(servers.PORTS.nginx, '/byte', 10, HUNG_SECONDS);
     await waitFor(async () => (await lab.flows('a')).length > 2, 60_000, 'connections');
-    const until = performance.now() + 20_000;
+    const until = performance.now() + 60_000;
     let broken = 0;
     while (performance.now() < until) {
       const node = NODES[broken % 2] ?? 'a';
@@ -105,7 +105,7 @@ describe('workers that die and workers that hang', () => {
     const result = await finishLoad(load);
     const capture = await sniffer.stop();
     const explanation = JSON.stringify(result);
-    expect(broken).to.be.greaterThan(3);
+    expect(broken).to.be.greaterThan(10);
     expect(result.late, explanation).to.equal(0);
     expect(result.ok, explanation).to.be.greaterThan(10);
     expect(capture.plaintextFrames, capture.describe()).to.equal(0);
