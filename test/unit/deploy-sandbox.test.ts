@@ -1,8 +1,9 @@
 /** The limits that the unit of systemd sets, as the kernel puts them in force: the agent can do its work in them, and not much else. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { temporaryFolder } from './support/temporary.js';
 
 const UNIT = 'deploy/systemd/tlshub.service';
 
@@ -47,12 +48,15 @@ function cgroup2(): string {
   return mount!.split(' ')[4]!;
 }
 
-const inSandbox = (...command: string[]): { status: number | null; stdout: string; stderr: string } =>
-  spawnSync('test/unit/support/sandbox.sh', [UNIT, ...command], { encoding: 'utf8', timeout: 60_000 });
+const inSandbox = (unit: string, ...command: string[]): SpawnSyncReturns<string> =>
+  spawnSync('test/unit/support/sandbox.sh', [unit, ...command], { encoding: 'utf8', timeout: 60_000 });
 
 describe("the sandbox of systemd's unit", function () {
   this.timeout(120_000);
-  let other: ChildProcess;
+  const path = temporaryFolder();
+  let other: ChildProcess | undefined;
+  const tried = (unit: string): SpawnSyncReturns<string> =>
+    inSandbox(unit, '/usr/bin/python3', '-c', PROGRAM, String(other?.pid), cgroup2());
 
   before(async function () {
     if (process.getuid?.() !== 0) this.skip();
@@ -69,10 +73,10 @@ describe("the sandbox of systemd's unit", function () {
     other = spawn('unshare', ['--net', ...nobody], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(other.stdout!, 'data');
   });
-  after(() => other.kill('SIGKILL'));
+  after(() => other?.kill('SIGKILL'));
 
   it('leaves the agent what it needs, and little more', () => {
-    const { status, stdout, stderr } = inSandbox('/usr/bin/python3', '-c', PROGRAM, String(other.pid), cgroup2());
+    const { status, stdout, stderr } = tried(UNIT);
     expect(status, stderr).to.equal(0);
     expect(stdout.trimEnd().split('\n')).to.deep.equal([
       ...['pin: ok', 'cgroup: ok', 'descriptors: ok', 'dup: ok', 'stop: ok', 'continue: ok', 'network namespace: ok'],
@@ -80,9 +84,17 @@ describe("the sandbox of systemd's unit", function () {
     ]);
   });
 
+  it('would not do with limits that look harmless', () => {
+    const stricter = path('stricter.service');
+    const limits = 'ProtectKernelTunables=yes\nCapabilityBoundingSet=~CAP_KILL\nSystemCallFilter=~@debug\n';
+    writeFileSync(stricter, readFileSync(UNIT, 'utf8').replace('[Install]', `${limits}[Install]`));
+    const { stdout, stderr } = tried(stricter);
+    expect(stdout, stderr).to.include('pin: EROFS').and.include('dup: EPERM').and.include('stop: EPERM');
+  });
+
   it('takes nothing away of what this kernel can do for it', () => {
     const check = [process.execPath, `${process.cwd()}/dist/cli/tlshubctl.js`, 'check', '--json'] as const;
-    const { stdout, stderr } = inSandbox(...check);
+    const { stdout, stderr } = inSandbox(UNIT, ...check);
     const outside = spawnSync(check[0], check.slice(1), { encoding: 'utf8' });
     expect(stdout, stderr).to.not.equal('');
     const abilities = (text: string): unknown =>

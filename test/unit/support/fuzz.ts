@@ -4,8 +4,8 @@
  */
 import { Random } from './random.js';
 
-/** No input of a few kilobytes takes as long; what does would hold up everything else in the agent. In ms. */
-const LONGEST_MS = 1000;
+/** No input of a few kilobytes takes as long, on a busy machine either; what does would hold up everything else in the agent. In ms. */
+const LONGEST_MS = 10_000;
 
 export interface Fuzzing {
   /** where TLSHUB_FUZZ_SEED does not say otherwise */
