@@ -2,7 +2,13 @@
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { controlRequest, type FlowReport, type ReloadReport, type StatusReport } from '../../../src/control/index.js';
+import {
+  controlRequest,
+  type FlowReport,
+  type PodReport,
+  type ReloadReport,
+  type StatusReport,
+} from '../../../src/control/index.js';
 import { Capture } from '../../../src/wire/capture.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
 
@@ -118,6 +124,10 @@ export const lab = {
 
   status(node: MeshNode): Promise<StatusReport> {
     return controlRequest(controlSocket(node), 'status', {});
+  },
+
+  mapping(node: MeshNode): Promise<PodReport[]> {
+    return controlRequest(controlSocket(node), 'mapping.list', {});
   },
 
   /** Has configuration, mapping and certificates read anew. @throws TlshubError with what was wrong with them */
