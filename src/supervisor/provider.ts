@@ -4,6 +4,7 @@
  *   - out-of-band: it needs only the flow's names, may start at EVENT_CONNECT while the SYN travels, and never touches the socket.
  * Either way keys go from the provider's thread to the installer and never through the dispatcher.
  */
+import type { ProviderStatus } from '../control/protocol.js';
 import type { Fault, Held, LibraryReport, NegotiateResult } from '../shared/messages.js';
 import type { Role } from '../shared/native.js';
 import type { Tuple } from '../shared/abi.js';
@@ -39,21 +40,11 @@ export interface Negotiation {
   cancel(): void;
 }
 
-export interface ProviderStats {
+/** What `status` shows of a provider, apart from what its switch knows. */
+export interface ProviderStats extends Omit<ProviderStatus, 'name' | 'state' | 'libraryVersion' | 'libraryFile'> {
   name: ProviderName;
   /** undefined until a worker has said so */
   library: LibraryReport | undefined;
-  workers: number;
-  inFlight: number;
-  queued: number;
-  started: number;
-  succeeded: number;
-  /** of those: resumed from an earlier session, without certificates */
-  resumed: number;
-  failed: number;
-  /** times that a flow found neither a place nor room in the queue */
-  full: number;
-  workersLost: number;
 }
 
 export interface Provider {
