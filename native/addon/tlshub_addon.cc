@@ -8,7 +8,7 @@
 
 #include "../domain/tlshub/client.h"
 #include "callback.h"
-#include "loop_watch.h"
+#include "loop_wrap.h"
 
 namespace tlshub::addon {
 
@@ -91,7 +91,7 @@ Napi::Object outcomeToJs(Napi::Env env, const Outcome& outcome) {
   return object;
 }
 
-class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
+class ClientWrap : public LoopWrap<ClientWrap, module::Client> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "TlshubClient",
@@ -104,28 +104,24 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
   }
 
   // ({protocol, peerPortId, sockets}, log)
-  explicit ClientWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ClientWrap>(info) {
+  explicit ClientWrap(const Napi::CallbackInfo& info) : LoopWrap(info) {
     const Napi::Object options = objectFrom(info[0], "options");
     const module::Address address{static_cast<int>(wholeFrom(options, "protocol", 0, 31)),
                                   static_cast<uint32_t>(wholeFrom(options, "peerPortId", 0, 4294967295.0))};
     const auto sockets = static_cast<size_t>(wholeFrom(options, "sockets", 2, 4096));
     const auto log = functionFrom(info[1], "log");
     try {
-      client_ = std::make_unique<module::Client>(address, sockets, [log](const std::string& line) {
+      watch(std::make_unique<module::Client>(address, sockets, [log](const std::string& line) {
         callJs(*log, [&](Napi::Env env) { return Napi::String::New(env, line); });
-      });
+      }));
     } catch (const CodedError& error) {
       throw toJs(info.Env(), error);
     }
-    watch_ = LoopWatch::open(
-        info.Env(), client_->pollFd(), [this] { onReadable(); }, [this] { onExit(); });
   }
-
-  ~ClientWrap() override { closeWatch(); }
 
  private:
   Napi::Value request(const Napi::CallbackInfo& info) {
-    if (watch_ == nullptr) {
+    if (isClosed()) {
       Napi::Error error = Napi::Error::New(info.Env(), "this TLSHub client was closed");
       error.Set("code", Napi::String::New(info.Env(), "TLSHUB_CLIENT_CLOSED"));
       throw error;
@@ -133,7 +129,7 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
     const module::RequestBody body = requestFrom(info[0]);
     const double timeout = wholeFrom(objectFrom(info[0], "request"), "timeoutMs", 0, kMaxTimeoutMs);
     const auto done = functionFrom(info[1], "done");
-    const uint64_t id = client_->start(
+    const uint64_t id = native().start(
         body, std::chrono::milliseconds(static_cast<int64_t>(timeout)), [done](Outcome&& outcome) {
           callJs(*done, [&](Napi::Env env) { return outcomeToJs(env, outcome); });
         });
@@ -142,15 +138,13 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
   }
 
   void cancel(const Napi::CallbackInfo& info) {
-    if (!info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "id must be a number");
-    const int64_t id = info[0].As<Napi::Number>().Int64Value();
-    if (id > 0) client_->cancel(static_cast<uint64_t>(id));
+    if (const uint64_t id = idFrom(info[0])) native().cancel(id);
   }
 
   Napi::Value statistics(const Napi::CallbackInfo& info) {
-    const module::Statistics& now = client_->statistics();
+    const module::Statistics& now = native().statistics();
     Napi::Object object = Napi::Object::New(info.Env());
-    object.Set("inFlight", static_cast<double>(client_->inFlight()));
+    object.Set("inFlight", static_cast<double>(native().inFlight()));
     object.Set("lost", static_cast<double>(now.lost));
     object.Set("foreign", static_cast<double>(now.foreign));
     object.Set("stray", static_cast<double>(now.stray));
@@ -158,46 +152,7 @@ class ClientWrap : public Napi::ObjectWrap<ClientWrap> {
     return object;
   }
 
-  void close(const Napi::CallbackInfo&) {
-    closeWatch();
-    client_->close();
-    settle();
-  }
-
-  // The loop must have forgotten the descriptor before the client closes it.
-  void closeWatch() {
-    if (watch_ != nullptr) std::exchange(watch_, nullptr)->close();
-  }
-
-  // While callbacks are due, neither the loop may end nor the object be collected.
-  void settle() {
-    const bool wanted = client_->inFlight() > 0;
-    if (wanted == held_) return;
-    held_ = wanted;
-    if (watch_ != nullptr) watch_->keepAlive(wanted);
-    if (wanted) {
-      Ref();
-    } else {
-      Unref();
-    }
-  }
-
-  void onReadable() {
-    const Napi::HandleScope scope(Env());
-    Ref();  // a callback may close the client and drop it, while poll() is still below it on the stack
-    client_->poll();
-    settle();
-    Unref();
-  }
-
-  void onExit() {
-    closeWatch();
-    client_->abandon();
-  }
-
-  std::unique_ptr<module::Client> client_;
-  LoopWatch* watch_ = nullptr;
-  bool held_ = false;  // a reference of our own to the JavaScript object: callbacks are due
+  void close(const Napi::CallbackInfo&) { closeNative(); }
 };
 
 // The first byte that waits on a TCP socket, without taking it: 0..255, -1: none yet, -2: the peer has closed.
