@@ -156,6 +156,7 @@ function verify(mode: string, rows: readonly ConnectionRow[]): void {
 /** @throws Error when the nodes do not come up, or when what was measured was not this mode */
 export async function measureMode(mode: string, settings: Settings): Promise<Measurement> {
   const folder = mkdtempSync(join(tmpdir(), 'tlshub-perf-'));
+  let sampler: Sampler | undefined;
   try {
     await lab.up({ mode, set: { flows_kept: FLOWS_KEPT } });
     // The client closes first and keeps the port for a minute: more than 28,000 connections need ports again before that.
@@ -166,7 +167,7 @@ export async function measureMode(mode: string, settings: Settings): Promise<Mea
     await load(folder, 30, '-n', '4', '-c', '2');
     const warm = (await lab.flows('a')).length;
 
-    const sampler = new Sampler();
+    sampler = new Sampler();
     const { duration, connections, concurrency, dataSize } = settings;
     const limit = connections > 0 ? ['-n', `${connections}`] : [];
     const short = ['--duration', `${duration}`, '-c', `${concurrency}`, '-s', `${dataSize}`, ...limit];
@@ -197,6 +198,7 @@ export async function measureMode(mode: string, settings: Settings): Promise<Mea
       },
     );
   } finally {
+    sampler?.stop();
     await lab.down();
     rmSync(folder, { recursive: true, force: true });
   }
