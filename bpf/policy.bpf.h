@@ -95,40 +95,43 @@ static __always_inline __u32 judge(const struct tlshub_policy_bank *p, __u32 ban
 	return !rank && p->policy == POLICY_PERMISSIVE ? CLASS_PLAINTEXT : CLASS_REFUSED;
 }
 
+/* The rules in force; or NULL, and then `class` is the answer. */
+static __always_inline struct tlshub_policy_bank *rules_for(const struct tlshub_tuple *t, __u32 *bank,
+							    __u32 *class)
+{
+	struct tlshub_settings *s = get_settings();
+
+	*class = CLASS_REFUSED;
+	if (!s || !t)
+		return NULL;
+	if (is_loopback(t->remote) || is_loopback(t->local)) {
+		*class = CLASS_PLAINTEXT;
+		return NULL;
+	}
+	*bank = s->policy_bank;
+	return bpf_map_lookup_elem(&policy, bank);
+}
+
 /*
  * For a connect(), whose own address the kernel has yet to choose: what is REFUSED here is refused for good, anything else is decided when
  * the SYN leaves.
  */
 static __noinline __u32 classify_connect(const struct tlshub_tuple *t)
 {
-	struct tlshub_settings *s = get_settings();
-	struct tlshub_policy_bank *p;
-	__u32 bank;
+	__u32 bank, class;
+	struct tlshub_policy_bank *p = rules_for(t, &bank, &class);
 
-	if (!s || !t)
-		return CLASS_REFUSED;
-	if (is_loopback(t->remote) || is_loopback(t->local))
-		return CLASS_PLAINTEXT;
-	bank = s->policy_bank;
-	p = bpf_map_lookup_elem(&policy, &bank);
-	return p ? judge(p, bank, t, NULL, ROLE_ACTIVE) : CLASS_REFUSED;
+	return p ? judge(p, bank, t, NULL, ROLE_ACTIVE) : class;
 }
 
 /* The decision. Which end is the server depends on the role, and it is the same one seen from either end. */
 static __noinline __u32 classify(const struct tlshub_tuple *t, __u32 role)
 {
-	struct tlshub_settings *s = get_settings();
-	struct tlshub_policy_bank *p;
-	__u32 bank;
+	__u32 bank, class;
+	struct tlshub_policy_bank *p = rules_for(t, &bank, &class);
 
-	if (!s || !t)
-		return CLASS_REFUSED;
-	if (is_loopback(t->remote) || is_loopback(t->local))
-		return CLASS_PLAINTEXT;
-	bank = s->policy_bank;
-	p = bpf_map_lookup_elem(&policy, &bank);
 	if (!p)
-		return CLASS_REFUSED;
+		return class;
 	if (role == ROLE_ACTIVE && judge(p, bank, t, NULL, role) == CLASS_REFUSED)
 		return CLASS_REFUSED;
 	return judge(p, bank, t, t->local, role);
