@@ -10,7 +10,7 @@ import { busySeconds, processUsage } from '../report/machine.js';
 import type { ConnectionRow, SampleRow } from './rows.js';
 
 export interface Settings {
-  /** of the phase `connections`, s; `bulk` takes a third of it, at least 4 */
+  /** of the phase `connections`, s; `bulk` takes a third of it, whole seconds, at least 4 */
   duration: number;
   /** in the phase `connections`, at most; 0: no limit */
   connections: number;
@@ -171,7 +171,7 @@ export async function measureMode(mode: string, settings: Settings): Promise<Mea
     const { duration, connections, concurrency, dataSize } = settings;
     const limit = connections > 0 ? ['-n', `${connections}`] : [];
     const short = ['--duration', `${duration}`, '-c', `${concurrency}`, '-s', `${dataSize}`, ...limit];
-    const bulkSeconds = Math.max(duration / 3, 4);
+    const bulkSeconds = Math.max(Math.round(duration / 3), 4);
     const bulk = ['--duration', `${bulkSeconds}`, '-c', `${BULK_CONNECTIONS}`, '-s', `${BULK_BYTES}`];
     const loads = {
       connections: await load(folder, duration, ...short),

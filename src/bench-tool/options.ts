@@ -39,7 +39,7 @@ function whole(min: number, max: number): (text: string) => number {
 
 function decimal(max: number): (text: string) => number {
   return (text) => {
-    const value = /^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
+    const value = /^\d{1,12}(\.\d{1,20})?$/.test(text) ? Number(text) : NaN;
     if (value >= 0 && value <= max) return value;
     throw new InvalidArgumentError(`a number from 0 to ${max} is wanted.`);
   };

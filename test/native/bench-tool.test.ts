@@ -249,6 +249,13 @@ describe('tlshub_bench', function () {
     for (const { conn_id } of details) expect(conn_id).to.be.above(1980);
   });
 
+  it('takes a duration with all the digits that a program computes', async () => {
+    const { port } = await server();
+    const args = ['-m', 'client', '-p', `${port}`, '--duration', `${1 / 3}`, '-j', 'client.json', '-o', 'client.csv'];
+    expect((await start(...args).ended).code).to.equal(0);
+    expect(json('client.json').summary_metrics.successful_connections).to.be.above(0);
+  });
+
   it('SIGINT ends it with its results written', async () => {
     const { port } = await server();
     const running = start(
