@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ways around the gate that programs could take by options of their sockets, or by sockets of other kinds: keys and raw bytes read out of a
+ * secured socket, keys of their own, data that goes out before the gate has a say, protocols that carry data past the socket that is gated.
+ */
+#include "flow.bpf.h"
+
+static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
+{
+	struct tlshub_flow *f = sk ? bpf_sk_storage_get(&flows, sk, 0, 0) : NULL;
+
+	return f && f->flow_class == CLASS_MESH ? f : NULL;
+}
+
+/*
+ * TCP_ZEROCOPY_RECEIVE gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. SOL_TLS gives
+ * out the traffic keys, which are the agent's to give and not the program's to have.
+ */
+SEC("lsm/socket_getsockopt")
+int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
+{
+	struct tlshub_flow *f;
+	struct sock *sk;
+
+	if (ret || (level != SOL_TLS && (level != SOL_TCP || optname != TCP_ZEROCOPY_RECEIVE)))
+		return ret;
+	sk = sock->sk;
+	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
+		return 0;
+	if (level == SOL_TLS)
+		return mesh_flow(sk) && !is_agent(bpf_get_current_task_btf()) ? -EOPNOTSUPP : 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	return (f ? f->flow_class != CLASS_PLAINTEXT : in_scope()) ? -EOPNOTSUPP : 0;
+}
+
+/* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
+static __always_inline void note_keyed(struct sock *sk, struct tlshub_flow *f, int optname)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return;
+	if (optname == TLS_TX) {
+		f->keyed_tx_off = tp->write_seq - (f->iss + 1);
+		f->keyed |= TLSHUB_TX;
+	} else if (optname == TLS_RX) {
+		f->keyed_rx_off = tp->copied_seq - (f->irs + 1);
+		f->keyed |= TLSHUB_RX;
+	}
+}
+
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int ret)
+{
+	struct sock *sk = sock->sk;
+	struct tlshub_tuple tuple;
+	struct tlshub_flow *f;
+	unsigned char state;
+	bool tls;
+
+	if (ret || !sk)
+		return ret;
+	tls = level == SOL_TLS || (level == SOL_TCP && optname == TCP_ULP);
+	if (!tls && !(level == SOL_TCP && (optname == TCP_REPAIR || optname == TCP_FASTOPEN_CONNECT)) &&
+	    !(level == SOL_SOCKET && optname == SO_ZEROCOPY))
+		return 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (is_agent(bpf_get_current_task_btf())) {
+		if (f && f->flow_class == CLASS_MESH && level == SOL_TLS)
+			note_keyed(sk, f, optname);
+		return 0;
+	}
+	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
+	if (f && f->flow_class == CLASS_MESH)
+		return -EOPNOTSUPP;
+	if (!is_inet_family(sk->__sk_common.skc_family) || sk->sk_type != SOCK_STREAM)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (f && f->flow_class == CLASS_PLAINTEXT && state != STATE_CLOSE && state != STATE_LISTEN)
+		return 0;
+	if (!in_scope())
+		return 0;
+	/*
+	 * Asked for before connect() or of a listener, as programs do: they expect kernels without these, and do without. A ULP at that
+	 * time is "smc", which takes the connection away from its socket.
+	 */
+	if (state == STATE_CLOSE || state == STATE_LISTEN)
+		return -EOPNOTSUPP;
+	/* A connection from elsewhere: the program's own keys would look like those of an earlier agent. */
+	read_tuple(sk, &tuple);
+	return classify_unknown_socket(sk, &tuple) == CLASS_PLAINTEXT ? 0 : -EOPNOTSUPP;
+}
+
+/* MPTCP subflows, SMC and KCM carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
+SEC("lsm/socket_create")
+int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
+{
+	if (ret || kern)
+		return ret;
+	if (is_inet_family(family) && protocol == IPPROTO_MPTCP && in_scope())
+		return -EPROTONOSUPPORT;
+	if ((family == AF_SMC || family == AF_KCM) && in_scope())
+		return -EAFNOSUPPORT;
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";
