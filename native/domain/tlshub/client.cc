@@ -289,14 +289,13 @@ void Client::setTimer() {
     if (!deadlines_.empty()) at = deadlines_.begin()->first;
     if (!resends_.empty()) at = std::min(at, resends_.begin()->first);
   }
-  if (at == timerAt_) return;
+  // One that is set for an earlier time stays: to wake once for nothing costs less than to move it with each request that ends.
+  if (at >= timerAt_) return;
   timerAt_ = at;
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
   itimerspec spec = {};
-  if (at != Clock::time_point::max()) {
-    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
-    spec.it_value.tv_sec = ns / 1000000000;
-    spec.it_value.tv_nsec = ns % 1000000000;
-  }
+  spec.it_value.tv_sec = ns / 1000000000;
+  spec.it_value.tv_nsec = ns % 1000000000;
   timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
