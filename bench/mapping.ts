@@ -21,7 +21,7 @@ const LAB = 'pod-a a 10.77.0.1 fd77::1\npod-b b 10.77.0.2 fd77::2\n';
 function text(count: number, moved = 0): string {
   const lines = Array.from({ length: count }, (_, at) => {
     const low = `${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}`;
-    return `ns/pod-${at} node-${(at % 500) + (at < moved ? 1000 : 0)} 100.${low} fd00::${at.toString(16)}\n`;
+    return `ns/pod-${at} node-${(at % 500) + (at < moved ? 1000 : 0)} 100.${low} fd00::${(at >> 16).toString(16)}:${(at & 0xffff).toString(16)}\n`;
   });
   return LAB + lines.join('');
 }
