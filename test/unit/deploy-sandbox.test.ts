@@ -93,9 +93,9 @@ describe("the sandbox of systemd's unit", function () {
   });
 
   it('takes nothing away of what this kernel can do for it', () => {
-    const check = [process.execPath, `${process.cwd()}/dist/cli/tlshubctl.js`, 'check', '--json'] as const;
-    const { stdout, stderr } = inSandbox(UNIT, ...check);
-    const outside = spawnSync(check[0], check.slice(1), { encoding: 'utf8' });
+    const check = ['dist/cli/tlshubctl.js', 'check', '--json'];
+    const { stdout, stderr } = inSandbox(UNIT, '/run/sandbox/node', `/run/sandbox/here/${check[0]}`, ...check.slice(1));
+    const outside = spawnSync(process.execPath, check, { encoding: 'utf8' });
     expect(stdout, stderr).to.not.equal('');
     const abilities = (text: string): unknown =>
       (JSON.parse(text) as { name: string; ok: boolean }[]).map(({ name, ok }) => [name, ok]);

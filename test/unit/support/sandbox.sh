@@ -3,15 +3,21 @@
 #
 # Runs CMD with the limits that the unit sets, by a manager of its own (systemd --user, as root) in a mount namespace of its own, so that it
 # works where systemd is not process 1 as well, and leaves nothing behind. What CMD prints and its exit status are passed on.
+# It finds the current folder as /run/sandbox/here and node as /run/sandbox/node: the unit hides /tmp and /home, where both may be.
 set -euo pipefail
 if [ -z "${SANDBOX_INSIDE:-}" ]; then exec env SANDBOX_INSIDE=1 unshare --mount --propagation private "$0" "$@"; fi
 unit=$1
 shift
 
+node=$(readlink -f "$(command -v node)")
 mount -t tmpfs -o mode=755 tmpfs /run
 # What the system's manager has made long before.
 mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/sandbox
 touch /run/systemd/inaccessible/reg
+mkdir /run/sandbox/here
+mount --bind . /run/sandbox/here
+touch /run/sandbox/node
+mount --bind "$node" /run/sandbox/node
 mkfifo /run/systemd/inaccessible/fifo
 mknod /run/systemd/inaccessible/chr c 0 0
 mknod /run/systemd/inaccessible/blk b 0 0
