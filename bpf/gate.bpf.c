@@ -115,7 +115,12 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 			note_passed(f);
 			return f->established_ns ? 0 : unconnected(sk, dir);
 		}
-		return refuse(ctx, f, REASON_CLOSED);
+		/*
+		 * Writing is open, so reading is about to be, and what is queued came behind the handshake: the peer may answer what
+		 * was written and end the connection before the agent is through.
+		 */
+		if (!was_opened(f, TLSHUB_TX))
+			return refuse(ctx, f, REASON_CLOSED);
 	}
 	if (f->hold_until_ns && now > f->hold_until_ns)
 		return refuse(ctx, f, REASON_OVERDUE);
