@@ -6,23 +6,16 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "../../bpf/tlshub.h"
+#include "clock.h"
 #include "error.h"
 
 namespace tlshub {
 namespace {
 
 constexpr uint64_t kWake = ~0ull;
-
-// The clock of bpf_ktime_get_ns().
-uint64_t monotonicNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 
