@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "bare_loop.h"
+
 namespace {
 
 template <typename T, void (*Free)(T*)>
@@ -41,12 +43,6 @@ auto readPem(const std::string& pem, Read read) {
   BIO_free(bio);
   if (object == nullptr) die("PEM");
   return object;
-}
-
-int64_t now(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * 1'000'000'000ll + time.tv_nsec;
 }
 
 Resumable kept;  // the client's last session
@@ -165,12 +161,8 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     throw Napi::Error::New(info.Env(), problem.what());
   }
   kept.reset();
-  Napi::Object result = Napi::Object::New(info.Env());
+  Napi::Object result = figures(info.Env(), cpu, latencies);
   result.Set("wallNs", static_cast<double>(wall));
-  result.Set("cpuNs", static_cast<double>(cpu));
-  Napi::Float64Array list = Napi::Float64Array::New(info.Env(), latencies.size());
-  for (size_t at = 0; at < latencies.size(); at++) list[at] = latencies[at];
-  result.Set("latenciesNs", list);
   return result;
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "../../native/domain/tlshub/client.h"
+#include "bare_loop.h"
 
 namespace {
 
@@ -31,12 +32,6 @@ using tlshub::module::RequestBody;
 using Secret = std::array<uint8_t, 32>;  // of SHA-256's length, as a master key is
 
 constexpr std::chrono::milliseconds kTimeout{10'000};
-
-int64_t now(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * 1'000'000'000ll + time.tv_nsec;
-}
 
 struct Settings {
   int protocol;
@@ -219,12 +214,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   } catch (const std::exception& problem) {
     throw Napi::Error::New(info.Env(), problem.what());
   }
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("cpuNs", static_cast<double>(cpu));
-  Napi::Float64Array list = Napi::Float64Array::New(info.Env(), latencies.size());
-  for (size_t at = 0; at < latencies.size(); at++) list[at] = latencies[at];
-  result.Set("latenciesNs", list);
-  return result;
+  return figures(info.Env(), cpu, latencies);
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
