@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml';
 import { KEY_NAMES, environmentName, keySpec, parseConfig, type Config, type KeyName } from '../../src/config/index.js';
 import { toFlat } from '../../src/config/schema.js';
 import { ConfigError, placeText } from '../../src/shared/errors.js';
-import { babble, firstLines, fuzz, mutateText } from './support/fuzz.js';
+import { firstLines, fuzz, fuzzedText } from './support/fuzz.js';
 import type { Random } from './support/random.js';
 import { thrown } from './support/thrown.js';
 
@@ -64,10 +64,7 @@ function generated(random: Random): Buffer {
 }
 
 function input(random: Random): Buffer {
-  const kind = random.below(8);
-  if (kind < 4) return mutateText(random, random.pick(EXAMPLES), WORDS);
-  if (kind < 6) return generated(random);
-  return kind === 6 ? babble(random, WORDS, 30) : random.bytes(random.below(300));
+  return fuzzedText(random, { examples: EXAMPLES, words: WORDS, babbled: 30, generated });
 }
 
 /** As somebody would write it down who has only what was loaded. */

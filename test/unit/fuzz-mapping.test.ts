@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { PodNodeMapping } from '../../src/mapping/index.js';
 import { formatCidr } from '../../src/shared/address.js';
 import { MappingError } from '../../src/shared/errors.js';
-import { babble, firstLines, fuzz, mutateText } from './support/fuzz.js';
+import { firstLines, fuzz, fuzzedText } from './support/fuzz.js';
 import type { Random } from './support/random.js';
 import { thrown } from './support/thrown.js';
 
@@ -64,10 +64,7 @@ function generated(random: Random): Buffer {
 }
 
 function input(random: Random): Buffer {
-  const kind = random.below(8);
-  if (kind < 4) return mutateText(random, random.pick(EXAMPLES), WORDS);
-  if (kind < 6) return generated(random);
-  return kind === 6 ? babble(random, WORDS, 40) : random.bytes(random.below(300));
+  return fuzzedText(random, { examples: EXAMPLES, words: WORDS, babbled: 40, generated });
 }
 
 /** The mapping answers for what it lists, and says the same when it is written down and read again. */

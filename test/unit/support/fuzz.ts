@@ -62,6 +62,24 @@ export function babble(random: Random, words: readonly string[], most: number): 
   return Buffer.from(Array.from({ length: random.below(most) }, () => random.pick(words)).join(''));
 }
 
+export interface FuzzedText {
+  /** good ones, to be spoilt */
+  examples: readonly string[];
+  words: readonly string[];
+  /** words in a row that come without sense, at most */
+  babbled: number;
+  /** lines of the format's own, most of them no good */
+  generated: (random: Random) => Buffer;
+}
+
+/** A text file as nobody should write it: spoilt, made up, babble, or bytes. */
+export function fuzzedText(random: Random, { examples, words, babbled, generated }: FuzzedText): Buffer {
+  const kind = random.below(8);
+  if (kind < 4) return mutateText(random, random.pick(examples), words);
+  if (kind < 6) return generated(random);
+  return kind === 6 ? babble(random, words, babbled) : random.bytes(random.below(300));
+}
+
 /** The first lines of a file, as they are. */
 export function firstLines(contents: Buffer, count: number): Buffer {
   let end = 0;

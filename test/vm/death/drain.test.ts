@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { startAgent } from './agent.js';
-import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, mapEntries, pins } from './support.js';
+import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, finishStreams, mapEntries, pins } from './support.js';
 
 describe('an agent that is asked to end', () => {
   const marker = `secret-${randomUUID()}`;
@@ -73,12 +73,7 @@ describe('an agent that is asked to end', () => {
     // Without an agent on this side, the secured connections go on between kernels.
     const status = await lab.status('b');
     expect(status.flows.secured).to.equal(20);
-    streams.kill('SIGUSR1');
-    expect((await streams.ended).stdout).to.match(/\n20 right, 0 wrong, \d+ bytes\n$/);
-    const capture = await sniffer.stop();
-    expect(capture.contains(marker)).to.equal(false);
-    expect(capture.plaintextFrames, capture.describe()).to.equal(0);
-    expect(capture.payloadFrames).to.be.greaterThan(100);
+    await finishStreams(streams, sniffer, marker);
     await server.stop();
     await listener.stop();
   });

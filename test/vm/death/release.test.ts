@@ -13,6 +13,7 @@ import {
   TALKER,
   UNHURRIED,
   alive,
+  finishStreams,
   guardianOf,
   killWithGuardian,
   pinDir,
@@ -119,12 +120,7 @@ describe('releasing the gate of an agent', () => {
       });
       expect(left, 'connections in the backlog').to.equal('');
 
-      streams.kill('SIGUSR1');
-      expect((await streams.ended).stdout).to.match(/\n20 right, 0 wrong, \d+ bytes\n$/);
-      const capture = await sniffer.stop();
-      expect(capture.contains(marker)).to.equal(false);
-      expect(capture.plaintextFrames, capture.describe()).to.equal(0);
-      expect(capture.payloadFrames).to.be.greaterThan(100);
+      await finishStreams(streams, sniffer, marker);
       for (const program of [server, listener, backlog, mute]) await program.stop();
     });
 

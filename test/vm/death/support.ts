@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { lab, waitFor, type MeshNode } from '../harness/index.js';
+import { expect } from 'chai';
+import { lab, waitFor, type MeshNode, type Program, type Sniffer } from '../harness/index.js';
 
 /** test/programs/talker.c and streams.c */
 export const TALKER = resolve('build/programs/talker');
@@ -31,6 +32,16 @@ export async function killWithGuardian(node: MeshNode): Promise<void> {
 }
 
 export const pinDir = (node: MeshNode): string => `/sys/fs/bpf/tlshub-lab-${node}`;
+
+/** Ends twenty streams that have gone on all the time: all content is right, and nothing of it or of the marker was seen on the wire. */
+export async function finishStreams(streams: Program, sniffer: Sniffer, marker: string): Promise<void> {
+  streams.kill('SIGUSR1');
+  expect((await streams.ended).stdout).to.match(/\n20 right, 0 wrong, \d+ bytes\n$/);
+  const capture = await sniffer.stop();
+  expect(capture.contains(marker)).to.equal(false);
+  expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+  expect(capture.payloadFrames).to.be.greaterThan(100);
+}
 
 /** Descriptors that the process has open. */
 export function descriptors(pid: number): string[] {

@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import type { StatusReport } from '../../../src/control/index.js';
 import { lab, type MeshNode, type Program, type Sniffer } from '../harness/index.js';
+import { makeContent, makeFolder } from '../matrix/files.js';
+import * as servers from '../matrix/servers.js';
 
 export interface LoadResult {
   ok: number;
@@ -14,6 +16,14 @@ export interface LoadResult {
   /** seconds */
   slowest: number;
   length: number;
+}
+
+/** A lab in which nginx serves a byte as `/byte` on node b. Deadlines are long: a slow machine is no failed connection. */
+export async function upForLoad(): Promise<void> {
+  makeFolder();
+  makeContent('byte', 1);
+  await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
+  await servers.nginx();
 }
 
 /** Connections a second, from node a, to a URL path on node b; ends by `finish`. */

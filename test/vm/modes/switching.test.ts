@@ -1,9 +1,9 @@
 /** Twenty changes of the key provider under a load of new connections. */
 import { expect } from 'chai';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
-import { at, makeContent, makeFolder } from '../matrix/files.js';
+import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishCleanLoad, holdings, startLoad, type Holdings } from './support.js';
+import { finishCleanLoad, holdings, startLoad, upForLoad, type Holdings } from './support.js';
 
 const SWITCHES = 20;
 const NODES: readonly MeshNode[] = ['a', 'b'];
@@ -23,11 +23,7 @@ async function settled(node: MeshNode): Promise<Holdings> {
 describe('switching providers', () => {
   before(async function () {
     this.timeout(240_000);
-    makeFolder();
-    makeContent('byte', 1);
-    // A slow machine is no failed connection.
-    await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
-    await servers.nginx();
+    await upForLoad();
   });
   after(() => lab.down());
 

@@ -4,9 +4,9 @@ import { appendFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } fro
 import { dirname, join } from 'node:path';
 import { initCa, issueNode } from '../../../src/pki/index.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
-import { at, makeContent, makeFolder } from '../matrix/files.js';
+import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishCleanLoad, finishLoad, startLoad } from '../modes/support.js';
+import { finishCleanLoad, finishLoad, startLoad, upForLoad } from '../modes/support.js';
 import { KEEP_ASKING, NodeConfig } from './support.js';
 
 const NODES: readonly MeshNode[] = ['a', 'b'];
@@ -24,11 +24,7 @@ describe('reload', () => {
 
   before(async function () {
     this.timeout(240_000);
-    makeFolder();
-    makeContent('byte', 1);
-    // A slow machine is no failed connection.
-    await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
-    await servers.nginx();
+    await upForLoad();
     config = { a: await NodeConfig.of('a'), b: await NodeConfig.of('b') };
     mapping = config.a.get('pod_node_config');
     mappingText = readFileSync(mapping, 'utf8');
