@@ -8,34 +8,20 @@ import ssl
 import sys
 import time
 
+from tls_records import Client, client_context
+
 address, port, pki, request, end = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-context.check_hostname = False
-context.minimum_version = ssl.TLSVersion.TLSv1_3
-context.load_verify_locations(f"{pki}/ca.crt")
-context.load_cert_chain(f"{pki}/a.crt", f"{pki}/a.key")
+context = client_context(f"{pki}/a.crt", f"{pki}/a.key", f"{pki}/ca.crt")
 
 
 def talk(delay):
-    raw = socket.create_connection((address, port))
-    raw.settimeout(15)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname="b")
-    while True:
-        try:
-            tls.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            raw.sendall(outgoing.read())
-            incoming.write(raw.recv(65536))
-    finished = outgoing.read()
-    tls.write(request.encode() + b"\n")
-    early = outgoing.read()
+    client = Client(context, address, port)
+    raw = client.raw
+    early = client.records_of(request.encode() + b"\n")
     if delay == 0:
-        raw.sendall(finished + early)
+        raw.sendall(client.finished + early)
     else:
-        raw.sendall(finished)
+        raw.sendall(client.finished)
         time.sleep(delay / 1000)
         raw.sendall(early)
     if end == "fin":
@@ -43,12 +29,12 @@ def talk(delay):
     answer = b""
     while not answer.endswith(b"\n"):
         try:
-            answer += tls.read()
+            answer += client.tls.read()
         except ssl.SSLWantReadError:
             more = raw.recv(65536)
             if not more:
                 break
-            incoming.write(more)
+            client.incoming.write(more)
     raw.close()
     return answer.decode()
 
