@@ -130,25 +130,18 @@ int connect6(struct bpf_sock_addr *ctx)
 	return at_connect(ctx, &tuple);
 }
 
-static __always_inline void make_event(struct tlshub_event *e, struct bpf_sock *sk, __u32 kind,
-				       struct tlshub_flow *f)
-{
-	struct tlshub_owner *o;
-
-	fill_event(e, kind, f);
-	if (f->role == ROLE_ACTIVE) {
-		o = bpf_sk_storage_get(&owners, sk, 0, 0);
-		if (o)
-			fill_owner(e, o);
-	}
-}
-
 static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
 				     struct tlshub_flow *f)
 {
+	struct tlshub_owner *o;
 	struct tlshub_event e;
 
-	make_event(&e, sk, kind, f);
+	fill_event(&e, kind, f);
+	if (f->role == ROLE_ACTIVE) {
+		o = bpf_sk_storage_get(&owners, sk, 0, 0);
+		if (o)
+			fill_owner(&e, o);
+	}
 	emit(ops, &e);
 }
 
@@ -227,10 +220,26 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
 }
 
+static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock *sk, struct tcp_sock *tp,
+					struct tlshub_flow *f, __u32 state_before)
+{
+	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	fill_event(e, EVENT_CLOSED, f);
+	if (o)
+		fill_owner(e, o);
+	if (t && tp) {
+		measure(tp, f, t, state_before);
+		t->flags |= TRAFFIC_CLOSED;
+		fill_traffic(e, t);
+	}
+}
+
 static __always_inline void on_state(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
-	struct tlshub_traffic *t;
+	struct tlshub_secured *s;
 	struct tlshub_event e;
 	struct tlshub_flow *f;
 	struct tcp_sock *tp;
@@ -241,13 +250,13 @@ static __always_inline void on_state(struct bpf_sock_ops *ops)
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || !(f->established_ns || f->held_calls))
 		return;
-	make_event(&e, sk, EVENT_CLOSED, f);
-	t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (t && tp) {
-		measure(tp, f, t, ops->args[0]);
-		t->flags |= TRAFFIC_CLOSED;
-		fill_traffic(&e, t);
+	s = bpf_sk_storage_get(&secured, sk, 0, 0);
+	if (s && s->generation == f->generation) {
+		fill_closed(&s->closed, sk, tp, f, ops->args[0]);
+		emit_bytes(ops, s, sizeof(*s));
+		return;
 	}
+	fill_closed(&e, sk, tp, f, ops->args[0]);
 	emit(ops, &e);
 }
 

@@ -199,10 +199,15 @@ static __always_inline void current_owner(struct tlshub_owner *o, struct socket 
 		o->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 }
 
+static __always_inline void emit_bytes(void *ctx, void *event, __u64 size)
+{
+	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, event, size))
+		count(COUNTER_EVENTS_LOST);
+}
+
 static __always_inline void emit(void *ctx, struct tlshub_event *e)
 {
-	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, e, sizeof(*e)))
-		count(COUNTER_EVENTS_LOST);
+	emit_bytes(ctx, e, sizeof(*e));
 }
 
 #endif

@@ -35,6 +35,13 @@ struct {
 	__type(value, struct tlshub_traffic);
 } traffic __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tlshub_secured);
+} secured __weak SEC(".maps");
+
 /* Processes of the agent: exempt. Set through a pidfd, so neither PID namespaces nor reused numbers matter. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every socket that has flow state, as struct tlshub_sweep: finds what a lost event or an earlier agent's death left held. */
+/*
+ * Every socket that has flow state, as struct tlshub_sweep, and for a secured one struct tlshub_secured behind it. Finds what a lost event or
+ * an earlier agent's death left held, and is where secured connections are listed from.
+ */
 #include "traffic.bpf.h"
 
 /* Not inlined: a parameter's type is in the object's BTF, where the decoders are checked against it. */
-static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
+static __noinline int describe(struct sock *sk, struct tlshub_sweep *record, bool remembers)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
@@ -23,6 +26,7 @@ static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
 	record->socket.sk_state = sk->__sk_common.skc_state;
 	record->socket.encrypts = tp ? kernel_encrypts(tp) : 0;
 	record->socket.verdict_flags = v && v->generation == record->flow.generation ? v->flags : 0;
+	record->socket.remembers = remembers;
 	return 0;
 }
 
@@ -32,12 +36,18 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct tlshub_flow *f = ctx->value;
 	struct tlshub_sweep record = {};
 	struct sock *sk = ctx->sk;
+	struct tlshub_secured *s;
 
 	if (!sk || !f)
 		return 0;
 	record.flow = *f;
-	describe(sk, &record);
+	s = bpf_sk_storage_get(&secured, sk, 0, 0);
+	if (s && s->generation != f->generation)
+		s = NULL;
+	describe(sk, &record, s != NULL);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	if (s)
+		bpf_seq_write(ctx->meta->seq, s, sizeof(*s));
 	return 0;
 }
 

@@ -16,8 +16,9 @@
 #include <linux/types.h>
 #endif
 
-#define TLSHUB_ABI_VERSION 1
+#define TLSHUB_ABI_VERSION 2
 #define TLSHUB_COMM_LEN 16
+#define TLSHUB_NODE_LEN 256  /* a name of at most 253 characters, NUL-padded */
 #define TLSHUB_MAX_SCOPES 64 /* captured cgroups at most */
 
 enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
@@ -225,7 +226,8 @@ enum tlshub_event_kind {
 	EVENT_HELD = 4,	       /* first held call by a process that is not the owner, or first of all */
 	EVENT_CLOSING = 5,     /* the program's last descriptor of a held flow is going */
 	EVENT_REFUSED = 6,     /* the gate refused it: reason says why */
-	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
+	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established; the first part of a
+				  struct tlshub_secured if there is one for it */
 	EVENT_RELEASED =
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
 };
@@ -277,6 +279,26 @@ struct tlshub_event {
 	char comm[TLSHUB_COMM_LEN];
 };
 
+/* Who made a connection's keys. Numbers are never given twice: a later agent reads them. */
+enum tlshub_provider { PROVIDER_OPENSSL = 1, PROVIDER_BORINGSSL = 2, PROVIDER_TLSHUB = 3 };
+
+/*
+ * sk_storage "secured": how a connection came to be secured, so that no agent need remember it. Written by user space, once, as soon as the
+ * gate is open. At TCP_CLOSE BPF fills in `closed`, and the whole is the event: a socket's storage is gone when user space hears of its end.
+ */
+struct tlshub_secured {
+	struct tlshub_event closed;
+	__u64 asked_ns; /* the provider was asked */
+	__u64 started_ns;
+	__u64 negotiation_ns; /* how long it took from then on */
+	__u64 opened_ns;
+	__u32 generation;
+	__u32 provider;	   /* tlshub_provider */
+	__u32 cipher;	   /* suite, RFC 8446 B.4 */
+	__u32 tls_version; /* RFC 8446 4.2.1 */
+	char peer_node[TLSHUB_NODE_LEN];
+};
+
 /* What the "sweep" iterator writes for each socket with flow state. */
 struct tlshub_socket {
 	__u32 sk_state;	     /* TCP_* */
@@ -285,6 +307,8 @@ struct tlshub_socket {
 	__u32 traffic;	     /* TRAFFIC_* */
 	__u64 bytes_sent;
 	__u64 bytes_received;
+	__u32 remembers; /* 1: a struct tlshub_secured follows this record */
+	__u32 pad;
 };
 struct tlshub_sweep {
 	struct tlshub_flow flow;

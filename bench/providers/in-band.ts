@@ -46,7 +46,7 @@ async function withPairs<T>(count: number, use: (pairs: [number, number][]) => T
   try {
     return await use(pairs);
   } finally {
-    for (const fd of pairs.flat()) kernel().closeSocket(fd);
+    for (const fd of pairs.flat()) kernel().closeFd(fd);
   }
 }
 
@@ -113,6 +113,7 @@ class Pool {
           peerNames: [NODE],
         },
         socket: { ticket, slot: 0, fd, cookie: BigInt(ticket), generation: 1 },
+        askedNs: 0,
         timeoutMs: 30_000,
       });
       if (negotiation === undefined) throw new Error('the pool is full');

@@ -89,6 +89,7 @@ class Node {
         peerNames: [remote.node],
       },
       socket: { ticket, slot: 0, fd: this.fd, cookie: BigInt(ticket), generation: 1 },
+      askedNs: 0,
       timeoutMs: 30_000,
     });
     if (negotiation === undefined) throw new Error('the pool is full');
@@ -146,6 +147,6 @@ export async function measureTlshub(): Promise<Samples> {
   } finally {
     await Promise.all(nodes.map((node) => node.close()));
     await stopAll();
-    for (const fd of [near, far]) kernel().closeSocket(fd);
+    for (const fd of [near, far]) kernel().closeFd(fd);
   }
 }

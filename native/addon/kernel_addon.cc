@@ -135,7 +135,7 @@ tlshub::FlowMaps readMaps(const Value& value) {
   Object fds = objectFrom(value, "fds");
   return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"),
           toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops"),
-          toInt(fds.Get("dups"), "dups")};
+          toInt(fds.Get("dups"), "dups"),   toInt(fds.Get("secured"), "secured")};
 }
 
 Value openGate(const CallbackInfo& info) {
@@ -152,11 +152,22 @@ Value openGate(const CallbackInfo& info) {
   theGate = std::make_unique<tlshub::Gate>(options);
 
   Object fds = Object::New(env);
-  const char* const names[][2] = {
-      {"flows", "flows"},          {"verdicts", "verdicts"}, {"owners", "owners"},     {"stops", "stops"},
-      {"userStops", "user_stops"}, {"leases", "leases"},     {"settings", "settings"}, {"mesh", "mesh"},
-      {"events", "events"},        {"counters", "counters"}, {"agents", "agents"},     {"sweepLink", "sweep"},
-      {"policy", "policy"},        {"rules", "rules"},       {"dups", "dups"}};
+  const char* const names[][2] = {{"flows", "flows"},
+                                  {"verdicts", "verdicts"},
+                                  {"owners", "owners"},
+                                  {"stops", "stops"},
+                                  {"userStops", "user_stops"},
+                                  {"leases", "leases"},
+                                  {"settings", "settings"},
+                                  {"mesh", "mesh"},
+                                  {"events", "events"},
+                                  {"counters", "counters"},
+                                  {"agents", "agents"},
+                                  {"sweepLink", "sweep"},
+                                  {"policy", "policy"},
+                                  {"rules", "rules"},
+                                  {"dups", "dups"},
+                                  {"secured", "secured"}};
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, theGate->fd(name[1])));
   Object gate = Object::New(env);
   gate.Set("fds", fds);
@@ -207,7 +218,8 @@ Value openPins(const CallbackInfo& info) {
                                   {"dups", "maps/dups"},         {"leases", "maps/leases"},
                                   {"settings", "maps/settings"}, {"policy", "maps/policy"},
                                   {"rules", "maps/rules"},       {"mesh", "maps/mesh"},
-                                  {"agents", "maps/agents"},     {"sweepLink", "sweep"}};
+                                  {"agents", "maps/agents"},     {"sweepLink", "sweep"},
+                                  {"secured", "maps/secured"}};
   Object fds = Object::New(info.Env());
   for (auto& name : names)
     fds.Set(name[0], Napi::Number::New(info.Env(), tlshub::openPin(pinDir, name[1]).release()));
@@ -335,7 +347,7 @@ Value releaseSocket(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), continued);
 }
 
-Value closeSocket(const CallbackInfo& info) {
+Value closeFd(const CallbackInfo& info) {
   close(toInt(info[0], "fd"));
   return info.Env().Undefined();
 }
@@ -393,6 +405,11 @@ Value install(const CallbackInfo& info) {
        toU64(from.Get("rxSequence"), "rxSequence")},
       toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent"),
       toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
+      toU32(from.Get("provider"), "provider"),
+      toU64(from.Get("askedNs"), "askedNs"),
+      toU64(from.Get("startedNs"), "startedNs"),
+      toU64(from.Get("negotiationNs"), "negotiationNs"),
+      toText(from.Get("peerNode"), "peerNode"),
   };
   tlshub::Installed done = tlshub::install(maps, fd, what);
   Object result = Object::New(env);
@@ -402,6 +419,7 @@ Value install(const CallbackInfo& info) {
   result.Set("continued", Napi::Number::New(env, done.continued));
   result.Set("installNs", big(env, done.openedNs - begun));
   result.Set("openedNs", big(env, done.openedNs));
+  result.Set("remembered", Napi::Boolean::New(env, done.remembered));
   return result;
 }
 
@@ -451,9 +469,18 @@ Value stoppedFlows(const CallbackInfo& info) {
   return cookies;
 }
 
-Value sweep(const CallbackInfo& info) {
-  std::string records = tlshub::readSweep(toInt(info[0], "sweepLinkFd"));
-  return Napi::Buffer<char>::Copy(info.Env(), records.data(), records.size());
+Value openSweep(const CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tlshub::openSweep(toInt(info[0], "sweepLinkFd")).release());
+}
+
+Value readSweep(const CallbackInfo& info) {
+  if (!info[1].IsTypedArray()) wrongArgument(info.Env(), "into must be a Uint8Array");
+  Napi::TypedArray into = info[1].As<Napi::TypedArray>();
+  size_t from = toU32(info[2], "from");
+  if (from > into.ByteLength()) wrongArgument(info.Env(), "from lies behind the end");
+  char* start = static_cast<char*>(into.ArrayBuffer().Data()) + into.ByteOffset();
+  size_t n = tlshub::readSweep(toInt(info[0], "sweepFd"), start + from, into.ByteLength() - from);
+  return Napi::Number::New(info.Env(), static_cast<double>(n));
 }
 
 Value peerOf(const CallbackInfo& info) {
@@ -569,6 +596,17 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_event, traffic);
   FIELD(tlshub_event, tuple);
   FIELD(tlshub_event, comm);
+  BEGIN(tlshub_secured);
+  FIELD(tlshub_secured, closed);
+  FIELD(tlshub_secured, asked_ns);
+  FIELD(tlshub_secured, started_ns);
+  FIELD(tlshub_secured, negotiation_ns);
+  FIELD(tlshub_secured, opened_ns);
+  FIELD(tlshub_secured, generation);
+  FIELD(tlshub_secured, provider);
+  FIELD(tlshub_secured, cipher);
+  FIELD(tlshub_secured, tls_version);
+  FIELD(tlshub_secured, peer_node);
   BEGIN(tlshub_socket);
   FIELD(tlshub_socket, sk_state);
   FIELD(tlshub_socket, encrypts);
@@ -576,6 +614,8 @@ Value abi(const CallbackInfo& info) {
   FIELD(tlshub_socket, traffic);
   FIELD(tlshub_socket, bytes_sent);
   FIELD(tlshub_socket, bytes_received);
+  FIELD(tlshub_socket, remembers);
+  FIELD(tlshub_socket, pad);
   BEGIN(tlshub_sweep);
   FIELD(tlshub_sweep, flow);
   FIELD(tlshub_sweep, owner);
@@ -617,7 +657,7 @@ Object initialise(Env env, Object exports) {
   add("takeSocket", guarded<takeSocket>);
   add("hasSocket", guarded<hasSocket>);
   add("releaseSocket", guarded<releaseSocket>);
-  add("closeSocket", guarded<closeSocket>);
+  add("closeFd", guarded<closeFd>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);
@@ -628,7 +668,8 @@ Object initialise(Env env, Object exports) {
   add("destroyByTuple", guarded<destroyByTuple>);
   add("continueStopped", guarded<continueStopped>);
   add("stoppedFlows", guarded<stoppedFlows>);
-  add("sweep", guarded<sweep>);
+  add("openSweep", guarded<openSweep>);
+  add("readSweep", guarded<readSweep>);
   return exports;
 }
 

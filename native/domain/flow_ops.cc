@@ -89,6 +89,41 @@ void checkKeyed(const tlshub_flow& flow, uint32_t directions, const Installation
                        std::to_string(flow.keyed_rx_off) + " of " + std::to_string(what.handshakeReceived));
 }
 
+// The suites of RFC 8446, B.4, that the kernel has keys for.
+uint32_t suiteOf(Cipher cipher) {
+  switch (cipher) {
+    case Cipher::kAes128Gcm:
+      return 0x1301;
+    case Cipher::kAes256Gcm:
+      return 0x1302;
+    case Cipher::kChaCha20Poly1305:
+      return 0x1303;
+  }
+  return 0;
+}
+
+// Leaves with the socket how it was secured. False: the kernel had no room for it.
+bool remember(const FlowMaps& maps, int fd, const Installation& what, uint64_t openedNs) {
+  tlshub_secured record = {};
+  record.asked_ns = what.askedNs;
+  record.started_ns = what.startedNs;
+  record.negotiation_ns = what.negotiationNs;
+  record.opened_ns = openedNs;
+  record.generation = what.generation;
+  record.provider = what.provider;
+  record.cipher = suiteOf(what.tx.cipher);
+  record.tls_version = 0x0304;
+  if (what.peerNode.size() >= sizeof(record.peer_node)) return false;
+  what.peerNode.copy(record.peer_node, what.peerNode.size());
+  return !bpf_map_update_elem(maps.secured, &fd, &record, BPF_ANY);
+}
+
+bool isSecured(const FlowMaps& maps, int fd) {
+  tlshub_secured record = {};
+  return !bpf_map_lookup_elem(maps.secured, &fd, &record) &&
+         record.generation == readFlow(maps.flows, fd).generation;
+}
+
 // The program has connected the socket anew meanwhile: what we know is of another connection, and this one is not ours to end.
 bool isSuperseded(const FlowMaps& maps, int fd, uint32_t generation) {
   return readFlow(maps.flows, fd).generation != generation;
@@ -120,6 +155,8 @@ Taken take(const FlowMaps& maps, const SocketOwner& owner) {
   Fd fd;
   try {
     fd = duplicate(owner);
+    if (isSecured(maps, fd.get()))
+      throw CodedError("TLSHUB_SOCKET_SECURED", "the connection has been secured already");
     bool live = attachTlsUlp(fd.get());
     return {fd.release(), live};
   } catch (...) {
@@ -149,7 +186,7 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   setTlsTx(fd, what.tx);
   checkKeyed(readFlow(maps.flows, fd), TLSHUB_TX, what);
   KernelTls tls = readBack(fd);
-  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0};
+  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0, false};
 
   // Both are armed before the last key is set, so that the kernel's own bit opens the gate and no wake-up falls in between. From there on
   // it is as little as can be to the close: if the program closes while we have its file too, its epoll set keeps a dead entry.
@@ -159,6 +196,7 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   tlshub_flow keyed = readFlow(maps.flows, fd);
   checkKeyed(keyed, TLSHUB_TX | TLSHUB_RX, what);
   result.openedNs = monotonicNs();
+  result.remembered = remember(maps, fd, what, result.openedNs);
   // Who goes on now finds no descriptor of ours any more.
   result.continued = release(maps, fd, what.cookie) + continueFor(maps, keyed);
   return result;

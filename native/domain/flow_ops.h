@@ -12,7 +12,7 @@
 namespace tlshub {
 
 struct FlowMaps {
-  int flows, verdicts, stops, userStops, dups;
+  int flows, verdicts, stops, userStops, dups, secured;
 };
 
 // The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).
@@ -28,16 +28,22 @@ struct Installation {
   DirectionKeys tx, rx;
   // What the handshake moved on the socket: must equal what the kernel's sequence numbers say.
   uint32_t handshakeSent, handshakeReceived;
+  // For the record that stays with the socket; times are CLOCK_MONOTONIC nanoseconds, `peerNode` a name of at most 253 characters.
+  uint32_t provider = 0;  // tlshub_provider
+  uint64_t askedNs = 0, startedNs = 0, negotiationNs = 0;
+  std::string peerNode = {};
 };
 
 struct Installed {
   std::string ulp, cipher, version;
   uint64_t openedNs;  // CLOCK_MONOTONIC when both directions were open
   int continued;
+  bool remembered;  // the socket has its record (struct tlshub_secured)
 };
 
 // A descriptor of our own for another process's socket, with the "tls" ULP attached. From before it exists the gate knows of it: programs do
-// not come back from closing theirs while it lives (bpf/closing.bpf.c). Ends by release(). Throws as duplicate() and attachTlsUlp() do.
+// not come back from closing theirs while it lives (bpf/closing.bpf.c). Ends by release(). Throws as duplicate() and attachTlsUlp() do, and
+// CodedError TLSHUB_SOCKET_SECURED if its connection was secured before.
 struct Taken {
   int fd;
   bool live;  // false: not established any more

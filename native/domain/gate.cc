@@ -210,18 +210,18 @@ void exemptSelf(int agentsFd) {
     throw SysError("bpf", "cannot exempt the agent from the gate");
 }
 
-std::string readSweep(int sweepLinkFd) {
+Fd openSweep(int sweepLinkFd) {
   Fd iterator(bpf_iter_create(sweepLinkFd));
   if (!iterator) throw SysError("bpf", "cannot start the sweep");
-  std::string all;
-  char chunk[16384];
-  ssize_t n;
-  while ((n = read(iterator.get(), chunk, sizeof(chunk))) != 0) {
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (n < 0) throw SysError("read", "cannot read the sweep");
-    all.append(chunk, static_cast<size_t>(n));
+  return iterator;
+}
+
+size_t readSweep(int sweepFd, void* into, size_t size) {
+  for (;;) {
+    ssize_t n = read(sweepFd, into, size);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EAGAIN && errno != EINTR) throw SysError("read", "cannot read the sweep");
   }
-  return all;
 }
 
 Gate::Gate(const Options& options) : pinDir_(options.pinDir) {

@@ -133,7 +133,10 @@ std::map<std::string, uint64_t> readCounters(int countersFd);
 // The calls of this process pass the gate.
 void exemptSelf(int agentsFd);
 
-// struct tlshub_sweep records of all sockets with flow state.
-std::string readSweep(int sweepLinkFd);
+// An iterator over all sockets with flow state (bpf/sweep.bpf.c). Throws SysError.
+Fd openSweep(int sweepLinkFd);
+
+// What it has next, at most `size` bytes: a piece that may begin and end within a record. 0: that was all. Throws SysError.
+size_t readSweep(int sweepFd, void* into, size_t size);
 
 }  // namespace tlshub

@@ -54,13 +54,15 @@ PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu, std::vector<uint64_t>
       auto* sample = reinterpret_cast<Sample*>(header);
       if (sample->size >= sizeof(tlshub_event)) {
         auto* event = reinterpret_cast<tlshub_event*>(sample->data);
-        batch.ring->push(event->kind, event, sizeof(*event));
+        // perf rounds sizes up, by less than the one is larger than the other.
+        bool whole = sample->size >= sizeof(tlshub_secured);
+        batch.ring->push(event->kind, event, whole ? sizeof(tlshub_secured) : sizeof(*event));
         batch.records++;
         reader->countDelay(*event);
       }
     }
     // Room for one more is made sure of before each event, so the push above cannot fail.
-    batch.full = !batch.ring->hasRoom(sizeof(tlshub_event));
+    batch.full = !batch.ring->hasRoom(sizeof(tlshub_secured));
     return batch.full ? LIBBPF_PERF_EVENT_DONE : LIBBPF_PERF_EVENT_CONT;
   };
   buffer_ = perf_buffer__new_raw(eventsFd, pagesPerCpu, &attr, onEvent, this, nullptr);
@@ -101,7 +103,7 @@ PerfReader::~PerfReader() {
 PerfReader::Result PerfReader::poll(RingProducer& ring, uint32_t* delays, int timeoutMs) {
   Batch batch{&ring, delays};
   batch_ = &batch;
-  batch.full = !ring.hasRoom(sizeof(tlshub_event));
+  batch.full = !ring.hasRoom(sizeof(tlshub_secured));
   if (!batch.full && std::exchange(unfinished_, false)) {
     // The ring was full the last time, and what was left then is announced no second time.
     for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_) && !batch.full; i++) consume(i);

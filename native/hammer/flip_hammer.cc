@@ -125,8 +125,8 @@ char stateOf(pid_t pid) {
 class Hammer {
  public:
   Hammer(tlshub::Gate& gate, Shared* shared, pid_t worker, int listener)
-      : maps_{gate.fd("flows"), gate.fd("verdicts"), gate.fd("stops"), gate.fd("user_stops"),
-              gate.fd("dups")},
+      : maps_{gate.fd("flows"),      gate.fd("verdicts"), gate.fd("stops"),
+              gate.fd("user_stops"), gate.fd("dups"),     gate.fd("secured")},
         shared_(shared),
         worker_(worker),
         listener_(listener) {}

@@ -68,6 +68,9 @@ export class FlowMetrics implements FlowObserver {
   >;
   private readonly connectionLatency = new Latency();
   private readonly totals = emptyTotals();
+  /** connections that were secured, and those of them whose end was told */
+  private securedCount = 0;
+  private securedEnded = 0;
   /** the last connections that ended, by name, and their names in a circle whose oldest is at `next` */
   private readonly kept = new Map<string, ConnectionRecord>();
   private readonly names: string[] = [];
@@ -82,17 +85,22 @@ export class FlowMetrics implements FlowObserver {
     this.listener = listener;
   }
 
-  /** What all connections have moved, running ones included. */
-  bytes(live: Iterable<Flow>): { sent: number; received: number } {
+  /** What all connections have moved. @param live what running ones have */
+  bytes(live: Iterable<Traffic | undefined>): { sent: number; received: number } {
     let { bytesSent: sent, bytesReceived: received } = this.totals;
-    for (const { traffic } of live) {
+    for (const traffic of live) {
       sent += traffic?.sent ?? 0;
       received += traffic?.received ?? 0;
     }
     return { sent, received };
   }
 
+  adopted(count: number): void {
+    this.securedCount += count;
+  }
+
   secured(flow: Flow): void {
+    this.securedCount++;
     for (const [name, ms] of [
       ['syn_to_established', flow.synMs],
       ['hold', flow.holdMs],
@@ -114,6 +122,7 @@ export class FlowMetrics implements FlowObserver {
   }
 
   ended(flow: Flow): void {
+    if (flow.secured) this.securedEnded++;
     const record = recordOf(flow, flow.closedNs);
     addTo(this.totals, record, outcomeOf(flow));
     if (this.limit === 0) return;
@@ -139,11 +148,16 @@ export class FlowMetrics implements FlowObserver {
   report(live: Iterable<Flow>, nowNs: number): FlowMetricsReport {
     const totals = { ...this.totals, outcomes: { ...this.totals.outcomes } };
     const records: ConnectionRecord[] = [];
+    let unheard = this.securedCount - this.securedEnded;
     for (const flow of live) {
       const record = recordOf(flow, nowNs);
       addTo(totals, record, outcomeOf(flow));
       records.push(record);
+      if (flow.secured) unheard--;
     }
+    // Nobody remembers them but their sockets: of those that the kernel has no more, and whose last event was lost, only the number is known.
+    totals.outcomes.secured += Math.max(0, unheard);
+    totals.bytesUnknown += Math.max(0, unheard);
     const running = records.slice(Math.max(0, records.length - this.limit));
     const order = [...this.names.slice(this.next), ...this.names.slice(0, this.next)];
     const room = this.limit - running.length;

@@ -1,10 +1,11 @@
 /** Ends the connections that only the gate keeps from going in plaintext, while it still does. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeSweep, type SweepRecord } from '../shared/abi.js';
+import type { SweepRecord } from '../shared/abi.js';
 import { formatAddress } from '../shared/address.js';
 import { ReleaseError, toWire } from '../shared/errors.js';
 import type { KernelAddon, PinnedFds } from '../shared/native.js';
+import { copyRecord, readSweep, type SweepKernel } from '../shared/sweep-records.js';
 import { fateOf, isSecured } from './fate.js';
 
 /** Between two looks at the kernel's list, in ms. */
@@ -14,8 +15,9 @@ const CLEAN_LOOKS = 2;
 
 export type EndingKernel = Pick<
   KernelAddon,
-  'sweep' | 'takeSocket' | 'refuse' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped'
->;
+  'takeSocket' | 'refuse' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped'
+> &
+  SweepKernel;
 
 export class Ending {
   /** processes that stood still for what was ended, and were continued */
@@ -59,7 +61,7 @@ export class Ending {
   private async until(done: (open: SweepRecord[]) => boolean): Promise<void> {
     const end = performance.now() + this.limitMs;
     for (;;) {
-      const records = decodeSweep(this.kernel.sweep(this.fds.sweepLink));
+      const records = Array.from(readSweep(this.kernel, this.fds.sweepLink), copyRecord);
       const open = records.filter((record) => fateOf(record) === 'end');
       for (const record of records) if (fateOf(record) === 'empty') this.empty(record);
       if (done(open)) {

@@ -4,7 +4,7 @@
  * differ (as tetragon's alignchecker does).
  */
 import { TlshubError } from './errors.js';
-import type { Role } from './native.js';
+import type { CipherName, Role } from './native.js';
 
 /** Sizes in bytes of C types on every architecture that Linux BPF runs on; arrays of bytes have alignment 1. */
 const SCALARS = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 } as const;
@@ -85,6 +85,18 @@ const STRUCTS = {
     tuple: { struct: 'tlshub_tuple' },
     comm: { bytes: 16 },
   },
+  tlshub_secured: {
+    closed: { struct: 'tlshub_event' },
+    asked_ns: 'u64',
+    started_ns: 'u64',
+    negotiation_ns: 'u64',
+    opened_ns: 'u64',
+    generation: 'u32',
+    provider: 'u32',
+    cipher: 'u32',
+    tls_version: 'u32',
+    peer_node: { bytes: 256 },
+  },
   tlshub_socket: {
     sk_state: 'u32',
     encrypts: 'u32',
@@ -92,6 +104,8 @@ const STRUCTS = {
     traffic: 'u32',
     bytes_sent: 'u64',
     bytes_received: 'u64',
+    remembers: 'u32',
+    pad: 'u32',
   },
   tlshub_sweep: {
     flow: { struct: 'tlshub_flow' },
@@ -143,6 +157,7 @@ const TUPLE = offsets('tlshub_tuple');
 const FLOW = offsets('tlshub_flow');
 const OWNER = offsets('tlshub_owner');
 const EVENT = offsets('tlshub_event');
+const SECURED = offsets('tlshub_secured');
 const SOCKET = offsets('tlshub_socket');
 const SWEEP = offsets('tlshub_sweep');
 
@@ -153,6 +168,7 @@ export function expectedAbi(): AbiTable {
 
 export const EVENT_BYTES = EXPECTED.tlshub_event?.size ?? 0;
 export const SWEEP_BYTES = EXPECTED.tlshub_sweep?.size ?? 0;
+export const SECURED_BYTES = EXPECTED.tlshub_secured?.size ?? 0;
 
 /** The decoder does not fit the BPF object or the addon; exit status 1. */
 export class AbiMismatchError extends TlshubError {
@@ -202,6 +218,19 @@ export const EventKind = {
 
 /** enum tlshub_class */
 export const FlowClass = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
+
+/** enum tlshub_provider */
+export const PROVIDER_NUMBERS = { openssl: 1, boringssl: 2, tlshub: 3 } as const;
+export type ProviderName = keyof typeof PROVIDER_NUMBERS;
+
+/** Cipher suites by number, RFC 8446 B.4. */
+const SUITES: Record<number, CipherName> = {
+  0x1301: 'TLS_AES_128_GCM_SHA256',
+  0x1302: 'TLS_AES_256_GCM_SHA384',
+  0x1303: 'TLS_CHACHA20_POLY1305_SHA256',
+};
+/** RFC 8446 4.2.1 */
+const TLS_VERSIONS: Record<number, string> = { 0x0304: 'TLSv1.3' };
 
 /** enum tlshub_wants */
 export const Wants = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;
@@ -259,6 +288,20 @@ export interface OwnerRecord {
   comm: string;
 }
 
+/** struct tlshub_secured: how a connection was secured. Times are CLOCK_MONOTONIC nanoseconds. */
+export interface SecuredRecord {
+  /** null: one that this version does not know */
+  provider: ProviderName | null;
+  cipher: CipherName | null;
+  tlsVersion: string | null;
+  peerNode: string;
+  /** the provider was asked */
+  askedNs: number;
+  startedNs: number;
+  negotiationNs: number;
+  openedNs: number;
+}
+
 /** struct tlshub_event. Times are CLOCK_MONOTONIC nanoseconds, rounded to a double (exact for 104 days of uptime, then to 2 ns). */
 export interface FlowEvent {
   kind: number;
@@ -283,6 +326,8 @@ export interface FlowEvent {
   tuple: Tuple;
   /** undefined: not known */
   owner: OwnerRecord | undefined;
+  /** of CLOSED, if the connection was secured and its socket had the record of it */
+  secured: SecuredRecord | undefined;
 }
 
 /** struct tlshub_sweep, as far as user space decides by it. */
@@ -308,6 +353,9 @@ export interface SweepRecord {
   traffic: Traffic | undefined;
   tuple: Tuple;
   owner: OwnerRecord | undefined;
+  /** the socket remembers how it was secured */
+  remembers: boolean;
+  secured: SecuredRecord | undefined;
 }
 
 function copyBytes(view: DataView, at: number, length: number): Uint8Array {
@@ -324,9 +372,9 @@ function tuple(view: DataView, at: number): Tuple {
 }
 
 /** A NUL-padded name; bytes outside printable ASCII become `?`: a program chooses its own and it ends up in logs. */
-function comm(view: DataView, at: number): string {
+function paddedText(view: DataView, at: number, length: number): string {
   let text = '';
-  for (let i = 0; i < 16; i++) {
+  for (let i = 0; i < length; i++) {
     const byte = view.getUint8(at + i);
     if (byte === 0) break;
     text += byte < 0x20 || byte > 0x7e ? '?' : String.fromCharCode(byte);
@@ -352,12 +400,39 @@ function role(value: number): Role {
   return value === 2 ? 'passive' : 'active';
 }
 
+function decodeOwner(view: DataView, at: number, place: Offsets<'tlshub_owner'>): OwnerRecord | undefined {
+  const tgid = view.getUint32(at + place.tgid, true);
+  if (tgid === 0) return undefined;
+  return {
+    tgid,
+    fd: view.getInt32(at + place.fd, true),
+    inode: view.getBigUint64(at + place.inode, true),
+    startBoottime: view.getBigUint64(at + place.start_boottime, true),
+    comm: paddedText(view, at + place.comm, 16),
+  };
+}
+
+function decodeSecured(view: DataView, at: number): SecuredRecord {
+  const provider = view.getUint32(at + SECURED.provider, true);
+  const known = Object.entries(PROVIDER_NUMBERS).find(([, number]) => number === provider)?.[0];
+  return {
+    provider: (known as ProviderName | undefined) ?? null,
+    cipher: SUITES[view.getUint32(at + SECURED.cipher, true)] ?? null,
+    tlsVersion: TLS_VERSIONS[view.getUint32(at + SECURED.tls_version, true)] ?? null,
+    peerNode: paddedText(view, at + SECURED.peer_node, 256),
+    askedNs: u64(view, at + SECURED.asked_ns),
+    startedNs: u64(view, at + SECURED.started_ns),
+    negotiationNs: u64(view, at + SECURED.negotiation_ns),
+    openedNs: u64(view, at + SECURED.opened_ns),
+  };
+}
+
 /**
- * Decodes a struct tlshub_event.
+ * Decodes a struct tlshub_event, or the struct tlshub_secured that begins with it.
  * @param at where it starts in the view
+ * @param length of the record in bytes
  */
-export function decodeEvent(view: DataView, at: number): FlowEvent {
-  const tgid = view.getUint32(at + EVENT.tgid, true);
+export function decodeEvent(view: DataView, at: number, length = EVENT_BYTES): FlowEvent {
   return {
     kind: view.getUint32(at + EVENT.kind, true),
     generation: view.getUint32(at + EVENT.generation, true),
@@ -380,70 +455,98 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
       u64(view, at + EVENT.bytes_received),
     ),
     tuple: tuple(view, at + EVENT.tuple),
-    owner:
-      tgid === 0
-        ? undefined
-        : {
-            tgid,
-            fd: view.getInt32(at + EVENT.fd, true),
-            inode: view.getBigUint64(at + EVENT.inode, true),
-            startBoottime: view.getBigUint64(at + EVENT.start_boottime, true),
-            comm: comm(view, at + EVENT.comm),
-          },
+    owner: decodeOwner(view, at, EVENT),
+    secured: length < SECURED_BYTES ? undefined : decodeSecured(view, at),
   };
+}
+
+/** Bytes of the record at this place of a sweep: with what a secured socket adds. 0: there are not enough bytes to say, or to be it. */
+export function sweepRecordBytes(view: DataView, at: number): number {
+  const left = view.byteLength - at;
+  if (left < SWEEP_BYTES) return 0;
+  const remembers = view.getUint32(at + SWEEP.socket + SOCKET.remembers, true) !== 0;
+  const size = remembers ? SWEEP_BYTES + SECURED_BYTES : SWEEP_BYTES;
+  return left < size ? 0 : size;
 }
 
 /**
- * Decodes what kernel().sweep() returned.
- * @throws RangeError when it is no whole number of records
+ * A record of a sweep where it lies: each field is decoded when it is asked for, since of most records only a few are. Good as long as the
+ * bytes are.
  */
-export function decodeSweep(bytes: Uint8Array): SweepRecord[] {
-  if (bytes.length % SWEEP_BYTES !== 0) {
-    throw new RangeError(`a sweep of ${bytes.length} bytes is no multiple of ${SWEEP_BYTES}`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const records: SweepRecord[] = [];
-  for (let at = 0; at < bytes.length; at += SWEEP_BYTES) records.push(sweepRecord(view, at));
-  return records;
-}
+export class SweepView implements SweepRecord {
+  constructor(
+    private readonly view: DataView,
+    private readonly at: number,
+  ) {}
 
-function sweepRecord(view: DataView, at: number): SweepRecord {
-  const flow = at + SWEEP.flow;
-  const owner = at + SWEEP.owner;
-  const socket = at + SWEEP.socket;
-  const tgid = view.getUint32(owner + OWNER.tgid, true);
-  const u32 = (base: number, field: number): number => view.getUint32(base + field, true);
-  return {
-    cookie: view.getBigUint64(flow + FLOW.cookie, true),
-    generation: u32(flow, FLOW.generation),
-    createdNs: u64(view, flow + FLOW.created_ns),
-    establishedNs: u64(view, flow + FLOW.established_ns),
-    role: role(u32(flow, FLOW.role)),
-    class: u32(flow, FLOW.flow_class),
-    refused: u32(flow, FLOW.refused),
-    iss: u32(flow, FLOW.iss),
-    irs: u32(flow, FLOW.irs),
-    peerWants: u32(flow, FLOW.peer_wants),
-    agentTx: u32(flow, FLOW.agent_tx),
-    keyed: u32(flow, FLOW.keyed),
-    encrypts: u32(socket, SOCKET.encrypts),
-    verdictFlags: u32(socket, SOCKET.verdict_flags),
-    skState: u32(socket, SOCKET.sk_state),
-    traffic: traffic(
-      u32(socket, SOCKET.traffic),
-      u64(view, socket + SOCKET.bytes_sent),
-      u64(view, socket + SOCKET.bytes_received),
-    ),
-    tuple: tuple(view, flow + FLOW.tuple),
-    owner:
-      tgid === 0
-        ? undefined
-        : {
-            tgid,
-            fd: view.getInt32(owner + OWNER.fd, true),
-            inode: view.getBigUint64(owner + OWNER.inode, true),
-            startBoottime: view.getBigUint64(owner + OWNER.start_boottime, true),
-            comm: comm(view, owner + OWNER.comm),
-          },
-  };
+  get cookie(): bigint {
+    return this.view.getBigUint64(this.at + SWEEP.flow + FLOW.cookie, true);
+  }
+  get generation(): number {
+    return this.flow('generation');
+  }
+  get createdNs(): number {
+    return u64(this.view, this.at + SWEEP.flow + FLOW.created_ns);
+  }
+  get establishedNs(): number {
+    return u64(this.view, this.at + SWEEP.flow + FLOW.established_ns);
+  }
+  get role(): Role {
+    return role(this.flow('role'));
+  }
+  get class(): number {
+    return this.flow('flow_class');
+  }
+  get refused(): number {
+    return this.flow('refused');
+  }
+  get iss(): number {
+    return this.flow('iss');
+  }
+  get irs(): number {
+    return this.flow('irs');
+  }
+  get peerWants(): number {
+    return this.flow('peer_wants');
+  }
+  get agentTx(): number {
+    return this.flow('agent_tx');
+  }
+  get keyed(): number {
+    return this.flow('keyed');
+  }
+  get encrypts(): number {
+    return this.socket('encrypts');
+  }
+  get verdictFlags(): number {
+    return this.socket('verdict_flags');
+  }
+  get skState(): number {
+    return this.socket('sk_state');
+  }
+  get traffic(): Traffic | undefined {
+    const socket = this.at + SWEEP.socket;
+    const bytes = (field: number): number => u64(this.view, socket + field);
+    return traffic(this.socket('traffic'), bytes(SOCKET.bytes_sent), bytes(SOCKET.bytes_received));
+  }
+  get tuple(): Tuple {
+    return tuple(this.view, this.at + SWEEP.flow + FLOW.tuple);
+  }
+  get owner(): OwnerRecord | undefined {
+    return decodeOwner(this.view, this.at + SWEEP.owner, OWNER);
+  }
+  get remembers(): boolean {
+    return this.socket('remembers') !== 0;
+  }
+  get secured(): SecuredRecord | undefined {
+    return this.remembers ? decodeSecured(this.view, this.at + SWEEP_BYTES) : undefined;
+  }
+
+  private flow(field: keyof typeof FLOW): number {
+    return this.view.getUint32(this.at + SWEEP.flow + FLOW[field], true);
+  }
+
+  private socket(field: keyof typeof SOCKET): number {
+    return this.view.getUint32(this.at + SWEEP.socket + SOCKET[field], true);
+  }
 }

@@ -10,12 +10,12 @@
  *     installer takes the ticket off before it acts. A second message finds another ticket there and is dropped.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { Tuple } from './abi.js';
+import type { ProviderName, Tuple } from './abi.js';
 import type { WireError } from './errors.js';
 import type { CipherName, Role } from './native.js';
 
 /** Tag of every record that carries a message. */
-export const MESSAGE_VERSION = 1;
+export const MESSAGE_VERSION = 2;
 /** Tag of a record that is a struct tlshub_event (the native reader writes it). */
 export const EVENT_TAG = 1;
 
@@ -30,8 +30,11 @@ export interface Held {
 
 /** dispatcher -> provider worker, through piscina. */
 export interface NegotiateTask extends Held {
+  provider: ProviderName;
   role: Role;
   peerNames: string[];
+  /** CLOCK_MONOTONIC nanoseconds when a provider was first asked */
+  askedNs: number;
   timeoutMs: number;
   /** for out-of-band providers only: what names the connection */
   connection?: ConnectionId;
@@ -47,10 +50,12 @@ export interface ConnectionId {
 
 /** What a negotiation came to, without secrets. */
 export interface NegotiationSummary {
+  provider: ProviderName;
   cipher: CipherName;
   tlsVersion: string;
   peerName: string;
-  /** CLOCK_MONOTONIC nanoseconds when its worker began it */
+  /** CLOCK_MONOTONIC nanoseconds when a provider was first asked, and when its worker began it */
+  askedNs: number;
   startedNs: number;
   negotiationMs: number;
 }
@@ -100,11 +105,11 @@ export type InstallerReport =
       summary: NegotiationSummary;
       /** CLOCK_MONOTONIC nanoseconds when the gate was open */
       openedNs: number;
-      /** from the end of the negotiation */
-      installMs: number;
       kernelUlp: string;
       kernelCipher: CipherName;
       kernelVersion: string;
+      /** the socket has the record of how it was secured */
+      remembered: boolean;
       continued: number;
     }
   /** The keys could not be set. The installer has refused the connection and closed the descriptor. */
@@ -170,7 +175,15 @@ export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as
  * travel without their keys; a message of any other shape carries its own. Part of the protocol: MESSAGE_VERSION covers it.
  */
 export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
-  ['cipher', 'tlsVersion', 'peerName', 'startedNs', 'negotiationMs'] satisfies (keyof NegotiationSummary)[],
+  [
+    'provider',
+    'cipher',
+    'tlsVersion',
+    'peerName',
+    'askedNs',
+    'startedNs',
+    'negotiationMs',
+  ] satisfies (keyof NegotiationSummary)[],
   [
     'type',
     'ticket',
@@ -192,10 +205,10 @@ export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
     'ticket',
     'summary',
     'openedNs',
-    'installMs',
     'kernelUlp',
     'kernelCipher',
     'kernelVersion',
+    'remembered',
     'continued',
   ] satisfies (keyof Extract<InstallerReport, { type: 'installed' }>)[],
 ];

@@ -76,10 +76,11 @@ export interface GateFds {
   sweepLink: number;
   policy: number;
   rules: number;
+  secured: number;
 }
 
 /** What the functions for one flow need of them. */
-export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups'>;
+export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
 /** What a change of settings needs of them. */
 export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
 /** What can be opened of an agent's maps by who is no agent. */
@@ -112,6 +113,12 @@ export interface InstallRequest {
   /** plaintext bytes the handshake wrote to and read from the socket: checked against the kernel's sequence numbers */
   handshakeBytesSent: number;
   handshakeBytesReceived: number;
+  /** for the record that stays with the socket (struct tlshub_secured): enum tlshub_provider; CLOCK_MONOTONIC nanoseconds; a node name */
+  provider: number;
+  askedNs: bigint;
+  startedNs: bigint;
+  negotiationNs: bigint;
+  peerNode: string;
 }
 
 export interface InstallResult {
@@ -125,6 +132,8 @@ export interface InstallResult {
   installNs: bigint;
   /** CLOCK_MONOTONIC when both directions were open */
   openedNs: bigint;
+  /** the record stays with the socket: nobody else need know how it was secured. False: the kernel had no memory for it */
+  remembered: boolean;
 }
 
 export interface RefuseResult {
@@ -240,13 +249,13 @@ export interface KernelAddon {
   /**
    * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
    * Attaches the "tls" ULP at once. Ends by releaseSocket: until then nobody comes back from closing the program's last one. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
-   * ULP or keys are not ours), TLSHUB_SYS.
+   * ULP or keys are not ours), TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
    */
   takeSocket(fds: FlowFds, owner: SocketOwner): TakenSocket;
   /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
   releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
-  /** Closes a socket that was not taken. */
-  closeSocket(fd: number): void;
+  /** Closes a descriptor that no other function here closes: of a socket that was not taken, of a sweep, of a lock. */
+  closeFd(fd: number): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
@@ -276,8 +285,10 @@ export interface KernelAddon {
   continueStopped(fds: FlowFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */
   stoppedFlows(stopsFd: number): bigint[];
-  /** All sockets with flow state, as `struct tlshub_sweep` records. */
-  sweep(sweepLinkFd: number): Buffer;
+  /** An iterator over all sockets with flow state, ours to close. src/shared/sweep-records.ts reads it. */
+  openSweep(sweepLinkFd: number): number;
+  /** Puts what comes next into `into`, from byte `from` on; it may end within a record. Returns how many bytes, 0: that was all. */
+  readSweep(sweepFd: number, into: Uint8Array, from: number): number;
 }
 
 /** `tlshub_openssl.node` and its twin `tlshub_boringssl.node`: the in-band handshake. */

@@ -20,12 +20,13 @@ import {
   registerFlowMetrics,
 } from '../metrics/index.js';
 import { Scope, planScope } from '../scope/index.js';
-import { Wants, checkAbi, decodeEvent, type AbiTable } from '../shared/abi.js';
+import { Wants, checkAbi, decodeEvent, type AbiTable, type SweepRecord } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { PermissionError } from '../shared/errors.js';
 import { kernel } from '../shared/native.js';
 import { SlotTable, createSlots } from '../shared/slots.js';
+import { readSweep } from '../shared/sweep-records.js';
 import { controlHandlers } from './control-handlers.js';
 import { DirectoryHistory } from './directory.js';
 import { Dispatcher } from './dispatcher.js';
@@ -154,6 +155,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(settings);
+  const kernelFlows = (): Iterable<SweepRecord> => readSweep(addon, gate.fds.sweepLink);
   const dispatcher = new Dispatcher({
     kernel: addon,
     fds: gate.fds,
@@ -162,6 +164,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     directory,
     send: (command) => installer.send(command),
     observer: flowMetrics,
+    sweep: kernelFlows,
     log: log.child({ component: 'dispatcher' }),
     limits: () => inForce.config,
   });
@@ -175,10 +178,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
 
   let swept = false;
   const sweep = (): void => {
-    const result = sweepNow(
-      dispatcher,
-      () => addon.sweep(gate.fds.sweepLink),
-      (error) => throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error }),
+    const result = sweepNow(dispatcher, kernelFlows, (error) =>
+      throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error }),
     );
     const forgotten = continueForgotten(dispatcher, addon.stoppedFlows(gate.fds.stops), (cookie) =>
       addon.continueStopped(gate.fds, cookie),
@@ -206,7 +207,10 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   pump({
     wait: () => reader.ring.wait(),
     drain: (max) => {
-      const count = reader.ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(reader.ring.view, at)), max);
+      const count = reader.ring.drain(
+        (_tag, at, length) => dispatcher.onEvent(decodeEvent(reader.ring.view, at, length)),
+        max,
+      );
       watchLosses();
       return count;
     },
@@ -243,7 +247,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     gate: gateUpdate,
     scope,
     tryCipher: (cipher) => addon.tryCipher(cipher),
-    revoke: () => revokeForbidden(dispatcher, inForce.current, addon.sweep(gate.fds.sweepLink)),
+    revoke: () => revokeForbidden(dispatcher, inForce.current, kernelFlows()),
     draining: () => draining,
     log: log.child({ component: 'reload' }),
   });
@@ -272,7 +276,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       swept: () => swept,
     });
   registerAgentMetrics(metrics, status);
-  registerFlowMetrics(metrics, flowMetrics, () => dispatcher.live());
+  registerFlowMetrics(metrics, flowMetrics, () => dispatcher.traffic());
   notReady = () => status().notReady;
   const control = await startControlServer({
     path: config.controlSocket,

@@ -34,7 +34,7 @@ export function controlHandlers({
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
     flows: (query) => {
       sweep();
-      return Promise.resolve(dispatcher.reports().filter((flow) => matchesFlow(flow, query)));
+      return Promise.resolve([...dispatcher.reports()].filter((flow) => matchesFlow(flow, query)));
     },
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
     'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),

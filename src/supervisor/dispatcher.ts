@@ -5,7 +5,15 @@
  */
 import { FLOW_STATES, type FlowState } from '../control/index.js';
 import type { Logger } from '../logging/index.js';
-import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../shared/abi.js';
+import {
+  EventKind,
+  FlowClass,
+  type FlowEvent,
+  type OwnerRecord,
+  type SecuredRecord,
+  type SweepRecord,
+  type Traffic,
+} from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import { fromWire } from '../shared/errors.js';
 import type { InstallerCommand, InstallerReport } from '../shared/messages.js';
@@ -31,6 +39,7 @@ import { gateReason } from './marker.js';
 import { Negotiations } from './negotiations.js';
 import { Parking } from './parking.js';
 import type { Provider } from './provider.js';
+import { isForgotten, recall, setTimes } from './recall.js';
 import { Sockets } from './sockets.js';
 
 /** Between two looks for a socket that was gone, in ms. */
@@ -50,6 +59,8 @@ export interface FlowObserver {
   secured(flow: Flow): void;
   /** policy lets it go in plaintext */
   plaintext(flow: Flow): void;
+  /** so many secured connections of an earlier agent were found */
+  adopted(count: number): void;
   /** it was closed or refused. Called once, if at all */
   ended(flow: Flow): void;
   /** what a flow that may have ended has moved */
@@ -65,6 +76,8 @@ export interface DispatcherOptions {
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
   observer: FlowObserver;
+  /** the kernel's list; each record is good until the next one is asked for. Throws when it cannot be read */
+  sweep(): Iterable<SweepRecord>;
   log: Logger;
   /** those in force */
   limits(): DispatcherLimits;
@@ -79,10 +92,15 @@ export class Dispatcher {
   private readonly sockets: Sockets;
   private readonly negotiations: Negotiations;
   private readonly flowLog: FlowLog;
+  /** secured flows that are not in the table, by the last sweep and what came after it */
+  private forgotten = 0;
 
   constructor(private readonly options: DispatcherOptions) {
     const { counters } = this;
-    this.table = new FlowTable(() => options.limits().flowsKept);
+    this.table = new FlowTable(
+      () => options.limits().flowsKept,
+      () => this.forgotten++,
+    );
     this.commands = new CommandQueue((command) => options.send(command));
     this.sockets = new Sockets({ ...options, table: this.table, counters });
     this.negotiations = new Negotiations({
@@ -172,18 +190,17 @@ export class Dispatcher {
         flow.tlsVersion = report.kernelVersion;
         flow.kernelUlp = report.kernelUlp;
         flow.peerNode = report.summary.peerName;
-        flow.negotiationMs = report.summary.negotiationMs;
-        flow.installMs = report.installMs;
+        setTimes(flow, {
+          askedNs: report.summary.askedNs,
+          startedNs: report.summary.startedNs,
+          negotiationNs: report.summary.negotiationMs * 1e6,
+          openedNs: report.openedNs,
+        });
         flow.secured = true;
         this.counters.values.secured++;
-        flow.openedNs = report.openedNs;
-        flow.queueMs = (report.summary.startedNs - flow.askedNs) / 1e6;
-        if (flow.establishedNs > 0) {
-          flow.dispatchMs = (flow.askedNs - flow.establishedNs) / 1e6;
-          flow.holdMs = (report.openedNs - flow.establishedNs) / 1e6;
-        }
         this.options.observer.secured(flow);
         this.feed(flow, { type: 'installed' });
+        if (report.remembered && flow.machine.phase === 'secured') this.table.settle(flow);
         break;
       case 'install-failed':
         flow.negotiationMs = report.summary.negotiationMs;
@@ -242,8 +259,44 @@ export class Dispatcher {
     for (const action of actions) this.act(flow, action);
   }
 
-  reports(): DetailedFlowReport[] {
-    return [...this.table.all()].map(reportOf);
+  /**
+   * Flows that have not ended, also those that only the kernel knows of: these are made for the occasion.
+   * @throws NativeError when the kernel's list cannot be read
+   */
+  *live(): Generator<Flow> {
+    yield* this.forgottenFlows();
+    for (const flow of this.table.all()) if (flow.machine.phase !== 'done') yield flow;
+  }
+
+  /** What they have moved, as the kernel says now of secured ones that the table does not have, and as the last sweep did of the others. */
+  *traffic(): Generator<Traffic | undefined> {
+    for (const flow of this.table.all()) if (flow.machine.phase !== 'done') yield flow.traffic;
+    for (const record of this.forgottenNow()) yield record.traffic;
+  }
+
+  /** Live flows, and those that are over and still kept. @throws as `live` */
+  *reports(): Generator<DetailedFlowReport> {
+    for (const flow of this.forgottenFlows()) yield reportOf(flow);
+    for (const flow of this.table.all()) yield reportOf(flow);
+  }
+
+  /** The flow that only the kernel knows of; undefined: the table has it, or it is none that was secured. */
+  recall(record: SweepRecord): Flow | undefined {
+    const { secured } = record;
+    if (secured === undefined || !isForgotten(this.table, record)) return undefined;
+    return recall(record, secured, this.options.directory);
+  }
+
+  /** So many secured flows of an earlier agent were found. */
+  adopted(count: number): void {
+    if (count === 0) return;
+    this.counters.values.adopted += count;
+    this.options.observer.adopted(count);
+  }
+
+  /** The sweep has counted those that are not in the table. */
+  countForgotten(count: number): void {
+    this.forgotten = count;
   }
 
   /** Flows for which something is still to be done: neither secured nor over, nor waiting for a program to accept them. */
@@ -253,11 +306,6 @@ export class Dispatcher {
       if (phase === 'waiting') return flow.class === FlowClass.MESH && flow.dueNs > 0;
       return phase !== 'secured' && phase !== 'done';
     });
-  }
-
-  /** Flows that have not ended. */
-  live(): Flow[] {
-    return [...this.table.all()].filter((flow) => flow.machine.phase !== 'done');
   }
 
   /** Ends every flow of the mesh that is neither secured nor about to be. Returns how many it gave up now. */
@@ -292,6 +340,7 @@ export class Dispatcher {
   byState(): Record<FlowState, number> {
     const counts = Object.fromEntries(FLOW_STATES.map((state) => [state, 0])) as Record<FlowState, number>;
     for (const flow of this.table.all()) counts[stateOf(flow)]++;
+    counts.secured += this.forgotten;
     return counts;
   }
 
@@ -318,9 +367,34 @@ export class Dispatcher {
     const flow = this.table.get(event.cookie);
     if (flow === undefined || event.generation > flow.generation) {
       if (flow !== undefined) this.supersede(flow);
-      return this.learn(event);
+      return event.secured === undefined ? this.learn(event) : this.recallEnded(event, event.secured);
     }
     return event.generation === flow.generation ? flow : undefined;
+  }
+
+  private *forgottenFlows(): Generator<Flow> {
+    for (const record of this.forgottenNow()) {
+      const flow = this.recall(record);
+      if (flow !== undefined) yield flow;
+    }
+  }
+
+  /** Each once: where sockets begin and end while the kernel goes through its list, it may come to one a second time. */
+  private *forgottenNow(): Generator<SweepRecord> {
+    const seen = new Set<bigint>();
+    for (const record of this.options.sweep()) {
+      if (!isForgotten(this.table, record) || seen.has(record.cookie)) continue;
+      seen.add(record.cookie);
+      yield record;
+    }
+  }
+
+  /** The last event of a secured flow that had been let go. */
+  private recallEnded(event: FlowEvent, how: SecuredRecord): Flow {
+    this.forgotten = Math.max(0, this.forgotten - 1);
+    const flow = recall(event, how, this.options.directory);
+    this.table.add(flow);
+    return flow;
   }
 
   /** The socket was disconnected and connected again: what was, is over, and refusing it would hit the new connection. */
@@ -356,7 +430,9 @@ export class Dispatcher {
   private act(flow: Flow, action: Action): void {
     switch (action) {
       case 'take': {
-        this.feedIf(flow, this.sockets.take(flow));
+        const taken = this.sockets.take(flow);
+        if (taken === 'secured') this.mistaken(flow);
+        else this.feedIf(flow, taken);
         return;
       }
       case 'pause': {
@@ -394,6 +470,13 @@ export class Dispatcher {
         if (flow.class === FlowClass.MESH) this.commands.send({ type: 'continue', cookie: flow.cookie });
         return;
     }
+  }
+
+  /** An event of a flow that was let go as secured came so late that it was taken for a new one. */
+  private mistaken(flow: Flow): void {
+    this.counters.values.staleEvents++;
+    this.deadlines.clear(flow);
+    this.table.remove(flow);
   }
 
   private feedIf(flow: Flow, input: Input | undefined): void {

@@ -1,9 +1,10 @@
 /**
- * All flows, by socket cookie. A socket that is disconnected and connects again is the same cookie in a higher generation: a new flow,
+ * The flows that the agent has in mind, by socket cookie. A socket that is disconnected and connects again is the same cookie in a higher generation: a new flow,
  * whose predecessor may still have to give its descriptor back, so work under way is found by ticket and not by cookie.
  *
  * Bounded: flows that are over are kept, oldest out first, up to `kept`. Among them are tombstones, flows whose CLOSED event came before
- * everything else; without them a late ESTABLISHED would bring a dead flow to life.
+ * everything else; without them a late ESTABLISHED would bring a dead flow to life. Of the secured ones only the last are here: how one was
+ * secured is with its socket, in the kernel (recall.ts), and costs the agent nothing.
  */
 import type { FlowReport, FlowState } from '../control/index.js';
 import { formatAddress } from '../shared/address.js';
@@ -60,6 +61,10 @@ export interface Flow {
   tlsVersion: string | null;
   kernelUlp: string | null;
   secured: boolean;
+  /** nothing more will happen to it */
+  over: boolean;
+  /** the last sweep did not see it */
+  missed: boolean;
   /** CLOCK_MONOTONIC nanoseconds, 0: not yet. The provider was asked; the gate opened; TCP closed */
   askedNs: number;
   openedNs: number;
@@ -121,6 +126,8 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     tlsVersion: null,
     kernelUlp: null,
     secured: false,
+    over: false,
+    missed: false,
     askedNs: 0,
     openedNs: 0,
     closedNs: 0,
@@ -211,15 +218,26 @@ export function tupleText(flow: Flow): string {
     : `${end(local, lport)} -> ${end(remote, rport)}`;
 }
 
+/** Secured flows that stay for the events that are still under way, and for a look at what was just connected. */
+const SECURED_KEPT = 64;
+
 export class FlowTable {
   /** the newest generation of each socket */
   private readonly current = new Map<bigint, Flow>();
   private readonly byTicket = new Map<number, Flow>();
   /** flows that are over, oldest first (Sets keep insertion order) */
   private readonly over = new Set<Flow>();
+  /** flows that may be forgotten, oldest first */
+  private readonly settled = new Set<Flow>();
 
-  /** @param kept how many at most, asked each time */
-  constructor(private readonly kept: () => number) {}
+  /**
+   * @param kept flows that are over, at most; asked each time
+   * @param forgotten told of each secured flow that leaves
+   */
+  constructor(
+    private readonly kept: () => number,
+    private readonly forgotten: (flow: Flow) => void = () => undefined,
+  ) {}
 
   get(cookie: bigint): Flow | undefined {
     return this.current.get(cookie);
@@ -230,6 +248,7 @@ export class FlowTable {
     const before = this.current.get(flow.cookie);
     if (before !== undefined) {
       this.over.delete(before);
+      this.settled.delete(before);
       flow.predecessor = before.held === undefined ? before.predecessor : before;
     }
     this.current.set(flow.cookie, flow);
@@ -245,8 +264,27 @@ export class FlowTable {
     return flow;
   }
 
+  /** Says that it is secured, and that its socket remembers how. */
+  settle(flow: Flow): void {
+    if (!this.isLive(flow)) return;
+    this.settled.add(flow);
+    for (const oldest of this.settled) {
+      if (this.settled.size <= SECURED_KEPT) break;
+      this.remove(oldest);
+      this.forgotten(oldest);
+    }
+  }
+
+  /** Takes a flow out that the kernel knows as secured. */
+  remove(flow: Flow): void {
+    this.settled.delete(flow);
+    this.current.delete(flow.cookie);
+  }
+
   /** Says that nothing more will happen to it. */
   retire(flow: Flow): void {
+    flow.over = true;
+    this.settled.delete(flow);
     if (this.current.get(flow.cookie) !== flow) return;
     this.over.delete(flow);
     this.over.add(flow);
@@ -261,7 +299,7 @@ export class FlowTable {
 
   /** True while something may still happen to it. */
   isLive(flow: Flow): boolean {
-    return this.current.get(flow.cookie) === flow && !this.over.has(flow);
+    return !flow.over && this.current.get(flow.cookie) === flow;
   }
 
   /** Live and kept flows, in the order they were first seen. */

@@ -28,6 +28,7 @@ export class Negotiations {
     const negotiation = provider.negotiate({
       names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...flow.peerNodes] },
       socket: flow.held,
+      askedNs: flow.askedNs,
       timeoutMs: Math.max(1, Math.round((flow.dueNs - monotonicNs()) / 1e6)),
     });
     if (negotiation === undefined) return { type: 'pool-full' };

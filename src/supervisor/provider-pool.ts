@@ -164,12 +164,20 @@ export class ProviderPool implements Provider {
   }
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
-    const { socket, names, timeoutMs } = request;
+    const { socket, names, askedNs, timeoutMs } = request;
     if (socket === undefined) throw new TypeError(`${this.name} gives keys for a socket, and there is none`);
     let settle: Job['settle'] = () => undefined;
     const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));
     const job: Job = {
-      task: { ...socket, role: names.role, peerNames: names.peerNames, timeoutMs, ...this.connection(names) },
+      task: {
+        ...socket,
+        provider: this.name,
+        role: names.role,
+        peerNames: names.peerNames,
+        askedNs,
+        timeoutMs,
+        ...this.connection(names),
+      },
       role: names.role,
       node: names.peerNames.join(' '),
       address: Buffer.from(names.tuple.remote).toString('latin1'),

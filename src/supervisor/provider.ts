@@ -7,9 +7,9 @@
 import type { ProviderStatus } from '../control/protocol.js';
 import type { Fault, Held, LibraryReport, NegotiateResult } from '../shared/messages.js';
 import type { Role } from '../shared/native.js';
-import type { Tuple } from '../shared/abi.js';
+import type { ProviderName, Tuple } from '../shared/abi.js';
 
-export type ProviderName = 'openssl' | 'boringssl' | 'tlshub';
+export type { ProviderName };
 
 /** What both sides know of a flow without its socket. */
 export interface FlowNames {
@@ -26,6 +26,8 @@ export interface NegotiationRequest {
   names: FlowNames;
   /** Borrowed until `outcome` settles; always there for an in-band provider. */
   socket: Held | undefined;
+  /** CLOCK_MONOTONIC nanoseconds when a provider was first asked for this flow */
+  askedNs: number;
   /** from now to the end of the negotiation, in ms */
   timeoutMs: number;
 }

@@ -1,6 +1,7 @@
 /** The providers of this build: how each is made from the settings. */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '../logging/index.js';
+import { PROVIDER_NUMBERS } from '../shared/abi.js';
 import type { Doorbell } from '../shared/doorbell.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../shared/errors.js';
 import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../shared/native.js';
@@ -13,7 +14,7 @@ import type { Settings } from './settings.js';
 import { planTlshub } from './tlshub-provider.js';
 
 /** Modes that this build has a provider for. */
-export const PROVIDERS: readonly ProviderName[] = ['openssl', 'boringssl', 'tlshub'];
+export const PROVIDERS = Object.keys(PROVIDER_NUMBERS) as readonly ProviderName[];
 
 const NEGOTIATOR = new URL('../workers/negotiator.js', import.meta.url);
 const ALL_CIPHERS = 3;

@@ -1,6 +1,6 @@
 /** Connections that were made under other rules than those of now (revoke_on_reload). */
 import type { Decision } from '../policy/index.js';
-import { FlowClass, decodeSweep } from '../shared/abi.js';
+import { FlowClass, type SweepRecord } from '../shared/abi.js';
 import { decideBy } from './directory.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Flow } from './flow-table.js';
@@ -25,15 +25,21 @@ export function whyForbidden(
 }
 
 /**
- * Ends what the settings forbid, also plaintext connections that only the kernel knows of (of an earlier agent's time).
- * @param list kernel().sweep()'s bytes, read after the settings came into force
+ * Ends what the settings forbid, also what only the kernel knows of: secured connections, and plaintext ones of an earlier agent's time.
+ * @param records the kernel's list, read after the settings came into force
  * @returns how many
  */
-export function revokeForbidden(dispatcher: Dispatcher, settings: Settings, list: Uint8Array): number {
-  for (const record of decodeSweep(list)) {
+export function revokeForbidden(dispatcher: Dispatcher, settings: Settings, records: Iterable<SweepRecord>): number {
+  const judge = (flow: Flow): string | undefined => whyForbidden(flow, decideBy(settings, flow.tuple, flow.role));
+  for (const record of records) {
+    const secured = dispatcher.recall(record);
+    if (secured !== undefined) {
+      if (judge(secured) !== undefined) dispatcher.table.add(secured);
+      continue;
+    }
     if (record.class !== FlowClass.PLAINTEXT || record.establishedNs === 0 || record.refused !== 0) continue;
     if (dispatcher.table.get(record.cookie) !== undefined) continue;
     dispatcher.learn(record).owner = record.owner;
   }
-  return dispatcher.revoke((flow) => whyForbidden(flow, decideBy(settings, flow.tuple, flow.role)));
+  return dispatcher.revoke(judge);
 }

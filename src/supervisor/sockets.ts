@@ -27,8 +27,11 @@ export interface SocketsOptions {
 export class Sockets {
   constructor(private readonly options: SocketsOptions) {}
 
-  /** Takes the flow's socket from who has it. What came of it, for the machine; undefined: nobody is known to have it. */
-  take(flow: Flow): Input | undefined {
+  /**
+   * Takes the flow's socket from who has it. What came of it, for the machine; undefined: nobody is known to have it; `secured`: this was
+   * done before.
+   */
+  take(flow: Flow): Input | 'secured' | undefined {
     const { holder } = flow;
     if (holder === undefined) return undefined;
     if (flow.predecessor?.held !== undefined) return { type: 'take-busy' };
@@ -95,8 +98,9 @@ export class Sockets {
     }
   }
 
-  private failure(thrown: unknown): Input {
+  private failure(thrown: unknown): Input | 'secured' {
     const { code, message } = toWire(thrown);
+    if (code === 'TLSHUB_SOCKET_SECURED') return 'secured';
     if (code === 'TLSHUB_SOCKET_GONE') {
       this.options.counters.values.takesGone++;
       return { type: 'take-gone' };

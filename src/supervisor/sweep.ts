@@ -3,11 +3,12 @@
  * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event
  * must not leave a program hanging, nor the table growing.
  */
-import { FlowClass, decodeSweep, reasonText, type SweepRecord } from '../shared/abi.js';
+import { FlowClass, reasonText, type SweepRecord } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import type { Dispatcher } from './dispatcher.js';
 import { ADOPTED_SECURED } from './flow-machine.js';
 import type { Flow } from './flow-table.js';
+import { isForgotten } from './recall.js';
 
 /** TCP_ESTABLISHED and TCP_CLOSE_WAIT, include/net/tcp_states.h: states in which keys can be set. */
 const USABLE_STATES = new Set([1, 8]);
@@ -27,29 +28,42 @@ export interface SweepResult {
 }
 
 /**
- * Reads the kernel's list and brings the dispatcher up to date.
- * @param list kernel().sweep()'s bytes, read after `startedNs`
+ * Brings the dispatcher up to date with the kernel's list.
+ * @param records the list, read after `startedNs`; each is used up before the next one is asked for
  */
-export function applySweep(dispatcher: Dispatcher, list: Uint8Array, startedNs: number): SweepResult {
-  const records = decodeSweep(list);
-  const result: SweepResult = { records: records.length, found: 0, gone: 0, adopted: 0 };
-  const present = new Map<bigint, SweepRecord>();
+export function applySweep(dispatcher: Dispatcher, records: Iterable<SweepRecord>, startedNs: number): SweepResult {
+  const { table } = dispatcher;
+  const result: SweepResult = { records: 0, found: 0, gone: 0, adopted: 0 };
+  const present = new Set<Flow>();
+  let forgotten = 0;
   for (const record of records) {
-    present.set(record.cookie, record);
+    result.records++;
+    if (isForgotten(table, record)) {
+      const before = table.get(record.cookie);
+      if (before !== undefined) dispatcher.supersede(before);
+      forgotten++;
+      continue;
+    }
     applyRecord(dispatcher, record, result);
+    const flow = table.get(record.cookie);
+    if (flow !== undefined && record.generation >= flow.generation) present.add(flow);
   }
-  for (const flow of [...dispatcher.table.all()]) {
-    if (!dispatcher.table.isLive(flow) || flow.seenNs > startedNs - SETTLING_NS) continue;
-    const record = present.get(flow.cookie);
-    if (record !== undefined && record.generation >= flow.generation) continue;
+  for (const flow of [...table.all()]) {
+    if (!table.isLive(flow) || flow.seenNs > startedNs - SETTLING_NS) continue;
+    // The kernel goes on in its list by a place's number: a socket that ends behind it meanwhile lets another one be skipped.
+    const missedBefore = flow.missed;
+    flow.missed = !present.has(flow);
+    if (!missedBefore || !flow.missed) continue;
     result.gone++;
     dispatcher.feed(flow, { type: 'closed' });
   }
   const { values } = dispatcher.counters;
+  if (values.sweeps === 0) result.adopted += forgotten;
+  dispatcher.countForgotten(forgotten);
+  dispatcher.adopted(result.adopted);
   values.sweeps++;
   values.sweptIn += result.found;
   values.sweptOut += result.gone;
-  values.adopted += result.adopted;
   dispatcher.flush();
   return result;
 }
@@ -117,16 +131,13 @@ export function continueForgotten(
 /** Reads and applies. Returns undefined when the list could not be read; `failed` is told why. */
 export function sweepNow(
   dispatcher: Dispatcher,
-  read: () => Uint8Array,
+  read: () => Iterable<SweepRecord>,
   failed: (error: unknown) => void,
 ): SweepResult | undefined {
-  const startedNs = monotonicNs();
-  let list: Uint8Array;
   try {
-    list = read();
+    return applySweep(dispatcher, read(), monotonicNs());
   } catch (error) {
     failed(error);
     return undefined;
   }
-  return applySweep(dispatcher, list, startedNs);
 }

@@ -1,4 +1,5 @@
 /** What the installer does with each message, apart from how messages reach it. */
+import { PROVIDER_NUMBERS } from '../shared/abi.js';
 import { toWire, type WireError } from '../shared/errors.js';
 import { trafficKeys } from '../shared/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/messages.js';
@@ -33,16 +34,15 @@ export class InstallerWork {
         this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
         return;
       }
-      const openedNs = Number(result.openedNs);
       this.report({
         type: 'installed',
         ticket,
         summary,
-        openedNs,
-        installMs: (openedNs - summary.startedNs) / 1e6 - summary.negotiationMs,
+        openedNs: Number(result.openedNs),
         kernelUlp: result.kernelUlp,
         kernelCipher: result.kernelCipher,
         kernelVersion: result.kernelVersion,
+        remembered: result.remembered,
         continued: result.continued,
       });
     } finally {
@@ -100,6 +100,11 @@ export class InstallerWork {
         rxSequence: negotiated.rxSequence,
         handshakeBytesSent: negotiated.bytesSent,
         handshakeBytesReceived: negotiated.bytesReceived,
+        provider: PROVIDER_NUMBERS[summary.provider],
+        askedNs: BigInt(Math.round(summary.askedNs)),
+        startedNs: BigInt(Math.round(summary.startedNs)),
+        negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
+        peerNode: summary.peerName,
       });
     } finally {
       for (const secret of [client.key, client.iv, server.key, server.iv]) secret.fill(0);

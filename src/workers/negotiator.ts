@@ -9,7 +9,7 @@ async function rehearsal(addon: HandshakeAddon, data: NegotiatorData): Promise<s
   try {
     const pair = kernel().loopbackPair();
     const problem = await rehearse(addon, data.credentials, data.nodeName, pair);
-    for (const fd of pair) kernel().closeSocket(fd);
+    for (const fd of pair) kernel().closeFd(fd);
     return problem;
   } catch (error) {
     return toWire(error).message;

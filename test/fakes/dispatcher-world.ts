@@ -9,7 +9,7 @@ import { SlotTable, createSlots } from '../../src/shared/slots.js';
 import { Dispatcher } from '../../src/supervisor/dispatcher.js';
 import type { DetailedFlowReport } from '../../src/supervisor/flow-table.js';
 import { InstallerWork } from '../../src/workers/installer-work.js';
-import { FDS, FakeKernel } from './fake-kernel.js';
+import { FDS, FakeKernel, sweepRecords, type SweepSeed } from './fake-kernel.js';
 import { FakeProvider, type Pending } from './fake-provider.js';
 import { memoryLogger, type LogLine } from './memory-logger.js';
 
@@ -17,7 +17,13 @@ const LOCAL = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0,
 export const REMOTE = Uint8Array.from([...Array<number>(10).fill(0), 255, 255, 10, 0, 0, 2]);
 export const TUPLE = { local: LOCAL, remote: REMOTE, lport: 4711, rport: 80 };
 export const OWNER: OwnerRecord = { tgid: 4242, fd: 5, inode: 9n, startBoottime: 1n, comm: 'curl' };
-const SUMMARY = { cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3', peerName: 'b', negotiationMs: 3 } as const;
+const SUMMARY = {
+  provider: 'openssl',
+  cipher: 'TLS_AES_128_GCM_SHA256',
+  tlsVersion: 'TLSv1.3',
+  peerName: 'b',
+  negotiationMs: 3,
+} as const;
 
 /** `pass()` lets threads' answers arrive. */
 export class World {
@@ -29,6 +35,8 @@ export class World {
   readonly dispatcher: Dispatcher;
   peerNodes: string[] = ['b'];
   ringFull = false;
+  /** what the kernel's list has */
+  sockets: SweepSeed[] = [];
   private readonly commands: InstallerCommand[] = [];
   private readonly reports: InstallerReport[] = [];
   private readonly work: InstallerWork;
@@ -54,6 +62,7 @@ export class World {
         return true;
       },
       observer: this.metrics,
+      sweep: () => sweepRecords(this.sockets),
       log,
       limits: () => ({
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
@@ -83,6 +92,7 @@ export class World {
       traffic: undefined,
       tuple: TUPLE,
       owner: kind === 'CLOSED' ? undefined : OWNER,
+      secured: undefined,
       ...more,
     });
   }
@@ -97,13 +107,14 @@ export class World {
   }
 
   /** What a negotiator's ring would bring to the installer. */
-  handOver(held: Held | undefined, role: Role): { secret: Uint8Array } {
+  handOver(held: Held | undefined, role: Role, askedNs = monotonicNs()): { secret: Uint8Array } {
     if (held === undefined) throw new Error('nothing was lent');
+    const startedNs = monotonicNs() - SUMMARY.negotiationMs * 1e6;
     const negotiated: Negotiated = {
       type: 'negotiated',
       ...held,
       role,
-      summary: { ...SUMMARY, startedNs: monotonicNs() - SUMMARY.negotiationMs * 1e6 },
+      summary: { ...SUMMARY, askedNs, startedNs },
       clientSecret: new Uint8Array(32).fill(1),
       serverSecret: new Uint8Array(32).fill(2),
       txSequence: 0n,
@@ -116,7 +127,8 @@ export class World {
   }
 
   async succeed(pending: Pending): Promise<void> {
-    this.handOver(pending.request.socket, pending.request.names.role);
+    const { socket, names, askedNs } = pending.request;
+    this.handOver(socket, names.role, askedNs);
     pending.settle({ ok: true, resumed: false });
     await this.pass();
   }
@@ -128,7 +140,7 @@ export class World {
   }
 
   get flow(): DetailedFlowReport {
-    const [first] = this.dispatcher.reports();
+    const [first] = [...this.dispatcher.reports()];
     if (first === undefined) throw new Error('no flow');
     return first;
   }

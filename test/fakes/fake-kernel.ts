@@ -1,5 +1,11 @@
 /** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
-import { expectedAbi, type OwnerRecord, type Tuple } from '../../src/shared/abi.js';
+import {
+  expectedAbi,
+  type OwnerRecord,
+  type SecuredRecord,
+  type SweepRecord,
+  type Tuple,
+} from '../../src/shared/abi.js';
 import type {
   GateFds,
   InstallRequest,
@@ -11,6 +17,7 @@ import type {
   TakenSocket,
 } from '../../src/shared/native.js';
 import { monotonicNs } from '../../src/shared/clock.js';
+import { readSweep, type SweepKernel } from '../../src/shared/sweep-records.js';
 
 export const FDS = Object.fromEntries(
   [
@@ -27,6 +34,9 @@ export const FDS = Object.fromEntries(
     'counters',
     'agents',
     'sweepLink',
+    'policy',
+    'rules',
+    'secured',
   ].map((name, i) => [name, 10 + i]),
 ) as unknown as GateFds;
 
@@ -44,7 +54,11 @@ export interface SweepSeed {
   traffic?: { sent: number; received: number };
   tuple: Tuple;
   owner?: OwnerRecord;
+  /** what the socket remembers of how it was secured */
+  secured?: SecuredSeed;
 }
+
+export type SecuredSeed = Partial<Omit<SecuredRecord, 'provider' | 'cipher' | 'tlsVersion'>> & { generation?: number };
 
 type Part =
   | 'takeSocket'
@@ -68,6 +82,8 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   readonly calls: string[] = [];
   readonly installs: InstallRequest[] = [];
   agentTx = 0;
+  /** sockets have room for the record of how they were secured */
+  remembers = true;
   private nextFd = 100;
 
   takeSocket(_fds: GateFds, owner: SocketOwner): TakenSocket {
@@ -128,6 +144,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       continued: 0,
       installNs: 1000n,
       openedNs: BigInt(Math.round(monotonicNs())),
+      remembered: this.remembers,
     };
   }
 
@@ -160,45 +177,102 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   }
 }
 
-/** kernel().sweep()'s bytes. */
+/** The kernel's list, given out in pieces of so many bytes at most. */
+export class FakeSweep implements SweepKernel {
+  open = 0;
+  private at = 0;
+
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly piece = 1000,
+  ) {}
+
+  openSweep(): number {
+    this.open++;
+    return 9;
+  }
+
+  readSweep(_fd: number, into: Uint8Array, from: number): number {
+    const next = this.bytes.subarray(this.at, this.at + Math.min(this.piece, into.length - from));
+    into.set(next, from);
+    this.at += next.length;
+    return next.length;
+  }
+
+  closeFd(): void {
+    this.open--;
+  }
+}
+
+/** Records as the agent gets them. */
+export function sweepRecords(seeds: SweepSeed[]): Iterable<SweepRecord> {
+  return readSweep(new FakeSweep(sweepBytes(seeds)), 0);
+}
+
+const ABI = expectedAbi();
+
+function place(struct: string, field: string): number {
+  return ABI[struct]?.fields[field]?.[0] ?? NaN;
+}
+
+/** A struct tlshub_secured. */
+export function securedBytes(seed: SecuredSeed): Buffer {
+  const bytes = Buffer.alloc(ABI.tlshub_secured?.size ?? 0);
+  const u32 = (field: string, value: number): number => bytes.writeUInt32LE(value, place('tlshub_secured', field));
+  const u64 = (field: string, value: number): number =>
+    bytes.writeBigUInt64LE(BigInt(value), place('tlshub_secured', field));
+  u64('asked_ns', seed.askedNs ?? 2e6);
+  u64('started_ns', seed.startedNs ?? 3e6);
+  u64('negotiation_ns', seed.negotiationNs ?? 4e6);
+  u64('opened_ns', seed.openedNs ?? 8e6);
+  u32('generation', seed.generation ?? 1);
+  u32('provider', 1);
+  u32('cipher', 0x1301);
+  u32('tls_version', 0x0304);
+  bytes.write(seed.peerNode ?? 'b', place('tlshub_secured', 'peer_node'), 'latin1');
+  return bytes;
+}
+
+/** The kernel's list, as bytes. */
 export function sweepBytes(seeds: SweepSeed[]): Buffer {
-  const abi = expectedAbi();
-  const size = abi.tlshub_sweep?.size ?? 0;
-  const place = (struct: string, field: string): number => abi[struct]?.fields[field]?.[0] ?? NaN;
-  const bytes = Buffer.alloc(size * seeds.length);
-  seeds.forEach((seed, i) => {
-    const at = i * size;
-    const flow = at + place('tlshub_sweep', 'flow');
-    const owner = at + place('tlshub_sweep', 'owner');
-    const socket = at + place('tlshub_sweep', 'socket');
-    const tuple = flow + place('tlshub_flow', 'tuple');
-    const u32 = (base: number, struct: string, field: string, value: number): void => {
-      bytes.writeUInt32LE(value, base + place(struct, field));
-    };
-    bytes.writeBigUInt64LE(seed.cookie, flow + place('tlshub_flow', 'cookie'));
-    bytes.writeBigUInt64LE(BigInt(seed.establishedNs ?? 1), flow + place('tlshub_flow', 'established_ns'));
-    u32(flow, 'tlshub_flow', 'generation', seed.generation ?? 1);
-    u32(flow, 'tlshub_flow', 'role', seed.role === 'passive' ? 2 : 1);
-    u32(flow, 'tlshub_flow', 'flow_class', seed.class ?? 1);
-    u32(flow, 'tlshub_flow', 'refused', seed.refused ?? 0);
-    u32(flow, 'tlshub_flow', 'agent_tx', seed.agentTx ?? 0);
-    u32(socket, 'tlshub_socket', 'encrypts', seed.encrypts ?? 0);
-    u32(socket, 'tlshub_socket', 'sk_state', seed.skState ?? 1);
-    if (seed.traffic !== undefined) {
-      u32(socket, 'tlshub_socket', 'traffic', 1);
-      bytes.writeBigUInt64LE(BigInt(seed.traffic.sent), socket + place('tlshub_socket', 'bytes_sent'));
-      bytes.writeBigUInt64LE(BigInt(seed.traffic.received), socket + place('tlshub_socket', 'bytes_received'));
-    }
-    bytes.set(seed.tuple.local, tuple + place('tlshub_tuple', 'local'));
-    bytes.set(seed.tuple.remote, tuple + place('tlshub_tuple', 'remote'));
-    bytes.writeUInt16LE(seed.tuple.lport, tuple + place('tlshub_tuple', 'lport'));
-    bytes.writeUInt16LE(seed.tuple.rport, tuple + place('tlshub_tuple', 'rport'));
-    if (seed.owner === undefined) return;
-    u32(owner, 'tlshub_owner', 'tgid', seed.owner.tgid);
-    bytes.writeInt32LE(seed.owner.fd, owner + place('tlshub_owner', 'fd'));
-    bytes.writeBigUInt64LE(seed.owner.inode, owner + place('tlshub_owner', 'inode'));
-    bytes.writeBigUInt64LE(seed.owner.startBoottime, owner + place('tlshub_owner', 'start_boottime'));
-    bytes.write(seed.owner.comm, owner + place('tlshub_owner', 'comm'), 'latin1');
-  });
+  return Buffer.concat(
+    seeds.flatMap((seed) => [recordBytes(seed), ...(seed.secured ? [securedBytes(seed.secured)] : [])]),
+  );
+}
+
+function recordBytes(seed: SweepSeed): Buffer {
+  const bytes = Buffer.alloc(ABI.tlshub_sweep?.size ?? 0);
+  const flow = place('tlshub_sweep', 'flow');
+  const owner = place('tlshub_sweep', 'owner');
+  const socket = place('tlshub_sweep', 'socket');
+  const tuple = flow + place('tlshub_flow', 'tuple');
+  const u32 = (base: number, struct: string, field: string, value: number): void => {
+    bytes.writeUInt32LE(value, base + place(struct, field));
+  };
+  bytes.writeBigUInt64LE(seed.cookie, flow + place('tlshub_flow', 'cookie'));
+  bytes.writeBigUInt64LE(BigInt(seed.establishedNs ?? 1), flow + place('tlshub_flow', 'established_ns'));
+  u32(flow, 'tlshub_flow', 'generation', seed.generation ?? 1);
+  u32(flow, 'tlshub_flow', 'role', seed.role === 'passive' ? 2 : 1);
+  u32(flow, 'tlshub_flow', 'flow_class', seed.class ?? 1);
+  u32(flow, 'tlshub_flow', 'refused', seed.refused ?? 0);
+  u32(flow, 'tlshub_flow', 'agent_tx', seed.agentTx ?? 0);
+  u32(socket, 'tlshub_socket', 'encrypts', seed.encrypts ?? 0);
+  u32(socket, 'tlshub_socket', 'sk_state', seed.skState ?? 1);
+  u32(socket, 'tlshub_socket', 'remembers', seed.secured === undefined ? 0 : 1);
+  if (seed.traffic !== undefined) {
+    u32(socket, 'tlshub_socket', 'traffic', 1);
+    bytes.writeBigUInt64LE(BigInt(seed.traffic.sent), socket + place('tlshub_socket', 'bytes_sent'));
+    bytes.writeBigUInt64LE(BigInt(seed.traffic.received), socket + place('tlshub_socket', 'bytes_received'));
+  }
+  bytes.set(seed.tuple.local, tuple + place('tlshub_tuple', 'local'));
+  bytes.set(seed.tuple.remote, tuple + place('tlshub_tuple', 'remote'));
+  bytes.writeUInt16LE(seed.tuple.lport, tuple + place('tlshub_tuple', 'lport'));
+  bytes.writeUInt16LE(seed.tuple.rport, tuple + place('tlshub_tuple', 'rport'));
+  if (seed.owner === undefined) return bytes;
+  u32(owner, 'tlshub_owner', 'tgid', seed.owner.tgid);
+  bytes.writeInt32LE(seed.owner.fd, owner + place('tlshub_owner', 'fd'));
+  bytes.writeBigUInt64LE(seed.owner.inode, owner + place('tlshub_owner', 'inode'));
+  bytes.writeBigUInt64LE(seed.owner.startBoottime, owner + place('tlshub_owner', 'start_boottime'));
+  bytes.write(seed.owner.comm, owner + place('tlshub_owner', 'comm'), 'latin1');
   return bytes;
 }

@@ -76,6 +76,7 @@ describe('providers under load', function () {
           peerNames: [role === 'active' ? 'b' : 'a'],
         },
         socket: { ticket, slot: ticket, fd: fdOf(pair[role]), cookie: BigInt(ticket), generation: 1 },
+        askedNs: 0,
         timeoutMs: TIMEOUT_MS,
       });
       if (negotiation === undefined) throw new Error('the pool was full');

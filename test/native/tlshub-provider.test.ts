@@ -72,6 +72,7 @@ describe('the TLSHub provider', function () {
         cookie: BigInt(ticket),
         generation: 1,
       },
+      askedNs: 0,
       timeoutMs,
     });
     if (negotiation === undefined) throw new Error('the pool was full');

@@ -1,14 +1,7 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import {
-  EVENT_BYTES,
-  SWEEP_BYTES,
-  checkAbi,
-  decodeEvent,
-  decodeSweep,
-  expectedAbi,
-  reasonText,
-} from '../../src/shared/abi.js';
+import { EVENT_BYTES, checkAbi, decodeEvent, expectedAbi, reasonText } from '../../src/shared/abi.js';
+import { securedBytes } from '../fakes/fake-kernel.js';
 
 const HEADER = 'bpf/tlshub.h';
 
@@ -125,6 +118,7 @@ describe('abi', () => {
         rport: 4711,
       },
       owner: { tgid: 4242, fd: -1, inode: 77n, startBoottime: 2n ** 60n + 1n, comm: 'cu?rl' },
+      secured: undefined,
     });
   });
 
@@ -147,29 +141,23 @@ describe('abi', () => {
     expect(decodeEvent(new DataView(new ArrayBuffer(EVENT_BYTES)), 0).owner).to.equal(undefined);
   });
 
-  it('decodes a sweep of several records, and refuses half ones', () => {
-    const abi = expectedAbi();
-    const bytes = Buffer.alloc(3 * SWEEP_BYTES);
-    const flow = abi.tlshub_sweep!.fields.flow![0];
-    const owner = abi.tlshub_sweep!.fields.owner![0];
-    const socket = abi.tlshub_sweep!.fields.socket![0];
-    for (let i = 0; i < 3; i++) {
-      bytes.writeBigUInt64LE(BigInt(i + 1), i * SWEEP_BYTES + flow + abi.tlshub_flow!.fields.cookie![0]);
-      bytes.writeUInt32LE(8, i * SWEEP_BYTES + socket + abi.tlshub_socket!.fields.sk_state![0]);
-    }
-    bytes.writeUInt32LE(31, SWEEP_BYTES + owner + abi.tlshub_owner!.fields.tgid![0]);
-    bytes.writeUInt32LE(17, 2 * SWEEP_BYTES + flow + abi.tlshub_flow!.fields.agent_tx![0]);
-    bytes.writeUInt32LE(3, 2 * SWEEP_BYTES + socket + abi.tlshub_socket!.fields.encrypts![0]);
-    bytes.writeUInt32LE(1, SWEEP_BYTES + socket + abi.tlshub_socket!.fields.traffic![0]);
-    bytes.writeBigUInt64LE(7n, SWEEP_BYTES + socket + abi.tlshub_socket!.fields.bytes_received![0]);
-    const records = decodeSweep(bytes);
-    expect(records.map((record) => record.cookie)).to.deep.equal([1n, 2n, 3n]);
-    expect(records.map((record) => record.skState)).to.deep.equal([8, 8, 8]);
-    expect(records.map((record) => record.owner?.tgid)).to.deep.equal([undefined, 31, undefined]);
-    expect(records.map((record) => record.agentTx)).to.deep.equal([0, 0, 17]);
-    expect(records.map((record) => record.encrypts)).to.deep.equal([0, 0, 3]);
-    expect(records.map((record) => record.traffic?.received)).to.deep.equal([undefined, 7, undefined]);
-    expect(() => decodeSweep(bytes.subarray(1))).to.throw(RangeError);
+  it('decodes what a secured connection adds to its last event', () => {
+    const { fields } = expectedAbi().tlshub_secured!;
+    const bytes = securedBytes({
+      askedNs: 5e9,
+      startedNs: 6e9,
+      negotiationNs: 7e6,
+      openedNs: 2 ** 40,
+      peerNode: 'node-b',
+    });
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    expect(decodeEvent(view, 0).secured).to.equal(undefined);
+    const secured = { askedNs: 5e9, startedNs: 6e9, negotiationNs: 7e6, openedNs: 2 ** 40, peerNode: 'node-b' };
+    const names = { provider: 'openssl', cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3' };
+    expect(decodeEvent(view, 0, bytes.length).secured).to.deep.equal({ ...secured, ...names });
+    for (const field of ['provider', 'cipher', 'tls_version']) view.setUint32(fields[field]![0], 99, true);
+    const unknown = { provider: null, cipher: null, tlsVersion: null };
+    expect(decodeEvent(view, 0, bytes.length).secured).to.deep.equal({ ...secured, ...unknown });
   });
 
   it('has words for every reason of the gate', () => {

@@ -6,7 +6,7 @@ import { Latency } from '../../src/metrics/latency.js';
 import { LATENCIES, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
 import { applySweep } from '../../src/supervisor/sweep.js';
 import { TUPLE, World } from '../fakes/dispatcher-world.js';
-import { sweepBytes } from '../fakes/fake-kernel.js';
+import { sweepRecords } from '../fakes/fake-kernel.js';
 
 function over(sent: number, received: number): Traffic {
   return { sent, received, final: true };
@@ -112,7 +112,7 @@ describe('flow metrics', () => {
     world.event('ESTABLISHED');
     await world.succeed(world.provider.pending.pop()!);
     const traffic = { sent: 2 ** 40, received: 3 };
-    applySweep(world.dispatcher, sweepBytes([{ cookie: 1n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
+    applySweep(world.dispatcher, sweepRecords([{ cookie: 1n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
     expect(world.flow).to.include({ bytesSent: 2 ** 40, bytesReceived: 3, state: 'secured' });
     const { totals, connections } = report();
     expect(totals).to.include({ bytesSent: 2 ** 40, bytesReceived: 3, bytesUnknown: 0 });
@@ -151,14 +151,14 @@ describe('flow metrics as time series', () => {
   it('have the times of each part and the bytes of all connections, and grow when those run and end', async () => {
     const world = new World();
     const registry = new MetricsRegistry();
-    registerFlowMetrics(registry, world.metrics, () => world.dispatcher.live());
+    registerFlowMetrics(registry, world.metrics, () => world.dispatcher.traffic());
     for (const cookie of [1n, 2n]) {
       world.event('ESTABLISHED', { cookie });
       await world.succeed(world.provider.pending.pop()!);
     }
     world.event('CLOSED', { cookie: 1n, traffic: over(100, 200) });
     const traffic = { sent: 7, received: 8 };
-    applySweep(world.dispatcher, sweepBytes([{ cookie: 2n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
+    applySweep(world.dispatcher, sweepRecords([{ cookie: 2n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
     const text = await registry.text();
     expect(text).to.contain('tlshub_flow_sent_bytes_total 107\n');
     expect(text).to.contain('tlshub_flow_received_bytes_total 208\n');

@@ -59,6 +59,7 @@ describe('provider pool', function () {
         peerNames: [behaviour],
       },
       socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1 },
+      askedNs: 0,
       timeoutMs,
     });
   }

@@ -13,6 +13,7 @@ const REQUEST = {
     peerNames: ['b'],
   },
   socket: undefined,
+  askedNs: 0,
   timeoutMs: 1000,
 };
 

@@ -6,12 +6,12 @@ import { expect } from 'chai';
 import { fateOf } from '../../src/release/fate.js';
 import { takeAway, type ReleaseKernel } from '../../src/release/release.js';
 import { lockHolders, signOfLife, type Signs } from '../../src/release/signs.js';
-import { FlowClass, decodeSweep, type OwnerRecord, type Tuple } from '../../src/shared/abi.js';
+import { FlowClass, type OwnerRecord, type Tuple } from '../../src/shared/abi.js';
 import { ReleaseError } from '../../src/shared/errors.js';
 import type { GateSettings, Leases, PinnedFds, RefuseResult } from '../../src/shared/native.js';
 import { parseAddress } from '../../src/shared/address.js';
 import { kernel } from '../../src/shared/native.js';
-import { FDS, FakeKernel, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
+import { FDS, FakeKernel, FakeSweep, sweepBytes, sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
 
@@ -83,13 +83,13 @@ describe('release', () => {
       expect(lock).to.be.at.least(0);
       const other = spawn('flock', ['--shared', '--nonblock', path(''), 'true'], { stdio: 'inherit' });
       expect((await once(other, 'exit'))[0]).to.equal(1);
-      kernel().closeSocket(lock);
+      kernel().closeFd(lock);
     });
   });
 
   describe('of connections', () => {
     const fate = (seed: Partial<SweepSeed>): string =>
-      decodeSweep(sweepBytes([{ cookie: 1n, tuple: TUPLE, ...seed }])).map(fateOf)[0]!;
+      Array.from(sweepRecords([{ cookie: 1n, tuple: TUPLE, ...seed }]), fateOf)[0]!;
 
     it('leaves what needs no gate', () => {
       expect(fate({ encrypts: BOTH }), 'secured').to.equal('leave');
@@ -193,6 +193,7 @@ class World extends FakeKernel implements ReleaseKernel {
   onOpen: () => void = () => undefined;
   stopped: bigint[] = [];
   destroyError: Error | undefined;
+  private list: FakeSweep | undefined;
 
   constructor(readonly seeds: SweepSeed[]) {
     super();
@@ -227,8 +228,17 @@ class World extends FakeKernel implements ReleaseKernel {
     this.onOpen();
   }
 
-  sweep(): Buffer {
-    return sweepBytes(this.seeds);
+  openSweep(): number {
+    this.list = new FakeSweep(sweepBytes(this.seeds));
+    return this.list.openSweep();
+  }
+
+  readSweep(fd: number, into: Uint8Array, from: number): number {
+    return this.list?.readSweep(fd, into, from) ?? 0;
+  }
+
+  closeFd(): void {
+    this.list = undefined;
   }
 
   override refuse(fds: typeof FDS, fd: number, cookie: bigint): RefuseResult {

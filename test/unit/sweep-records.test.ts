@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+import { copyRecord, readSweep } from '../../src/shared/sweep-records.js';
+import { FakeSweep, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
+import { OWNER, TUPLE } from '../fakes/dispatcher-world.js';
+
+const SEEDS: SweepSeed[] = [
+  { cookie: 1n, tuple: TUPLE, skState: 8, agentTx: 17 },
+  {
+    cookie: 2n,
+    tuple: TUPLE,
+    owner: OWNER,
+    encrypts: 3,
+    traffic: { sent: 5, received: 7 },
+    secured: { peerNode: 'b' },
+  },
+  { cookie: 3n, tuple: { ...TUPLE, lport: 9 }, generation: 4, role: 'passive', secured: { peerNode: 'c'.repeat(253) } },
+  { cookie: 4n, tuple: TUPLE, class: 2, establishedNs: 2 ** 50, refused: 3 },
+];
+
+describe('records of a sweep', () => {
+  it('come out of pieces of any size, each field from its own place', () => {
+    for (const piece of [1, 7, 100, 304, 305, 4096, 100_000]) {
+      const sweep = new FakeSweep(sweepBytes(SEEDS), piece);
+      const records = Array.from(readSweep(sweep, 0), copyRecord);
+      expect(records.map((record) => record.cookie)).to.deep.equal([1n, 2n, 3n, 4n]);
+      expect(records.map((record) => record.skState)).to.deep.equal([8, 1, 1, 1]);
+      expect(records.map((record) => record.agentTx)).to.deep.equal([17, 0, 0, 0]);
+      expect(records.map((record) => record.owner)).to.deep.equal([undefined, OWNER, undefined, undefined]);
+      expect(records.map((record) => record.encrypts)).to.deep.equal([0, 3, 0, 0]);
+      expect(records.map((record) => record.traffic?.received)).to.deep.equal([undefined, 7, undefined, undefined]);
+      expect(records.map((record) => record.generation)).to.deep.equal([1, 1, 4, 1]);
+      expect(records.map((record) => record.role)).to.deep.equal(['active', 'active', 'passive', 'active']);
+      expect(records.map((record) => record.class)).to.deep.equal([1, 1, 1, 2]);
+      expect(records.map((record) => record.refused)).to.deep.equal([0, 0, 0, 3]);
+      expect(records.map((record) => record.establishedNs)).to.deep.equal([1, 1, 1, 2 ** 50]);
+      expect(records.map((record) => record.tuple.lport)).to.deep.equal([4711, 4711, 9, 4711]);
+      expect(records.map((record) => record.secured?.peerNode)).to.deep.equal([
+        undefined,
+        'b',
+        'c'.repeat(253),
+        undefined,
+      ]);
+      expect(sweep.open, 'descriptors').to.equal(0);
+    }
+  });
+
+  it('are as many as the kernel has, in memory for a few', () => {
+    const many = Array.from({ length: 1000 }, (_, i): SweepSeed => ({ cookie: BigInt(i), tuple: TUPLE, secured: {} }));
+    let next = 0n;
+    for (const record of readSweep(new FakeSweep(sweepBytes(many), 32768), 0)) expect(record.cookie).to.equal(next++);
+    expect(next).to.equal(1000n);
+  });
+
+  it('are refused when the list ends within one, and the descriptor is closed', () => {
+    for (const cut of [1, 300, 700]) {
+      const bytes = sweepBytes([SEEDS[0]!, SEEDS[1]!]);
+      const sweep = new FakeSweep(bytes.subarray(0, bytes.length - cut));
+      expect(() => [...readSweep(sweep, 0)]).to.throw(RangeError, 'bytes into a record');
+      expect(sweep.open).to.equal(0);
+    }
+  });
+
+  it('may be left before the end', () => {
+    const sweep = new FakeSweep(sweepBytes(SEEDS));
+    for (const record of readSweep(sweep, 0)) if (record.cookie === 2n) break;
+    expect(sweep.open).to.equal(0);
+  });
+});
