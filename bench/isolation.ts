@@ -12,7 +12,7 @@ import { lab, waitFor } from '../test/vm/harness/index.js';
 import { makeContent, makeFolder } from '../test/vm/matrix/files.js';
 import * as servers from '../test/vm/matrix/servers.js';
 import * as tarpit from '../test/vm/isolation/tarpit.js';
-import { finishLoad, startLoad } from '../test/vm/modes/support.js';
+import { finishLoad, startLoad } from '../test/vm/harness/load.js';
 import { percentile, tableOf, writeResult } from './support.js';
 
 const RATE = Number(process.env.TLSHUB_BENCH_RATE ?? 4);

@@ -8,7 +8,7 @@ import { PodNodeMapping } from '../src/mapping/index.js';
 import { lab } from '../test/vm/harness/index.js';
 import { makeContent, makeFolder } from '../test/vm/matrix/files.js';
 import * as servers from '../test/vm/matrix/servers.js';
-import { finishLoad, startLoad } from '../test/vm/modes/support.js';
+import { finishLoad, startLoad } from '../test/vm/harness/load.js';
 import { median, tableOf, writeResult } from './support.js';
 
 const PODS = Number(process.env.TLSHUB_BENCH_PODS ?? 100_000);

@@ -370,6 +370,11 @@ export const ERROR_CATALOG = {
     meaning: 'The socket already has an upper-layer protocol or TLS keys that are not ours.',
     remedy: 'Keep programs that use kernel TLS themselves out of the captured cgroup.',
   },
+  TLSHUB_SOCKET_SECURED: {
+    exitCode: EXIT.failed,
+    meaning: 'The connection was secured before; late news of it was taken for that of a new one.',
+    remedy: 'Nothing to do: the connection is left alone.',
+  },
   TLSHUB_METRICS_WRITE: {
     exitCode: EXIT.failed,
     meaning: 'The metrics files could not be written. There are none with this name, rather than incomplete ones.',

@@ -193,7 +193,7 @@ export class Dispatcher {
         setTimes(flow, {
           askedNs: report.summary.askedNs,
           startedNs: report.summary.startedNs,
-          negotiationNs: report.summary.negotiationMs * 1e6,
+          negotiationNs: Math.round(report.summary.negotiationMs * 1e6),
           openedNs: report.openedNs,
         });
         flow.secured = true;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { startAgent } from './agent.js';
+import { startAgent } from '../harness/agent.js';
 import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, finishStreams, mapEntries, pins } from './support.js';
 
 describe('an agent that is asked to end', () => {

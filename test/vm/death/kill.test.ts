@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
-import { lab, waitFor, type Program } from '../harness/index.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
+import { detailedFlows } from '../harness/mutual-tls.js';
 import {
   B,
   PATIENCE,
@@ -33,6 +35,14 @@ describe('an agent that is killed', () => {
   const stopped = (program: Program): Promise<true> =>
     waitFor(() => program.state === 'T', PATIENCE, 'the program to be stopped');
 
+  /** What is known of each secured flow that stays the same as long as it runs. */
+  const securedFlows = async (node: MeshNode): Promise<Partial<DetailedFlowReport>[]> => {
+    const all = (await detailedFlows(node)).filter(({ state }) => state === 'secured');
+    return all
+      .map((flow) => ({ ...flow, bytesSent: null, bytesReceived: null }))
+      .sort((one, other) => Number(one.cookie) - Number(other.cookie));
+  };
+
   /** A captured client whose handshake nobody answers. */
   const heldClient = async (kind: 'blocking' | 'epoll', port: number): Promise<Program> => {
     const client = lab.spawn('a', [TALKER, kind, B, `${port}`, marker]);
@@ -55,6 +65,9 @@ describe('an agent that is killed', () => {
     const secured = (await lab.flows('a')).filter(({ dport, state }) => dport === 7200 && state === 'secured');
     expect(secured.length).to.equal(100);
     expect(new Set(secured.map(({ kernelUlp }) => kernelUlp))).to.deep.equal(new Set(['tls']));
+    const known = { a: await securedFlows('a'), b: await securedFlows('b') };
+    expect(known.a.length).to.equal(100);
+    expect(known.a[0]).to.include({ peerNode: 'b', provider: 'openssl', tlsVersion: 'TLSv1.3' });
 
     await Promise.all([lab.kill('a'), lab.kill('b')]);
     expect(client.running && server.running).to.equal(true);
@@ -66,6 +79,8 @@ describe('an agent that is killed', () => {
       expect(flows.secured, node).to.equal(100);
       expect(flows.refused + flows.held, node).to.equal(0);
       expect(pins(node), node).to.deep.equal(before[node]);
+      // Their sockets remember how they were secured: a new agent knows it as the old one did.
+      expect(await securedFlows(node), node).to.deep.equal(known[node]);
     }
 
     client.kill('SIGUSR1');

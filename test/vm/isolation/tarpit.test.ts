@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { at, makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishLoad, startLoad } from '../modes/support.js';
+import { finishLoad, startLoad } from '../harness/load.js';
 import * as tarpit from './tarpit.js';
 
 const RATE = 5;

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishCleanLoad, holdings, startLoad, upForLoad, type Holdings } from './support.js';
+import { finishCleanLoad, startLoad, upForLoad } from '../harness/load.js';
+import { holdings, type Holdings } from './support.js';
 
 const SWITCHES = 20;
 const NODES: readonly MeshNode[] = ['a', 'b'];

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { initCa, issueNode } from '../../../src/pki/index.js';
-import { startAgent } from '../death/agent.js';
+import { startAgent } from '../harness/agent.js';
 import { lab, waitFor, type Program } from '../harness/index.js';
 
 const FOLDER = '/tmp/kubernetes-test';

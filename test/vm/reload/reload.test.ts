@@ -6,7 +6,7 @@ import { initCa, issueNode } from '../../../src/pki/index.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishCleanLoad, finishLoad, startLoad, upForLoad } from '../modes/support.js';
+import { finishCleanLoad, finishLoad, startLoad, upForLoad } from '../harness/load.js';
 import { KEEP_ASKING, NodeConfig } from './support.js';
 
 const NODES: readonly MeshNode[] = ['a', 'b'];

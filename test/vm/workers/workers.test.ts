@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { at, makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
-import { finishLoad, startLoad } from '../modes/support.js';
+import { finishLoad, startLoad } from '../harness/load.js';
 
 const NODES: readonly MeshNode[] = ['a', 'b'];
 const SECONDS = 60;

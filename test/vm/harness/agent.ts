@@ -1,10 +1,10 @@
 /** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended. */
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
-import { PATIENCE } from './support.js';
+import { lab, waitFor, type MeshNode, type Program } from './index.js';
 
 const READY = '/tmp/tlshub-agent-ready';
+const PATIENCE_MS = 60_000;
 
 /** @param set keys of capture.conf as the environment has them: `TLSHUB_DRAIN_TIMEOUT_MS` and the like */
 export async function startAgent(node: MeshNode, set: Record<string, string> = {}): Promise<Program> {
@@ -16,7 +16,7 @@ export async function startAgent(node: MeshNode, set: Record<string, string> = {
       if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
       return existsSync(READY);
     },
-    2 * PATIENCE,
+    PATIENCE_MS,
     'the agent to be ready',
   );
   return agent;
