@@ -4,7 +4,7 @@
  *
  *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--contenders NAME,NAME...] [--host TEXT]
  *
- * --idle: numbers of idle connections to measure memory at; --contenders: only these; without tlshub the agents are not
+ * --idle: numbers of idle connections to measure memory at, what each adds to the one before; --contenders: only these; without tlshub the agents are not
  * started, and any kernel will do. Writes peers.json,
  * peers.html and the proxies' configurations.
  */
@@ -35,7 +35,11 @@ const {
 });
 
 const seconds = Number(values.seconds);
-const counts = values.idle.split(',').map(Number).filter(Boolean);
+const counts = values.idle
+  .split(',')
+  .map(Number)
+  .filter(Boolean)
+  .sort((one, other) => one - other);
 /** What comes beside the idle ones is not many. */
 const most = Math.max(...counts, 0) + 500;
 const chosen = values.contenders === '' ? [] : values.contenders.split(',');
@@ -147,13 +151,11 @@ async function measureAll(
     results.push({ name, title, bulk: middle, rounds: done, connect, firstByte, idle: [] });
   }
   onProgress(results);
-  for (const count of counts) {
-    for (const [at, contender] of contenders.entries()) {
-      const figures = await idle(contender, pids.get(contender.name) ?? [], count);
-      console.log(`${contender.name}: ${JSON.stringify(figures)}`);
-      results[at]?.idle.push(figures);
-      onProgress(results);
-    }
+  for (const [at, contender] of contenders.entries()) {
+    const figures = await idle(contender, pids.get(contender.name) ?? [], counts);
+    for (const each of figures) console.log(`${contender.name}: ${JSON.stringify(each)}`);
+    results[at]?.idle.push(...figures);
+    onProgress(results);
   }
   return results;
 }

@@ -19,6 +19,7 @@ export interface LoadFigures {
   samples: number;
 }
 
+/** What each idle connection adds, from the count before this one on: from one connection, in the first. */
 export interface IdleFigures {
   connections: number;
   /** growth of the resident sets of the processes that do TLS, both nodes together; proxies and agents. Bytes per connection */
@@ -76,29 +77,54 @@ function availableBytes(): number {
 const residentBytes = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + processUsage(pid).residentKb * 1024, 0);
 
-/** Memory at `count` idle connections, over that at one: buffers and code that the first one needs are not counted. */
-export async function idle(contender: Contender, pids: readonly number[], count: number): Promise<IdleFigures> {
-  const hold = async (wanted: number): Promise<Program> => {
+/** For what was allocated in passing to be given back, in ms. A collector of garbage waits until its program rests. */
+const REST_MS = { collected: 60_000, others: 2000 };
+
+interface Memory {
+  machine: number;
+  tls: number;
+  clients: number;
+}
+
+/**
+ * Memory at so many idle connections, which stay while more are made.
+ * @param counts ascending
+ */
+export async function idle(
+  contender: Contender,
+  pids: readonly number[],
+  counts: readonly number[],
+): Promise<IdleFigures[]> {
+  const clients: Program[] = [];
+  const hold = async (wanted: number): Promise<Memory> => {
     const { host, port, how, captured } = contender;
     const client = lab.spawn('a', [LOAD, 'idle', host, `${port}`, how, PKI, 'a', `${wanted}`], { outside: !captured });
     const ready = (): boolean => {
       if (!client.running) throw new Error(`${contender.name}: ${client.stderr}`);
       return client.stdout.includes('ready');
     };
-    await waitFor(ready, 600_000, `${wanted} idle connections of ${contender.name}`);
-    await sleep(2000); // what was allocated in passing is given back
-    return client;
+    await waitFor(ready, 1_800_000, `${wanted} idle connections of ${contender.name}`);
+    clients.push(client);
+    await sleep(captured ? REST_MS.collected : REST_MS.others);
+    // Each client is a process of its own, and what one has without connections is the first one's.
+    const own = residentBytes([client.pid]) - (clients.length === 1 ? 0 : residentBytes([clients[0]?.pid ?? 0]));
+    return { machine: availableBytes(), tls: residentBytes(pids), clients: own };
   };
-  const first = await hold(1);
-  const before = { machine: availableBytes(), tls: residentBytes(pids), client: residentBytes([first.pid]) };
-  const many = await hold(count);
-  const after = { machine: availableBytes(), tls: residentBytes(pids), client: residentBytes([many.pid]) };
-  await first.stop();
-  await many.stop();
-  return {
-    connections: count,
-    tlsProcessBytes: (after.tls - before.tls) / count,
-    clientBytes: (after.client - before.client) / count,
-    machineBytes: (before.machine - after.machine) / count,
-  };
+  let there = 1;
+  let before = await hold(there);
+  const figures: IdleFigures[] = [];
+  for (const connections of counts) {
+    const more = connections - there;
+    const after = await hold(more);
+    figures.push({
+      connections,
+      tlsProcessBytes: (after.tls - before.tls) / more,
+      clientBytes: after.clients / more,
+      machineBytes: (before.machine - after.machine) / more,
+    });
+    there = connections;
+    before = after;
+  }
+  for (const client of clients) await client.stop();
+  return figures;
 }

@@ -69,7 +69,11 @@ export function peersTable(contenders: readonly ContenderFigures[]): { head: str
       'new conn/s',
       'first byte p50 ms',
       'p99 ms',
-      ...counts.flatMap((count) => [`TLS processes KB/conn at ${count}`, 'program KB/conn', 'machine KB/conn']),
+      ...counts.flatMap((count, i) => [
+        `TLS processes KB/conn, ${counts[i - 1] ?? 1} to ${count}`,
+        'program KB/conn',
+        'machine KB/conn',
+      ]),
     ],
     rows: contenders.map(({ title, bulk, connect, firstByte, idle }) => [
       title,
