@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef TLSHUB_BEGIN_BPF_H
+#define TLSHUB_BEGIN_BPF_H
+
+#include "flow.bpf.h"
+
+/* Starts a flow over: nothing that an earlier connection of this socket was granted is left. */
+static __always_inline void begin(struct tlshub_flow *f, __u64 cookie, __u32 role, __u32 class)
+{
+	__u32 generation = f->generation + 1;
+
+	__builtin_memset(f, 0, offsetof(struct tlshub_flow, passed));
+	f->generation = generation;
+	f->cookie = cookie;
+	f->role = role;
+	f->flow_class = class;
+	f->created_ns = bpf_ktime_get_ns();
+	if (class == CLASS_REFUSED)
+		f->refused = REASON_NOT_MESH;
+}
+
+#endif
