@@ -29,7 +29,11 @@ export function whyForbidden(
  * @param records the kernel's list, read after the settings came into force
  * @returns how many
  */
-export function revokeForbidden(dispatcher: Dispatcher, settings: Settings, records: Iterable<SweepRecord>): number {
+export function revokeForbidden(
+  dispatcher: Dispatcher,
+  settings: Pick<Settings, 'config' | 'mapping'>,
+  records: Iterable<SweepRecord>,
+): number {
   const judge = (flow: Flow): string | undefined => whyForbidden(flow, decideBy(settings, flow.tuple, flow.role));
   for (const record of records) {
     const secured = dispatcher.recall(record);

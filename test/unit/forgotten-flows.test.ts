@@ -1,14 +1,21 @@
 /** Secured flows that the agent lets go: their sockets remember them. */
 import { expect } from 'chai';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { loadConfig } from '../../src/config/index.js';
+import { PodNodeMapping } from '../../src/mapping/index.js';
 import type { SecuredRecord } from '../../src/shared/abi.js';
+import { parseAddress } from '../../src/shared/address.js';
 import { monotonicNs } from '../../src/shared/clock.js';
 import { TlshubError } from '../../src/shared/errors.js';
 import { FlowMetrics, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
+import { revokeForbidden } from '../../src/supervisor/revocation.js';
 import { applySweep, type SweepResult } from '../../src/supervisor/sweep.js';
 import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
+import { NodeFiles } from '../fakes/settings.js';
 
 /** More than the table keeps of secured flows. */
 const MANY = 100;
@@ -164,6 +171,27 @@ describe('secured flows that are let go', () => {
     world.sockets.splice(1, 1);
     expect(report().totals.outcomes.secured).to.equal(3);
     expect(sweep().adopted).to.equal(0);
+  });
+
+  it('are ended like others when the rules of now forbid them', async () => {
+    const onC = '10.0.0.3';
+    world.sockets = [
+      socket(1n),
+      socket(2n, { secured: { ...HOW, peerNode: 'c' } }),
+      socket(3n, { tuple: { ...TUPLE, remote: parseAddress(onC) } }),
+    ];
+    sweep();
+    const folder = mkdtempSync(`${tmpdir()}/tlshub-test-`);
+    const config = loadConfig((await NodeFiles.make(folder)).config, {});
+    rmSync(folder, { recursive: true });
+    const settings = { config, mapping: PodNodeMapping.parse('pod-b b 10.0.0.2\n') };
+    expect(revokeForbidden(world.dispatcher, settings, sweepRecords(world.sockets))).to.equal(2);
+    await world.pass();
+    expect(world.kernel.calls.filter((call) => call.startsWith('destroy'))).to.deep.equal(['destroy 2', 'destroy 3']);
+    const revoked = [...world.dispatcher.reports()].filter(({ code }) => code === 'TLSHUB_REVOKED');
+    expect(revoked.map(({ reason }) => reason)).to.have.length(2);
+    expect(revoked[0]?.reason).to.match(/the connection was made with c$/);
+    expect(revokeForbidden(world.dispatcher, settings, sweepRecords([world.sockets[0]!]))).to.equal(0);
   });
 
   it('make room for what the socket connects to next', async () => {
