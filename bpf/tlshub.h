@@ -18,7 +18,7 @@
 
 #define TLSHUB_ABI_VERSION 2
 #define TLSHUB_COMM_LEN 16
-#define TLSHUB_NODE_LEN 256  /* a name of at most 253 characters, NUL-padded */
+#define TLSHUB_NODE_LEN 216  /* see struct tlshub_secured */
 #define TLSHUB_MAX_SCOPES 64 /* captured cgroups at most */
 
 enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
@@ -285,6 +285,8 @@ enum tlshub_provider { PROVIDER_OPENSSL = 1, PROVIDER_BORINGSSL = 2, PROVIDER_TL
 /*
  * sk_storage "secured": how a connection came to be secured, so that no agent need remember it. Written by user space, once, as soon as the
  * gate is open. At TCP_CLOSE BPF fills in `closed`, and the whole is the event: a socket's storage is gone when user space hears of its end.
+ * With what the kernel puts around it (64 bytes and a pointer, struct bpf_local_storage_elem) it is a whole kmalloc() of 512 bytes. A node whose
+ * name is longer than fits has none, and its flows stay in the agent's memory.
  */
 struct tlshub_secured {
 	struct tlshub_event closed;

@@ -102,7 +102,7 @@ uint32_t suiteOf(Cipher cipher) {
   return 0;
 }
 
-// Leaves with the socket how it was secured. False: the kernel had no room for it.
+// Leaves with the socket how it was secured. False: it has no room for it.
 bool remember(const FlowMaps& maps, int fd, const Installation& what, uint64_t openedNs) {
   tlshub_secured record = {};
   record.asked_ns = what.askedNs;

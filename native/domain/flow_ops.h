@@ -28,7 +28,7 @@ struct Installation {
   DirectionKeys tx, rx;
   // What the handshake moved on the socket: must equal what the kernel's sequence numbers say.
   uint32_t handshakeSent, handshakeReceived;
-  // For the record that stays with the socket; times are CLOCK_MONOTONIC nanoseconds, `peerNode` a name of at most 253 characters.
+  // For the record that stays with the socket; times are CLOCK_MONOTONIC nanoseconds.
   uint32_t provider = 0;  // tlshub_provider
   uint64_t askedNs = 0, startedNs = 0, negotiationNs = 0;
   std::string peerNode = {};
@@ -38,7 +38,8 @@ struct Installed {
   std::string ulp, cipher, version;
   uint64_t openedNs;  // CLOCK_MONOTONIC when both directions were open
   int continued;
-  bool remembered;  // the socket has its record (struct tlshub_secured)
+  // The socket has its record (struct tlshub_secured). False: the kernel had no memory for it, or the name is too long.
+  bool remembered;
 };
 
 // A descriptor of our own for another process's socket, with the "tls" ULP attached. From before it exists the gate knows of it: programs do

@@ -95,7 +95,7 @@ const STRUCTS = {
     provider: 'u32',
     cipher: 'u32',
     tls_version: 'u32',
-    peer_node: { bytes: 256 },
+    peer_node: { bytes: 216 },
   },
   tlshub_socket: {
     sk_state: 'u32',
@@ -169,6 +169,7 @@ export function expectedAbi(): AbiTable {
 export const EVENT_BYTES = EXPECTED.tlshub_event?.size ?? 0;
 export const SWEEP_BYTES = EXPECTED.tlshub_sweep?.size ?? 0;
 export const SECURED_BYTES = EXPECTED.tlshub_secured?.size ?? 0;
+const PEER_NODE_BYTES = EXPECTED.tlshub_secured?.fields.peer_node?.[1] ?? 0;
 
 /** The decoder does not fit the BPF object or the addon; exit status 1. */
 export class AbiMismatchError extends TlshubError {
@@ -419,7 +420,7 @@ function decodeSecured(view: DataView, at: number): SecuredRecord {
     provider: (known as ProviderName | undefined) ?? null,
     cipher: SUITES[view.getUint32(at + SECURED.cipher, true)] ?? null,
     tlsVersion: TLS_VERSIONS[view.getUint32(at + SECURED.tls_version, true)] ?? null,
-    peerNode: paddedText(view, at + SECURED.peer_node, 256),
+    peerNode: paddedText(view, at + SECURED.peer_node, PEER_NODE_BYTES),
     askedNs: u64(view, at + SECURED.asked_ns),
     startedNs: u64(view, at + SECURED.started_ns),
     negotiationNs: u64(view, at + SECURED.negotiation_ns),

@@ -132,7 +132,7 @@ export interface InstallResult {
   installNs: bigint;
   /** CLOCK_MONOTONIC when both directions were open */
   openedNs: bigint;
-  /** the record stays with the socket: nobody else need know how it was secured. False: the kernel had no memory for it */
+  /** the record stays with the socket: nobody else need know how it was secured. False: no memory, or a node's name of over 215 characters */
   remembered: boolean;
 }
 
