@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * Calls `probe` until it gives something other than undefined, null or false, and gives that.
  * @param ms how long to try, at least once
- * @param what named in the error when the time is over
+ * @param what named in the error when the time is over; a function is asked then
  * @throws Error when the time is over, with the last error of `probe` as its cause
  */
 export async function waitFor<T>(
   probe: () => T | Promise<T>,
   ms: number,
-  what: string,
+  what: string | (() => string),
   intervalMs = 50,
 ): Promise<Exclude<T, undefined | null | false>> {
   const deadline = performance.now() + ms;
@@ -24,7 +24,9 @@ export async function waitFor<T>(
     } catch (error) {
       cause = error;
     }
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`, { cause });
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${ms} ms: ${typeof what === 'string' ? what : what()}`, { cause });
+    }
     await sleep(intervalMs);
   }
 }

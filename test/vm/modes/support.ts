@@ -1,14 +1,29 @@
 /** What a supervisor holds. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { lab, type MeshNode } from '../harness/index.js';
 
 export interface Holdings {
-  descriptors: number;
+  /** what each is of */
+  descriptors: string[];
   threads: number;
 }
 
 export async function holdings(node: MeshNode): Promise<Holdings> {
   const { pid } = await lab.status(node);
   const threads = /^Threads:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, threads: Number(threads) };
+  const descriptors = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '')];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+  return { descriptors, threads: Number(threads) };
+}
+
+/** What a supervisor has more of, in words. */
+export function gained(before: Holdings, now: Holdings): string {
+  const more = [...now.descriptors];
+  for (const each of before.descriptors) if (more.includes(each)) more.splice(more.indexOf(each), 1);
+  return `${now.threads - before.threads} threads, ${now.descriptors.length - before.descriptors.length} descriptors, new ones: ${more.join(' ')}`;
 }
