@@ -52,10 +52,10 @@ describe('switching providers', () => {
       expect((boringssl?.failed ?? 0) + (openssl?.failed ?? 0), explanation).to.equal(0);
     }
 
-    let now = before;
+    let now = { a: await settled('a'), b: await settled('b') };
     await waitFor(
       async () => {
-        now = { a: await settled('a'), b: await settled('b') };
+        now = { a: await holdings('a'), b: await holdings('b') };
         return NODES.every(
           (node) =>
             now[node].descriptors.length <= before[node].descriptors.length &&
