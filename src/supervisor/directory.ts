@@ -25,7 +25,11 @@ export interface Directory {
   pod(tuple: Tuple): string | null;
 }
 
-export function decideBy({ config, mapping }: Pick<Settings, 'config' | 'mapping'>, tuple: Tuple, role: Role): Decision {
+export function decideBy(
+  { config, mapping }: Pick<Settings, 'config' | 'mapping'>,
+  tuple: Tuple,
+  role: Role,
+): Decision {
   return decide({ ...tuple, role }, mapping, policyOf(config));
 }
 
