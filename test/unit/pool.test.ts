@@ -59,7 +59,7 @@ describe('provider pool', function () {
         peerNames: [behaviour],
       },
       socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1 },
-      askedNs: 0,
+      askedNs: 7,
       timeoutMs,
     });
   }
@@ -99,6 +99,8 @@ describe('provider pool', function () {
     const { startedNs, ...summary } = received[0]!.summary;
     expect(startedNs).to.be.within(begunNs, monotonicNs());
     expect(summary).to.deep.equal({
+      provider: 'openssl',
+      askedNs: 7,
       cipher: 'TLS_AES_128_GCM_SHA256',
       tlsVersion: 'TLSv1.3',
       peerName: 'node-b',
