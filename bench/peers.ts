@@ -95,7 +95,7 @@ function save(contenders: ContenderFigures[]): Aim[] {
     machine: describeMachine(values.host),
     versions,
     command:
-      `scripts/vm --mem 4096 --out DIR -- node build/bench/peers.js DIR ${process.argv.slice(3).join(' ')}`.trim(),
+      `scripts/vm --mem 6144 --timeout 7200 --out DIR -- node build/bench/peers.js DIR ${process.argv.slice(3).join(' ')}`.trim(),
     contenders,
     aims: aimsOf(contenders),
   };
