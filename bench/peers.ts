@@ -2,9 +2,11 @@
  * This project beside what else a user could pick, all in one run on the same veth. Needs root, a kernel that can, and Debian's stunnel4, haproxy
  * and nginx with its stream module.
  *
- *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--contenders NAME,NAME...] [--host TEXT]
+ *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--rest S] [--contenders NAME,NAME...]
+ *       [--host TEXT]
  *
- * --idle: numbers of idle connections to measure memory at, what each adds to the one before; --contenders: only these; without tlshub the agents are not
+ * --idle: numbers of idle connections to measure memory at, what each adds to the one before; --rest: seconds that the agents have before that, to
+ * collect their garbage; --contenders: only these; without tlshub the agents are not
  * started, and any kernel will do. Writes peers.json,
  * peers.html and the proxies' configurations.
  */
@@ -29,6 +31,7 @@ const {
     seconds: { type: 'string', default: '4' },
     megabytes: { type: 'string', default: '32' },
     idle: { type: 'string', default: '1000' },
+    rest: { type: 'string', default: '60' },
     contenders: { type: 'string', default: '' },
     host: { type: 'string' },
   },
@@ -152,7 +155,7 @@ async function measureAll(
   }
   onProgress(results);
   for (const [at, contender] of contenders.entries()) {
-    const figures = await idle(contender, pids.get(contender.name) ?? [], counts);
+    const figures = await idle(contender, pids.get(contender.name) ?? [], counts, Number(values.rest) * 1000);
     for (const each of figures) console.log(`${contender.name}: ${JSON.stringify(each)}`);
     results[at]?.idle.push(...figures);
     onProgress(results);

@@ -77,8 +77,8 @@ function availableBytes(): number {
 const residentBytes = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + processUsage(pid).residentKb * 1024, 0);
 
-/** For what was allocated in passing to be given back, in ms. A collector of garbage waits until its program rests. */
-const REST_MS = { collected: 60_000, others: 2000 };
+/** For what was allocated in passing to be given back, in ms; agents rest for longer, since a collector of garbage waits until its program does. */
+const REST_MS = 2000;
 
 interface Memory {
   machine: number;
@@ -89,11 +89,13 @@ interface Memory {
 /**
  * Memory at so many idle connections, which stay while more are made.
  * @param counts ascending
+ * @param agentsRestMs before memory is read where agents are measured
  */
 export async function idle(
   contender: Contender,
   pids: readonly number[],
   counts: readonly number[],
+  agentsRestMs: number,
 ): Promise<IdleFigures[]> {
   const clients: Program[] = [];
   const hold = async (wanted: number): Promise<Memory> => {
@@ -105,7 +107,7 @@ export async function idle(
     };
     await waitFor(ready, 1_800_000, `${wanted} idle connections of ${contender.name}`);
     clients.push(client);
-    await sleep(captured ? REST_MS.collected : REST_MS.others);
+    await sleep(captured ? agentsRestMs : REST_MS);
     // Each client is a process of its own, and what one has without connections is the first one's.
     const own = residentBytes([client.pid]) - (clients.length === 1 ? 0 : residentBytes([clients[0]?.pid ?? 0]));
     return { machine: availableBytes(), tls: residentBytes(pids), clients: own };
