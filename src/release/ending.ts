@@ -5,7 +5,7 @@ import type { SweepRecord } from '../shared/abi.js';
 import { formatAddress } from '../shared/address.js';
 import { ReleaseError, toWire } from '../shared/errors.js';
 import type { KernelAddon, PinnedFds } from '../shared/native.js';
-import { copyRecord, readSweep, type SweepKernel } from '../shared/sweep-records.js';
+import { readSweep, type SweepKernel } from '../shared/sweep-records.js';
 import { fateOf, isSecured } from './fate.js';
 
 /** Between two looks at the kernel's list, in ms. */
@@ -61,7 +61,7 @@ export class Ending {
   private async until(done: (open: SweepRecord[]) => boolean): Promise<void> {
     const end = performance.now() + this.limitMs;
     for (;;) {
-      const records = Array.from(readSweep(this.kernel, this.fds.sweepLink), copyRecord);
+      const records = Array.from(readSweep(this.kernel, this.fds.sweepLink), (record) => record.copy());
       const open = records.filter((record) => fateOf(record) === 'end');
       for (const record of records) if (fateOf(record) === 'empty') this.empty(record);
       if (done(open)) {

@@ -543,6 +543,12 @@ export class SweepView implements SweepRecord {
     return this.remembers ? decodeSecured(this.view, this.at + SWEEP_BYTES) : undefined;
   }
 
+  /** The same record on bytes of its own: it stays good. */
+  copy(): SweepView {
+    const bytes = copyBytes(this.view, this.at, sweepRecordBytes(this.view, this.at));
+    return new SweepView(new DataView(bytes.buffer), 0);
+  }
+
   private flow(field: keyof typeof FLOW): number {
     return this.view.getUint32(this.at + SWEEP.flow + FLOW[field], true);
   }

@@ -1,5 +1,5 @@
 /** The kernel's list of sockets with flow state, read piece by piece: it is as long as there are connections, and memory for it is not. */
-import { SECURED_BYTES, SWEEP_BYTES, SweepView, sweepRecordBytes, type SweepRecord } from './abi.js';
+import { SECURED_BYTES, SWEEP_BYTES, SweepView, sweepRecordBytes } from './abi.js';
 import type { KernelAddon } from './native.js';
 
 export type SweepKernel = Pick<KernelAddon, 'openSweep' | 'readSweep' | 'closeFd'>;
@@ -8,10 +8,10 @@ export type SweepKernel = Pick<KernelAddon, 'openSweep' | 'readSweep' | 'closeFd
 const PIECE_BYTES = 8 * 4096;
 
 /**
- * Reads the whole list. A record is good until the next one is asked for: take out of it what is to stay.
+ * Reads the whole list. A record is good until the next one is asked for: take out of it what is to stay, or copy it.
  * @throws NativeError when it cannot be read, RangeError when it ends within a record
  */
-export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<SweepRecord> {
+export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<SweepView> {
   const bytes = new Uint8Array(PIECE_BYTES + SWEEP_BYTES + SECURED_BYTES);
   const fd = kernel.openSweep(sweepLinkFd);
   try {
@@ -30,30 +30,4 @@ export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<
   } finally {
     kernel.closeFd(fd);
   }
-}
-
-/** A record that stays good. */
-export function copyRecord(record: SweepRecord): SweepRecord {
-  return {
-    cookie: record.cookie,
-    generation: record.generation,
-    createdNs: record.createdNs,
-    establishedNs: record.establishedNs,
-    role: record.role,
-    class: record.class,
-    refused: record.refused,
-    iss: record.iss,
-    irs: record.irs,
-    peerWants: record.peerWants,
-    agentTx: record.agentTx,
-    keyed: record.keyed,
-    encrypts: record.encrypts,
-    verdictFlags: record.verdictFlags,
-    skState: record.skState,
-    traffic: record.traffic,
-    tuple: record.tuple,
-    owner: record.owner,
-    remembers: record.remembers,
-    secured: record.secured,
-  };
 }

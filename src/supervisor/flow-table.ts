@@ -61,8 +61,6 @@ export interface Flow {
   tlsVersion: string | null;
   kernelUlp: string | null;
   secured: boolean;
-  /** nothing more will happen to it */
-  over: boolean;
   /** the last sweep did not see it */
   missed: boolean;
   /** CLOCK_MONOTONIC nanoseconds, 0: not yet. The provider was asked; the gate opened; TCP closed */
@@ -126,7 +124,6 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     tlsVersion: null,
     kernelUlp: null,
     secured: false,
-    over: false,
     missed: false,
     askedNs: 0,
     openedNs: 0,
@@ -283,7 +280,6 @@ export class FlowTable {
 
   /** Says that nothing more will happen to it. */
   retire(flow: Flow): void {
-    flow.over = true;
     this.settled.delete(flow);
     if (this.current.get(flow.cookie) !== flow) return;
     this.over.delete(flow);
@@ -299,7 +295,7 @@ export class FlowTable {
 
   /** True while something may still happen to it. */
   isLive(flow: Flow): boolean {
-    return !flow.over && this.current.get(flow.cookie) === flow;
+    return this.current.get(flow.cookie) === flow && !this.over.has(flow);
   }
 
   /** Live and kept flows, in the order they were first seen. */

@@ -1,9 +1,5 @@
 /** Secured flows that the agent lets go: their sockets remember them. */
 import { expect } from 'chai';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { loadConfig } from '../../src/config/index.js';
 import { PodNodeMapping } from '../../src/mapping/index.js';
 import type { SecuredRecord } from '../../src/shared/abi.js';
@@ -16,6 +12,8 @@ import { applySweep, type SweepResult } from '../../src/supervisor/sweep.js';
 import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
 import { NodeFiles } from '../fakes/settings.js';
+import { heapUsed } from './support/heap.js';
+import { temporaryFolder } from './support/temporary.js';
 
 /** More than the table keeps of secured flows. */
 const MANY = 100;
@@ -31,15 +29,8 @@ const HOW: SecuredRecord = {
 };
 const TIMES = { createdNs: 9e6, establishedNs: 10e6 };
 
-function heapUsed(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
-}
-
 describe('secured flows that are let go', () => {
+  const path = temporaryFolder();
   let world: World;
   beforeEach(() => (world = new World()));
   afterEach(() => world.dispatcher.close());
@@ -181,9 +172,7 @@ describe('secured flows that are let go', () => {
       socket(3n, { tuple: { ...TUPLE, remote: parseAddress(onC) } }),
     ];
     sweep();
-    const folder = mkdtempSync(`${tmpdir()}/tlshub-test-`);
-    const config = loadConfig((await NodeFiles.make(folder)).config, {});
-    rmSync(folder, { recursive: true });
+    const config = loadConfig((await NodeFiles.make(path())).config, {});
     const settings = { config, mapping: PodNodeMapping.parse('pod-b b 10.0.0.2\n') };
     expect(revokeForbidden(world.dispatcher, settings, sweepRecords(world.sockets))).to.equal(2);
     await world.pass();

@@ -2,29 +2,19 @@
 import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { monotonicNs } from '../../src/shared/clock.js';
 import { FlowClass } from '../../src/shared/abi.js';
 import { FlowMetrics, PerfReporter } from '../../src/metrics/index.js';
 import type { PerfReport } from '../../src/metrics/perf-report.js';
 import { World } from '../fakes/dispatcher-world.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
+import { heapUsed } from './support/heap.js';
 
 const FLOWS = 200_000;
 const SETTLED = 20_000;
 const KEPT = 1000;
 /** What a heap differs by from one collection to the next, and far less than a record of 64 bytes for each of 180,000 connections. */
 const NOISE_BYTES = 4e6;
-
-/** Bytes in use, and nothing that could be collected. */
-function heapUsed(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 describe('many flows', function () {
   this.timeout(120_000);

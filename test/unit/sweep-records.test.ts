@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { copyRecord, readSweep } from '../../src/shared/sweep-records.js';
+import { readSweep } from '../../src/shared/sweep-records.js';
 import { FakeSweep, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
 import { OWNER, TUPLE } from '../fakes/dispatcher-world.js';
 
@@ -21,7 +21,7 @@ describe('records of a sweep', () => {
   it('come out of pieces of any size, each field from its own place', () => {
     for (const piece of [1, 7, 100, 304, 305, 4096, 100_000]) {
       const sweep = new FakeSweep(sweepBytes(SEEDS), piece);
-      const records = Array.from(readSweep(sweep, 0), copyRecord);
+      const records = Array.from(readSweep(sweep, 0), (record) => record.copy());
       expect(records.map((record) => record.cookie)).to.deep.equal([1n, 2n, 3n, 4n]);
       expect(records.map((record) => record.skState)).to.deep.equal([8, 1, 1, 1]);
       expect(records.map((record) => record.agentTx)).to.deep.equal([17, 0, 0, 0]);
