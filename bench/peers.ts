@@ -6,9 +6,8 @@
  *       [--host TEXT]
  *
  * --idle: numbers of idle connections to measure memory at, what each adds to the one before; --rest: seconds that the agents have before that, to
- * collect their garbage; --contenders: only these; without tlshub the agents are not
- * started, and any kernel will do. Writes peers.json,
- * peers.html and the proxies' configurations.
+ * collect their garbage (more than a minute: they do it at most once in one); --contenders: only these; without tlshub the agents are not
+ * started, and any kernel will do. Writes peers.json, peers.html and the proxies' configurations.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +15,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { lab } from '../test/vm/harness/index.js';
 import { describeMachine, machineText } from './report/machine.js';
-import { percentile, tableOf } from './support.js';
+import { medianOf, tableOf } from './support.js';
 import { LAB_DIR, PKI, contendersFor, type Contender } from './peers/contenders.js';
 import { bulk, connections, idle, type BulkFigures } from './peers/measure.js';
 import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './peers/report.js';
@@ -31,7 +30,7 @@ const {
     seconds: { type: 'string', default: '4' },
     megabytes: { type: 'string', default: '32' },
     idle: { type: 'string', default: '1000' },
-    rest: { type: 'string', default: '60' },
+    rest: { type: 'string', default: '75' },
     contenders: { type: 'string', default: '' },
     host: { type: 'string' },
   },
@@ -107,13 +106,6 @@ function save(contenders: ContenderFigures[]): Aim[] {
   return result.aims;
 }
 
-function median(rounds: readonly BulkFigures[], key: keyof BulkFigures): number {
-  return percentile(
-    rounds.map((figures) => figures[key]),
-    50,
-  );
-}
-
 async function measureAll(
   contenders: readonly Contender[],
   onProgress: (figures: ContenderFigures[]) => void,
@@ -148,8 +140,8 @@ async function measureAll(
       `${name}: ${connect.perSecond.toFixed(1)}/s, first byte ${firstByte.p50Ms.toFixed(2)} ms (p99 ${firstByte.p99Ms.toFixed(2)})`,
     );
     const middle = {
-      megabytesPerSecond: median(done, 'megabytesPerSecond'),
-      cpuSecondsPerGb: median(done, 'cpuSecondsPerGb'),
+      megabytesPerSecond: medianOf(done, 'megabytesPerSecond'),
+      cpuSecondsPerGb: medianOf(done, 'cpuSecondsPerGb'),
     };
     results.push({ name, title, bulk: middle, rounds: done, connect, firstByte, idle: [] });
   }

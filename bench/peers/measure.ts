@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lab, type Program } from '../../test/vm/harness/index.js';
 import { waitFor } from '../../test/vm/harness/wait.js';
 import { processUsage } from '../report/machine.js';
-import { percentile } from '../support.js';
+import { medianOf, percentile } from '../support.js';
 import { LOAD, PKI, type Contender } from './contenders.js';
 
 export interface BulkFigures {
@@ -79,6 +79,8 @@ const residentBytes = (pids: readonly number[]): number =>
 
 /** For what was allocated in passing to be given back, in ms; agents rest for longer, since a collector of garbage waits until its program does. */
 const REST_MS = 2000;
+/** Agents look through the kernel's list every five seconds, and what that leaves behind comes and goes: a reading each second of three such turns. */
+const READINGS = 15;
 
 interface Memory {
   machine: number;
@@ -108,9 +110,15 @@ export async function idle(
     await waitFor(ready, 1_800_000, `${wanted} idle connections of ${contender.name}`);
     clients.push(client);
     await sleep(captured ? agentsRestMs : REST_MS);
-    // Each client is a process of its own, and what one has without connections is the first one's.
-    const own = residentBytes([client.pid]) - (clients.length === 1 ? 0 : residentBytes([clients[0]?.pid ?? 0]));
-    return { machine: availableBytes(), tls: residentBytes(pids), clients: own };
+    const readings: Memory[] = [];
+    while (readings.length < (captured ? READINGS : 1)) {
+      if (readings.length > 0) await sleep(1000);
+      // Each client is a process of its own, and what one has without connections is the first one's.
+      const own = residentBytes([client.pid]) - (clients.length === 1 ? 0 : residentBytes([clients[0]?.pid ?? 0]));
+      readings.push({ machine: availableBytes(), tls: residentBytes(pids), clients: own });
+    }
+    const middle = (key: keyof Memory): number => medianOf(readings, key);
+    return { machine: middle('machine'), tls: middle('tls'), clients: middle('clients') };
   };
   let there = 1;
   let before = await hold(there);
