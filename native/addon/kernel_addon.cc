@@ -1,5 +1,6 @@
 // tlshub_kernel.node: src/shared/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include <napi.h>
+#include <v8.h>
 
 #include <cstddef>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "../domain/flow_ops.h"
 #include "../domain/gate.h"
 #include "../domain/lease.h"
+#include "../domain/memory.h"
 #include "../domain/peer.h"
 #include "../domain/perf_reader.h"
 #include "../domain/pins.h"
@@ -352,6 +354,25 @@ Value closeFd(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Value boundMemory(const CallbackInfo& info) {
+  tlshub::boundMemory();
+  return info.Env().Undefined();
+}
+
+Value trimMemory(const CallbackInfo& info) {
+  tlshub::trimMemory();
+  return info.Env().Undefined();
+}
+
+// What Node-API has no word for: V8 collects this thread's garbage once, moves what is left together and gives the rest back. The level
+// goes back at once, else V8 would go on to collect at every chance.
+Value collectGarbage(const CallbackInfo& info) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kCritical);
+  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kNone);
+  return info.Env().Undefined();
+}
+
 Value readFlow(const CallbackInfo& info) {
   Env env = info.Env();
   tlshub_flow flow = tlshub::readFlow(toInt(info[0], "flowsFd"), toInt(info[1], "fd"));
@@ -658,6 +679,9 @@ Object initialise(Env env, Object exports) {
   add("hasSocket", guarded<hasSocket>);
   add("releaseSocket", guarded<releaseSocket>);
   add("closeFd", guarded<closeFd>);
+  add("boundMemory", guarded<boundMemory>);
+  add("trimMemory", guarded<trimMemory>);
+  add("collectGarbage", guarded<collectGarbage>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);

@@ -40,6 +40,11 @@ export interface NegotiateTask extends Held {
   connection?: ConnectionId;
 }
 
+/** pool -> one of its workers, through piscina: collect your garbage. The answer is the worker's threadId. */
+export interface RestTask {
+  type: 'rest';
+}
+
 /** A connection without its socket. */
 export interface ConnectionId {
   tuple: Tuple;
@@ -120,7 +125,10 @@ export type InstallerReport =
 
 /** main -> installer, over its message port (shared memory does not travel in msgpack). */
 export type InstallerControl =
-  { type: 'add-ring'; id: number; ring: SharedArrayBuffer } | { type: 'drop-ring'; id: number } | { type: 'stop' };
+  | { type: 'add-ring'; id: number; ring: SharedArrayBuffer }
+  | { type: 'drop-ring'; id: number }
+  | { type: 'rest' }
+  | { type: 'stop' };
 
 /** What keys are made with, in its own words, and the file that it was found in. */
 export interface LibraryReport {
@@ -167,8 +175,8 @@ export type ThreadReport =
   /** wakeFd: of the event reader, what to write to to end its poll */
   { type: 'ready'; wakeFd?: number } | { type: 'failed'; error: WireError };
 
-/** Words of the statistics block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). */
-export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, WORDS: 4 } as const;
+/** Words of the block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). STOP and REST are main's to set. */
+export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, REST: 4, WORDS: 5 } as const;
 
 /**
  * Shapes of the messages that every flow costs, in the order of their keys as they are made. Both ends of a ring know them, so that they

@@ -256,6 +256,12 @@ export interface KernelAddon {
   releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
   /** Closes a descriptor that no other function here closes: of a socket that was not taken, of a sweep, of a lock. */
   closeFd(fd: number): void;
+  /** Keeps allocator and kernel from holding on to memory that is not used. For the whole process, once, when it starts. */
+  boundMemory(): void;
+  /** Gives back what the allocator has free, of the whole process; about a millisecond. */
+  trimMemory(): void;
+  /** Collects the calling thread's garbage in one go, moves together what is left and gives the rest back. Tens of milliseconds. */
+  collectGarbage(): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */

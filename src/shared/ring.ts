@@ -57,6 +57,8 @@ export function createRing(capacity: number): SharedArrayBuffer {
     throw new RangeError(`a ring's capacity is a power of two from 64 to 2^30, not ${capacity}`);
   }
   const buffer = new SharedArrayBuffer(HEADER_BYTES + capacity);
+  // Written to, so that no connection waits for a page of it: the first turn would else take one fault after the other.
+  new Uint8Array(buffer).fill(0);
   const words = new Int32Array(buffer, 0, HEADER_BYTES / 4);
   words[WORD_CAPACITY] = capacity;
   Atomics.store(words, WORD_MAGIC, MAGIC);

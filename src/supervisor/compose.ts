@@ -40,6 +40,7 @@ import { knownProvider, planProvider } from './providers.js';
 import { RingRegistry } from './ring-registry.js';
 import { pump } from './pump.js';
 import { Reloader } from './reload.js';
+import { Rest } from './rest.js';
 import { revokeForbidden } from './revocation.js';
 import { InForce, firstSettings, type Settings } from './settings.js';
 import { statusReport } from './status.js';
@@ -89,6 +90,8 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const addon = kernel();
   checkAbi(addon.abi(), 'the native addon');
   checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
+
+  addon.boundMemory();
 
   const sources = new MappingSources(log.child({ component: 'mapping' }));
   const settings = await firstSettings(config, sources);
@@ -176,6 +179,23 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     onFailure: onFatal,
   });
 
+  const rest = new Rest({
+    collect: async () => {
+      const beforeKb = process.memoryUsage.rss() / 1024;
+      await provider.rest();
+      installer.rest();
+      reader.rest();
+      addon.collectGarbage();
+      addon.trimMemory();
+      log.debug('at rest: garbage collected', {
+        component: 'memory',
+        beforeKb,
+        afterKb: process.memoryUsage.rss() / 1024,
+      });
+    },
+    trim: () => addon.trimMemory(),
+  });
+
   let swept = false;
   const sweep = (): void => {
     const result = sweepNow(dispatcher, kernelFlows, (error) =>
@@ -224,6 +244,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     watchLosses();
     sweep();
     scope.look();
+    rest.look(reader.counts().records, performance.now());
   }, SWEEP_EVERY_MS);
 
   const perf = new PerfReporter({

@@ -20,6 +20,7 @@ import type {
   LibraryReport,
   NegotiateResult,
   NegotiateTask,
+  RestTask,
   WorkerHello,
   WorkerLog,
 } from '../shared/messages.js';
@@ -79,6 +80,9 @@ interface Job extends PlaceJob {
   settle(outcome: NegotiationOutcome): void;
 }
 
+/** Whom a task is for: the job whose negotiation it is, or the threadId of the worker that is to rest. */
+type Purpose = Job | number;
+
 interface WorkerEntry {
   port: MessagePort;
   pulse: Int32Array;
@@ -90,7 +94,7 @@ interface WorkerEntry {
 export class ProviderPool implements Provider {
   readonly kind: Provider['kind'];
   readonly name: ProviderName;
-  private readonly pool: Piscina<NegotiateTask, NegotiateResult>;
+  private readonly pool: Piscina<NegotiateTask | RestTask, NegotiateResult | number>;
   private readonly places: Places<Job>;
   private readonly jobs = new Set<Job>();
   private readonly workers = new Map<number, WorkerEntry>();
@@ -114,7 +118,7 @@ export class ProviderPool implements Provider {
     this.places = new Places(placeLimits(options.threads * options.inFlight, options.queue));
     const { active, passive } = this.places.limits;
     const perWorker = Math.ceil((active + passive) / options.threads);
-    this.pool = new Piscina<NegotiateTask, NegotiateResult>({
+    this.pool = new Piscina<NegotiateTask | RestTask, NegotiateResult | number>({
       filename: options.workerFile.href,
       minThreads: options.threads,
       maxThreads: options.threads,
@@ -124,13 +128,15 @@ export class ProviderPool implements Provider {
       recordTiming: false,
       workerData: options.workerData,
       loadBalancer: (task, workers) => {
+        const purpose = (task as unknown as Record<symbol, Purpose | null>)[Piscina.queueOptionsSymbol];
+        // One that has died since does not keep piscina's queue waiting: then any will do.
+        const wanted = workers.find(({ id }) => id === purpose);
         let best: (typeof workers)[number] | null = null;
-        for (const worker of workers) {
+        for (const worker of wanted === undefined ? workers : [wanted]) {
           if (!this.workers.has(worker.id) || worker.currentUsage >= (best?.currentUsage ?? perWorker)) continue;
           best = worker;
         }
-        const job = (task as unknown as Record<symbol, Job | null>)[Piscina.queueOptionsSymbol];
-        if (best !== null && job) this.assigned(job, best.id);
+        if (best !== null && purpose && typeof purpose === 'object') this.assigned(purpose, best.id);
         return best;
       },
     });
@@ -212,6 +218,19 @@ export class ProviderPool implements Provider {
     };
   }
 
+  async rest(): Promise<number> {
+    const rested = new Set<number>();
+    for (const worker of [...this.workers.keys()]) {
+      if (this.closing) break;
+      try {
+        rested.add((await this.pool.run(forPurpose({ type: 'rest' }, worker))) as number);
+      } catch {
+        // It has died, or the pool is closing; reconcile() and close() see to that.
+      }
+    }
+    return rested.size;
+  }
+
   /** For tests: breaks one worker, chosen at random. False: there is none. */
   breakWorker(fault: Fault): boolean {
     const threads = this.pool.threads.filter(({ threadId }) => this.workers.has(threadId));
@@ -244,10 +263,8 @@ export class ProviderPool implements Provider {
   private run(job: Job): void {
     this.counts.started++;
     job.task.timeoutMs = Math.max(1, Math.round(job.due - performance.now()));
-    // A symbol key: for the balancer's eyes, not for the worker's (structured clone leaves it out).
-    const task = Object.assign(job.task, { [Piscina.queueOptionsSymbol]: job });
-    this.pool.run(task).then(
-      (result) => this.ran(job, result),
+    this.pool.run(forPurpose(job.task, job)).then(
+      (result) => this.ran(job, result as NegotiateResult),
       (error: unknown) => {
         const reason = `the ${this.name} worker died: ${error instanceof Error ? error.message : String(error)}`;
         this.ran(job, { ok: false, lost: true, code: 'TLSHUB_WORKER_LOST', reason });
@@ -363,6 +380,11 @@ export class ProviderPool implements Provider {
       void this.pool.threads.find((thread) => thread.threadId === id)?.terminate();
     }
   }
+}
+
+/** Names the purpose under a symbol: for the balancer's eyes, not for the worker's (structured clone leaves it out). */
+function forPurpose<Task extends NegotiateTask | RestTask>(task: Task, purpose: Purpose): Task {
+  return Object.assign(task, { [Piscina.queueOptionsSymbol]: purpose });
 }
 
 /** What an outcome says about the peer. */

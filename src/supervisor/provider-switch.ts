@@ -167,6 +167,10 @@ export class ProviderSwitch implements Provider {
     return this.current.stats();
   }
 
+  rest(): Promise<number> {
+    return this.current.rest();
+  }
+
   breakWorker(fault: Fault): boolean {
     return this.current.breakWorker(fault);
   }

@@ -57,6 +57,8 @@ export interface Provider {
   /** Called, when there is room again, after a refusal for want of it. */
   onRoom(listener: () => void): void;
   stats(): ProviderStats;
+  /** Has its threads collect their garbage, one after the other, so that the others can work. Resolves with how many have. Never rejects. */
+  rest(): Promise<number>;
   /** For tests: breaks one of its workers. False: there is none. */
   breakWorker(fault: Fault): boolean;
   /** Ends its threads. Negotiations under way settle as failures. */

@@ -70,6 +70,8 @@ export interface EventReader {
   counts(): ReaderCounts;
   /** how long events took from the kernel into the ring */
   delays(): DelayCounts;
+  /** Has the thread collect its garbage. */
+  rest(): void;
   stop(): Promise<void>;
 }
 
@@ -90,14 +92,18 @@ export async function startEventReader(options: EventReaderOptions): Promise<Eve
   const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats, delays };
   const thread = await start('event-reader', data, options.onFailure);
   const read = (word: number): number => Atomics.load(words, word) >>> 0;
+  const tell = (word: number): void => {
+    Atomics.store(words, word, 1);
+    if (thread.ready.wakeFd !== undefined) options.wake(thread.ready.wakeFd);
+  };
   return {
     ring: new RingConsumer(ring),
     delays: () => readDelays(delays),
     counts: () => ({ records: read(ReaderStat.RECORDS), lost: read(ReaderStat.LOST), full: read(ReaderStat.FULL) }),
+    rest: () => tell(ReaderStat.REST),
     stop: async () => {
       const ended = thread.expectEnd();
-      Atomics.store(words, ReaderStat.STOP, 1);
-      if (thread.ready.wakeFd !== undefined) options.wake(thread.ready.wakeFd);
+      tell(ReaderStat.STOP);
       await ended;
     },
   };
@@ -111,6 +117,8 @@ export interface Installer {
   addRing(id: number, ring: SharedArrayBuffer): void;
   dropRing(id: number): void;
   commandRing(): RingProducer;
+  /** Has the thread collect its garbage. */
+  rest(): void;
   stop(): Promise<void>;
 }
 
@@ -145,6 +153,7 @@ export async function startInstaller(options: InstallerOptions): Promise<Install
     addRing: (id, ring) => tell({ type: 'add-ring', id, ring }),
     dropRing: (id) => tell({ type: 'drop-ring', id }),
     commandRing: () => sender.ring,
+    rest: () => tell({ type: 'rest' }),
     stop: async () => {
       const ended = thread.expectEnd();
       tell({ type: 'stop' });

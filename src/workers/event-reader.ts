@@ -31,6 +31,7 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
   report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
+      if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) addon.collectGarbage();
       const { records, lost, full } = addon.pollReader(reader, ring, delays, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);

@@ -57,6 +57,8 @@ function run(data: InstallerData): void {
       } else if (message.type === 'drop-ring') {
         rings.get(message.id)?.receive(install);
         rings.delete(message.id);
+      } else if (message.type === 'rest') {
+        kernel().collectGarbage();
       } else {
         return true;
       }

@@ -21,9 +21,16 @@ import type {
   NegotiateResult,
   NegotiateTask,
   Negotiated,
+  RestTask,
   WorkerHello,
 } from '../shared/messages.js';
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
+import {
+  kernel,
+  type HandshakeAddon,
+  type HandshakeCredentials,
+  type HandshakeOutcome,
+  type TlsLibrary,
+} from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
 /** What every worker needs to hand keys on. */
@@ -48,17 +55,16 @@ export type TaskOutcome =
 /** Begins a negotiation. `done` is called once, never from inside. Returns what asks for an early end. */
 export type Begin = (task: NegotiateTask, done: (outcome: TaskOutcome) => void) => () => void;
 
+/** What piscina calls; a rest is answered with the threadId. */
+export type TaskHandler = (task: NegotiateTask | RestTask) => Promise<NegotiateResult | number>;
+
 /** Between two signs of life, in ms. */
 const PULSE_MS = 100;
 /** Cancels that were faster than their task, which comes over another port; older ones have missed theirs and are forgotten. */
 const EARLY_CANCELS = 1024;
 
 /** A worker of an in-band provider. Sets this thread up and says hello to the pool. Returns the task handler. */
-export function hostNegotiations(
-  addon: HandshakeAddon,
-  data: NegotiatorData,
-  rehearsal = '',
-): (task: NegotiateTask) => Promise<NegotiateResult> {
+export function hostNegotiations(addon: HandshakeAddon, data: NegotiatorData, rehearsal = ''): TaskHandler {
   const context = addon.createContext(data.credentials);
   const driver = addon.createDriver();
   const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
@@ -74,12 +80,7 @@ export function hostNegotiations(
  * The same for any provider.
  * @param rehearsal what went wrong before, '' for nothing: the pool passes it on
  */
-export function hostTasks(
-  library: LibraryReport,
-  data: HostData,
-  begin: Begin,
-  rehearsal = '',
-): (task: NegotiateTask) => Promise<NegotiateResult> {
+export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, rehearsal = ''): TaskHandler {
   const doorbell = new Doorbell(data.doorbell);
   const ring = createRing(data.ringBytes);
   const sender = new MessageSender<Negotiated>(ring, { wipe: true });
@@ -163,7 +164,7 @@ export function hostTasks(
     return { ok: true, resumed: outcome.resumed };
   };
 
-  return (task) =>
+  const negotiate = (task: NegotiateTask): Promise<NegotiateResult> =>
     new Promise((resolve, reject) => {
       if (early.delete(task.ticket)) {
         resolve(cancelled());
@@ -180,6 +181,11 @@ export function hostTasks(
       });
       running.set(task.ticket, cancel);
     });
+  return (task) => {
+    if (!('type' in task)) return negotiate(task);
+    kernel().collectGarbage();
+    return Promise.resolve(threadId);
+  };
 }
 
 function cancelled(): NegotiateResult {

@@ -66,6 +66,10 @@ export class FakeProvider implements Provider {
     return { name: this.name, library: undefined, ...counts };
   }
 
+  rest(): Promise<number> {
+    return Promise.resolve(1);
+  }
+
   breakWorker(): boolean {
     return false;
   }

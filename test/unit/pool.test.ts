@@ -80,6 +80,26 @@ describe('provider pool', function () {
     expect(fatal.splice(0)).to.deep.equal([]);
   });
 
+  it('rests one thread after the other, each once, while the others negotiate', async () => {
+    const pool = await makePool({ threads: 3, inFlight: 2, queue: 8 });
+    const outcomes = Array.from({ length: 6 }, () => must(negotiate(pool, 'ok-slow')).outcome);
+    expect(await pool.rest()).to.equal(3);
+    expect(await Promise.all(outcomes)).to.deep.equal(Array(6).fill({ ok: true, resumed: false }));
+    // Threads that wait for a task come out of that wait, and go on afterwards.
+    expect(await pool.rest()).to.equal(3);
+    expect(await must(negotiate(pool, 'ok')).outcome).to.deep.include({ ok: true });
+  });
+
+  it('rests without the thread that dies meanwhile', async () => {
+    const pool = await makePool({ threads: 2, inFlight: 2 });
+    const crashing = must(negotiate(pool, 'crash')).outcome;
+    expect(await pool.rest()).to.be.within(1, 2);
+    expect(code(await crashing)).to.equal('TLSHUB_WORKER_LOST');
+    const resting = pool.rest();
+    await pool.close();
+    expect(await resting).to.be.within(0, 2);
+  });
+
   it('runs many handshakes at once on one thread, and sends secrets over the ring only', async () => {
     const pool = await makePool({ inFlight: 100, queue: 100 });
     const before = doorbell.count();

@@ -1,0 +1,24 @@
+#include "memory.h"
+
+#include <malloc.h>
+#include <sys/prctl.h>
+
+namespace tlshub {
+
+namespace {
+// glibc's own first values.
+constexpr int kMapFromBytes = 128 << 10;
+constexpr int kTrimFromBytes = 128 << 10;
+}  // namespace
+
+void boundMemory() {
+  mallopt(M_MMAP_THRESHOLD, kMapFromBytes);
+  mallopt(M_TRIM_THRESHOLD, kTrimFromBytes);
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+void trimMemory() {
+  malloc_trim(0);
+}
+
+}  // namespace tlshub

@@ -1,0 +1,19 @@
+// What this process keeps of memory that it no longer uses.
+#pragma once
+
+namespace tlshub {
+
+// Two things that make a process larger than what it uses, by chance and for good, are turned off:
+// - glibc raises the size from which it maps memory of its own for a request, and the one from which it gives the end of a heap back, with
+//   what a program frees (mallopt(3), "dynamic mmap threshold"): one large allocation of the compiler's makes every thread keep megabytes.
+// - The kernel fills up the 2 MB around memory that is in use, where a program has mapped so much, even what has been given back
+//   (Documentation/admin-guide/mm/transhuge.rst, khugepaged; its default takes a single page in use for a reason). The mapped parts of the
+//   heaps of threads that rest are little used. PR_SET_THP_DISABLE: prctl(2).
+// Never fails: without it the process is larger.
+void boundMemory();
+
+// Gives back the whole pages that the allocator has free, anywhere in its heaps (malloc_trim(3)). Takes each heap's lock in turn; 1.4 ms for
+// 26 MB with 50,000 free pieces.
+void trimMemory();
+
+}  // namespace tlshub
