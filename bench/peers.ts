@@ -2,12 +2,13 @@
  * This project beside what else a user could pick, all in one run on the same veth. Needs root, a kernel that can, and Debian's stunnel4, haproxy
  * and nginx with its stream module.
  *
- *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--rest S] [--contenders NAME,NAME...]
- *       [--host TEXT]
+ *   node build/bench/peers.js [DIR] [--rounds N] [--seconds S] [--megabytes N] [--idle N,N...] [--rest S] [--warm N]
+ *       [--contenders NAME,NAME...] [--host TEXT]
  *
  * --idle: numbers of idle connections to measure memory at, what each adds to the one before; --rest: seconds that the agents have before that, to
- * collect their garbage (more than a minute: they do it at most once in one); --contenders: only these; without tlshub the agents are not
- * started, and any kernel will do. Writes peers.json, peers.html and the proxies' configurations.
+ * collect their garbage (more than a minute: they begin to do it at most once in one); --warm: connections made and closed before that, so that
+ * what is compiled later does not count; --contenders: only these; without tlshub the agents are not started, and any kernel will do. Writes
+ * peers.json, peers.html and the proxies' configurations.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -31,6 +32,7 @@ const {
     megabytes: { type: 'string', default: '32' },
     idle: { type: 'string', default: '1000' },
     rest: { type: 'string', default: '75' },
+    warm: { type: 'string', default: '0' },
     contenders: { type: 'string', default: '' },
     host: { type: 'string' },
   },
@@ -147,7 +149,8 @@ async function measureAll(
   }
   onProgress(results);
   for (const [at, contender] of contenders.entries()) {
-    const figures = await idle(contender, pids.get(contender.name) ?? [], counts, Number(values.rest) * 1000);
+    const own = pids.get(contender.name) ?? [];
+    const figures = await idle(contender, own, counts, Number(values.rest) * 1000, Number(values.warm));
     for (const each of figures) console.log(`${contender.name}: ${JSON.stringify(each)}`);
     results[at]?.idle.push(...figures);
     onProgress(results);

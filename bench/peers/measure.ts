@@ -92,22 +92,28 @@ interface Memory {
  * Memory at so many idle connections, which stay while more are made.
  * @param counts ascending
  * @param agentsRestMs before memory is read where agents are measured
+ * @param warm connections that are made and closed before
  */
 export async function idle(
   contender: Contender,
   pids: readonly number[],
   counts: readonly number[],
   agentsRestMs: number,
+  warm: number,
 ): Promise<IdleFigures[]> {
   const clients: Program[] = [];
-  const hold = async (wanted: number): Promise<Memory> => {
-    const { host, port, how, captured } = contender;
+  const { host, port, how, captured } = contender;
+  const open = async (wanted: number): Promise<Program> => {
     const client = lab.spawn('a', [LOAD, 'idle', host, `${port}`, how, PKI, 'a', `${wanted}`], { outside: !captured });
     const ready = (): boolean => {
       if (!client.running) throw new Error(`${contender.name}: ${client.stderr}`);
       return client.stdout.includes('ready');
     };
     await waitFor(ready, 1_800_000, `${wanted} idle connections of ${contender.name}`);
+    return client;
+  };
+  const hold = async (wanted: number): Promise<Memory> => {
+    const client = await open(wanted);
     clients.push(client);
     await sleep(captured ? agentsRestMs : REST_MS);
     const readings: Memory[] = [];
@@ -120,6 +126,7 @@ export async function idle(
     const middle = (key: keyof Memory): number => medianOf(readings, key);
     return { machine: middle('machine'), tls: middle('tls'), clients: middle('clients') };
   };
+  if (warm > 0) await (await open(warm)).stop();
   let there = 1;
   let before = await hold(there);
   const figures: IdleFigures[] = [];

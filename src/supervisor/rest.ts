@@ -4,7 +4,8 @@
  * connections had a price that they have not (PERFORMANCE_METRICS.md, "Memory").
  *
  * A collection takes a thread some tens of milliseconds, in which it does nothing else. So it comes only after some time in which no
- * connection began or ended, and not again soon: on a node that never rests V8 collects as it always does.
+ * connection began or ended, and not again soon: on a node that never rests V8 collects as it always does. A second one follows, since the
+ * first does not move together all that is left.
  */
 export interface RestParts {
   /** Has every thread collect its garbage; main's is done when it resolves. Never rejects. */
@@ -13,16 +14,20 @@ export interface RestParts {
   trim(): void;
 }
 
-/** Without an event of a connection, and from one collection to the next, in ms. */
+/** Without an event of a connection, in ms. */
 const QUIET_MS = 10_000;
-const APART_MS = 60_000;
+/** After connections, and how far they are apart at least, in ms. */
+const COLLECTIONS = 2;
+const APART_MS = 10_000;
+/** From one rest's last collection to the next rest's first. In ms. */
+const RESTS_APART_MS = 60_000;
 
 export class Rest {
   private records = 0;
   private quietSinceMs = 0;
-  /** a connection has begun or ended since the last collection */
-  private due = false;
-  private collectedMs = -APART_MS;
+  /** collections still to come */
+  private due = 0;
+  private collectedMs = -RESTS_APART_MS;
 
   constructor(private readonly parts: RestParts) {}
 
@@ -35,16 +40,17 @@ export class Rest {
     if (records !== this.records) {
       this.records = records;
       this.quietSinceMs = nowMs;
-      this.due = true;
+      this.due = COLLECTIONS;
       return;
     }
     if (nowMs - this.quietSinceMs < QUIET_MS) return;
-    if (!this.due || nowMs - this.collectedMs < APART_MS) {
+    const apartMs = this.due === COLLECTIONS ? RESTS_APART_MS : APART_MS;
+    if (this.due === 0 || nowMs - this.collectedMs < apartMs) {
       // The compiler's threads go on for a while with what has become hot, and leave their heaps to the allocator.
       this.parts.trim();
       return;
     }
-    this.due = false;
+    this.due--;
     this.collectedMs = nowMs;
     void this.parts.collect();
   }

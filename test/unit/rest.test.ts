@@ -29,9 +29,16 @@ describe('rest', () => {
     });
   });
 
-  it('collects once when connections have come and then none did for ten seconds, and trims from then on', () => {
+  it('collects twice when connections have come and then none did for ten seconds, and trims from then on', () => {
     expect(pass(0, 30, true)).to.deep.equal([]);
-    expect(pass(30, 50)).to.deep.equal(['collect 35', 'trim 40', 'trim 45']);
+    expect(pass(30, 60)).to.deep.equal(['collect 35', 'trim 40', 'collect 45', 'trim 50', 'trim 55']);
+  });
+
+  it('leaves out the second time when a connection comes in between', () => {
+    expect(pass(0, 5, true)).to.deep.equal([]);
+    expect(pass(5, 15)).to.deep.equal(['collect 10']);
+    expect(pass(15, 20, true)).to.deep.equal([]);
+    expect(pass(20, 60).filter((what) => what.startsWith('collect'))).to.deep.equal([]);
   });
 
   it('leaves an agent alone that has had no connection yet, but for the allocator', () => {
@@ -42,12 +49,12 @@ describe('rest', () => {
     expect(pass(0, 1000, true)).to.deep.equal([]);
   });
 
-  it('does not collect again within a minute, and then only if there was a connection', () => {
+  it('does not begin again within a minute, and then only if there was a connection', () => {
     expect(pass(0, 5, true)).to.deep.equal([]);
-    expect(pass(5, 15)).to.deep.equal(['collect 10']);
-    expect(pass(15, 20, true)).to.deep.equal([]);
-    const collections = pass(20, 600).filter((what) => what.startsWith('collect'));
-    expect(collections).to.deep.equal(['collect 70']);
+    expect(pass(5, 25)).to.deep.equal(['collect 10', 'trim 15', 'collect 20']);
+    expect(pass(25, 30, true)).to.deep.equal([]);
+    const collections = pass(30, 600).filter((what) => what.startsWith('collect'));
+    expect(collections).to.deep.equal(['collect 80', 'collect 90']);
   });
 
   it('takes a count that has wrapped for an event', () => {
