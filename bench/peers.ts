@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { lab } from '../test/vm/harness/index.js';
 import { describeMachine, machineText } from './report/machine.js';
-import { medianOf, tableOf } from './support.js';
+import { median, tableOf } from './support.js';
 import { LAB_DIR, PKI, contendersFor, type Contender } from './peers/contenders.js';
 import { bulk, connections, idle, type BulkFigures } from './peers/measure.js';
 import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './peers/report.js';
@@ -142,8 +142,8 @@ async function measureAll(
       `${name}: ${connect.perSecond.toFixed(1)}/s, first byte ${firstByte.p50Ms.toFixed(2)} ms (p99 ${firstByte.p99Ms.toFixed(2)})`,
     );
     const middle = {
-      megabytesPerSecond: medianOf(done, 'megabytesPerSecond'),
-      cpuSecondsPerGb: medianOf(done, 'cpuSecondsPerGb'),
+      megabytesPerSecond: median(done.map(({ megabytesPerSecond }) => megabytesPerSecond)),
+      cpuSecondsPerGb: median(done.map(({ cpuSecondsPerGb }) => cpuSecondsPerGb)),
     };
     results.push({ name, title, bulk: middle, rounds: done, connect, firstByte, idle: [] });
   }

@@ -33,10 +33,6 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-export function medianOf<Key extends string>(figures: readonly Record<Key, number>[], key: Key): number {
-  return median(figures.map((each) => each[key]));
-}
-
 /** The p-th percentile (0..100) by the nearest rank; NaN for no values. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = [...values].sort((x, y) => x - y);

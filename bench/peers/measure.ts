@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lab, type Program } from '../../test/vm/harness/index.js';
 import { waitFor } from '../../test/vm/harness/wait.js';
 import { processUsage } from '../report/machine.js';
-import { medianOf, percentile } from '../support.js';
+import { median, percentile } from '../support.js';
 import { LOAD, PKI, type Contender } from './contenders.js';
 
 export interface BulkFigures {
@@ -123,8 +123,11 @@ export async function idle(
       const own = residentBytes([client.pid]) - (clients.length === 1 ? 0 : residentBytes([clients[0]?.pid ?? 0]));
       readings.push({ machine: availableBytes(), tls: residentBytes(pids), clients: own });
     }
-    const middle = (key: keyof Memory): number => medianOf(readings, key);
-    return { machine: middle('machine'), tls: middle('tls'), clients: middle('clients') };
+    return {
+      machine: median(readings.map(({ machine }) => machine)),
+      tls: median(readings.map(({ tls }) => tls)),
+      clients: median(readings.map((reading) => reading.clients)),
+    };
   };
   if (warm > 0) await (await open(warm)).stop();
   let there = 1;

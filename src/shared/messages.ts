@@ -40,7 +40,10 @@ export interface NegotiateTask extends Held {
   connection?: ConnectionId;
 }
 
-/** pool -> one of its workers, through piscina: collect your garbage. The answer is the worker's threadId. */
+/**
+ * pool -> one of its workers, through piscina, since a worker without a task hears nothing else: collect your garbage. The answer is the worker's
+ * threadId.
+ */
 export interface RestTask {
   type: 'rest';
 }

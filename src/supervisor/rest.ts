@@ -1,7 +1,7 @@
 /**
  * When the agent gives back the memory that its work has left behind. V8 collects when a thread has allocated enough, and a thread that
  * rests allocates nothing: without this, the garbage of the last handshakes would stay with every idle node, and it would look as if
- * connections had a price that they have not (PERFORMANCE_METRICS.md, "Memory").
+ * connections had a price that they have not (PERFORMANCE_METRICS.md, "Memory at rest").
  *
  * A collection takes a thread some tens of milliseconds, in which it does nothing else. So it comes only after some time in which no
  * connection began or ended, and not again soon: on a node that never rests V8 collects as it always does. A second one follows, since the
