@@ -22,6 +22,7 @@ import {
 import { Scope, planScope } from '../scope/index.js';
 import { Wants, checkAbi, decodeEvent, type AbiTable, type SweepRecord } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
+import { collectGarbage } from '../shared/collect-garbage.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { PermissionError } from '../shared/errors.js';
 import { kernel } from '../shared/native.js';
@@ -185,7 +186,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       await provider.rest();
       installer.rest();
       reader.rest();
-      addon.collectGarbage();
+      collectGarbage();
       addon.trimMemory();
       log.debug('at rest: garbage collected', {
         component: 'memory',

@@ -12,6 +12,7 @@ import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { MessageSender } from '../shared/channel.js';
 import { monotonicNs } from '../shared/clock.js';
+import { collectGarbage } from '../shared/collect-garbage.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { testHooks } from '../shared/test-hooks.js';
 import type {
@@ -24,13 +25,7 @@ import type {
   RestTask,
   WorkerHello,
 } from '../shared/messages.js';
-import {
-  kernel,
-  type HandshakeAddon,
-  type HandshakeCredentials,
-  type HandshakeOutcome,
-  type TlsLibrary,
-} from '../shared/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/native.js';
 import { createRing } from '../shared/ring.js';
 
 /** What every worker needs to hand keys on. */
@@ -183,7 +178,7 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
     });
   return (task) => {
     if (!('type' in task)) return negotiate(task);
-    kernel().collectGarbage();
+    collectGarbage();
     return Promise.resolve(threadId);
   };
 }
