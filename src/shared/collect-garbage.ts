@@ -17,7 +17,10 @@ const flavoured = Number.parseInt(process.versions.v8, 10) >= FLAVOURS_FROM_V8;
 if (flavoured && globalThis.gc === undefined) setFlagsFromString('--expose-gc');
 
 export function collectGarbage(): void {
-  if (!flavoured) return collectBeforeCounting();
+  if (!flavoured) {
+    collectBeforeCounting();
+    return;
+  }
   // The main thread's own context is older than the flag. A new one is small, and garbage again when this returns.
   const collect = (globalThis.gc ?? runInNewContext('gc')) as Collect;
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -25,12 +28,12 @@ export function collectGarbage(): void {
 
 /** Node.js 20: who counts objects wants no garbage counted, so V8 collects all of it first. Goes when Node.js 20 does. */
 function collectBeforeCounting(): void {
-  const { emitWarning } = process;
+  const warn = process.emitWarning.bind(process);
   // That it is experimental there is nobody's concern who reads the agent's log.
   process.emitWarning = () => undefined;
   try {
     queryObjects(class Nothing {}, { format: 'count' });
   } finally {
-    process.emitWarning = emitWarning;
+    process.emitWarning = warn;
   }
 }
