@@ -1,10 +1,10 @@
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
-import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/index.js';
-import { FLOW_STATES } from '../control/index.js';
-import type { ProbeResult } from '../shared/native.js';
+import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/protocol.js';
+import { FLOW_STATES } from '../control/protocol.js';
+import type { ProbeResult } from '../shared/kernel/native.js';
 import type { ReleaseReport } from '../release/release.js';
-import { printable } from '../shared/printable.js';
+import { printable } from '../shared/text/printable.js';
 
 /** Columns with two spaces between them and no borders: reads well, and still goes through awk. */
 const BARE = {

@@ -1,5 +1,5 @@
 /** Which flows somebody wants to see: the arguments of the operation `flows`. */
-import { ControlError } from '../shared/errors.js';
+import { ControlError } from '../shared/errors/errors.js';
 import { FLOW_STATES, type FlowReport, type FlowState } from './protocol.js';
 
 export interface FlowQuery {

@@ -3,13 +3,13 @@
  *
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
-import type { MetricFamily } from '../metrics/index.js';
+import type { MetricFamily } from '../metrics/registry.js';
 import { parseFlowQuery, type FlowQuery } from './flow-query.js';
 import { isObject, malformed, parseObjectLine } from './json-line.js';
-import type { DelayCounts } from '../shared/delays.js';
-import { ControlError, type WireError } from '../shared/errors.js';
-import type { Fault } from '../shared/messages.js';
-import type { CipherName, Role } from '../shared/native.js';
+import type { DelayCounts } from '../shared/ipc/delays.js';
+import { ControlError, type WireError } from '../shared/errors/errors.js';
+import type { Fault } from '../shared/ipc/messages.js';
+import type { CipherName, Role } from '../shared/kernel/native.js';
 
 export const CONTROL_VERSION = 1;
 

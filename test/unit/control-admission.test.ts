@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { whyNotAdmitted, type AdmissionFacts } from '../../src/control/admission.js';
-import { ControlClient, startControlServer, type ControlServer } from '../../src/control/index.js';
-import { kernel } from '../../src/shared/native.js';
+import { whyNotAdmitted, type AdmissionFacts } from '../../src/control/access.js';
+import { ControlClient } from '../../src/control/client.js';
+import { startControlServer, type ControlServer } from '../../src/control/server.js';
+import { kernel } from '../../src/shared/kernel/native.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { temporaryFolder } from './support/temporary.js';
 

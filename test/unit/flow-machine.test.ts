@@ -7,7 +7,7 @@ import {
   type Input,
   type MachineState,
   type Phase,
-} from '../../src/supervisor/flow-machine.js';
+} from '../../src/supervisor/flow/machine.js';
 
 /** Feeds inputs in order and returns where it ends and all actions on the way. */
 function run(inputs: Input[], from: MachineState = INITIAL): { state: MachineState; actions: Action[] } {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { FlowClass } from '../../src/shared/abi.js';
-import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow-table.js';
-import { SlotTable, claimSlot, createSlots } from '../../src/shared/slots.js';
-import { Deadlines } from '../../src/supervisor/deadlines.js';
+import { FlowClass } from '../../src/shared/kernel/abi.js';
+import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow/table.js';
+import { SlotTable, claimSlot, createSlots } from '../../src/shared/ipc/slots.js';
+import { Deadlines } from '../../src/shared/async/deadlines.js';
 
 function v4(text: string): Uint8Array {
   return Uint8Array.from([...Array<number>(10).fill(0), 0xff, 0xff, ...text.split('.').map(Number)]);

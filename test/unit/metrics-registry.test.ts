@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import type { StatusReport } from '../../src/control/index.js';
-import { MetricsRegistry, registerAgentMetrics, type MetricFamily } from '../../src/metrics/index.js';
+import type { StatusReport } from '../../src/control/protocol.js';
+import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
+import { MetricsRegistry, type MetricFamily } from '../../src/metrics/registry.js';
 import { whyNotReady } from '../../src/supervisor/readiness.js';
 import { agentStatus } from './support/agent-status.js';
 

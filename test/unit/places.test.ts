@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { Role } from '../../src/shared/native.js';
-import { Places, placeLimits, type PeerAnswer, type PlaceJob } from '../../src/supervisor/places.js';
+import type { Role } from '../../src/shared/kernel/native.js';
+import { Places, placeLimits, type PeerAnswer, type PlaceJob } from '../../src/supervisor/provider/admission.js';
 import { Random } from './support/random.js';
 
 const job = (node: string, address = node, role: Role = 'active'): PlaceJob => ({ role, node, address });
