@@ -4,7 +4,7 @@
  */
 import Table from 'cli-table3';
 import { controlRequest } from '../src/control/client.js';
-import type { FlowReport } from '../src/control/protocol.js';
+import type { FlowReport } from '../src/report/flow.js';
 import { Capture } from '../test/wire/capture.js';
 
 const [file, marker, ...sockets] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BenchResult, ConnectionDetail } from '../../src/load/result.js';
-import type { FlowReport } from '../../src/control/protocol.js';
+import type { FlowReport } from '../../src/report/flow.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { lab, type MeshNode } from '../../test/vm/harness/index.js';
 import { busySeconds, processUsage } from '../report/machine.js';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlRequest } from '../control/client.js';
 import type { FlowQuery } from '../control/flow-query.js';
-import type { StatusReport } from '../control/protocol.js';
+import type { StatusReport } from '../report/status.js';
 import { initCa, issueNode, type Issued } from '../tls/lab-ca/pki.js';
 import {
   KernelUnsupportedError,

@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { environmentName, keySpec } from '../config/keys.js';
 import { isFlowState } from '../control/flow-query.js';
-import { FLOW_STATES, type FlowState } from '../control/protocol.js';
+import { FLOW_STATES, type FlowState } from '../report/flow.js';
 import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors/errors.js';
 import { printable } from '../shared/text/printable.js';
 import { VERSION } from '../shared/files/package.js';

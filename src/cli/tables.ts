@@ -1,7 +1,10 @@
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
-import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/protocol.js';
-import { FLOW_STATES } from '../control/protocol.js';
+import type { FlowReport } from '../report/flow.js';
+import type { PodReport } from '../report/pod.js';
+import type { ReloadReport } from '../report/reload.js';
+import type { StatusReport } from '../report/status.js';
+import { FLOW_STATES } from '../report/flow.js';
 import type { ProbeResult } from '../shared/kernel/native.js';
 import type { ReleaseReport } from '../release/release.js';
 import { printable } from '../shared/text/printable.js';

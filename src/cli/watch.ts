@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../control/client.js';
-import type { FlowReport, FlowState } from '../control/protocol.js';
-import { FLOW_STATES } from '../control/protocol.js';
+import type { FlowReport, FlowState } from '../report/flow.js';
+import { FLOW_STATES } from '../report/flow.js';
 import type { FlowQuery } from '../control/flow-query.js';
 import { ControlError } from '../shared/errors/errors.js';
 import { printable } from '../shared/text/printable.js';

@@ -9,7 +9,8 @@
 import { readFileSync } from 'node:fs';
 import { builtFile } from '../shared/files/package.js';
 import type { Config } from '../config/schema.js';
-import type { ReloadReport, StatusReport } from '../control/protocol.js';
+import type { ReloadReport } from '../report/reload.js';
+import type { StatusReport } from '../report/status.js';
 import { startControlServer } from '../control/server.js';
 import { startHealthServer } from '../health/server.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';

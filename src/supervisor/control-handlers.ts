@@ -1,6 +1,8 @@
 /** What the control socket's operations do. */
 import { isPod, matchesFlow } from '../control/flow-query.js';
-import type { ControlHandlers, PodReport, StatusReport } from '../control/protocol.js';
+import type { PodReport } from '../report/pod.js';
+import type { StatusReport } from '../report/status.js';
+import type { ControlHandlers } from '../control/protocol.js';
 import type { MetricsRegistry } from '../metrics/registry.js';
 import { NotFoundError } from '../shared/errors/errors.js';
 import { testHooks } from '../shared/ipc/test-hooks.js';

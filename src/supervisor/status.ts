@@ -1,5 +1,5 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
-import type { RingReport, StatusReport } from '../control/protocol.js';
+import type { RingReport, StatusReport } from '../report/status.js';
 import type { Scope } from './gate/cgroups.js';
 import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
 import type { RingStats } from '../shared/ipc/ring.js';

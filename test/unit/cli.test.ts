@@ -6,7 +6,7 @@ import type { CliContext, TerminalSize } from '../../src/cli/context.js';
 import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
 import { matchesFlow } from '../../src/control/flow-query.js';
-import type { FlowReport } from '../../src/control/protocol.js';
+import type { FlowReport } from '../../src/report/flow.js';
 import { startControlServer, type ControlServer } from '../../src/control/server.js';
 import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';

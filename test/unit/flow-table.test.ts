@@ -88,7 +88,7 @@ describe('flow table', () => {
   it('shows the state that people know', () => {
     const at = (phase: Flow['machine']['phase']): Flow =>
       flow(1n, { machine: { phase, misses: 0, attempts: 0, verdict: undefined } });
-    expect((['waiting', 'taking', 'pausing', 'parked'] as const).map((phase) => stateOf(at(phase)))).to.deep.equal(
+    expect((['waiting', 'taking', 'pausing', 'retrying'] as const).map((phase) => stateOf(at(phase)))).to.deep.equal(
       Array(4).fill('held'),
     );
     expect(stateOf(at('negotiating'))).to.equal('negotiating');

@@ -3,7 +3,7 @@
  * what may block (ending connections, closing descriptors, setting keys) is the installer's, what takes time is a provider's. Decisions
  * are the state machine's (machine.ts); this file and its parts (sockets, negotiations, retry queue, commands) carry them out.
  */
-import { FLOW_STATES, type FlowState } from '../../control/protocol.js';
+import { FLOW_STATES, type FlowState } from '../../report/flow.js';
 import type { Logger } from '../../logging/logger.js';
 import {
   EventKind,
@@ -37,7 +37,7 @@ import {
 } from './table.js';
 import { gateReason } from './marker.js';
 import { Negotiations } from './negotiations.js';
-import { Parking } from '../provider/retry-queue.js';
+import { RetryQueue } from '../provider/retry-queue.js';
 import type { Provider } from '../provider/provider.js';
 import { isForgotten, recall, setTimes } from './unloaded.js';
 import { Sockets } from './sockets.js';
@@ -87,7 +87,10 @@ export class Dispatcher {
   readonly counters = new Counters();
   readonly table: FlowTable;
   private readonly deadlines = new Deadlines<Flow>();
-  private readonly parking = new Parking();
+  private readonly retries = new RetryQueue<Flow>({
+    peerOf: (flow) => `${flow.role} ${flow.peerNodes.join(' ')} ${Buffer.from(flow.tuple.remote).toString('latin1')}`,
+    isWaiting: (flow) => flow.machine.phase === 'retrying',
+  });
   private readonly commands: CommandQueue;
   private readonly sockets: Sockets;
   private readonly negotiations: Negotiations;
@@ -110,7 +113,7 @@ export class Dispatcher {
       answer: (flow, input) => this.feed(flow, input),
     });
     this.flowLog = new FlowLog(options.log, counters);
-    options.provider.onRoom(() => this.parking.room((flow) => this.feed(flow, { type: 'room' })));
+    options.provider.onRoom(() => this.retries.room((flow) => this.feed(flow, { type: 'room' })));
   }
 
   /** commands that had to wait for room in the installer's ring */
@@ -353,7 +356,7 @@ export class Dispatcher {
   close(): void {
     this.deadlines.clearAll();
     this.flowLog.flush();
-    this.parking.clear();
+    this.retries.clear();
   }
 
   /** The last bytes of a connection that was over before; it may have left the table. */
@@ -412,9 +415,9 @@ export class Dispatcher {
 
   private entered(flow: Flow, from: string): void {
     const { phase, verdict } = flow.machine;
-    if (from === 'parked') this.parking.delete(flow);
-    if (phase === 'parked') {
-      this.parking.add(flow);
+    if (from === 'retrying') this.retries.delete(flow);
+    if (phase === 'retrying') {
+      this.retries.add(flow);
       this.counters.values.poolFull++;
     }
     const ends = phase === 'ending' || phase === 'done';

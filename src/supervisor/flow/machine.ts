@@ -4,7 +4,7 @@
  *
  *   waiting ──owner──> taking ──taken──> negotiating ──negotiated──> installing ──installed──> secured ──closed──> done
  *      ^                 │ gone               │ full
- *      └───────────── pausing               parked ──room──> negotiating
+ *      └───────────── pausing               retrying ──room──> negotiating
  *
  * Whoever wants to end a flow whose descriptor a provider has borrowed must wait until it is back: `cancelling`. `ending` waits for the
  * installer to have closed it. Nothing leaves `done` but a secured flow that closes.
@@ -15,7 +15,7 @@ export type Phase =
   | 'taking'
   | 'pausing'
   | 'negotiating'
-  | 'parked'
+  | 'retrying'
   | 'cancelling'
   | 'installing'
   | 'ending'
@@ -211,7 +211,7 @@ function afterFailure(state: MachineState, input: Extract<Input, { type: 'negoti
     return endWithSocket(state, refused(input.code, input.reason));
   }
   if (state.verdict !== undefined) return endWithSocket(state, state.verdict);
-  // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is spoilt.
+  // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is tainted.
   if (input.untouched && state.attempts < 2) return go(state, { attempts: state.attempts + 1 }, 'negotiate');
   if (input.silent) {
     const reason = 'the peer closed without sending a byte';
@@ -243,7 +243,7 @@ function whileBorrowed(state: MachineState, input: Input): Step {
   }
   switch (input.type) {
     case 'pool-full':
-      return state.phase === 'negotiating' ? go(state, { phase: 'parked' }) : stay(state);
+      return state.phase === 'negotiating' ? go(state, { phase: 'retrying' }) : stay(state);
     case 'negotiated':
       return go(state, { phase: 'installing' });
     case 'negotiation-failed':
@@ -271,7 +271,7 @@ export function step(state: MachineState, input: Input): Step {
     case 'negotiating':
     case 'cancelling':
       return whileBorrowed(state, input);
-    case 'parked': {
+    case 'retrying': {
       if (input.type === 'room') return go(state, { phase: 'negotiating' }, 'negotiate');
       const verdict = ending(input);
       return verdict === undefined ? stay(state) : endWithSocket(state, verdict);

@@ -56,7 +56,7 @@ export class Negotiations {
 /** A connection that no provider need be asked about. */
 function whyHopeless(flow: Flow): { code: string; reason: string } | undefined {
   if (flow.peerNodes.length === 0) return { code: 'TLSHUB_PEER_UNKNOWN', reason: flow.peerReason };
-  if (flow.spoilt) return { code: 'TLSHUB_SPOILT', reason: 'an earlier agent died in the middle of its handshake' };
+  if (flow.tainted) return { code: 'TLSHUB_SPOILT', reason: 'an earlier agent died in the middle of its handshake' };
   return undefined;
 }
 

@@ -83,7 +83,7 @@ function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepR
       return;
     }
     result.found++;
-    flow.spoilt = record.agentTx > 0 || record.keyed !== 0;
+    flow.tainted = record.agentTx > 0 || record.keyed !== 0;
   } else if (flow.machine.phase !== 'waiting') {
     lostRefusal(dispatcher, flow, record);
     return;

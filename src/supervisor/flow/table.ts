@@ -6,7 +6,7 @@
  * everything else; without them a late ESTABLISHED would bring a dead flow to life. Of the secured ones only the last are here: how one was
  * secured is with its socket, in the kernel (unloaded.ts), and costs the agent nothing.
  */
-import type { FlowReport, FlowState } from '../../control/protocol.js';
+import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
 import type { OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
 import { FlowClass, Wants } from '../../shared/kernel/abi.js';
@@ -47,7 +47,7 @@ export interface Flow {
   /** the socket's connection before this one, while it has our descriptor still */
   predecessor: Flow | undefined;
   /** an earlier agent began a handshake on it: nobody can go on from there */
-  spoilt: boolean;
+  tainted: boolean;
   /** nodes that the peer may be, by the mapping that was in force when the flow began, and the words for it */
   peerNodes: readonly string[];
   peerReason: string;
@@ -113,7 +113,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     ticket: 0,
     negotiation: undefined,
     predecessor: undefined,
-    spoilt: false,
+    tainted: false,
     peerNodes: [],
     peerReason: '',
     pod: null,

@@ -6,16 +6,22 @@ import { isLocal, policyForGate } from '../../policy/for-gate.js';
 import type { Cidr } from '../../shared/net/address.js';
 import { KernelUnsupportedError } from '../../shared/errors/errors.js';
 import type { Gate, GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/native.js';
-import type { Settings } from '../settings/in-force.js';
+import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 
 const OBJECT = builtFile('bpf/tlshub.bpf.o');
+
+/** What the gate is told comes from these two. */
+export interface GateInputs {
+  readonly config: Config;
+  readonly mapping: PodNodeMapping;
+}
 
 /**
  * Loads, fills and attaches the gate.
  * @param cgroups to capture; more may come later
  * @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure
  */
-export function openGate(addon: KernelAddon, settings: Settings, cgroups: string[]): Gate {
+export function openGate(addon: KernelAddon, settings: GateInputs, cgroups: string[]): Gate {
   const { config } = settings;
   try {
     return addon.openGate({
@@ -47,7 +53,7 @@ export function gateSettings(config: Config): GateSettings {
 }
 
 /** The mesh as the gate sees it under some settings. */
-function* meshEntries({ mapping, config }: Settings): Generator<MeshEntry> {
+function* meshEntries({ mapping, config }: GateInputs): Generator<MeshEntry> {
   for (const { address, prefix, nodes } of mapping.entries()) {
     yield { addr: address, prefix, local: isLocal(nodes, config.nodeName) };
   }
@@ -58,7 +64,7 @@ function cidrOf({ addr, prefix }: MeshEntry): Cidr {
 }
 
 /** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
-function* meshAdditions(before: Settings, after: Settings): Generator<MeshEntry | undefined> {
+function* meshAdditions(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(after)) {
     const old = before.mapping.nodesOfNetwork(cidrOf(entry));
     yield old === undefined || isLocal(old, before.config.nodeName) !== entry.local ? entry : undefined;
@@ -66,7 +72,7 @@ function* meshAdditions(before: Settings, after: Settings): Generator<MeshEntry 
 }
 
 /** Entries that `before` has and `after` has not. Undefined for each of the others. */
-function* meshRemovals(before: Settings, after: Settings): Generator<MeshEntry | undefined> {
+function* meshRemovals(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(before)) {
     yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
   }
@@ -103,18 +109,18 @@ export class GateUpdate {
   ) {}
 
   /** @throws (rejects) what the kernel refuses, such as more addresses than the mesh has room for; `undo` repairs */
-  async widen(before: Settings, after: Settings): Promise<void> {
+  async widen(before: GateInputs, after: GateInputs): Promise<void> {
     await inSlices(meshAdditions(before, after), (slice) => {
       if (!this.closed) this.addon.putMesh(this.fds.mesh, slice);
     });
   }
 
   /** The moment from which new flows are decided by the new settings. */
-  apply({ config }: Settings): void {
+  apply({ config }: GateInputs): void {
     this.addon.updateSettings(this.fds, gateSettings(config));
   }
 
-  async narrow(before: Settings, after: Settings): Promise<void> {
+  async narrow(before: GateInputs, after: GateInputs): Promise<void> {
     await inSlices(meshRemovals(before, after), (slice) => {
       if (!this.closed) this.addon.dropMesh(this.fds.mesh, slice);
     });
@@ -126,7 +132,7 @@ export class GateUpdate {
   }
 
   /** Takes back what `widen` did, or a part of it. */
-  async undo(before: Settings, after: Settings): Promise<void> {
+  async undo(before: GateInputs, after: GateInputs): Promise<void> {
     await this.widen(after, before);
     await this.narrow(after, before);
   }

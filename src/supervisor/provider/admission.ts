@@ -22,7 +22,7 @@
  */
 import type { Role } from '../../shared/kernel/native.js';
 
-export interface PlaceLimits {
+export interface AdmissionLimits {
   active: number;
   passive: number;
   /** active flows that may wait */
@@ -33,12 +33,12 @@ export interface PlaceLimits {
  * @param places negotiations under way at once in the whole pool, threads times those of each
  * @param queue flows that may wait for a place
  */
-export function placeLimits(places: number, queue: number): PlaceLimits {
+export function admissionLimits(places: number, queue: number): AdmissionLimits {
   return { active: Math.max(1, places), passive: Math.max(1, places) + queue, queue };
 }
 
 /** What is asked for a place. `node` and `address` name the peer; their form does not matter. */
-export interface PlaceJob {
+export interface AdmissionJob {
   role: Role;
   node: string;
   address: string;
@@ -72,13 +72,13 @@ class Running {
     return Math.min(free - share, Math.max(1, share) - this.suspects);
   }
 
-  admits({ node, address }: PlaceJob, standing: Standing): boolean {
+  admits({ node, address }: AdmissionJob, standing: Standing): boolean {
     const room = this.room(standing);
     const ofNode = this.nodes.get(node) ?? 0;
     return ofNode < room && (this.addresses.get(address) ?? 0) < room - ofNode;
   }
 
-  add(job: PlaceJob, standing: Standing, by: 1 | -1): void {
+  add(job: AdmissionJob, standing: Standing, by: 1 | -1): void {
     this.total += by;
     if (standing === 'suspect') this.suspects += by;
     change(this.nodes, job.node, by);
@@ -87,7 +87,7 @@ class Running {
 }
 
 /** Flows that wait, by their address's standing and their address: both in the order of their turns. */
-class Waiting<J extends PlaceJob> {
+class Waiting<J extends AdmissionJob> {
   total = 0;
   private readonly lines: Record<Standing, Map<string, Set<J>>> = {
     proven: new Map(),
@@ -153,7 +153,7 @@ class Waiting<J extends PlaceJob> {
 }
 
 /** Decides, for each job, whether it runs, waits or is turned away. */
-export class Places<J extends PlaceJob> {
+export class Admission<J extends AdmissionJob> {
   private readonly running: Record<Role, Running>;
   /** with the standing they began with: suspects count as such to their end */
   private readonly begun = new Map<J, Standing>();
@@ -161,7 +161,7 @@ export class Places<J extends PlaceJob> {
   /** addresses that are not unknown, the most recently heard of last */
   private readonly standings = new Map<string, Exclude<Standing, 'unknown'>>();
 
-  constructor(readonly limits: PlaceLimits) {
+  constructor(readonly limits: AdmissionLimits) {
     this.running = { active: new Running(limits.active), passive: new Running(limits.passive) };
   }
 

@@ -10,7 +10,7 @@ import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
 import type { ProviderName } from './provider.js';
 import type { RingRegistry } from './ring-registry.js';
-import type { Settings } from '../settings/in-force.js';
+import type { Config } from '../../config/schema.js';
 import { planTlshub } from './tlshub-plan.js';
 
 /** Modes that this build has a provider for. */
@@ -21,7 +21,9 @@ const ALL_CIPHERS = 3;
 /** As native/domain/handshake/resumption.h says. */
 const TICKET_KEY_BYTES = 80;
 
-export interface ProviderParts extends Pick<Settings, 'config' | 'credentials'> {
+export interface ProviderParts {
+  config: Config;
+  credentials: HandshakeCredentials;
   doorbell: Doorbell;
   rings: RingRegistry;
   log: Logger;

@@ -24,7 +24,7 @@ import type {
   WorkerHello,
   WorkerLog,
 } from '../../shared/ipc/messages.js';
-import { Places, placeLimits, type PeerAnswer, type PlaceJob } from './admission.js';
+import { Admission, admissionLimits, type PeerAnswer, type AdmissionJob } from './admission.js';
 import type {
   FlowNames,
   Negotiation,
@@ -70,7 +70,7 @@ const READY_MS = 60_000;
 const MAX_LOSSES = 10;
 const LOSSES_WITHIN_MS = 10_000;
 
-interface Job extends PlaceJob {
+interface Job extends AdmissionJob {
   task: NegotiateTask;
   /** performance.now() by which it must have ended */
   due: number;
@@ -95,7 +95,7 @@ export class ProviderPool implements Provider {
   readonly kind: Provider['kind'];
   readonly name: ProviderName;
   private readonly pool: Piscina<NegotiateTask | RestTask, NegotiateResult | number>;
-  private readonly places: Places<Job>;
+  private readonly admission: Admission<Job>;
   private readonly jobs = new Set<Job>();
   private readonly workers = new Map<number, WorkerEntry>();
   private readonly losses: number[] = [];
@@ -115,8 +115,8 @@ export class ProviderPool implements Provider {
   constructor(private readonly options: ProviderPoolOptions) {
     this.name = options.name;
     this.kind = options.kind ?? 'in-band';
-    this.places = new Places(placeLimits(options.threads * options.inFlight, options.queue));
-    const { active, passive } = this.places.limits;
+    this.admission = new Admission(admissionLimits(options.threads * options.inFlight, options.queue));
+    const { active, passive } = this.admission.limits;
     const perWorker = Math.ceil((active + passive) / options.threads);
     this.pool = new Piscina<NegotiateTask | RestTask, NegotiateResult | number>({
       filename: options.workerFile.href,
@@ -192,14 +192,14 @@ export class ProviderPool implements Provider {
       cancelled: false,
       settle,
     };
-    const admission = this.closing ? 'full' : this.places.admit(job);
-    if (admission === 'full') {
+    const answer = this.closing ? 'full' : this.admission.admit(job);
+    if (answer === 'full') {
       this.counts.full++;
       this.roomWanted = true;
       return undefined;
     }
     this.jobs.add(job);
-    if (admission === 'run') this.run(job);
+    if (answer === 'run') this.run(job);
     return { outcome, cancel: () => this.cancel(job) };
   }
 
@@ -212,8 +212,8 @@ export class ProviderPool implements Provider {
       name: this.name,
       library: this.library,
       workers: this.workers.size,
-      inFlight: this.places.inFlight,
-      queued: this.places.queued,
+      inFlight: this.admission.inFlight,
+      queued: this.admission.queued,
       ...this.counts,
     };
   }
@@ -245,7 +245,7 @@ export class ProviderPool implements Provider {
     this.closing = true;
     clearInterval(this.watch);
     clearTimeout(this.roomTimer);
-    for (const job of this.places.clear())
+    for (const job of this.admission.clear())
       this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'the pool is closing'));
     await this.pool.destroy();
     for (const [id, { port }] of this.workers) {
@@ -273,7 +273,7 @@ export class ProviderPool implements Provider {
   }
 
   private ran(job: Job, outcome: NegotiationOutcome): void {
-    const next = this.places.leave(job, answerOf(outcome));
+    const next = this.admission.leave(job, answerOf(outcome));
     this.settled(job, outcome);
     for (const other of next) this.run(other);
     if (this.roomWanted) this.roomTimer ??= setTimeout(() => this.room(), ROOM_MS);
@@ -296,7 +296,7 @@ export class ProviderPool implements Provider {
   private cancel(job: Job): void {
     if (job.cancelled || !this.jobs.has(job)) return;
     job.cancelled = true;
-    if (this.places.withdraw(job)) {
+    if (this.admission.withdraw(job)) {
       this.settled(job, failure('TLSHUB_HANDSHAKE_CANCELLED', 'given up while it waited for a place'));
       return;
     }

@@ -4,7 +4,7 @@
  *   - out-of-band: it needs only the flow's names, may start at EVENT_CONNECT while the SYN travels, and never touches the socket.
  * Either way keys go from the provider's thread to the installer and never through the dispatcher.
  */
-import type { ProviderStatus } from '../../control/protocol.js';
+import type { ProviderStatus } from '../../report/status.js';
 import type { Fault, Held, LibraryReport, NegotiateResult } from '../../shared/ipc/messages.js';
 import type { Role } from '../../shared/kernel/native.js';
 import type { ProviderName, Tuple } from '../../shared/kernel/abi.js';

@@ -1,35 +1,41 @@
-/** Flows that wait for room in the provider's pool, oldest first. */
-import type { Flow } from '../flow/table.js';
+/** Who was turned away for want of room in the provider's pool, and asks again when there is some: oldest first. */
+export interface RetryRules<T> {
+  /** names whom a place would be for: the provider gives each peer a share, so who is turned away speaks for all of its peer */
+  peerOf(one: T): string;
+  /** false once it has got a place, or needs none any more */
+  isWaiting(one: T): boolean;
+}
 
-export class Parking {
-  private flows = new Set<Flow>();
+export class RetryQueue<T> {
+  private waiting = new Set<T>();
 
-  add(flow: Flow): void {
-    this.flows.add(flow);
+  constructor(private readonly rules: RetryRules<T>) {}
+
+  add(one: T): void {
+    this.waiting.add(one);
   }
 
-  delete(flow: Flow): void {
-    this.flows.delete(flow);
+  delete(one: T): void {
+    this.waiting.delete(one);
   }
 
   clear(): void {
-    this.flows.clear();
+    this.waiting.clear();
   }
 
   /**
-   * There is room again. Those that are turned away again keep their turn, and stand for all others of their peer's: the provider gives
-   * shares, not one queue.
-   * @param ask lets the flow ask once more; it is parked again if it is turned away
+   * There is room again. Those that are turned away again keep their turn.
+   * @param ask lets one ask once more
    */
-  room(ask: (flow: Flow) => void): void {
-    const parked = [...this.flows];
+  room(ask: (one: T) => void): void {
+    const inTurn = [...this.waiting];
     const turnedAway = new Set<string>();
-    for (const flow of parked) {
-      const peer = `${flow.role} ${flow.peerNodes.join(' ')} ${Buffer.from(flow.tuple.remote).toString('latin1')}`;
+    for (const one of inTurn) {
+      const peer = this.rules.peerOf(one);
       if (turnedAway.has(peer)) continue;
-      ask(flow);
-      if (flow.machine.phase === 'parked') turnedAway.add(peer);
+      ask(one);
+      if (this.rules.isWaiting(one)) turnedAway.add(peer);
     }
-    this.flows = new Set(parked.filter((flow) => flow.machine.phase === 'parked'));
+    this.waiting = new Set(inTurn.filter((one) => this.rules.isWaiting(one)));
   }
 }

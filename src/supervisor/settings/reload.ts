@@ -10,7 +10,8 @@
 import { compareConfigs, withMode, withRunning, type ConfigChange } from '../../config/changes.js';
 import { loadConfig } from '../../config/load.js';
 import type { Config } from '../../config/schema.js';
-import type { ConfigErrorReport, ReloadReport } from '../../control/protocol.js';
+import type { ReloadReport } from '../../report/reload.js';
+import type { ConfigErrorReport } from '../../report/status.js';
 import type { Logger } from '../../logging/logger.js';
 import { diffMappingsGradually, isEmptyDiff } from '../../mapping/diff.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';

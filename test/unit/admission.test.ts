@@ -1,127 +1,127 @@
 import { expect } from 'chai';
 import type { Role } from '../../src/shared/kernel/native.js';
-import { Places, placeLimits, type PeerAnswer, type PlaceJob } from '../../src/supervisor/provider/admission.js';
+import { Admission, admissionLimits, type PeerAnswer, type AdmissionJob } from '../../src/supervisor/provider/admission.js';
 import { Random } from './support/random.js';
 
-const job = (node: string, address = node, role: Role = 'active'): PlaceJob => ({ role, node, address });
-const many = (count: number, make: (at: number) => PlaceJob): PlaceJob[] =>
+const job = (node: string, address = node, role: Role = 'active'): AdmissionJob => ({ role, node, address });
+const many = (count: number, make: (at: number) => AdmissionJob): AdmissionJob[] =>
   Array.from({ length: count }, (_, at) => make(at));
 
 /** Makes an address known for something. */
-function known(places: Places<PlaceJob>, address: string, answer: PeerAnswer): void {
+function known(admission: Admission<AdmissionJob>, address: string, answer: PeerAnswer): void {
   const one = job(address);
-  expect(places.admit(one)).to.equal('run');
-  places.leave(one, answer);
+  expect(admission.admit(one)).to.equal('run');
+  admission.leave(one, answer);
 }
 
 describe('places of a pool', () => {
   it('has bounds for active and passive flows that do not depend on each other, and a place for each in a pool of one', () => {
-    expect(placeLimits(8, 4)).to.deep.equal({ active: 8, passive: 12, queue: 4 });
-    expect(placeLimits(1, 0)).to.deep.equal({ active: 1, passive: 1, queue: 0 });
+    expect(admissionLimits(8, 4)).to.deep.equal({ active: 8, passive: 12, queue: 4 });
+    expect(admissionLimits(1, 0)).to.deep.equal({ active: 1, passive: 1, queue: 0 });
   });
 
   it('lets active flows queue, in order, and turns away what exceeds the queue', () => {
-    const places = new Places(placeLimits(1, 3));
+    const admission = new Admission(admissionLimits(1, 3));
     const [first, second, third, fourth] = many(4, () => job('b'));
-    expect([first, second, third, fourth].map((each) => places.admit(each!))).to.deep.equal([
+    expect([first, second, third, fourth].map((each) => admission.admit(each!))).to.deep.equal([
       'run',
       'wait',
       'wait',
       'full',
     ]);
-    expect(places.leave(first!, 'succeeded')).to.deep.equal([second]);
-    expect(places.withdraw(third!)).to.equal(true);
-    expect(places.withdraw(third!)).to.equal(false);
-    expect(places.leave(second!, 'succeeded')).to.deep.equal([]);
-    expect(places.leave(second!, 'succeeded')).to.deep.equal([]);
-    expect([places.inFlight, places.queued]).to.deep.equal([0, 0]);
+    expect(admission.leave(first!, 'succeeded')).to.deep.equal([second]);
+    expect(admission.withdraw(third!)).to.equal(true);
+    expect(admission.withdraw(third!)).to.equal(false);
+    expect(admission.leave(second!, 'succeeded')).to.deep.equal([]);
+    expect(admission.leave(second!, 'succeeded')).to.deep.equal([]);
+    expect([admission.inFlight, admission.queued]).to.deep.equal([0, 0]);
   });
 
   it('begins passive flows at once though active ones fill it, and never queues them', () => {
-    const places = new Places(placeLimits(1, 11));
-    places.admit(job('b'));
-    expect(places.admit(job('b'))).to.equal('wait');
-    const passive = many(12, (at) => job(`n${at}`, `p${at}`, 'passive')).map((each) => places.admit(each));
+    const admission = new Admission(admissionLimits(1, 11));
+    admission.admit(job('b'));
+    expect(admission.admit(job('b'))).to.equal('wait');
+    const passive = many(12, (at) => job(`n${at}`, `p${at}`, 'passive')).map((each) => admission.admit(each));
     expect(passive).to.deep.equal([...Array<string>(9).fill('run'), ...Array<string>(3).fill('full')]);
   });
 
   it('gives one address a third of the places and one node half of them, of those that are not kept for proven peers', () => {
-    const places = new Places(placeLimits(400, 1000));
+    const admission = new Admission(admissionLimits(400, 1000));
     const admitted = (address: string): number =>
-      many(400, () => job('b', address)).filter((each) => places.admit(each) === 'run').length;
+      many(400, () => job('b', address)).filter((each) => admission.admit(each) === 'run').length;
     expect(admitted('b1')).to.equal(100);
     expect(admitted('b2')).to.equal(34);
     for (let at = 3; at < 20; at++) admitted(`b${at}`);
-    expect(places.inFlight).to.be.within(145, 150);
+    expect(admission.inFlight).to.be.within(145, 150);
     // Another node begins at once, though the queue is long.
-    expect(places.queued).to.be.greaterThan(400);
-    expect(places.admit(job('c'))).to.equal('run');
+    expect(admission.queued).to.be.greaterThan(400);
+    expect(admission.admit(job('c'))).to.equal('run');
   });
 
   it('begins flows of a proven peer at once though any number of silent nodes fills the rest', () => {
-    const places = new Places(placeLimits(256, 4096));
-    known(places, 'good', 'succeeded');
+    const admission = new Admission(admissionLimits(256, 4096));
+    known(admission, 'good', 'succeeded');
     const silent = many(500, (at) => job(`silent${at}`));
-    const answers = silent.map((each) => places.admit(each));
+    const answers = silent.map((each) => admission.admit(each));
     expect(answers.filter((answer) => answer === 'run')).to.have.length(192);
     expect(answers.filter((answer) => answer === 'wait')).to.have.length(308);
     const good = many(20, () => job('good'));
-    expect(good.map((each) => places.admit(each))).to.deep.equal(Array(20).fill('run'));
-    for (const each of good) expect(places.leave(each, 'succeeded')).to.deep.equal([]);
+    expect(good.map((each) => admission.admit(each))).to.deep.equal(Array(20).fill('run'));
+    for (const each of good) expect(admission.leave(each, 'succeeded')).to.deep.equal([]);
   });
 
   it('gives silent peers no more than a quarter once they are known as such, and new peers the rest', () => {
     // All time out, and come again for ever.
     const running = many(192, (at) => job(`s${at}`));
-    const places = new Places(placeLimits(256, 4096));
-    for (const each of running) expect(places.admit(each)).to.equal('run');
-    for (const each of running) places.leave(each, 'silent');
-    const again = many(192, (at) => job(`s${at}`)).map((each) => places.admit(each));
+    const admission = new Admission(admissionLimits(256, 4096));
+    for (const each of running) expect(admission.admit(each)).to.equal('run');
+    for (const each of running) admission.leave(each, 'silent');
+    const again = many(192, (at) => job(`s${at}`)).map((each) => admission.admit(each));
     expect(again.filter((answer) => answer === 'run')).to.have.length(64);
     expect(again.filter((answer) => answer === 'wait')).to.have.length(128);
-    const newcomers = many(128, (at) => job(`new${at}`)).map((each) => places.admit(each));
+    const newcomers = many(128, (at) => job(`new${at}`)).map((each) => admission.admit(each));
     expect(newcomers).to.deep.equal(Array(128).fill('run'));
   });
 
   it('takes addresses by turns, whatever the length of their lines', () => {
-    const places = new Places(placeLimits(1, 100));
+    const admission = new Admission(admissionLimits(1, 100));
     const running = job('x');
-    places.admit(running);
-    for (const each of many(30, () => job('greedy'))) expect(places.admit(each)).to.equal('wait');
+    admission.admit(running);
+    for (const each of many(30, () => job('greedy'))) expect(admission.admit(each)).to.equal('wait');
     const modest = job('modest');
-    expect(places.admit(modest)).to.equal('wait');
-    const order: PlaceJob[] = [];
+    expect(admission.admit(modest)).to.equal('wait');
+    const order: AdmissionJob[] = [];
     for (let now = [running]; now.length > 0; order.push(...now))
-      now = now.flatMap((each) => places.leave(each, 'failed'));
+      now = now.flatMap((each) => admission.leave(each, 'failed'));
     expect(order.indexOf(modest)).to.equal(1);
     expect(order).to.have.length(31);
-    expect(places.inFlight + places.queued).to.equal(0);
+    expect(admission.inFlight + admission.queued).to.equal(0);
   });
 
   it('a suspect that answers is proven, one that fails is unknown, and what waits changes lines with it', () => {
-    const places = new Places(placeLimits(8, 100));
-    known(places, 'p', 'silent');
-    expect(places.standing('p')).to.equal('suspect');
+    const admission = new Admission(admissionLimits(8, 100));
+    known(admission, 'p', 'silent');
+    expect(admission.standing('p')).to.equal('suspect');
     const [first, ...rest] = many(4, () => job('p'));
-    expect(places.admit(first!)).to.equal('run');
-    for (const each of rest) expect(places.admit(each)).to.equal('wait');
-    expect(places.leave(first!, 'succeeded')).to.deep.equal(rest);
-    expect(places.standing('p')).to.equal('proven');
-    places.leave(rest[0]!, 'unclear');
-    expect(places.standing('p')).to.equal('proven');
-    places.leave(rest[1]!, 'failed');
-    expect(places.standing('p')).to.equal('unknown');
-    places.leave(rest[2]!, 'silent');
-    expect([places.inFlight, places.queued]).to.deep.equal([0, 0]);
+    expect(admission.admit(first!)).to.equal('run');
+    for (const each of rest) expect(admission.admit(each)).to.equal('wait');
+    expect(admission.leave(first!, 'succeeded')).to.deep.equal(rest);
+    expect(admission.standing('p')).to.equal('proven');
+    admission.leave(rest[0]!, 'unclear');
+    expect(admission.standing('p')).to.equal('proven');
+    admission.leave(rest[1]!, 'failed');
+    expect(admission.standing('p')).to.equal('unknown');
+    admission.leave(rest[2]!, 'silent');
+    expect([admission.inFlight, admission.queued]).to.deep.equal([0, 0]);
   });
 
   it('keeps within its bounds and never leaves idle what may run, whatever happens in whatever order', () => {
     for (let seed = 1; seed <= 30; seed++) {
       const random = new Random(seed);
-      const limits = placeLimits(1 + (seed % 7) * 5, seed % 4 === 0 ? 0 : 40);
-      const places = new Places(limits);
-      const running = new Set<PlaceJob>();
-      const waiting = new Set<PlaceJob>();
+      const limits = admissionLimits(1 + (seed % 7) * 5, seed % 4 === 0 ? 0 : 40);
+      const admission = new Admission(limits);
+      const running = new Set<AdmissionJob>();
+      const waiting = new Set<AdmissionJob>();
       const count = (role: Role): number => [...running].filter((each) => each.role === role).length;
       for (let step = 0; step < 600; step++) {
         const at = random.below(12);
@@ -129,7 +129,7 @@ describe('places of a pool', () => {
         const chosen = pick[random.below(Math.max(1, pick.length))];
         if (random.below(5) < 3) {
           const one = job(`n${at % 4}`, `a${at}`, random.below(3) === 0 ? 'passive' : 'active');
-          const answer = places.admit(one);
+          const answer = admission.admit(one);
           if (answer === 'run') running.add(one);
           if (answer === 'wait') waiting.add(one);
           if (one.role === 'passive') expect(answer).to.not.equal('wait');
@@ -137,24 +137,24 @@ describe('places of a pool', () => {
         } else if (chosen !== undefined && running.has(chosen)) {
           running.delete(chosen);
           const answers: PeerAnswer[] = ['succeeded', 'silent', 'failed', 'unclear'];
-          for (const next of places.leave(chosen, random.pick(answers))) {
+          for (const next of admission.leave(chosen, random.pick(answers))) {
             expect(waiting.delete(next)).to.equal(true);
             running.add(next);
           }
         } else if (chosen !== undefined) {
-          expect(places.withdraw(chosen)).to.equal(waiting.delete(chosen));
+          expect(admission.withdraw(chosen)).to.equal(waiting.delete(chosen));
         }
-        expect(places.inFlight).to.equal(running.size);
-        expect(places.queued).to.equal(waiting.size);
+        expect(admission.inFlight).to.equal(running.size);
+        expect(admission.queued).to.equal(waiting.size);
         expect(count('active')).to.be.at.most(limits.active);
         expect(count('passive')).to.be.at.most(limits.passive);
         expect(waiting.size).to.be.at.most(limits.queue);
         if (waiting.size > 0) expect(count('active'), 'somebody waits for nobody').to.be.greaterThan(0);
       }
-      const left = places.clear();
+      const left = admission.clear();
       expect(left.length).to.equal(waiting.size);
       expect(left.every((each) => waiting.has(each))).to.equal(true);
-      expect(places.queued).to.equal(0);
+      expect(admission.queued).to.equal(0);
     }
   });
 
@@ -163,10 +163,10 @@ describe('places of a pool', () => {
    * places and the order of events decides here, so every order of arrival must come to its end.
    */
   it('two pools of one place never wait for each other', () => {
-    type Side = PlaceJob & { connection: number };
+    type Side = AdmissionJob & { connection: number };
     for (let seed = 1; seed <= 200; seed++) {
       const random = new Random(seed);
-      const nodes = [new Places<Side>(placeLimits(1, 100)), new Places<Side>(placeLimits(1, 100))];
+      const nodes = [new Admission<Side>(admissionLimits(1, 100)), new Admission<Side>(admissionLimits(1, 100))];
       const running = [new Map<number, Side>(), new Map<number, Side>()];
       const arrivals = [0, 1].map((node) =>
         Array.from({ length: 20 }, (_, connection): Side => ({
