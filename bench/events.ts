@@ -7,7 +7,7 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
-import { decodeEvent } from '../src/shared/abi.js';
+import { decodeEvent } from '../src/shared/records.js';
 import { kernel } from '../src/shared/native.js';
 import { startEventReader, type EventReader } from '../src/supervisor/threads.js';
 import { median, tableOf, writeResult } from './support.js';

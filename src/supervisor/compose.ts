@@ -20,7 +20,8 @@ import {
   registerFlowMetrics,
 } from '../metrics/index.js';
 import { Scope, planScope } from '../scope/index.js';
-import { Wants, checkAbi, decodeEvent, type AbiTable, type SweepRecord } from '../shared/abi.js';
+import { Wants, checkAbi, type SweepRecord } from '../shared/abi.js';
+import { decodeEvent } from '../shared/records.js';
 import { monotonicNs } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { PermissionError } from '../shared/errors.js';
@@ -88,8 +89,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   knownProvider(config.mode);
   if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
   const addon = kernel();
-  checkAbi(addon.abi(), 'the native addon');
-  checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
+  checkAbi(addon.abi(), (JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as { hash: string }).hash);
 
   addon.boundMemory();
 
@@ -228,7 +228,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     wait: () => reader.ring.wait(),
     drain: (max) => {
       const count = reader.ring.drain(
-        (_tag, at, length) => dispatcher.onEvent(decodeEvent(reader.ring.view, at, length)),
+        (_tag, at) => dispatcher.onEvent(decodeEvent(reader.ring.view, at)),
         max,
       );
       watchLosses();

@@ -2,14 +2,11 @@
  * Secured flows that the agent has let go, or never knew: their sockets remember how they were secured (struct tlshub_secured), through the
  * end of any agent, and the last event of each brings it back.
  */
-import { FlowClass, type OwnerRecord, type SecuredRecord, type SweepRecord, type Traffic } from '../shared/abi.js';
+import { FlowClass, TcpState, type OwnerRecord, type SecuredRecord, type SweepRecord, type Traffic } from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import type { Directory } from './directory.js';
 import { ADOPTED_SECURED } from './flow-machine.js';
 import { createFlow, type Flow, type FlowSeed, type FlowTable } from './flow-table.js';
-
-/** TCP_CLOSE, include/net/tcp_states.h: its event has come, though the program may still have the socket. */
-const TCP_CLOSE = 7;
 
 export interface Recollection extends FlowSeed {
   owner: OwnerRecord | undefined;
@@ -49,9 +46,9 @@ export function setTimes(
   flow.holdMs = (how.openedNs - flow.establishedNs) / 1e6;
 }
 
-/** True for a connection that runs, secured, and that the table does not have. */
+/** True for a connection that runs, secured, and that the table does not have. Of one that is closed the last event has come. */
 export function isForgotten(table: FlowTable, record: SweepRecord): boolean {
-  if (!record.remembers || record.class !== FlowClass.MESH || record.skState === TCP_CLOSE) return false;
+  if (!record.remembers || record.class !== FlowClass.MESH || record.skState === TcpState.CLOSE) return false;
   const flow = table.get(record.cookie);
   return flow === undefined || flow.generation < record.generation;
 }
