@@ -227,10 +227,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   pump({
     wait: () => reader.ring.wait(),
     drain: (max) => {
-      const count = reader.ring.drain(
-        (_tag, at) => dispatcher.onEvent(decodeEvent(reader.ring.view, at)),
-        max,
-      );
+      const count = reader.ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(reader.ring.view, at)), max);
       watchLosses();
       return count;
     },

@@ -2,7 +2,14 @@
  * Secured flows that the agent has let go, or never knew: their sockets remember how they were secured (struct tlshub_secured), through the
  * end of any agent, and the last event of each brings it back.
  */
-import { FlowClass, TcpState, type OwnerRecord, type SecuredRecord, type SweepRecord, type Traffic } from '../shared/abi.js';
+import {
+  FlowClass,
+  TcpState,
+  type OwnerRecord,
+  type SecuredRecord,
+  type SweepRecord,
+  type Traffic,
+} from '../shared/abi.js';
 import { monotonicNs } from '../shared/clock.js';
 import type { Directory } from './directory.js';
 import { ADOPTED_SECURED } from './flow-machine.js';
