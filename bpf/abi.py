@@ -127,7 +127,7 @@ def c():
     yield '#endif'
 
 
-FILES = {HERE / 'abi.generated.h': c, HERE.parent / 'src/shared/abi.generated.ts': typescript}
+FILES = {HERE / 'abi.generated.h': c, HERE.parent / 'src/shared/kernel/abi.generated.ts': typescript}
 
 for path, lines in FILES.items():
     text = '\n'.join(lines()) + '\n'

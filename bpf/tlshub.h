@@ -3,7 +3,7 @@
  * What BPF and user space share: every struct that lies in a map or travels to user space, and every number with a meaning.
  *
  * Fixed-width fields, explicit padding, no bit-fields. Numbers are enums, not macros, so that the built object's BTF has them: from it
- * bpf/abi.py writes TypeScript's tables (src/shared/abi.generated.ts) and C's checks (bpf/abi.generated.h) with one hash of all this, which
+ * bpf/abi.py writes TypeScript's tables (src/shared/kernel/abi.generated.ts) and C's checks (bpf/abi.generated.h) with one hash of all this, which
  * BPF object, addon and TypeScript compare at start. After a change here: `make -C bpf generate`. Raise TLSHUB_ABI_VERSION whenever a
  * struct changes: pinned maps of another version are never adopted. A new enum or struct is named in bpf/abi.bpf.c.
  *

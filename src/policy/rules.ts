@@ -5,9 +5,16 @@
  * A rule without a port is about connections one of whose ends lies in its network; one with a port about connections to a server there. Seen
  * from either end that is the same connection, so two nodes with the same rules decide alike.
  */
-import { Limit, Rank } from '../shared/abi.generated.js';
-import { coversAllIPv4, formatCidr, isIPv4Mapped, parseCidr, type AddressBytes, type Cidr } from '../shared/address.js';
-import { PrefixTable } from '../mapping/prefix-table.js';
+import { Limit, Rank } from '../shared/kernel/abi.generated.js';
+import {
+  coversAllIPv4,
+  formatCidr,
+  isIPv4Mapped,
+  parseCidr,
+  type AddressBytes,
+  type Cidr,
+} from '../shared/net/address.js';
+import { PrefixTable } from '../shared/net/prefix-table.js';
 
 export type RuleAction = 'exclude' | 'require';
 

@@ -1,6 +1,6 @@
 /** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
-import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/abi.generated.js';
-import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/abi.js';
+import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/kernel/abi.generated.js';
+import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
 import type {
   GateFds,
   InstallRequest,
@@ -10,9 +10,9 @@ import type {
   Role,
   SocketOwner,
   TakenSocket,
-} from '../../src/shared/native.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { readSweep, type SweepKernel } from '../../src/shared/sweep-records.js';
+} from '../../src/shared/kernel/native.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
 
 export const FDS = Object.fromEntries(
   [

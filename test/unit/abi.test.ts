@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { ABI_HASH, Reason, STRUCTS } from '../../src/shared/abi.generated.js';
-import { checkAbi, reasonText } from '../../src/shared/abi.js';
-import { kernel } from '../../src/shared/native.js';
-import { decodeEvent } from '../../src/shared/records.js';
+import { ABI_HASH, Reason, STRUCTS } from '../../src/shared/kernel/abi.generated.js';
+import { checkAbi, reasonText } from '../../src/shared/kernel/abi.js';
+import { kernel } from '../../src/shared/kernel/native.js';
+import { decodeEvent } from '../../src/shared/kernel/records.js';
 import { TUPLE } from '../fakes/dispatcher-world.js';
 import { emptyEvent, place, securedBytes, sweepBytes } from '../fakes/fake-kernel.js';
 
