@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "../../bpf/tlshub.h"
+#include "../../bpf/records.h"
 
 namespace tlshub {
 

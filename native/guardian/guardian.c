@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "../../bpf/abi.generated.h"
+#include "../../bpf/records.h"
 
 /* No record is longer, whatever its head says. */
 #define PIECE_BYTES 65536

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../../bpf/abi.generated.h"
+#include "../../bpf/records.h"
 #include "../domain/perf_sample.h"
 #include "../domain/ring.h"
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { ABI_HASH, Reason, STRUCTS } from '../../src/shared/kernel/abi.generated.js';
+import { ABI_HASH, Reason, type STRUCTS } from '../../src/shared/kernel/abi.generated.js';
 import { checkAbi, reasonText } from '../../src/shared/kernel/abi.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { decodeEvent } from '../../src/shared/kernel/records.js';

@@ -126,7 +126,7 @@ const RECORD_BYTES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * How far it is to the next record, as tlshub_next_record() in bpf/tlshub.h has it.
+ * How far it is to the next record, as tlshub_next_record() in bpf/records.h has it.
  * @throws RangeError where nobody can tell
  */
 export function recordBytes(view: DataView, at: number): number {
