@@ -9,6 +9,7 @@
 #include "../domain/error.h"
 #include "../domain/flow_ops.h"
 #include "../domain/gate.h"
+#include "../domain/sweep.h"
 #include "../domain/lease.h"
 #include "../domain/memory.h"
 #include "../domain/peer.h"
