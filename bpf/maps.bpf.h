@@ -70,7 +70,7 @@ struct {
 	__type(value, struct tlshub_stop);
 } stops __weak SEC(".maps");
 
-/* As many as the agent has slots for held descriptors (src/shared/slots.ts). */
+/* As many as the agent has slots for held descriptors (src/shared/ipc/slots.ts). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);

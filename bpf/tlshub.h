@@ -3,7 +3,7 @@
  * What BPF and user space share: every struct that lies in a map or travels through the perf buffer.
  *
  * Fixed-width fields, explicit padding, no bit-fields: the C++ side includes this file, and the TypeScript decoder
- * (src/shared/abi.ts) is compared with the BTF of the built object at build and again at start. Raise
+ * (src/shared/kernel/abi.ts) is compared with the BTF of the built object at build and again at start. Raise
  * TLSHUB_ABI_VERSION whenever a struct changes: pinned maps of another version are never adopted.
  *
  * Addresses are always 16 bytes in network order; IPv4 is written as ::ffff:a.b.c.d. Ports are in host order.

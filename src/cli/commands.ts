@@ -1,9 +1,17 @@
 /** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { controlRequest, type FlowQuery, type StatusReport } from '../control/index.js';
-import { initCa, issueNode, type Issued } from '../pki/index.js';
-import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
-import type { ProbeResult } from '../shared/native.js';
+import { controlRequest } from '../control/client.js';
+import type { FlowQuery } from '../control/flow-query.js';
+import type { StatusReport } from '../report/status.js';
+import { initCa, issueNode, type Issued } from '../tls/lab-ca/pki.js';
+import {
+  KernelUnsupportedError,
+  PermissionError,
+  TlshubError,
+  UsageError,
+  asTlshubError,
+} from '../shared/errors/errors.js';
+import type { ProbeResult } from '../shared/kernel/native.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
 import { checkTable, flowsTable, podsTable, releaseText, reloadText, statusTable, table } from './tables.js';
 import { watchFlows } from './watch.js';

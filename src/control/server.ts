@@ -5,11 +5,11 @@
  * read its answers, waits for itself. A line that is too long or no request is answered with an error, and the connection closed.
  */
 import { createServer, type Socket } from 'node:net';
-import { ControlError, asTlshubError, fromWire, toWire } from '../shared/errors.js';
-import type { Logger } from '../logging/index.js';
-import { kernel } from '../shared/native.js';
-import { admit } from './admission.js';
-import { LineSplitter } from './lines.js';
+import { ControlError, asTlshubError, fromWire, toWire } from '../shared/errors/errors.js';
+import type { Logger } from '../logging/logger.js';
+import { kernel } from '../shared/kernel/native.js';
+import { admit } from './access.js';
+import { LineSplitter } from '../shared/text/lines.js';
 import {
   ARGUMENTS,
   CONTROL_VERSION,

@@ -7,9 +7,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '../logging/index.js';
-import { ConfigError, PermissionError, toWire } from '../shared/errors.js';
-import { formatListenAddress, isLoopback, type ListenAddress } from './listen-address.js';
+import type { Logger } from '../logging/logger.js';
+import { ConfigError, PermissionError, toWire } from '../shared/errors/errors.js';
+import { formatListenAddress, isLoopback, type ListenAddress } from '../shared/net/listen-address.js';
 
 export interface HealthServerOptions {
   listen: ListenAddress;

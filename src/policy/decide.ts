@@ -3,8 +3,8 @@
  * leaves and when a connection comes in (bpf/policy.bpf.h, in the same order); user space uses this one for words and for what a reload
  * changes. docs/POLICY.md is the text of it.
  */
-import { formatAddress, isLoopback, type AddressBytes } from '../shared/address.js';
-import type { Role } from '../shared/native.js';
+import { formatAddress, isLoopback, type AddressBytes } from '../shared/net/address.js';
+import type { Role } from '../shared/kernel/native.js';
 import { RuleTable, type Rule } from './rules.js';
 
 export type FlowClass = 'mesh' | 'plaintext' | 'refused';

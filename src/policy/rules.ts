@@ -5,8 +5,15 @@
  * A rule without a port is about connections one of whose ends lies in its network; one with a port about connections to a server there. Seen
  * from either end that is the same connection, so two nodes with the same rules decide alike.
  */
-import { coversAllIPv4, formatCidr, isIPv4Mapped, parseCidr, type AddressBytes, type Cidr } from '../shared/address.js';
-import { PrefixTable } from '../mapping/prefix-table.js';
+import {
+  coversAllIPv4,
+  formatCidr,
+  isIPv4Mapped,
+  parseCidr,
+  type AddressBytes,
+  type Cidr,
+} from '../shared/net/address.js';
+import { PrefixTable } from '../shared/net/prefix-table.js';
 
 export type RuleAction = 'exclude' | 'require';
 

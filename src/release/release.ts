@@ -8,12 +8,12 @@
 import { existsSync, readFileSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers } from '../control/socket-path.js';
-import { Wants } from '../shared/abi.js';
-import { NotFoundError, ReleaseError, UsageError } from '../shared/errors.js';
-import type { KernelAddon, PinnedFds } from '../shared/native.js';
-import { removeGuardianFolders } from '../supervisor/guardian.js';
+import { Wants } from '../shared/kernel/abi.js';
+import { NotFoundError, ReleaseError, UsageError } from '../shared/errors/errors.js';
+import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
+import { removeGuardianFolders } from '../supervisor/gate/guardian.js';
 import { Ending, type EndingKernel } from './ending.js';
-import { lockHolders, signOfLife, type Signs } from './signs.js';
+import { lockHolders, signOfLife, type Signs } from './liveness.js';
 
 /** For connections to end, in ms. */
 const END_MS = 10_000;

@@ -7,44 +7,46 @@
  * with the gate shut.
  */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Config } from '../config/index.js';
-import { startControlServer, type ReloadReport, type StatusReport } from '../control/index.js';
-import { parseListenAddress, startHealthServer } from '../health/index.js';
-import { createThrottle, type Logger } from '../logging/index.js';
-import {
-  FlowMetrics,
-  MetricsRegistry,
-  PerfReporter,
-  registerAgentMetrics,
-  registerFlowMetrics,
-} from '../metrics/index.js';
-import { Scope, planScope } from '../scope/index.js';
-import { Wants, checkAbi, decodeEvent, type AbiTable, type SweepRecord } from '../shared/abi.js';
-import { monotonicNs } from '../shared/clock.js';
-import { Doorbell } from '../shared/doorbell.js';
-import { PermissionError } from '../shared/errors.js';
-import { kernel } from '../shared/native.js';
-import { SlotTable, createSlots } from '../shared/slots.js';
-import { readSweep } from '../shared/sweep-records.js';
+import { builtFile } from '../shared/files/package.js';
+import type { Config } from '../config/schema.js';
+import type { ReloadReport } from '../report/reload.js';
+import type { StatusReport } from '../report/status.js';
+import { startControlServer } from '../control/server.js';
+import { startHealthServer } from '../health/server.js';
+import { parseListenAddress } from '../shared/net/listen-address.js';
+import type { Logger } from '../logging/logger.js';
+import { createThrottle } from '../logging/throttle.js';
+import { registerAgentMetrics } from '../metrics/agent-metrics.js';
+import { registerFlowMetrics } from '../metrics/flow-exposition.js';
+import { FlowMetrics } from '../metrics/flow-metrics.js';
+import { PerfReporter } from '../metrics/perf-reporter.js';
+import { MetricsRegistry } from '../metrics/registry.js';
+import { Scope, planScope } from './gate/cgroups.js';
+import { Wants, checkAbi, decodeEvent, type AbiTable, type SweepRecord } from '../shared/kernel/abi.js';
+import { monotonicNs } from '../shared/kernel/clock.js';
+import { Doorbell } from '../shared/ipc/doorbell.js';
+import { PermissionError } from '../shared/errors/errors.js';
+import { kernel } from '../shared/kernel/native.js';
+import { SlotTable, createSlots } from '../shared/ipc/slots.js';
+import { readSweep } from '../shared/kernel/sweep-records.js';
 import { controlHandlers } from './control-handlers.js';
-import { DirectoryHistory } from './directory.js';
-import { Dispatcher } from './dispatcher.js';
-import { drain, type Drainable } from './drain.js';
-import { GateUpdate, openGate } from './gate-settings.js';
-import { Guardian } from './guardian.js';
-import { MappingSources } from './mapping-sources.js';
-import { wantsOf } from './marker.js';
-import { ProviderSwitch, type ProviderPlan } from './provider-switch.js';
-import { knownProvider, planProvider } from './providers.js';
-import { RingRegistry } from './ring-registry.js';
-import { pump } from './pump.js';
-import { Reloader } from './reload.js';
-import { Rest } from './rest.js';
-import { revokeForbidden } from './revocation.js';
-import { InForce, firstSettings, type Settings } from './settings.js';
+import { DirectoryHistory } from './settings/directory.js';
+import { Dispatcher } from './flow/dispatcher.js';
+import { drain, type Drainable } from '../shared/async/drain.js';
+import { GateUpdate, openGate } from './gate/settings.js';
+import { Guardian } from './gate/guardian.js';
+import { MappingSources } from './settings/mapping-sources.js';
+import { wantsOf } from './flow/marker.js';
+import { ProviderSwitch, type ProviderPlan } from './provider/switch.js';
+import { knownProvider, planProvider } from './provider/plans.js';
+import { RingRegistry } from './provider/ring-registry.js';
+import { pump } from '../shared/async/pump.js';
+import { Reloader } from './settings/reload.js';
+import { Rest } from './idle-collection.js';
+import { revokeForbidden } from './flow/revocation.js';
+import { InForce, firstSettings, type Settings } from './settings/in-force.js';
 import { statusReport } from './status.js';
-import { continueForgotten, sweepNow } from './sweep.js';
+import { continueForgotten, sweepNow } from './flow/sweep.js';
 import { startEventReader, startInstaller } from './threads.js';
 
 /** How often the kernel's list of flows is read though nothing was lost, and how soon after a loss, in ms. */
@@ -58,8 +60,8 @@ const IDLE_LOOK_MS = 10;
 /** For an old provider, beyond the deadline of its last negotiation, in ms. */
 const RETIRE_GRACE_MS = 5000;
 
-const OBJECT_ABI = fileURLToPath(new URL('../bpf/abi.json', import.meta.url));
-const GUARDIAN = fileURLToPath(new URL('../native/tlshub-guardian', import.meta.url));
+const OBJECT_ABI = builtFile('bpf/abi.json');
+const GUARDIAN = builtFile('native/tlshub-guardian');
 
 export interface Supervisor {
   /** Reads configuration, mapping and credentials anew. Rejects with what is wrong with them, which is logged; then all is as before. */

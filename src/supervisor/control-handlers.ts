@@ -1,13 +1,16 @@
 /** What the control socket's operations do. */
-import { isPod, matchesFlow, type ControlHandlers, type PodReport, type StatusReport } from '../control/index.js';
-import type { MetricsRegistry } from '../metrics/index.js';
-import { NotFoundError } from '../shared/errors.js';
-import { testHooks } from '../shared/test-hooks.js';
-import type { Dispatcher } from './dispatcher.js';
-import type { ProviderSwitch } from './provider-switch.js';
-import { knownProvider } from './providers.js';
-import type { Reloader } from './reload.js';
-import type { InForce } from './settings.js';
+import { isPod, matchesFlow } from '../control/flow-query.js';
+import type { PodReport } from '../report/pod.js';
+import type { StatusReport } from '../report/status.js';
+import type { ControlHandlers } from '../control/protocol.js';
+import type { MetricsRegistry } from '../metrics/registry.js';
+import { NotFoundError } from '../shared/errors/errors.js';
+import { testHooks } from '../shared/ipc/test-hooks.js';
+import type { Dispatcher } from './flow/dispatcher.js';
+import type { ProviderSwitch } from './provider/switch.js';
+import { knownProvider } from './provider/plans.js';
+import type { Reloader } from './settings/reload.js';
+import type { InForce } from './settings/in-force.js';
 
 export interface ControlParts {
   inForce: InForce;

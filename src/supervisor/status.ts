@@ -1,15 +1,15 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
-import type { RingReport, StatusReport } from '../control/index.js';
-import type { Scope } from '../scope/index.js';
-import { delayPercentile, type DelayCounts } from '../shared/delays.js';
-import type { RingStats } from '../shared/ring.js';
-import { VERSION } from '../shared/version.js';
-import type { Dispatcher } from './dispatcher.js';
-import type { MappingSources } from './mapping-sources.js';
-import type { ProviderSwitch } from './provider-switch.js';
+import type { RingReport, StatusReport } from '../report/status.js';
+import type { Scope } from './gate/cgroups.js';
+import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
+import type { RingStats } from '../shared/ipc/ring.js';
+import { VERSION } from '../shared/files/package.js';
+import type { Dispatcher } from './flow/dispatcher.js';
+import type { MappingSources } from './settings/mapping-sources.js';
+import type { ProviderSwitch } from './provider/switch.js';
 import { whyNotReady } from './readiness.js';
-import type { Reloader } from './reload.js';
-import type { InForce } from './settings.js';
+import type { Reloader } from './settings/reload.js';
+import type { InForce } from './settings/in-force.js';
 
 export interface StatusParts {
   inForce: InForce;

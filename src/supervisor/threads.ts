@@ -3,19 +3,19 @@
  * the perf buffer, the installer the descriptors), so if one fails the agent ends and leaves the gate shut.
  */
 import { Worker } from 'node:worker_threads';
-import { MessageReceiver, MessageSender } from '../shared/channel.js';
-import { createDelays, readDelays, type DelayCounts } from '../shared/delays.js';
-import { type Doorbell } from '../shared/doorbell.js';
-import { TlshubError, fromWire } from '../shared/errors.js';
+import { MessageReceiver, MessageSender } from '../shared/ipc/message-ring.js';
+import { createDelays, readDelays, type DelayCounts } from '../shared/ipc/delays.js';
+import { type Doorbell } from '../shared/ipc/doorbell.js';
+import { TlshubError, fromWire } from '../shared/errors/errors.js';
 import {
   ReaderStat,
   type InstallerCommand,
   type InstallerControl,
   type InstallerReport,
   type ThreadReport,
-} from '../shared/messages.js';
-import type { CipherName, GateFds } from '../shared/native.js';
-import { RingConsumer, type RingProducer, createRing } from '../shared/ring.js';
+} from '../shared/ipc/messages.js';
+import type { CipherName, GateFds } from '../shared/kernel/native.js';
+import { RingConsumer, type RingProducer, createRing } from '../shared/ipc/ring.js';
 import type { EventReaderData } from '../workers/event-reader.js';
 import type { InstallerData } from '../workers/installer.js';
 

@@ -5,7 +5,7 @@ import {
   type SecuredRecord,
   type SweepRecord,
   type Tuple,
-} from '../../src/shared/abi.js';
+} from '../../src/shared/kernel/abi.js';
 import type {
   GateFds,
   InstallRequest,
@@ -15,9 +15,9 @@ import type {
   Role,
   SocketOwner,
   TakenSocket,
-} from '../../src/shared/native.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { readSweep, type SweepKernel } from '../../src/shared/sweep-records.js';
+} from '../../src/shared/kernel/native.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
 
 export const FDS = Object.fromEntries(
   [

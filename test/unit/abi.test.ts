@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { EVENT_BYTES, checkAbi, decodeEvent, expectedAbi, reasonText } from '../../src/shared/abi.js';
+import { EVENT_BYTES, checkAbi, decodeEvent, expectedAbi, reasonText } from '../../src/shared/kernel/abi.js';
 import { securedBytes } from '../fakes/fake-kernel.js';
 
 const HEADER = 'bpf/tlshub.h';

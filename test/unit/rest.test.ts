@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Rest } from '../../src/supervisor/rest.js';
+import { Rest } from '../../src/supervisor/idle-collection.js';
 
 describe('rest', () => {
   let done: string[] = [];

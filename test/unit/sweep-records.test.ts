@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readSweep } from '../../src/shared/sweep-records.js';
+import { readSweep } from '../../src/shared/kernel/sweep-records.js';
 import { FakeSweep, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
 import { OWNER, TUPLE } from '../fakes/dispatcher-world.js';
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import {
