@@ -1,7 +1,8 @@
 /**
  * The composition point: makes all parts, joins them, and takes them apart again. docs/ARCHITECTURE.md has the picture.
  *
- * Order of coming up: everything that can fail by configuration first (nothing is attached then), the provider's threads, the gate with
+ * Order of coming up: everything that can fail by configuration first (nothing is attached then), among it the lock on the pins, the control
+ * socket and the ciphers; the provider's threads, the gate with
  * the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
  * for what happened before they ran. Order of going: drain, refuse the rest, gate, guardian, threads. Anything unexpected ends the process
  * with the gate shut.
@@ -33,6 +34,8 @@ import { controlHandlers } from './control-handlers.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { drain, type Drainable } from '../shared/async/drain.js';
+import { takeAgentLock } from './gate/agent-lock.js';
+import { tryCiphers } from './gate/ciphers.js';
 import { GateUpdate, openGate } from './gate/settings.js';
 import { Guardian } from './gate/guardian.js';
 import { MappingSources } from './settings/mapping-sources.js';
@@ -103,6 +106,17 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
     log.setVerbose(now.config.verbose);
   });
 
+  // What can fail, and what tells a second agent from the first, before the gate is touched.
+  await takeAgentLock(addon, config.bpfPinDir);
+  let captured = (): readonly string[] => config.capture.cgroup;
+  const control = await startControlServer({
+    path: config.controlSocket,
+    logger: log.child({ component: 'control' }),
+    captured: () => captured(),
+  });
+  process.once('exit', () => control.unlink());
+  tryCiphers(addon, settings.credentials.ciphers);
+
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
   const listen = parseListenAddress(config.healthListen);
@@ -127,6 +141,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   const scopePlan = planScope(config.capture.cgroup);
   const gate = openGate(addon, settings, scopePlan.capture);
   const scope = new Scope(config.capture.cgroup, scopePlan, addon, log.child({ component: 'scope' }));
+  captured = () => scope.cgroups;
   const announce = (): void =>
     addon.setWants(gate.fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
   announce();
@@ -301,12 +316,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
   registerAgentMetrics(metrics, status);
   registerFlowMetrics(metrics, flowMetrics, () => dispatcher.traffic());
   notReady = () => status().notReady;
-  const control = await startControlServer({
-    path: config.controlSocket,
-    logger: log.child({ component: 'control' }),
-    captured: () => scope.cgroups,
-    handlers: controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweep }),
-  });
+  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweep }));
   log.info(
     `ready: node ${config.nodeName}, ${settings.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${libraryText(provider)})`,
     {
