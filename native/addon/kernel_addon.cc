@@ -18,6 +18,7 @@
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
 #include "../domain/sock_diag.h"
+#include "../domain/sweep.h"
 #include "arguments.h"
 
 namespace {
@@ -211,6 +212,16 @@ Value detachGate(const CallbackInfo& info) {
 
 Value lockPins(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tlshub::lockPins(toText(info[0], "pinDir")).release());
+}
+
+// One a process, like the gate that it is for.
+tlshub::AgentLock theAgentLock;
+
+Value lockAgent(const CallbackInfo& info) {
+  theAgentLock = tlshub::lockAgent(toText(info[0], "pinDir"));
+  const bool alone = static_cast<bool>(theAgentLock.alone);
+  if (!alone) theAgentLock = {};
+  return Napi::Boolean::New(info.Env(), alone);
 }
 
 Value openPins(const CallbackInfo& info) {
@@ -551,6 +562,7 @@ Object initialise(Env env, Object exports) {
   add("dropMesh", guarded<dropMesh>);
   add("counters", guarded<counters>);
   add("detachGate", guarded<detachGate>);
+  add("lockAgent", guarded<lockAgent>);
   add("lockPins", guarded<lockPins>);
   add("openPins", guarded<openPins>);
   add("readLeases", guarded<readLeases>);

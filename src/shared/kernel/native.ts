@@ -207,6 +207,8 @@ export interface KernelAddon {
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(): void;
+  /** Keeps other agents away from the folder, until this process ends. False: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
+  lockAgent(pinDir: string): boolean;
   /** Keeps agents away from the folder for as long as the descriptor is open. -1: an agent or a guardian works on its pins. */
   lockPins(pinDir: string): number;
   /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
