@@ -1,6 +1,5 @@
 // tlshub_kernel.node: src/shared/kernel/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include <napi.h>
-#include <v8.h>
 
 #include <cstddef>
 #include <memory>
@@ -376,15 +375,6 @@ Value trimMemory(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// What Node-API has no word for: V8 collects this thread's garbage once, moves what is left together and gives the rest back. The level
-// goes back at once, else V8 would go on to collect at every chance.
-Value collectGarbage(const CallbackInfo& info) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kCritical);
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kNone);
-  return info.Env().Undefined();
-}
-
 Value readFlow(const CallbackInfo& info) {
   Env env = info.Env();
   tlshub_flow flow = tlshub::readFlow(toInt(info[0], "flowsFd"), toInt(info[1], "fd"));
@@ -582,7 +572,6 @@ Object initialise(Env env, Object exports) {
   add("closeFd", guarded<closeFd>);
   add("boundMemory", guarded<boundMemory>);
   add("trimMemory", guarded<trimMemory>);
-  add("collectGarbage", guarded<collectGarbage>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);

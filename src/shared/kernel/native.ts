@@ -262,8 +262,6 @@ export interface KernelAddon {
   boundMemory(): void;
   /** Gives back what the allocator has free, of the whole process; about a millisecond. */
   trimMemory(): void;
-  /** Collects the calling thread's garbage in one go, moves together what is left and gives the rest back. Tens of milliseconds. */
-  collectGarbage(): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
