@@ -10,6 +10,8 @@ import {
   type StatusReport,
 } from '../../../src/control/index.js';
 import { Capture } from '../../../src/wire/capture.js';
+import { patience } from '../../speed.js';
+import { timed } from '../../timings.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
 
 /** Nodes with a supervisor. */
@@ -25,7 +27,7 @@ export interface LabOptions {
 }
 
 export interface ExecOptions extends ProgramOptions {
-  /** after which the program is killed (default 60 s) */
+  /** after which the program is killed (default 60 s; longer on a slow machine) */
   timeoutMs?: number;
 }
 
@@ -50,6 +52,10 @@ function script(...args: string[]): Promise<string> {
   });
 }
 
+/** How long a supervisor may take to answer a question, and to do what it is told. */
+const ANSWER = { timeoutMs: patience(10_000) };
+const CHANGE = { timeoutMs: patience(120_000) };
+
 const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.sock`;
 
 export const lab = {
@@ -62,7 +68,7 @@ export const lab = {
       ...(bare ? ['--bare'] : []),
     ];
     present = undefined;
-    await script('up', ...options);
+    await timed('lab up', () => script('up', ...options));
   },
 
   /** The same, unless a lab with these options is up already. For suites that do not count what others have left there. */
@@ -75,7 +81,7 @@ export const lab = {
 
   async down(): Promise<void> {
     present = undefined;
-    await script('down');
+    await timed('lab down', () => script('down'));
   },
 
   /** Runs a program in a node to its end. A status other than 0 is an answer, not an error; @throws Error when it takes too long */
@@ -89,12 +95,12 @@ export const lab = {
     const timer = setTimeout(() => {
       late.abort();
       program.kill('SIGKILL');
-    }, timeoutMs);
+    }, patience(timeoutMs));
     try {
       const result = await program.ended;
       if (!late.signal.aborted) return result;
       throw new Error(
-        `${command.join(' ')} (node ${node}) took longer than ${timeoutMs} ms; it said: ${result.stdout}${result.stderr}`,
+        `${command.join(' ')} (node ${node}) took longer than ${patience(timeoutMs)} ms; it said: ${result.stdout}${result.stderr}`,
       );
     } finally {
       clearTimeout(timer);
@@ -109,40 +115,40 @@ export const lab = {
   /** Records every frame between the nodes from now on. */
   async sniff(file = '/tmp/tlshub-lab.pcap'): Promise<Sniffer> {
     rmSync(file, { force: true });
-    await script('sniff', 'start', file);
+    await timed('sniff', () => script('sniff', 'start', file));
     return {
       async stop(): Promise<Capture> {
-        await script('sniff', 'stop');
+        await timed('sniff', () => script('sniff', 'stop'));
         return Capture.read(file);
       },
     };
   },
 
   flows(node: MeshNode): Promise<FlowReport[]> {
-    return controlRequest(controlSocket(node), 'flows', {});
+    return controlRequest(controlSocket(node), 'flows', {}, ANSWER);
   },
 
   status(node: MeshNode): Promise<StatusReport> {
-    return controlRequest(controlSocket(node), 'status', {});
+    return controlRequest(controlSocket(node), 'status', {}, ANSWER);
   },
 
   mapping(node: MeshNode): Promise<PodReport[]> {
-    return controlRequest(controlSocket(node), 'mapping.list', {});
+    return controlRequest(controlSocket(node), 'mapping.list', {}, ANSWER);
   },
 
   /** Has configuration, mapping and certificates read anew. @throws TlshubError with what was wrong with them */
   reload(node: MeshNode): Promise<ReloadReport> {
-    return controlRequest(controlSocket(node), 'reload', {}, { timeoutMs: 120_000 });
+    return controlRequest(controlSocket(node), 'reload', {}, CHANGE);
   },
 
   /** Puts another key provider in force; resolves when it is. */
   mode(node: MeshNode, mode: string): Promise<{ mode: string; previous: string }> {
-    return controlRequest(controlSocket(node), 'mode.set', { mode }, { timeoutMs: 120_000 });
+    return controlRequest(controlSocket(node), 'mode.set', { mode }, CHANGE);
   },
 
   /** Breaks one of the provider's workers; needs TLSHUB_TEST_HOOKS=1 in the environment of `up`. */
   async breakWorker(node: MeshNode, fault: 'end' | 'hang'): Promise<boolean> {
-    return (await controlRequest(controlSocket(node), 'test.break-worker', { fault })).done;
+    return (await controlRequest(controlSocket(node), 'test.break-worker', { fault }, ANSWER)).done;
   },
 
   /** tlshubctl against the node's supervisor; what it prints. Where `flows` and `status` will do, they take much less time. */
@@ -160,7 +166,7 @@ export const lab = {
   },
 
   async restart(node: MeshNode): Promise<void> {
-    await script('restart', node);
+    await timed('restart', () => script('restart', node));
   },
 
   logs(node: MeshNode): Promise<string> {
