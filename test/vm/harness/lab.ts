@@ -1,7 +1,7 @@
 /** The lab (scripts/lab) as functions for tests that run inside the virtual machine. */
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import {
   controlRequest,
   type FlowReport,
@@ -13,6 +13,7 @@ import { Capture } from '../../../src/wire/capture.js';
 import { patience } from '../../speed.js';
 import { timed } from '../../timings.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
+import { waitFor } from './wait.js';
 
 /** Nodes with a supervisor. */
 export type MeshNode = 'a' | 'b';
@@ -36,10 +37,11 @@ export interface Sniffer {
   stop(): Promise<Capture>;
 }
 
-/** What the lab that is up was asked for, as JSON. */
+/** What the lab that is up was asked for, as JSON; undefined when something has been done to its agents that the next suite could notice. */
 let present: string | undefined;
 
 const SCRIPT = resolve('scripts/lab');
+const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
 const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
 
 /** Runs `scripts/lab ...`; @throws Error with what it said, when its exit status is not 0 */
@@ -58,25 +60,52 @@ const CHANGE = { timeoutMs: patience(120_000) };
 
 const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.sock`;
 
+/** As options of `scripts/lab`. */
+function optionsOf({ mode, policy, set = {}, bare = false }: LabOptions): string[] {
+  return [
+    ...(mode === undefined ? [] : ['--mode', mode]),
+    ...(policy === undefined ? [] : ['--policy', policy]),
+    ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+    ...(bare ? ['--bare'] : []),
+  ];
+}
+
+/** Ends the programs of the last suite; true when none is left, and no agent has a connection in its hands any more. */
+async function cleared(): Promise<boolean> {
+  const used = ['a', 'b', 'c', 'outside'].map((name) => join(CGROUPS, name)).filter((path) => existsSync(path));
+  for (const path of used) writeFileSync(join(path, 'cgroup.kill'), '1');
+  const idle = async (): Promise<boolean> => {
+    if (used.some((path) => readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1'))) return false;
+    const reports = await Promise.all((['a', 'b'] as const).map((node) => lab.status(node)));
+    return reports.every(({ ready, flows }) => ready && flows.held + flows.negotiating + flows.secured === 0);
+  };
+  return waitFor(idle, 10_000, 'an idle lab').catch(() => false);
+}
+
 export const lab = {
   /** Takes down what is up, and makes the nodes; resolves when both supervisors are ready. */
-  async up({ mode, policy, set = {}, bare = false }: LabOptions = {}): Promise<void> {
-    const options = [
-      ...(mode === undefined ? [] : ['--mode', mode]),
-      ...(policy === undefined ? [] : ['--policy', policy]),
-      ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
-      ...(bare ? ['--bare'] : []),
-    ];
+  async up(options: LabOptions = {}): Promise<void> {
     present = undefined;
-    await timed('lab up', () => script('up', ...options));
+    await timed('lab up', () => script('up', ...optionsOf(options)));
   },
 
-  /** The same, unless a lab with these options is up already. For suites that do not count what others have left there. */
+  /**
+   * The same, for suites that do not mind what others have left in the agents' counters and lists: without new agents, if there is a lab
+   * that nothing has been done to and the settings can change in a running agent.
+   */
   async need(options: LabOptions = {}): Promise<void> {
     const wanted = JSON.stringify(options);
-    if (present === wanted) return;
-    await this.up(options);
+    if (present === undefined || !(await timed('lab reused', () => this.reuse(options)))) await this.up(options);
     present = wanted;
+  },
+
+  /** Brings the lab that is up to these options; false when it takes a new one. */
+  async reuse(options: LabOptions): Promise<boolean> {
+    if (options.bare === true || existsSync(join(LAB_DIR, 'sniff.pid')) || !(await cleared())) return false;
+    if (present === JSON.stringify(options)) return true;
+    await script('configure', ...optionsOf(options));
+    const reports = await Promise.all((['a', 'b'] as const).map((node) => this.reload(node)));
+    return reports.every(({ needsRestart }) => needsRestart.length === 0);
   },
 
   async down(): Promise<void> {
@@ -138,16 +167,19 @@ export const lab = {
 
   /** Has configuration, mapping and certificates read anew. @throws TlshubError with what was wrong with them */
   reload(node: MeshNode): Promise<ReloadReport> {
+    present = undefined;
     return controlRequest(controlSocket(node), 'reload', {}, CHANGE);
   },
 
   /** Puts another key provider in force; resolves when it is. */
   mode(node: MeshNode, mode: string): Promise<{ mode: string; previous: string }> {
+    present = undefined;
     return controlRequest(controlSocket(node), 'mode.set', { mode }, CHANGE);
   },
 
   /** Breaks one of the provider's workers; needs TLSHUB_TEST_HOOKS=1 in the environment of `up`. */
   async breakWorker(node: MeshNode, fault: 'end' | 'hang'): Promise<boolean> {
+    present = undefined;
     return (await controlRequest(controlSocket(node), 'test.break-worker', { fault }, ANSWER)).done;
   },
 
@@ -157,11 +189,13 @@ export const lab = {
   },
 
   async signal(node: MeshNode, signal: string): Promise<void> {
+    present = undefined;
     await script('signal', node, signal);
   },
 
   /** Kills the supervisor, not its guardian. */
   async kill(node: MeshNode): Promise<void> {
+    present = undefined;
     await script('kill', node);
   },
 
