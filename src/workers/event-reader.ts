@@ -4,12 +4,12 @@
  * for is counted by its lost-sample callback: the sweep finds those flows again.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { collectGarbage } from '../shared/collect-garbage.js';
-import { DELAY_BOUNDS_NS } from '../shared/delays.js';
-import { toWire } from '../shared/errors.js';
-import { ReaderStat, type ThreadReport } from '../shared/messages.js';
-import { kernel } from '../shared/native.js';
-import { RingProducer } from '../shared/ring.js';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
+import { DELAY_BOUNDS_NS } from '../shared/ipc/delays.js';
+import { toWire } from '../shared/errors/errors.js';
+import { ReaderStat, type ThreadReport } from '../shared/ipc/messages.js';
+import { kernel } from '../shared/kernel/native.js';
+import { RingProducer } from '../shared/ipc/ring.js';
 
 export interface EventReaderData {
   eventsFd: number;
@@ -17,7 +17,7 @@ export interface EventReaderData {
   ring: SharedArrayBuffer;
   /** Int32Array of ReaderStat */
   stats: SharedArrayBuffer;
-  /** counts of delays, see src/shared/delays.ts */
+  /** counts of delays, see src/shared/ipc/delays.ts */
   delays: SharedArrayBuffer;
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { handshakeAddon, type HandshakeDriver } from '../../src/shared/native.js';
+import { handshakeAddon, type HandshakeDriver } from '../../src/shared/kernel/native.js';
 import {
   makeLab,
   openRecord,

@@ -5,12 +5,16 @@ import { expect } from 'chai';
 import type { CliContext, TerminalSize } from '../../src/cli/context.js';
 import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
-import { matchesFlow, startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
-import { MetricsRegistry, registerAgentMetrics } from '../../src/metrics/index.js';
+import { matchesFlow } from '../../src/control/flow-query.js';
+import type { FlowReport } from '../../src/report/flow.js';
+import { startControlServer, type ControlServer } from '../../src/control/server.js';
+import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { ReleaseOptions } from '../../src/release/release.js';
-import { NotFoundError, ReleaseError } from '../../src/shared/errors.js';
-import type { ProbeResult } from '../../src/shared/native.js';
+import { NotFoundError, ReleaseError } from '../../src/shared/errors/errors.js';
+import type { ProbeResult } from '../../src/shared/kernel/native.js';
 import { agentStatus } from './support/agent-status.js';
+import { nodeForOthers } from './support/node-for-others.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const SECURED: FlowReport = {
@@ -586,8 +590,10 @@ describe('tlshubctl', () => {
 
   describe('as a process', () => {
     const script = fileURLToPath(new URL('../../src/cli/tlshubctl.js', import.meta.url));
+    const node = nodeForOthers();
+    after(() => node.remove());
     const spawn = (args: string[], options: { uid?: number } = {}): SpawnSyncReturns<string> =>
-      spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', cwd: '/', ...options });
+      spawnSync(node.path, [script, ...args], { encoding: 'utf8', cwd: '/', ...options });
 
     it('passes output and exit status on', () => {
       expect(spawn(['--version']).stdout).to.match(/^\d+\.\d+\.\d+\n$/);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { collectGarbage } from '../../src/shared/collect-garbage.js';
+import { collectGarbage } from '../../src/shared/async/collect-garbage.js';
 import { leaveGarbage, physicalHeap } from './support/heap.js';
 
 describe('collecting garbage', () => {

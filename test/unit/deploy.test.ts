@@ -9,8 +9,9 @@ import { loadAll } from 'js-yaml';
 import { DaemonSet } from 'kubernetes-models/apps/v1';
 import { ClusterRole, ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
 import { ConfigMap, Namespace, ServiceAccount } from 'kubernetes-models/v1';
-import { parseConfig, type Config } from '../../src/config/index.js';
-import { parseListenAddress } from '../../src/health/index.js';
+import { parseConfig } from '../../src/config/load.js';
+import type { Config } from '../../src/config/schema.js';
+import { parseListenAddress } from '../../src/shared/net/listen-address.js';
 import { temporaryFolder } from './support/temporary.js';
 
 interface Manifest {
@@ -187,7 +188,7 @@ describe('deploy/install', () => {
     const lib = inside('usr/lib/tlshub');
     const script = `
       const at = (file) => import('file://${lib}/dist/' + file);
-      const { kernel, handshakeAddon, tlshubNetlink } = await at('shared/native.js');
+      const { kernel, handshakeAddon, tlshubNetlink } = await at('shared/kernel/native.js');
       kernel().abi(); handshakeAddon('openssl').libraryVersion(); handshakeAddon('boringssl').libraryVersion(); tlshubNetlink();
       await at('supervisor/compose.js');
       const { createRequire } = await import('node:module');
@@ -211,6 +212,9 @@ describe('deploy/install', () => {
 
   describe('and the unit of systemd', () => {
     const unit = read('deploy/systemd/tlshub.service');
+    /** The complaints of systemd-analyze but those that begin with another unit's name or file. */
+    const aboutOurs = (stderr: string): string[] =>
+      stderr.split('\n').filter((line) => line !== '' && !/^(\S*\/)?(?!tlshub\.)[^\s/:]+\.[a-z]+:/.test(line));
 
     it('is accepted, with the paths of the installation', () => {
       mkdirSync(path('units'));
@@ -225,14 +229,15 @@ describe('deploy/install', () => {
         'systemd-analyze',
         'verify',
         '--man=no',
+        '--recursive-errors=no', // the units that ours depend on are this machine's, whatever may be wrong with them
         path('units/tlshub.service'),
         path('units/tlshub.slice'),
       );
       expect(good.error, 'systemd-analyze is missing: scripts/packages.txt names it').to.equal(undefined);
-      expect({ status: good.status, stderr: good.stderr }).to.deep.equal({ status: 0, stderr: '' });
+      expect({ status: good.status, said: aboutOurs(good.stderr) }).to.deep.equal({ status: 0, said: [] });
       writeFileSync(path('units/tlshub.service'), `${placed}\n[Service]\nExecStop=/no/such/file\nProtectHme=yes\n`);
       const bad = run('systemd-analyze', 'verify', '--man=no', path('units/tlshub.service'));
-      expect(bad.stderr).to.include('/no/such/file').and.include('ProtectHme');
+      expect(aboutOurs(bad.stderr).join('\n')).to.include('/no/such/file').and.include('ProtectHme');
     });
 
     it('is as closed as the job allows', () => {

@@ -1,6 +1,6 @@
 /** What a program keeps. */
 import { getHeapStatistics } from 'node:v8';
-import { collectGarbage } from '../../../src/shared/collect-garbage.js';
+import { collectGarbage } from '../../../src/shared/async/collect-garbage.js';
 
 /** Bytes in use, and nothing that could be collected. */
 export function heapUsed(): number {

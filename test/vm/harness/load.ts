@@ -1,7 +1,7 @@
 /** Load of new connections. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import type { StatusReport } from '../../../src/control/index.js';
+import type { StatusReport } from '../../../src/report/status.js';
 import { lab, type Program, type Sniffer } from './index.js';
 import { makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
@@ -21,7 +21,7 @@ export interface LoadResult {
 export async function upForLoad(): Promise<void> {
   makeFolder();
   makeContent('byte', 1);
-  await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
+  await lab.need({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
   await servers.nginx();
 }
 

@@ -1,7 +1,7 @@
 /** What every test of the gate demands of the wire. */
 import { expect } from 'chai';
-import type { Capture } from '../../../src/wire/capture.js';
-import type { Stream } from '../../../src/wire/streams.js';
+import type { Capture } from '../../wire/capture.js';
+import type { Stream } from '../../wire/streams.js';
 import { lab, type LabOptions, type Sniffer } from './lab.js';
 
 /** In everything that programs send: it must never be seen on the wire. */
@@ -16,12 +16,11 @@ export const RAW_PORTS = 7900;
 export function inTheLab(options: LabOptions = {}): void {
   let sniffer: Sniffer | undefined;
   before(async () => {
-    await lab.up(options);
+    await lab.need(options);
     sniffer = await lab.sniff();
   });
   after('nothing but TLS was on the wire between nodes', async () => {
     const capture = await sniffer?.stop();
-    await lab.down();
     if (capture !== undefined) expectEncrypted(capture);
   });
 }
