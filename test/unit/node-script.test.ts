@@ -35,7 +35,7 @@ describe('scripts/node', () => {
 
   it('puts the newest of a major in the cache first on PATH, by numbers, and needs no network for it', async () => {
     expect(await run('24', '--', 'node', 'x')).to.deep.equal({ status: 0, stdout: '24.10.0 x\n', stderr: '' });
-    expect((await run('v24.9.1', '--', 'node')).stdout).to.equal('24.9.1 \n');
+    expect((await run('v24.9.1', '--', 'node')).stdout).to.equal('24.9.1\n');
     expect((await run('25')).stdout).to.equal(`${join(nodes, '25.0.0')}\n`);
   });
 
