@@ -140,7 +140,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
 
   const scopePlan = planScope(config.capture.cgroup);
   const gate = openGate(addon, settings, scopePlan.capture);
-  const scope = new Scope(config.capture.cgroup, scopePlan, addon, log.child({ component: 'scope' }));
+  const scope = new Scope(config.capture.cgroup, scopePlan, gate, log.child({ component: 'scope' }));
   captured = () => scope.cgroups;
   const announce = (): void =>
     addon.setWants(gate.fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
@@ -357,7 +357,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       const lastReport = perf.report();
       gateUpdate.close();
       scope.close();
-      addon.detachGate();
+      gate.detach();
       // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
       continueAll();
       log.info('drained', { ms: Math.round(outcome.ms), forced: outcome.forced, refused, unanswered: last.forced });
@@ -372,7 +372,7 @@ export async function compose(options: ComposeOptions): Promise<Supervisor> {
       await installer.stop();
       // Whoever was inside the gate when it was taken away.
       continueAll();
-      addon.stopLease(lease);
+      lease.stop();
       const written = await perf.write(lastReport);
       throttle.flush();
       return written !== undefined;

@@ -2,7 +2,7 @@
 import { SECURED_BYTES, SWEEP_BYTES, SweepView, sweepRecordBytes } from './abi.js';
 import type { KernelAddon } from './native.js';
 
-export type SweepKernel = Pick<KernelAddon, 'openSweep' | 'readSweep' | 'closeFd'>;
+export type SweepKernel = Pick<KernelAddon, 'openSweep'>;
 
 /** seq_file gives out at most 8 pages at once (bpf_seq_read in kernel/bpf/bpf_iter.c); what is left of the last record comes before them. */
 const PIECE_BYTES = 8 * 4096;
@@ -13,11 +13,11 @@ const PIECE_BYTES = 8 * 4096;
  */
 export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<SweepView> {
   const bytes = new Uint8Array(PIECE_BYTES + SWEEP_BYTES + SECURED_BYTES);
-  const fd = kernel.openSweep(sweepLinkFd);
+  const sweep = kernel.openSweep(sweepLinkFd);
   try {
     let length = 0;
     for (;;) {
-      const read = kernel.readSweep(fd, bytes, length);
+      const read = sweep.read(bytes, length);
       if (read === 0) break;
       length += read;
       const view = new DataView(bytes.buffer, 0, length);
@@ -28,6 +28,6 @@ export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<
     }
     if (length > 0) throw new RangeError(`the sweep ends ${length} bytes into a record`);
   } finally {
-    kernel.closeFd(fd);
+    sweep.close();
   }
 }

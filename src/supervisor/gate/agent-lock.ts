@@ -25,7 +25,7 @@ export async function takeAgentLock(
   pinDir: string,
   endingMs = ENDING_MS,
 ): Promise<void> {
-  for (const until = performance.now() + endingMs; !addon.lockAgent(pinDir); await sleep(LOOK_MS)) {
+  for (const until = performance.now() + endingMs; addon.lockAgent(pinDir) === undefined; await sleep(LOOK_MS)) {
     if (performance.now() < until) continue;
     const [holder] = holdersOf(pinDir);
     const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
