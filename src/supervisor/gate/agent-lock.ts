@@ -25,11 +25,14 @@ export async function takeAgentLock(
   pinDir: string,
   endingMs = ENDING_MS,
 ): Promise<void> {
-  for (const until = performance.now() + endingMs; addon.lockAgent(pinDir) === undefined; await sleep(LOOK_MS)) {
-    if (performance.now() < until) continue;
-    const [holder] = holdersOf(pinDir);
-    const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
-    throw new AlreadyRunningError(`${who} is the agent that works on ${pinDir} (bpf_pin_dir)`);
+  const until = performance.now() + endingMs;
+  while (addon.lockAgent(pinDir) === undefined) {
+    if (performance.now() >= until) {
+      const [holder] = holdersOf(pinDir);
+      const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
+      throw new AlreadyRunningError(`${who} is the agent that works on ${pinDir} (bpf_pin_dir)`);
+    }
+    await sleep(LOOK_MS);
   }
   process.once('exit', () => removeEmptyFolders(pinDir));
 }
