@@ -130,7 +130,7 @@ export interface PerfReader {
   /** an eventfd: `wake` makes a blocked `poll` return, from any thread */
   readonly wakeFd: number;
   /**
-   * Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`.
+   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
    * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
    * those of at most delayBounds[i], the last one for longer ones.
    */
@@ -236,8 +236,8 @@ export interface TakenSocket {
 
 /** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
 export interface KernelAddon {
-  /** struct sizes and field offsets the addon was compiled with: {struct: {size, fields: {name: [offset, size]}}} */
-  abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
+  /** the hash of the bpf/tlshub.h that the addon was compiled with: see checkAbi in abi.ts */
+  abi(): string;
   probe(): ProbeResult[];
   /** Who is at the other end of a connected Unix socket. */
   peerOf(fd: number): SocketPeer;
@@ -288,8 +288,6 @@ export interface KernelAddon {
   boundMemory(): void;
   /** Gives back what the allocator has free, of the whole process; about a millisecond. */
   trimMemory(): void;
-  /** Collects the calling thread's garbage in one go, moves together what is left and gives the rest back. Tens of milliseconds. */
-  collectGarbage(): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */

@@ -27,12 +27,13 @@ export async function takeAgentLock(
 ): Promise<void> {
   const until = performance.now() + endingMs;
   while (addon.lockAgent(pinDir) === undefined) {
-    if (performance.now() >= until) {
-      const [holder] = holdersOf(pinDir);
-      const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
-      throw new AlreadyRunningError(`${who} is the agent that works on ${pinDir} (bpf_pin_dir)`);
+    if (performance.now() < until) {
+      await sleep(LOOK_MS);
+      continue;
     }
-    await sleep(LOOK_MS);
+    const [holder] = holdersOf(pinDir);
+    const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
+    throw new AlreadyRunningError(`${who} is the agent that works on ${pinDir} (bpf_pin_dir)`);
   }
   process.once('exit', () => removeEmptyFolders(pinDir));
 }
