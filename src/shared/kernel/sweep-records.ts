@@ -2,7 +2,7 @@
 import type { KernelAddon } from './native.js';
 import { HEAD_BYTES, SWEEP_RECORD_BYTES, SweepView, isSweepRecord, recordBytes } from './records.js';
 
-export type SweepKernel = Pick<KernelAddon, 'openSweep' | 'readSweep' | 'closeFd'>;
+export type SweepKernel = Pick<KernelAddon, 'openSweep'>;
 
 /** seq_file gives out at most 8 pages at once (bpf_seq_read in kernel/bpf/bpf_iter.c); what is left of the last record comes before them. */
 const PIECE_BYTES = 8 * 4096;
@@ -13,13 +13,13 @@ const PIECE_BYTES = 8 * 4096;
  */
 export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<SweepView> {
   const bytes = new Uint8Array(PIECE_BYTES + SWEEP_RECORD_BYTES);
-  const fd = kernel.openSweep(sweepLinkFd);
+  const sweep = kernel.openSweep(sweepLinkFd);
   try {
     let length = 0;
     // Where the next record begins: beyond what has been read, if a record that is skipped goes on there.
     let at = 0;
     for (;;) {
-      const read = kernel.readSweep(fd, bytes, length);
+      const read = sweep.read(bytes, length);
       if (read === 0) break;
       length += read;
       const view = new DataView(bytes.buffer, 0, length);
@@ -37,6 +37,6 @@ export function* readSweep(kernel: SweepKernel, sweepLinkFd: number): Generator<
     }
     if (length + at > 0) throw new RangeError('the sweep ends within a record');
   } finally {
-    kernel.closeFd(fd);
+    sweep.close();
   }
 }
