@@ -1,6 +1,51 @@
 // @ts-check
 import js from '@eslint/js';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
+import { FOLDERS, LAYERS } from './tools/layers.js';
+
+/** @param {string} folder of the table: its own files, without those of folders of the table below it */
+const filesOf = (folder) => {
+  if (folder === '.') return 'src/*.ts';
+  return FOLDERS.some((other) => other.folder.startsWith(`${folder}/`))
+    ? `src/${folder}/*.ts`
+    : `src/${folder}/**/*.ts`;
+};
+
+/** Who may know whom: tools/layers.js. */
+const layers = FOLDERS.map(({ folder, layer }) => ({
+  files: [filesOf(folder)],
+  rules: {
+    'import-x/no-restricted-paths': [
+      'error',
+      {
+        zones: FOLDERS.filter((other) => other.folder !== folder && other.layer >= layer).map((other) => ({
+          target: filesOf(folder),
+          from: filesOf(other.folder),
+          message: `src/${folder} is of layer ${layer} (${LAYERS[layer]?.holds}), src/${other.folder} of layer ${other.layer}: imports go down only.`,
+        })),
+      },
+    ],
+  },
+}));
+
+/** Decisions take data and return data. */
+const PURE = [
+  'src/policy/**/*.ts',
+  'src/supervisor/flow/{machine,inputs,marker}.ts',
+  'src/supervisor/provider/{admission,retry-queue}.ts',
+];
+const IO = [
+  'node:fs',
+  'node:fs/promises',
+  'node:net',
+  'node:http',
+  'node:https',
+  'node:child_process',
+  'node:worker_threads',
+  'node:module',
+];
 
 export default tseslint.config(
   { ignores: ['dist/', 'build/', '.cache/', 'node_modules/'] },
@@ -27,6 +72,37 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.test.json' })] },
+    rules: {
+      // Types included: an import of a type is knowledge too.
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'prom-client', message: 'Only src/metrics/registry.ts knows it.' }] },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        { selector: "CallExpression[callee.property.name='dlopen']", message: 'Only src/shared/kernel loads addons.' },
+        { selector: "CallExpression[callee.name='createRequire']", message: 'Only src/shared/kernel loads addons.' },
+        {
+          selector: 'ExportAllDeclaration',
+          message: 'Name what is exported; inside a layer import the file that defines it.',
+        },
+      ],
+    },
+  },
+  ...layers,
+  { files: ['src/metrics/registry.ts'], rules: { 'no-restricted-imports': 'off' } },
+  { files: ['src/shared/kernel/*.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  {
+    files: PURE,
+    rules: {
+      'no-restricted-imports': ['error', { paths: IO.map((name) => ({ name, message: 'Decisions do no I/O.' })) }],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       // chai's property assertions are expressions.
@@ -35,7 +111,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['bench/**/*.ts', 'src/tools/**/*.ts'],
+    files: ['bench/**/*.ts', 'tools/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -7,7 +7,7 @@
  * events took from the kernel into the agent's ring. The ratios are those of the middle phase to the two others together.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { delayPercentile, delaysSince, type DelayCounts } from '../src/shared/delays.js';
+import { delayPercentile, delaysSince, type DelayCounts } from '../src/shared/ipc/delays.js';
 import { lab, waitFor } from '../test/vm/harness/index.js';
 import { makeContent, makeFolder } from '../test/vm/matrix/files.js';
 import * as servers from '../test/vm/matrix/servers.js';

@@ -4,7 +4,7 @@
  * program on node a fetches from node b over and over: no connection of it may fail, since no pod is unknown for a moment.
  */
 import { writeFileSync } from 'node:fs';
-import { PodNodeMapping } from '../src/mapping/index.js';
+import { PodNodeMapping } from '../src/mapping/pod-node-mapping.js';
 import { lab } from '../test/vm/harness/index.js';
 import { makeContent, makeFolder } from '../test/vm/matrix/files.js';
 import * as servers from '../test/vm/matrix/servers.js';

@@ -6,8 +6,8 @@
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { MessageReceiver, MessageSender, codecOptions } from '../src/shared/channel.js';
-import { RingConsumer, RingProducer, createRing } from '../src/shared/ring.js';
+import { MessageReceiver, MessageSender, codecOptions } from '../src/shared/ipc/message-ring.js';
+import { RingConsumer, RingProducer, createRing } from '../src/shared/ipc/ring.js';
 import { median, tableOf, writeResult } from './support.js';
 
 /** What a negotiator sends to the installer. */

@@ -6,10 +6,10 @@
  * a gate that stays shut costs connections, an open one would cost secrets.
  */
 import { writeFileSync } from 'node:fs';
-import { loadConfig } from './config/index.js';
-import { createLogger, type Logger } from './logging/index.js';
-import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors.js';
-import { VERSION } from './shared/version.js';
+import { loadConfig } from './config/load.js';
+import { createLogger, type Logger } from './logging/logger.js';
+import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors/errors.js';
+import { VERSION } from './shared/files/package.js';
 import { compose } from './supervisor/compose.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';

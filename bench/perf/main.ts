@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { numberedNames, writeWhole } from '../../src/shared/whole-file.js';
+import { numberedNames, writeWhole } from '../../src/shared/files/atomic-file.js';
 import { describeMachine, machineText } from '../report/machine.js';
 import { tableOf } from '../support.js';
 import { measureMode, type Measurement, type Settings } from './measure.js';

@@ -2,9 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { BenchResult, ConnectionDetail } from '../../src/bench-tool/result.js';
-import type { FlowReport } from '../../src/control/index.js';
-import { monotonicNs } from '../../src/shared/clock.js';
+import type { BenchResult, ConnectionDetail } from '../../src/load/result.js';
+import type { FlowReport } from '../../src/report/flow.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { lab, type MeshNode } from '../../test/vm/harness/index.js';
 import { busySeconds, processUsage } from '../report/machine.js';
 import type { ConnectionRow, SampleRow } from './rows.js';

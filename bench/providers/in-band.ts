@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createLogger } from '../../src/logging/index.js';
-import { MessageReceiver } from '../../src/shared/channel.js';
-import { Doorbell } from '../../src/shared/doorbell.js';
-import type { Negotiated } from '../../src/shared/messages.js';
-import { kernel, type HandshakeCredentials, type TlsLibrary } from '../../src/shared/native.js';
-import { ProviderPool } from '../../src/supervisor/provider-pool.js';
+import { createLogger } from '../../src/logging/logger.js';
+import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
+import { Doorbell } from '../../src/shared/ipc/doorbell.js';
+import type { Negotiated } from '../../src/shared/ipc/messages.js';
+import { kernel, type HandshakeCredentials, type TlsLibrary } from '../../src/shared/kernel/native.js';
+import { ProviderPool } from '../../src/supervisor/provider/pool.js';
 import type { NegotiatorData } from '../../src/workers/negotiation-host.js';
 import { IN_FLIGHT, PER_ROUND, ROUNDS, WARM_UP, drive, nothing, threads, type Sample, type Samples } from './sample.js';
 

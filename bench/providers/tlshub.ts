@@ -4,16 +4,16 @@
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { loadConfig } from '../../src/config/index.js';
-import { createLogger } from '../../src/logging/index.js';
-import { parseAddress } from '../../src/shared/address.js';
-import { MessageReceiver } from '../../src/shared/channel.js';
-import { Doorbell } from '../../src/shared/doorbell.js';
-import type { Negotiated } from '../../src/shared/messages.js';
-import { kernel, type Role } from '../../src/shared/native.js';
-import type { Provider } from '../../src/supervisor/provider.js';
-import { RingRegistry } from '../../src/supervisor/ring-registry.js';
-import { planTlshub } from '../../src/supervisor/tlshub-provider.js';
+import { loadConfig } from '../../src/config/load.js';
+import { createLogger } from '../../src/logging/logger.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
+import { Doorbell } from '../../src/shared/ipc/doorbell.js';
+import type { Negotiated } from '../../src/shared/ipc/messages.js';
+import { kernel, type Role } from '../../src/shared/kernel/native.js';
+import type { Provider } from '../../src/supervisor/provider/provider.js';
+import { RingRegistry } from '../../src/supervisor/provider/ring-registry.js';
+import { planTlshub } from '../../src/supervisor/provider/tlshub-plan.js';
 import { CLIENT, PROTOCOL, SERVER, startPeer, stopAll } from '../../test/native/tlshub-peers.js';
 import { IN_FLIGHT, PER_ROUND, ROUNDS, WARM_UP, drive, nothing, threads, type Sample, type Samples } from './sample.js';
 

@@ -1,4 +1,4 @@
-// tlshub_load.node: the engines of tlshub_bench; src/bench-tool/native.ts is its contract.
+// tlshub_load.node: the engines of tlshub_bench; src/shared/kernel/load-addon.ts is its contract.
 #include <napi.h>
 #include <sys/resource.h>
 

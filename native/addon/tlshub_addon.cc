@@ -1,4 +1,4 @@
-// tlshub_netlink.node: the client of the TLSHub kernel module, src/tlshub/native.ts. The thread's event loop watches the client's epoll set.
+// tlshub_netlink.node: the client of the TLSHub kernel module, src/shared/kernel/tlshub-addon.ts. The thread's event loop watches the client's epoll set.
 #include <napi.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-// The producer's side of the byte ring that src/shared/ring.ts documents; both sides must agree on every word.
+// The producer's side of the byte ring that src/shared/ipc/ring.ts documents; both sides must agree on every word.
 //
 // One producer, one consumer. Words are int32 in the header: positions count bytes modulo 2^32 and never wrap at the capacity. A record
 // is {u32 length, u32 tag, payload} padded to 8 bytes and lies in one piece; a length of 0xFFFFFFFF sends the reader to the start.

@@ -1,9 +1,17 @@
 /** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { controlRequest, type FlowQuery, type StatusReport } from '../control/index.js';
-import { initCa, issueNode, type Issued } from '../pki/index.js';
-import { KernelUnsupportedError, PermissionError, TlshubError, UsageError, asTlshubError } from '../shared/errors.js';
-import type { ProbeResult } from '../shared/native.js';
+import { controlRequest } from '../control/client.js';
+import type { FlowQuery } from '../control/flow-query.js';
+import type { StatusReport } from '../report/status.js';
+import { initCa, issueNode, type Issued } from '../tls/lab-ca/pki.js';
+import {
+  KernelUnsupportedError,
+  PermissionError,
+  TlshubError,
+  UsageError,
+  asTlshubError,
+} from '../shared/errors/errors.js';
+import type { ProbeResult } from '../shared/kernel/native.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
 import { checkTable, flowsTable, podsTable, releaseText, reloadText, statusTable, table } from './tables.js';
 import { watchFlows } from './watch.js';
@@ -61,6 +69,9 @@ export interface StatusOptions {
 /** Between two looks at an agent that is coming up, in ms. */
 const WAIT_LOOK_MS = 250;
 
+/** What an agent that is coming up says, before it has bound its socket and after. */
+const COMING_UP = ['TLSHUB_CONTROL_UNREACHABLE', 'TLSHUB_NOT_READY'];
+
 /** @throws TlshubError TLSHUB_NOT_READY if readiness is asked for and it is not, UsageError */
 export async function status(context: CliContext, options: GlobalOptions, wanted: StatusOptions): Promise<void> {
   if (wanted.wait !== undefined && wanted.ready !== true) throw new UsageError('--wait goes with --ready');
@@ -79,7 +90,7 @@ async function statusOnce(options: GlobalOptions, until: number, wantReady: bool
       const report = await controlRequest(options.socket, 'status', {});
       if (report.ready || !wantReady || late) return report;
     } catch (error) {
-      if (late || asTlshubError(error).code !== 'TLSHUB_CONTROL_UNREACHABLE') throw error;
+      if (late || !COMING_UP.includes(asTlshubError(error).code)) throw error;
     }
     await sleep(WAIT_LOOK_MS);
   }

@@ -1,10 +1,11 @@
 /** The command line of tlshubctl, and the exit status of each way it can end. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { environmentName, keySpec } from '../config/index.js';
-import { FLOW_STATES, isFlowState, type FlowState } from '../control/index.js';
-import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors.js';
-import { printable } from '../shared/printable.js';
-import { VERSION } from '../shared/version.js';
+import { environmentName, keySpec } from '../config/keys.js';
+import { isFlowState } from '../control/flow-query.js';
+import { FLOW_STATES, type FlowState } from '../report/flow.js';
+import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors/errors.js';
+import { printable } from '../shared/text/printable.js';
+import { VERSION } from '../shared/files/package.js';
 import * as commands from './commands.js';
 import { SHELLS, completionScript, suggest, type Shell } from './completion.js';
 import type { CliContext, GlobalOptions } from './context.js';

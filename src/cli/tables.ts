@@ -1,10 +1,13 @@
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
-import type { FlowReport, PodReport, ReloadReport, StatusReport } from '../control/index.js';
-import { FLOW_STATES } from '../control/index.js';
-import type { ProbeResult } from '../shared/native.js';
+import type { FlowReport } from '../report/flow.js';
+import type { PodReport } from '../report/pod.js';
+import type { ReloadReport } from '../report/reload.js';
+import type { StatusReport } from '../report/status.js';
+import { FLOW_STATES } from '../report/flow.js';
+import type { ProbeResult } from '../shared/kernel/native.js';
 import type { ReleaseReport } from '../release/release.js';
-import { printable } from '../shared/printable.js';
+import { printable } from '../shared/text/printable.js';
 
 /** Columns with two spaces between them and no borders: reads well, and still goes through awk. */
 const BARE = {

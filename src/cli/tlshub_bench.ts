@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** The command `tlshub_bench`. */
 import { CommanderError } from 'commander';
-import { parseOptions } from '../bench-tool/options.js';
-import { GRACE_SECONDS, runBench } from '../bench-tool/run.js';
-import { EXIT, asTlshubError, describeError } from '../shared/errors.js';
+import { parseOptions } from '../load/options.js';
+import { GRACE_SECONDS, runBench } from '../load/run.js';
+import { EXIT, asTlshubError, describeError } from '../shared/errors/errors.js';
 
 const out = (text: string): void => void process.stdout.write(text);
 const err = (text: string): void => void process.stderr.write(text);

@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { EXIT, TlshubError, asTlshubError, describeError } from '../shared/errors.js';
+import { EXIT, TlshubError, asTlshubError, describeError } from '../shared/errors/errors.js';
 import { TLSHUB_PROTOCOL, TlshubClient } from '../tlshub/client.js';
 
 const HANDSHAKES = 3;

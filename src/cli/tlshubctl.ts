@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `tlshubctl`. */
 import { releaseGate } from '../release/release.js';
-import { kernel } from '../shared/native.js';
+import { kernel } from '../shared/kernel/native.js';
 import { run } from './program.js';
 
 // `tlshubctl flows | head`: the reader has seen enough, and that is no failure.

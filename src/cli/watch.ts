@@ -4,11 +4,12 @@
  * away (a restart, an upgrade) it waits for the next one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ControlClient, type FlowReport, type FlowState } from '../control/index.js';
-import { FLOW_STATES } from '../control/index.js';
+import { ControlClient } from '../control/client.js';
+import type { FlowReport, FlowState } from '../report/flow.js';
+import { FLOW_STATES } from '../report/flow.js';
 import type { FlowQuery } from '../control/flow-query.js';
-import { ControlError } from '../shared/errors.js';
-import { printable } from '../shared/printable.js';
+import { ControlError } from '../shared/errors/errors.js';
+import { printable } from '../shared/text/printable.js';
 import type { CliContext, GlobalOptions, TerminalSize } from './context.js';
 import { FLOW_COLUMNS, flowRow, flowsTable } from './tables.js';
 

@@ -3,10 +3,10 @@
  * A format's `decode` throws a plain Error whose message says what is wrong with this text; the caller adds file, line, key and `allowed`.
  */
 import { isAbsolute } from 'node:path';
-import { parseListenAddress } from '../health/listen-address.js';
+import { parseListenAddress } from '../shared/net/listen-address.js';
 import { MAX_RULES, RULE_SYNTAX, parseRule, type RuleAction } from '../policy/rules.js';
-import { MAX_SCOPES, checkPattern } from '../scope/pattern.js';
-import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
+import { MAX_SCOPES, checkPattern } from './cgroup-pattern.js';
+import { NODE_NAME_RULE, parseNodeName } from '../shared/text/node-name.js';
 
 export interface Format<T> {
   /** for people: what is allowed */

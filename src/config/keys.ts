@@ -3,7 +3,7 @@
  * and its unit test all come from this table.
  */
 import { hostname } from 'node:os';
-import { parseNodeName } from '../shared/names.js';
+import { parseNodeName } from '../shared/text/node-name.js';
 import {
   absolutePath,
   boolean,

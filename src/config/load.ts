@@ -4,8 +4,8 @@
  */
 import { dirname, resolve } from 'node:path';
 import { MAX_RULES } from '../policy/rules.js';
-import { ConfigError, type Place } from '../shared/errors.js';
-import { clip, controlCharacter, readRegularFile } from '../shared/text-file.js';
+import { ConfigError, type Place } from '../shared/errors/errors.js';
+import { clip, controlCharacter, readRegularFile } from '../shared/files/text-file.js';
 import { optionalPath, path } from './formats.js';
 import { KEY_NAMES, environmentName, keySpec, type FlatConfig, type KeyName } from './keys.js';
 import { parseSettings, type Setting } from './parse.js';

@@ -1,6 +1,6 @@
 /** capture.conf as text: `key = value` lines, each key once, no key that the schema does not have. */
-import { ConfigError, type Place } from '../shared/errors.js';
-import { clip, textLines } from '../shared/text-file.js';
+import { ConfigError, type Place } from '../shared/errors/errors.js';
+import { clip, textLines } from '../shared/files/text-file.js';
 import { KEY_NAMES, isKeyName, type KeyName } from './keys.js';
 
 /** The text of a value with its place: what the loader decodes. */

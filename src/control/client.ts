@@ -1,7 +1,7 @@
 /** The client's side of the control socket: for tlshubctl, and for tools that want the same answers. */
 import { createConnection, type Socket } from 'node:net';
-import { ControlError, PermissionError, fromWire, toWire } from '../shared/errors.js';
-import { LineSplitter } from './lines.js';
+import { ControlError, PermissionError, fromWire, toWire } from '../shared/errors/errors.js';
+import { LineSplitter } from '../shared/text/lines.js';
 import {
   CONTROL_VERSION,
   MAX_RESPONSE_BYTES,

@@ -1,6 +1,6 @@
 /** Which flows somebody wants to see: the arguments of the operation `flows`. */
-import { ControlError } from '../shared/errors.js';
-import { FLOW_STATES, type FlowReport, type FlowState } from './protocol.js';
+import { ControlError } from '../shared/errors/errors.js';
+import { FLOW_STATES, type FlowReport, type FlowState } from '../report/flow.js';
 
 export interface FlowQuery {
   /** any of these; missing: all */

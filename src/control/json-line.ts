@@ -1,6 +1,6 @@
 /** One line of the control protocol as a JSON object, or where it stops being one: JSON.parse names the place of some mistakes only. */
 import { isUtf8 } from 'node:buffer';
-import { ControlError } from '../shared/errors.js';
+import { ControlError } from '../shared/errors/errors.js';
 
 /**
  * @param what for messages, such as `the request`

@@ -3,13 +3,15 @@
  *
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
-import type { MetricFamily } from '../metrics/index.js';
+import type { FlowReport } from '../report/flow.js';
+import type { MetricsReport } from '../report/metrics.js';
+import type { PodReport } from '../report/pod.js';
+import type { ReloadReport } from '../report/reload.js';
+import type { StatusReport } from '../report/status.js';
 import { parseFlowQuery, type FlowQuery } from './flow-query.js';
 import { isObject, malformed, parseObjectLine } from './json-line.js';
-import type { DelayCounts } from '../shared/delays.js';
-import { ControlError, type WireError } from '../shared/errors.js';
-import type { Fault } from '../shared/messages.js';
-import type { CipherName, Role } from '../shared/native.js';
+import { ControlError, type WireError } from '../shared/errors/errors.js';
+import type { Fault } from '../shared/ipc/messages.js';
 
 export const CONTROL_VERSION = 1;
 
@@ -30,166 +32,6 @@ export type ControlResponse =
   | { v: typeof CONTROL_VERSION; id: number; ok: true; result: unknown }
   /** id is null where the request could not be read */
   | { v: typeof CONTROL_VERSION; id: number | null; ok: false; error: WireError };
-
-export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refused' | 'closed';
-
-export const FLOW_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext', 'refused', 'closed'];
-
-/** One connection, as `tlshubctl flows --json` shows it. Null: not known, or not yet. */
-export interface FlowReport {
-  /** of the socket, decimal */
-  cookie: string;
-  role: Role;
-  /** the side that connected */
-  src: string;
-  sport: number;
-  dst: string;
-  dport: number;
-  pid: number | null;
-  comm: string | null;
-  /** the pod at the peer's address, by the mapping */
-  pod: string | null;
-  /** the node name that the peer's certificate proved */
-  peerNode: string | null;
-  provider: string | null;
-  cipher: CipherName | null;
-  tlsVersion: string | null;
-  state: FlowState;
-  /** why it is in this state; empty if there is nothing to say */
-  reason: string;
-  /** from the SYN (active) or our SYN-ACK (passive) to the connection being established */
-  synMs: number | null;
-  /** from the connection being established to the gate opening; the four parts below add up to it */
-  holdMs: number | null;
-  /** until the provider is asked: the active side's way to the agent, the passive side's wait for its program to accept too */
-  dispatchMs: number | null;
-  /** until a worker begins with it: for a place in the pool */
-  queueMs: number | null;
-  negotiationMs: number | null;
-  /** from the end of the negotiation until both directions are open */
-  installMs: number | null;
-  /** that the program has sent and read, by the kernel's counters as last seen */
-  bytesSent: number | null;
-  bytesReceived: number | null;
-  /** getsockopt(TCP_ULP) after the install: the kernel's own answer */
-  kernelUlp: string | null;
-}
-
-export interface RingReport {
-  name: string;
-  capacityBytes: number;
-  usedBytes: number;
-  /** records that found no room; each is accounted for, none is dropped silently */
-  overflows: number;
-}
-
-/** What was wrong, and where as far as it lies in a file. */
-export interface ConfigErrorReport {
-  /** ISO 8601 */
-  at: string;
-  error: WireError;
-  file?: string;
-  /** 1-based */
-  line?: number;
-  key?: string;
-}
-
-/** A value of the file that a restart would put in force. */
-export interface RestartReport {
-  key: string;
-  inForce: string;
-  wanted: string;
-}
-
-export interface ProviderStatus {
-  name: string;
-  /** draining: it finishes what it began before a switch */
-  state: 'active' | 'draining' | 'closed';
-  /** the library's own words about itself, and the file whose functions are called */
-  libraryVersion: string;
-  libraryFile: string;
-  workers: number;
-  inFlight: number;
-  queued: number;
-  /** negotiations since the agent began */
-  started: number;
-  succeeded: number;
-  /** of those: resumed from an earlier session, without certificates */
-  resumed: number;
-  failed: number;
-  /** times that a connection found neither a place nor room in the queue */
-  full: number;
-  workersLost: number;
-}
-
-export interface StatusReport {
-  version: string;
-  pid: number;
-  node: string;
-  mode: string;
-  /** those that were ever in force, the present one first */
-  providers: ProviderStatus[];
-  policy: 'strict' | 'permissive';
-  /** captured now, each with all below it */
-  cgroups: string[];
-  /** patterns of capture.cgroup that nothing matches yet */
-  cgroupsAwaited: string[];
-  configFile: string;
-  /** where it comes from, pods and distinct networks in it */
-  mapping: { source: string; pods: number; networks: number };
-  flows: Record<FlowState, number>;
-  /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
-  totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
-  /** refusals by code */
-  failures: Record<string, number>;
-  /** events read, by kind, and those that the perf buffer had no room for */
-  events: {
-    received: Record<string, number>;
-    lost: number;
-    /**
-     * how long they took from the kernel into the ring, microseconds (null: nothing counted, or longer than a minute). `counts`: of each
-     * bucket that is not empty its upper bound and how many; the difference of two readings is what came between them
-     */
-    toRing: { p50Us: number | null; p99Us: number | null; maxUs: number | null; counts: DelayCounts };
-  };
-  rings: RingReport[];
-  /** the gate's counters, by name */
-  gate: Record<string, number>;
-  /** true: pins of an earlier agent were taken over */
-  adopted: boolean;
-  lease: { ttlMs: number; guardianPid: number | null };
-  uptimeMs: number;
-  draining: boolean;
-  /** new connections are secured, or would be */
-  ready: boolean;
-  /** why not, in words; empty if ready */
-  notReady: string[];
-  /** since the agent began */
-  reloads: { succeeded: number; failed: number };
-  needsRestart: RestartReport[];
-  /** of the last reload that failed, null if the configuration in force is the newest that was tried */
-  lastConfigError: ConfigErrorReport | null;
-}
-
-export interface PodReport {
-  pod: string;
-  node: string;
-  addresses: string[];
-}
-
-export interface MetricsReport {
-  /** Prometheus' text format */
-  text: string;
-  /** the same as objects */
-  families: MetricFamily[];
-}
-
-export interface ReloadReport {
-  /** one line each; empty: everything is as it was */
-  changes: string[];
-  /** values of the file that wait for a restart, one line each */
-  needsRestart: string[];
-}
 
 /** Every operation with its arguments and result. New ones are added here first. */
 export interface ControlOperations {

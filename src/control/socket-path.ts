@@ -2,7 +2,7 @@
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, type Stats } from 'node:fs';
 import { createConnection, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { ControlError, PermissionError, toWire } from '../shared/errors.js';
+import { ControlError, PermissionError, toWire } from '../shared/errors/errors.js';
 
 /** @throws ControlError TLSHUB_CONTROL_SOCKET, PermissionError */
 export function prepareFolder(path: string): void {

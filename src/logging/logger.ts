@@ -5,8 +5,8 @@
  * (`src -> dst` as text). Make a child logger for them: `logger.child({ component: 'dispatcher' })`.
  */
 import winston from 'winston';
-import { toWire } from '../shared/errors.js';
-import { printable } from '../shared/printable.js';
+import { toWire } from '../shared/errors/errors.js';
+import { printable } from '../shared/text/printable.js';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 

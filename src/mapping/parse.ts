@@ -1,8 +1,8 @@
 /** The file format of the Pod-Node mapping: `pod_name node_name [address-or-CIDR ...]`, one pod a line, `#` comments. */
-import { coversAllIPv4, equalAddresses, formatCidr, parseCidr, type Cidr } from '../shared/address.js';
-import { AddressError, MappingError, type MappingErrorCode } from '../shared/errors.js';
-import { NODE_NAME_RULE, parseNodeName } from '../shared/names.js';
-import { clip, textLines } from '../shared/text-file.js';
+import { coversAllIPv4, equalAddresses, formatCidr, parseCidr, type Cidr } from '../shared/net/address.js';
+import { AddressError, MappingError, type MappingErrorCode } from '../shared/errors/errors.js';
+import { NODE_NAME_RULE, parseNodeName } from '../shared/text/node-name.js';
+import { clip, textLines } from '../shared/files/text-file.js';
 
 export interface PodLine {
   /** 1-based */

@@ -2,11 +2,11 @@
  * The Pod-Node mapping: who runs where. It says which peers belong to the mesh, and which node names the certificate at an address may
  * carry. Immutable: a reload loads another one and swaps. A MappingSource (source.ts) tells of changes.
  */
-import { equalAddresses, formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/address.js';
-import { MappingError } from '../shared/errors.js';
-import { readRegularFile } from '../shared/text-file.js';
+import { equalAddresses, formatCidr, parseAddress, type AddressBytes, type Cidr } from '../shared/net/address.js';
+import { MappingError } from '../shared/errors/errors.js';
+import { readRegularFile } from '../shared/files/text-file.js';
 import { parsePodLines, type PodLine } from './parse.js';
-import { PrefixTable } from './prefix-table.js';
+import { PrefixTable } from '../shared/net/prefix-table.js';
 
 export interface Pod {
   pod: string;
@@ -16,7 +16,7 @@ export interface Pod {
 }
 
 /** One network with all pods that list it, for BPF's trie. */
-export interface MeshEntry {
+export interface MappedNetwork {
   /** 16 bytes, see address.ts */
   address: AddressBytes;
   /** 0..128, on the 128-bit form */
@@ -185,7 +185,7 @@ export class PodNodeMapping {
   }
 
   /** All networks, each once, the longest prefixes first. */
-  *entries(): Generator<MeshEntry> {
+  *entries(): Generator<MappedNetwork> {
     for (const network of this.#networks.values()) {
       yield { ...network.cidr, pods: network.pods.map(({ pod }) => pod), nodes: nodesOf(network) };
     }

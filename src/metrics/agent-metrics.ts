@@ -1,7 +1,8 @@
 /** The metrics of the agent as a whole: its status, as time series. */
 import { memoryUsage, cpuUsage } from 'node:process';
-import type { FlowState, StatusReport } from '../control/index.js';
-import { ERROR_CODES } from '../shared/error-catalog.js';
+import type { FlowState } from '../report/flow.js';
+import type { StatusReport } from '../report/status.js';
+import { ERROR_CODES } from '../shared/errors/catalog.js';
 import type { MetricsRegistry, Sample } from './registry.js';
 
 /** Of flows that are there; what is over is counted, not measured. */

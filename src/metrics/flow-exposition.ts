@@ -1,5 +1,5 @@
 /** The figures of the metrics files that make sense as time series: docs/PERFORMANCE_METRICS.md defines them. */
-import type { Traffic } from '../shared/abi.js';
+import type { Traffic } from '../shared/kernel/abi.js';
 import { LATENCIES, type FlowMetrics } from './flow-metrics.js';
 import type { MetricsRegistry } from './registry.js';
 

@@ -5,10 +5,10 @@
  * What a connection has moved may become known after its end (a program can go on reading what arrived before), so its record is found again
  * by its name and totals are corrected by the difference.
  */
-import { FlowClass, type Traffic } from '../shared/abi.js';
-import type { FlowObserver } from '../supervisor/dispatcher.js';
-import type { Flow } from '../supervisor/flow-table.js';
-import { stateOf } from '../supervisor/flow-table.js';
+import { FlowClass, type Traffic } from '../shared/kernel/abi.js';
+import type { FlowObserver } from '../supervisor/flow/dispatcher.js';
+import type { Flow } from '../supervisor/flow/table.js';
+import { stateOf } from '../supervisor/flow/table.js';
 import { Latency, type LatencyReport } from './latency.js';
 
 /** One connection. Times in milliseconds, null: not known, or it never came to that. */

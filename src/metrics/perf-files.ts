@@ -1,10 +1,10 @@
 /**
- * Writes the metrics files so that whoever reads the folder sees whole files or none (src/shared/whole-file.ts), and none is ever replaced: the
+ * Writes the metrics files so that whoever reads the folder sees whole files or none (src/shared/files/atomic-file.ts), and none is ever replaced: the
  * second report of one second has `-2` behind the number. The .json comes last: where it is, its .csv is too.
  */
 import { join } from 'node:path';
-import { MetricsWriteError, asTlshubError } from '../shared/errors.js';
-import { claim, hiddenName, numberedNames, remove, stage, syncFolder } from '../shared/whole-file.js';
+import { MetricsWriteError, asTlshubError } from '../shared/errors/errors.js';
+import { claim, hiddenName, numberedNames, remove, stage, syncFolder } from '../shared/files/atomic-file.js';
 import { csvText, jsonText, type PerfReport } from './perf-report.js';
 
 export interface PerfFiles {

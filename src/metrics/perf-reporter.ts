@@ -1,6 +1,6 @@
 /** When metrics files are written: on demand and at exit, one after another. */
-import type { Logger } from '../logging/index.js';
-import { asTlshubError } from '../shared/errors.js';
+import type { Logger } from '../logging/logger.js';
+import { asTlshubError } from '../shared/errors/errors.js';
 import { writePerfFiles, type PerfFiles } from './perf-files.js';
 import { perfReport, type PerfReport } from './perf-report.js';
 import type { FlowMetricsReport } from './flow-metrics.js';

@@ -5,7 +5,8 @@
  * Label values are bounded by construction: a metric names the values that each of its labels can have (or how many), and any other is
  * counted as `other`. So nothing that a peer or a program chooses (an address, a pod, a name) can become a time series.
  */
-import { Counter, Gauge, Histogram, Registry, type LabelValues, type MetricObjectWithValues } from 'prom-client';
+import type { MetricFamily } from '../report/metrics.js';
+import { Counter, Gauge, Histogram, Registry, type LabelValues } from 'prom-client';
 
 /**
  * Label names, each with all values it can have; or, where they come from a table elsewhere in the product (the gate's counters, say), how
@@ -28,8 +29,6 @@ export interface HistogramSpec<L extends string = never> extends MetricSpec<L> {
 }
 
 export type Sample<L extends string> = readonly [value: number, labels: Labels<L>];
-
-export type MetricFamily = MetricObjectWithValues<{ value: number; labels: Partial<Record<string, string | number>> }>;
 
 export const OTHER = 'other';
 
@@ -89,9 +88,10 @@ export class MetricsRegistry {
   }
 
   /** The same as objects. */
-  families(): Promise<MetricFamily[]> {
+  async families(): Promise<MetricFamily[]> {
     this.#prepare();
-    return this.#registry.getMetricsAsJSON();
+    // prom-client's types say that a type is a number; it is the word of the text format.
+    return (await this.#registry.getMetricsAsJSON()) as unknown as MetricFamily[];
   }
 
   get contentType(): string {

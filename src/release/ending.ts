@@ -1,12 +1,12 @@
 /** Ends the connections that only the gate keeps from going in plaintext, while it still does. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SweepRecord } from '../shared/abi.js';
-import { formatAddress } from '../shared/address.js';
-import { ReleaseError, toWire } from '../shared/errors.js';
-import type { KernelAddon, PinnedFds } from '../shared/native.js';
-import { readSweep, type SweepKernel } from '../shared/sweep-records.js';
-import { fateOf, isSecured } from './fate.js';
+import type { SweepRecord } from '../shared/kernel/abi.js';
+import { formatAddress } from '../shared/net/address.js';
+import { ReleaseError, toWire } from '../shared/errors/errors.js';
+import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
+import { readSweep, type SweepKernel } from '../shared/kernel/sweep-records.js';
+import { fateOf, isSecured } from './disposition.js';
 
 /** Between two looks at the kernel's list, in ms. */
 const LOOK_MS = 100;

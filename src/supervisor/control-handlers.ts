@@ -1,13 +1,17 @@
 /** What the control socket's operations do. */
-import { isPod, matchesFlow, type ControlHandlers, type PodReport, type StatusReport } from '../control/index.js';
-import type { MetricsRegistry } from '../metrics/index.js';
-import { NotFoundError } from '../shared/errors.js';
-import { testHooks } from '../shared/test-hooks.js';
-import type { Dispatcher } from './dispatcher.js';
-import type { ProviderSwitch } from './provider-switch.js';
-import { knownProvider } from './providers.js';
-import type { Reloader } from './reload.js';
-import type { InForce } from './settings.js';
+import { isPod, matchesFlow } from '../control/flow-query.js';
+import type { PodReport } from '../report/pod.js';
+import type { StatusReport } from '../report/status.js';
+import type { ControlHandlers } from '../control/protocol.js';
+import type { MetricsRegistry } from '../metrics/registry.js';
+import { NotFoundError } from '../shared/errors/errors.js';
+import { testHooks } from '../shared/ipc/test-hooks.js';
+import type { Dispatcher } from './flow/dispatcher.js';
+import type { ProviderSwitch } from './provider/switch.js';
+import { knownProvider } from './provider/plans.js';
+import type { Reloader } from './settings/reload.js';
+import type { InForce } from './settings/in-force.js';
+import type { Sweeper } from './sweeper.js';
 
 export interface ControlParts {
   inForce: InForce;
@@ -16,8 +20,7 @@ export interface ControlParts {
   reloader: Reloader;
   metrics: MetricsRegistry;
   status: () => StatusReport;
-  /** brings what flows have moved up to date */
-  sweep: () => void;
+  sweeper: Pick<Sweeper, 'sweep'>;
 }
 
 export function controlHandlers({
@@ -27,13 +30,13 @@ export function controlHandlers({
   reloader,
   metrics,
   status,
-  sweep,
+  sweeper,
 }: ControlParts): ControlHandlers {
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
     flows: (query) => {
-      sweep();
+      sweeper.sweep(); // brings what flows have moved up to date
       return Promise.resolve([...dispatcher.reports()].filter((flow) => matchesFlow(flow, query)));
     },
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),

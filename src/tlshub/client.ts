@@ -2,11 +2,16 @@
  * The client of the TLSHub kernel module: mutual TLS between nodes, whose result is a master key for each connection. docs/TLSHUB_API.md
  * describes the API, the messages and what becomes of a key.
  */
-import { isIPv4Mapped, parseAddress } from '../shared/address.js';
-import { TlshubError } from '../shared/errors.js';
-import { tlshubNetlink } from '../shared/native.js';
-import { printable } from '../shared/printable.js';
-import { Opcode, type NativeTlshubClient, type NativeTlshubOutcome, type NativeTlshubStatistics } from './native.js';
+import { isIPv4Mapped, parseAddress } from '../shared/net/address.js';
+import { TlshubError } from '../shared/errors/errors.js';
+import { tlshubNetlink } from '../shared/kernel/native.js';
+import { printable } from '../shared/text/printable.js';
+import {
+  Opcode,
+  type NativeTlshubClient,
+  type NativeTlshubOutcome,
+  type NativeTlshubStatistics,
+} from '../shared/kernel/tlshub-addon.js';
 
 /** A connection as both ends name it: from the side that connects (client) to the side that accepts (server). IPv4 only. */
 export interface TlshubTuple {

@@ -5,8 +5,8 @@
  * secrets of each connection its own: without them a tuple that is used again would use key and nonces again. Everything that both ends
  * must agree on is in salt or info, so that a difference shows as records that cannot be opened.
  */
-import { cipherHash, hashLength, hkdfExpand, hkdfExtract } from '../shared/key-schedule.js';
-import type { CipherName } from '../shared/native.js';
+import { cipherHash, hashLength, hkdfExpand, hkdfExtract } from '../tls/key-schedule.js';
+import type { CipherName } from '../shared/kernel/native.js';
 
 /** What both ends know of a connection. */
 export interface ConnectionNames {

@@ -2,9 +2,9 @@
  * One connection's way to its secrets by TLSHub, without a word to the peer's agent: fetch the key; if there is none, the client's side
  * asks for a handshake and fetches again, and the server's side fetches until the client's has made one. docs/TLSHUB_API.md describes it.
  */
-import { TlshubError } from '../shared/errors.js';
-import type { ConnectionId } from '../shared/messages.js';
-import type { CipherName, Role } from '../shared/native.js';
+import { TlshubError } from '../shared/errors/errors.js';
+import type { ConnectionId } from '../shared/ipc/messages.js';
+import type { CipherName, Role } from '../shared/kernel/native.js';
 import { ipv4Of, type FetchKeyResult, type TlshubClient, type TlshubTuple } from './client.js';
 import { deriveTrafficSecrets, type TrafficSecrets } from './key-schedule.js';
 

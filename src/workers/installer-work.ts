@@ -1,10 +1,10 @@
 /** What the installer does with each message, apart from how messages reach it. */
-import { PROVIDER_NUMBERS } from '../shared/abi.js';
-import { toWire, type WireError } from '../shared/errors.js';
-import { trafficKeys } from '../shared/key-schedule.js';
-import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/messages.js';
-import type { GateFds, InstallResult, KernelAddon } from '../shared/native.js';
-import { claimSlot } from '../shared/slots.js';
+import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
+import { toWire, type WireError } from '../shared/errors/errors.js';
+import { trafficKeys } from '../tls/key-schedule.js';
+import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
+import type { GateFds, InstallResult, KernelAddon } from '../shared/kernel/native.js';
+import { claimSlot } from '../shared/ipc/slots.js';
 
 type InstallerKernel = Pick<
   KernelAddon,

@@ -6,17 +6,18 @@
  * come and go. Negotiated keys go first: a program waits for each of them.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Doorbell } from '../shared/doorbell.js';
-import { toWire } from '../shared/errors.js';
-import { MessageReceiver, MessageSender } from '../shared/channel.js';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
+import { Doorbell } from '../shared/ipc/doorbell.js';
+import { toWire } from '../shared/errors/errors.js';
+import { MessageReceiver, MessageSender } from '../shared/ipc/message-ring.js';
 import type {
   InstallerCommand,
   InstallerControl,
   InstallerReport,
   Negotiated,
   ThreadReport,
-} from '../shared/messages.js';
-import { kernel, type CipherName, type GateFds } from '../shared/native.js';
+} from '../shared/ipc/messages.js';
+import { kernel, type CipherName, type GateFds } from '../shared/kernel/native.js';
 import { InstallerWork } from './installer-work.js';
 
 export interface InstallerData {
@@ -58,7 +59,7 @@ function run(data: InstallerData): void {
         rings.get(message.id)?.receive(install);
         rings.delete(message.id);
       } else if (message.type === 'rest') {
-        kernel().collectGarbage();
+        collectGarbage();
       } else {
         return true;
       }

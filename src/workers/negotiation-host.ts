@@ -10,10 +10,11 @@
  */
 import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
-import { MessageSender } from '../shared/channel.js';
-import { monotonicNs } from '../shared/clock.js';
-import { Doorbell } from '../shared/doorbell.js';
-import { testHooks } from '../shared/test-hooks.js';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
+import { MessageSender } from '../shared/ipc/message-ring.js';
+import { monotonicNs } from '../shared/kernel/clock.js';
+import { Doorbell } from '../shared/ipc/doorbell.js';
+import { testHooks } from '../shared/ipc/test-hooks.js';
 import type {
   CancelMessage,
   HangMessage,
@@ -23,15 +24,9 @@ import type {
   Negotiated,
   RestTask,
   WorkerHello,
-} from '../shared/messages.js';
-import {
-  kernel,
-  type HandshakeAddon,
-  type HandshakeCredentials,
-  type HandshakeOutcome,
-  type TlsLibrary,
-} from '../shared/native.js';
-import { createRing } from '../shared/ring.js';
+} from '../shared/ipc/messages.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/kernel/native.js';
+import { createRing } from '../shared/ipc/ring.js';
 
 /** What every worker needs to hand keys on. */
 export interface HostData {
@@ -183,7 +178,7 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
     });
   return (task) => {
     if (!('type' in task)) return negotiate(task);
-    kernel().collectGarbage();
+    collectGarbage();
     return Promise.resolve(threadId);
   };
 }

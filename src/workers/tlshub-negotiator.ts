@@ -1,9 +1,9 @@
 /** The worker of the TLSHub provider's pool: keys from the kernel module, never a byte on the connection. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { monotonicNs } from '../shared/clock.js';
-import { TlshubError, toWire } from '../shared/errors.js';
-import type { NegotiateTask, WorkerLog } from '../shared/messages.js';
-import { tlshubNetlink, type CipherName } from '../shared/native.js';
+import { monotonicNs } from '../shared/kernel/clock.js';
+import { TlshubError, toWire } from '../shared/errors/errors.js';
+import type { NegotiateTask, WorkerLog } from '../shared/ipc/messages.js';
+import { tlshubNetlink, type CipherName } from '../shared/kernel/native.js';
 import { TlshubClient } from '../tlshub/client.js';
 import { negotiateOutOfBand } from '../tlshub/negotiate.js';
 import { hostTasks, type HostData, type TaskOutcome } from './negotiation-host.js';

@@ -1,13 +1,13 @@
 /** The dispatcher with a real installer's work behind it, on sockets in memory. */
 import { expect } from 'chai';
-import { EventKind, FlowClass, Wants, type FlowEvent, type OwnerRecord } from '../../src/shared/abi.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/messages.js';
-import { FlowMetrics } from '../../src/metrics/index.js';
-import type { Role } from '../../src/shared/native.js';
-import { SlotTable, createSlots } from '../../src/shared/slots.js';
-import { Dispatcher } from '../../src/supervisor/dispatcher.js';
-import type { DetailedFlowReport } from '../../src/supervisor/flow-table.js';
+import { EventKind, FlowClass, Wants, type FlowEvent, type OwnerRecord } from '../../src/shared/kernel/abi.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/ipc/messages.js';
+import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import type { Role } from '../../src/shared/kernel/native.js';
+import { SlotTable, createSlots } from '../../src/shared/ipc/slots.js';
+import { Dispatcher } from '../../src/supervisor/flow/dispatcher.js';
+import type { DetailedFlowReport } from '../../src/supervisor/flow/table.js';
 import { InstallerWork } from '../../src/workers/installer-work.js';
 import { FDS, FakeKernel, sweepRecords, type SweepSeed } from './fake-kernel.js';
 import { FakeProvider, type Pending } from './fake-provider.js';

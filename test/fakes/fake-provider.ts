@@ -6,7 +6,7 @@ import type {
   Provider,
   ProviderName,
   ProviderStats,
-} from '../../src/supervisor/provider.js';
+} from '../../src/supervisor/provider/provider.js';
 
 export interface Pending {
   request: NegotiationRequest;

@@ -1,5 +1,5 @@
 /** A logger that remembers. */
-import type { LogFields, LogLevel, Logger } from '../../src/logging/index.js';
+import type { LogFields, LogLevel, Logger } from '../../src/logging/logger.js';
 
 export interface LogLine {
   level: LogLevel;

@@ -1,15 +1,15 @@
 /** A reloader with all that it works on in memory, but for the files. */
-import { loadConfig } from '../../src/config/index.js';
-import { formatAddress } from '../../src/shared/address.js';
-import { TlshubError } from '../../src/shared/errors.js';
-import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/native.js';
-import { DirectoryHistory } from '../../src/supervisor/directory.js';
-import { GateUpdate } from '../../src/supervisor/gate-settings.js';
-import { MappingSources } from '../../src/supervisor/mapping-sources.js';
-import { ProviderSwitch, planKey } from '../../src/supervisor/provider-switch.js';
-import { knownProvider } from '../../src/supervisor/providers.js';
-import { Reloader } from '../../src/supervisor/reload.js';
-import { InForce, firstSettings } from '../../src/supervisor/settings.js';
+import { loadConfig } from '../../src/config/load.js';
+import { formatAddress } from '../../src/shared/net/address.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
+import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/kernel/native.js';
+import { DirectoryHistory } from '../../src/supervisor/settings/directory.js';
+import { GateUpdate } from '../../src/supervisor/gate/settings.js';
+import { MappingSources } from '../../src/supervisor/settings/mapping-sources.js';
+import { ProviderSwitch, planKey } from '../../src/supervisor/provider/switch.js';
+import { knownProvider } from '../../src/supervisor/provider/plans.js';
+import { Reloader } from '../../src/supervisor/settings/reload.js';
+import { InForce, firstSettings } from '../../src/supervisor/settings/in-force.js';
 import { FDS } from './fake-kernel.js';
 import { FakeProvider } from './fake-provider.js';
 import { memoryLogger } from './memory-logger.js';

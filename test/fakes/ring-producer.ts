@@ -1,6 +1,6 @@
 /** A thread that writes `count` records of known length and content, waiting when the ring is full, then closes the ring. */
 import { workerData } from 'node:worker_threads';
-import { RingProducer } from '../../src/shared/ring.js';
+import { RingProducer } from '../../src/shared/ipc/ring.js';
 
 const { buffer, count } = workerData as { buffer: SharedArrayBuffer; count: number };
 const producer = new RingProducer(buffer);

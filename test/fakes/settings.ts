@@ -1,7 +1,7 @@
 /** Settings of a node as files, and what a reloader needs around it, in memory. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { initCa, issueNode } from '../../src/pki/index.js';
+import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 
 /** The files of node `a` in a folder: capture.conf, mapping.conf, and certificates by a CA of its own. */
 export class NodeFiles {

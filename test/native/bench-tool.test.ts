@@ -14,8 +14,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
-import type { BenchResult } from '../../src/bench-tool/result.js';
-import { monotonicNs } from '../../src/shared/clock.js';
+import type { BenchResult } from '../../src/load/result.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
 
 const TOOL = resolve('dist/cli/tlshub_bench.js');
 

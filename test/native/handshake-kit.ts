@@ -7,8 +7,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { initCa, issueNode } from '../../src/pki/pki.js';
-import { trafficKeys } from '../../src/shared/key-schedule.js';
+import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
+import { trafficKeys } from '../../src/tls/key-schedule.js';
 import type {
   CipherName,
   HandshakeAddon,
@@ -17,7 +17,7 @@ import type {
   HandshakeDriver,
   HandshakeOutcome,
   HandshakeRequest,
-} from '../../src/shared/native.js';
+} from '../../src/shared/kernel/native.js';
 
 /** From build/test/native, where the compiled test lies. */
 export const ADDON_PATH = fileURLToPath(new URL('../../../dist/native/tlshub_openssl.node', import.meta.url));

@@ -4,8 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { HandshakeAddon, HandshakeContext, HandshakeDriver, Role, TlsLibrary } from '../../src/shared/native.js';
-import { handshakeAddon } from '../../src/shared/native.js';
+import type {
+  HandshakeAddon,
+  HandshakeContext,
+  HandshakeDriver,
+  Role,
+  TlsLibrary,
+} from '../../src/shared/kernel/native.js';
+import { handshakeAddon } from '../../src/shared/kernel/native.js';
 import { makeLab, refused, request, run, succeeded, tcpPair } from './handshake-kit.js';
 import type { Lab, Pair } from './handshake-kit.js';
 
@@ -167,7 +173,7 @@ describe('both libraries in the same threads', () => {
     this.timeout(60_000);
     const lab = await makeLab('lab');
     try {
-      const native = new URL('../../src/shared/native.js', import.meta.url).href;
+      const native = new URL('../../src/shared/kernel/native.js', import.meta.url).href;
       const workerData = { native, a: await lab.credentials('a'), b: await lab.credentials('b') };
       const code = `
         const { parentPort, workerData } = require('node:worker_threads');

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import { handshakeAddon, type HandshakeDriver } from '../../src/shared/native.js';
+import { handshakeAddon, type HandshakeDriver } from '../../src/shared/kernel/native.js';
 import {
   makeLab,
   openRecord,

@@ -2,11 +2,11 @@
 import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Role } from '../../src/shared/native.js';
-import { Doorbell } from '../../src/shared/doorbell.js';
-import { ProviderPool } from '../../src/supervisor/provider-pool.js';
-import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider-switch.js';
-import type { NegotiationOutcome, ProviderName } from '../../src/supervisor/provider.js';
+import type { Role } from '../../src/shared/kernel/native.js';
+import { Doorbell } from '../../src/shared/ipc/doorbell.js';
+import { ProviderPool } from '../../src/supervisor/provider/pool.js';
+import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider/switch.js';
+import type { NegotiationOutcome, ProviderName } from '../../src/supervisor/provider/provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { fdOf, makeLab, tcpPair, type Lab } from './handshake-kit.js';
 

@@ -1,14 +1,15 @@
 /** The TLSHub provider's pool with two stand-ins for the module: what the installer would get from the pools of two nodes. */
 import { expect } from 'chai';
-import { loadConfig, type Config } from '../../src/config/index.js';
-import { parseAddress } from '../../src/shared/address.js';
-import { MessageReceiver } from '../../src/shared/channel.js';
-import { Doorbell } from '../../src/shared/doorbell.js';
-import type { Negotiated } from '../../src/shared/messages.js';
-import type { Role } from '../../src/shared/native.js';
-import type { Negotiation, Provider } from '../../src/supervisor/provider.js';
-import { RingRegistry } from '../../src/supervisor/ring-registry.js';
-import { planTlshub } from '../../src/supervisor/tlshub-provider.js';
+import { loadConfig } from '../../src/config/load.js';
+import type { Config } from '../../src/config/schema.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
+import { Doorbell } from '../../src/shared/ipc/doorbell.js';
+import type { Negotiated } from '../../src/shared/ipc/messages.js';
+import type { Role } from '../../src/shared/kernel/native.js';
+import type { Negotiation, Provider } from '../../src/supervisor/provider/provider.js';
+import { RingRegistry } from '../../src/supervisor/provider/ring-registry.js';
+import { planTlshub } from '../../src/supervisor/provider/tlshub-plan.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { CLIENT, PROTOCOL, SERVER, startPeer, stopAll, type Peer } from './tlshub-peers.js';
 import { fdOf, tcpPair, type Pair } from './handshake-kit.js';

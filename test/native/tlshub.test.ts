@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { TlshubError } from '../../src/shared/errors.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
 import { TlshubClient } from '../../src/tlshub/client.js';
 import { CLIENT, PROTOCOL, SERVER, connectTo, freshTuple, startPeer, stopAll } from './tlshub-peers.js';
 

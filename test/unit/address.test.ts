@@ -8,9 +8,9 @@ import {
   maskAddress,
   parseAddress,
   parseCidr,
-} from '../../src/shared/address.js';
-import { AddressError } from '../../src/shared/errors.js';
-import { parseNodeName } from '../../src/shared/names.js';
+} from '../../src/shared/net/address.js';
+import { AddressError } from '../../src/shared/errors/errors.js';
+import { parseNodeName } from '../../src/shared/text/node-name.js';
 import { Random } from './support/random.js';
 import { thrown } from './support/thrown.js';
 

@@ -5,11 +5,14 @@ import { expect } from 'chai';
 import type { CliContext, TerminalSize } from '../../src/cli/context.js';
 import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
-import { matchesFlow, startControlServer, type ControlServer, type FlowReport } from '../../src/control/index.js';
-import { MetricsRegistry, registerAgentMetrics } from '../../src/metrics/index.js';
+import { matchesFlow } from '../../src/control/flow-query.js';
+import type { FlowReport } from '../../src/report/flow.js';
+import { startControlServer, type ControlServer } from '../../src/control/server.js';
+import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { ReleaseOptions } from '../../src/release/release.js';
-import { NotFoundError, ReleaseError } from '../../src/shared/errors.js';
-import type { ProbeResult } from '../../src/shared/native.js';
+import { NotFoundError, ReleaseError } from '../../src/shared/errors/errors.js';
+import type { ProbeResult } from '../../src/shared/kernel/native.js';
 import { agentStatus } from './support/agent-status.js';
 import { temporaryFolder } from './support/temporary.js';
 

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { run } from '../../src/cli/program.js';
-import { NotFoundError } from '../../src/shared/errors.js';
+import { NotFoundError } from '../../src/shared/errors/errors.js';
 import { patience } from '../speed.js';
 import { temporaryFolder } from './support/temporary.js';
 

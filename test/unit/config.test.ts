@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { KEY_NAMES, environmentName, keySpec, loadConfig, parseConfig } from '../../src/config/index.js';
-import { ConfigError } from '../../src/shared/errors.js';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import { renderConfiguration } from '../../src/tools/configuration.js';
-import { renderCaptureConf } from '../../src/tools/render.js';
+import { KEY_NAMES, environmentName, keySpec } from '../../src/config/keys.js';
+import { loadConfig, parseConfig } from '../../src/config/load.js';
+import { ConfigError } from '../../src/shared/errors/errors.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { renderConfiguration } from '../../tools/configuration.js';
+import { renderCaptureConf } from '../../tools/render.js';
 import { temporaryFolder } from './support/temporary.js';
 import { thrown } from './support/thrown.js';
 
@@ -256,7 +257,7 @@ describe('configuration', () => {
   });
 });
 
-const REMEDY = 'out of date: run `scripts/build && node dist/tools/docs.js`';
+const REMEDY = 'out of date: run `scripts/build && node build/tools/docs.js`';
 
 describe('config/capture.conf', () => {
   const shipped = readFileSync('config/capture.conf', 'utf8');

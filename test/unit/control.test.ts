@@ -3,16 +3,12 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import {
-  ControlClient,
-  controlRequest,
-  startControlServer,
-  type ControlHandlers,
-  type ControlServer,
-} from '../../src/control/index.js';
-import { LineSplitter } from '../../src/control/lines.js';
+import { ControlClient, controlRequest } from '../../src/control/client.js';
+import type { ControlHandlers } from '../../src/control/protocol.js';
+import { startControlServer, type ControlServer } from '../../src/control/server.js';
+import { LineSplitter } from '../../src/shared/text/lines.js';
 import { MAX_REQUEST_BYTES } from '../../src/control/protocol.js';
-import { ControlError, NotFoundError, TlshubError } from '../../src/shared/errors.js';
+import { ControlError, NotFoundError, TlshubError } from '../../src/shared/errors/errors.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
 
@@ -115,6 +111,16 @@ describe('control socket', () => {
     await server?.close();
     server = undefined;
     expect(existsSync(socket)).to.equal(false);
+  });
+
+  it('says that it is not ready until it has somebody to ask, and takes the socket away at the end of its process', async () => {
+    server = await startControlServer({ path: path('run', 'control.sock') });
+    const asking = controlRequest(server.path, 'mode.get', {});
+    expect(await rejected(TlshubError, asking)).to.include({ code: 'TLSHUB_NOT_READY' });
+    server.serve(handlers);
+    expect(await controlRequest(server.path, 'mode.get', {})).to.deep.equal({ mode: 'openssl' });
+    server.unlink();
+    expect(existsSync(server.path)).to.equal(false);
   });
 
   it('answers, and passes the coded errors of handlers on', async () => {

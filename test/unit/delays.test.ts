@@ -7,7 +7,7 @@ import {
   delaysSince,
   readDelays,
   type DelayCounts,
-} from '../../src/shared/delays.js';
+} from '../../src/shared/ipc/delays.js';
 
 describe('delays of events', () => {
   it('have bounds that ascend by no more than a sixteenth, from 1 microsecond to a minute', () => {

@@ -9,8 +9,9 @@ import { loadAll } from 'js-yaml';
 import { DaemonSet } from 'kubernetes-models/apps/v1';
 import { ClusterRole, ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
 import { ConfigMap, Namespace, ServiceAccount } from 'kubernetes-models/v1';
-import { parseConfig, type Config } from '../../src/config/index.js';
-import { parseListenAddress } from '../../src/health/index.js';
+import { parseConfig } from '../../src/config/load.js';
+import type { Config } from '../../src/config/schema.js';
+import { parseListenAddress } from '../../src/shared/net/listen-address.js';
 import { temporaryFolder } from './support/temporary.js';
 
 interface Manifest {
@@ -187,7 +188,7 @@ describe('deploy/install', () => {
     const lib = inside('usr/lib/tlshub');
     const script = `
       const at = (file) => import('file://${lib}/dist/' + file);
-      const { kernel, handshakeAddon, tlshubNetlink } = await at('shared/native.js');
+      const { kernel, handshakeAddon, tlshubNetlink } = await at('shared/kernel/native.js');
       kernel().abi(); handshakeAddon('openssl').libraryVersion(); handshakeAddon('boringssl').libraryVersion(); tlshubNetlink();
       await at('supervisor/compose.js');
       const { createRequire } = await import('node:module');

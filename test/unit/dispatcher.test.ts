@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { FlowClass, type SweepRecord } from '../../src/shared/abi.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { TlshubError } from '../../src/shared/errors.js';
-import { trafficKeys } from '../../src/shared/key-schedule.js';
-import { applySweep } from '../../src/supervisor/sweep.js';
+import { FlowClass, type SweepRecord } from '../../src/shared/kernel/abi.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
+import { trafficKeys } from '../../src/tls/key-schedule.js';
+import { applySweep } from '../../src/supervisor/flow/sweep.js';
 import { OWNER, REMOTE, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
 import type { LogLine } from '../fakes/memory-logger.js';

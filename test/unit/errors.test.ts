@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { expect } from 'chai';
-import { ERROR_CATALOG } from '../../src/shared/error-catalog.js';
+import { ERROR_CATALOG } from '../../src/shared/errors/catalog.js';
 import {
   ConfigError,
   KernelUnsupportedError,
@@ -14,8 +14,8 @@ import {
   fromWire,
   placeText,
   toWire,
-} from '../../src/shared/errors.js';
-import { renderErrors } from '../../src/tools/render.js';
+} from '../../src/shared/errors/errors.js';
+import { renderErrors } from '../../tools/render.js';
 
 /** What arrives on the other side of a thread boundary. */
 function cloned(value: unknown): unknown {
@@ -94,7 +94,7 @@ describe('errors', () => {
   });
 
   it('are all in docs/ERRORS.md, as it was generated', () => {
-    const remedy = 'out of date: run `scripts/build && node dist/tools/docs.js`';
+    const remedy = 'out of date: run `scripts/build && node build/tools/docs.js`';
     expect(readFileSync('docs/ERRORS.md', 'utf8'), remedy).to.equal(renderErrors());
   });
 });

@@ -7,7 +7,7 @@ import {
   type Input,
   type MachineState,
   type Phase,
-} from '../../src/supervisor/flow-machine.js';
+} from '../../src/supervisor/flow/machine.js';
 
 /** Feeds inputs in order and returns where it ends and all actions on the way. */
 function run(inputs: Input[], from: MachineState = INITIAL): { state: MachineState; actions: Action[] } {
@@ -130,11 +130,11 @@ describe('flow machine', () => {
   });
 
   it('waits in hold when the pool is full, and can be ended there', () => {
-    const parked = run([owner, taken, { type: 'pool-full' }]);
-    expect(parked.state.phase).to.equal('parked');
-    expect(run([{ type: 'room' }], parked.state).actions).to.deep.equal(['negotiate']);
-    expect(run([{ type: 'deadline', reason: 'x' }], parked.state).actions).to.deep.equal(['refuse']);
-    expect(run([{ type: 'closing' }], parked.state).actions).to.deep.equal(['close']);
+    const retrying = run([owner, taken, { type: 'pool-full' }]);
+    expect(retrying.state.phase).to.equal('retrying');
+    expect(run([{ type: 'room' }], retrying.state).actions).to.deep.equal(['negotiate']);
+    expect(run([{ type: 'deadline', reason: 'x' }], retrying.state).actions).to.deep.equal(['refuse']);
+    expect(run([{ type: 'closing' }], retrying.state).actions).to.deep.equal(['close']);
   });
 
   /** Plays the world's part, so that every started piece of work comes back: take, negotiate, cancel, installer. */

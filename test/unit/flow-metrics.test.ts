@@ -1,10 +1,12 @@
 import { expect } from 'chai';
-import { FlowClass, type Traffic } from '../../src/shared/abi.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { FlowMetrics, MetricsRegistry, registerFlowMetrics } from '../../src/metrics/index.js';
+import { FlowClass, type Traffic } from '../../src/shared/kernel/abi.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { registerFlowMetrics } from '../../src/metrics/flow-exposition.js';
+import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { Latency } from '../../src/metrics/latency.js';
 import { LATENCIES, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
-import { applySweep } from '../../src/supervisor/sweep.js';
+import { applySweep } from '../../src/supervisor/flow/sweep.js';
 import { TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords } from '../fakes/fake-kernel.js';
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { FlowClass } from '../../src/shared/abi.js';
-import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow-table.js';
-import { SlotTable, claimSlot, createSlots } from '../../src/shared/slots.js';
-import { Deadlines } from '../../src/supervisor/deadlines.js';
+import { FlowClass } from '../../src/shared/kernel/abi.js';
+import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow/table.js';
+import { SlotTable, claimSlot, createSlots } from '../../src/shared/ipc/slots.js';
+import { Deadlines } from '../../src/shared/async/deadlines.js';
 
 function v4(text: string): Uint8Array {
   return Uint8Array.from([...Array<number>(10).fill(0), 0xff, 0xff, ...text.split('.').map(Number)]);
@@ -88,7 +88,7 @@ describe('flow table', () => {
   it('shows the state that people know', () => {
     const at = (phase: Flow['machine']['phase']): Flow =>
       flow(1n, { machine: { phase, misses: 0, attempts: 0, verdict: undefined } });
-    expect((['waiting', 'taking', 'pausing', 'parked'] as const).map((phase) => stateOf(at(phase)))).to.deep.equal(
+    expect((['waiting', 'taking', 'pausing', 'retrying'] as const).map((phase) => stateOf(at(phase)))).to.deep.equal(
       Array(4).fill('held'),
     );
     expect(stateOf(at('negotiating'))).to.equal('negotiating');

@@ -1,14 +1,14 @@
 /** Secured flows that the agent lets go: their sockets remember them. */
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/index.js';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import type { SecuredRecord } from '../../src/shared/abi.js';
-import { parseAddress } from '../../src/shared/address.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { TlshubError } from '../../src/shared/errors.js';
+import { loadConfig } from '../../src/config/load.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import type { SecuredRecord } from '../../src/shared/kernel/abi.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
 import { FlowMetrics, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
-import { revokeForbidden } from '../../src/supervisor/revocation.js';
-import { applySweep, type SweepResult } from '../../src/supervisor/sweep.js';
+import { revokeForbidden } from '../../src/supervisor/flow/revocation.js';
+import { applySweep, type SweepResult } from '../../src/supervisor/flow/sweep.js';
 import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
 import { NodeFiles } from '../fakes/settings.js';

@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadAll } from 'js-yaml';
-import { KEY_NAMES, environmentName, keySpec, parseConfig, type Config, type KeyName } from '../../src/config/index.js';
+import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../../src/config/keys.js';
+import { parseConfig } from '../../src/config/load.js';
+import type { Config } from '../../src/config/schema.js';
 import { toFlat } from '../../src/config/schema.js';
-import { ConfigError, placeText } from '../../src/shared/errors.js';
+import { ConfigError, placeText } from '../../src/shared/errors/errors.js';
 import { firstLines, fuzz, fuzzedText } from './support/fuzz.js';
 import type { Random } from './support/random.js';
 import { thrown } from './support/thrown.js';

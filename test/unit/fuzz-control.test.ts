@@ -5,9 +5,10 @@
 import { createConnection } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { startControlServer, type ControlHandlers, type ControlServer } from '../../src/control/index.js';
-import { LineSplitter } from '../../src/control/lines.js';
-import { NotFoundError } from '../../src/shared/errors.js';
+import type { ControlHandlers } from '../../src/control/protocol.js';
+import { startControlServer, type ControlServer } from '../../src/control/server.js';
+import { LineSplitter } from '../../src/shared/text/lines.js';
+import { NotFoundError } from '../../src/shared/errors/errors.js';
 import { fuzz } from './support/fuzz.js';
 import type { Random } from './support/random.js';
 import { temporaryFolder } from './support/temporary.js';

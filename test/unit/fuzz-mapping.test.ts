@@ -1,9 +1,9 @@
 /** Pod-Node mappings as nobody should write them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import { formatCidr } from '../../src/shared/address.js';
-import { MappingError } from '../../src/shared/errors.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { formatCidr } from '../../src/shared/net/address.js';
+import { MappingError } from '../../src/shared/errors/errors.js';
 import { firstLines, fuzz, fuzzedText } from './support/fuzz.js';
 import type { Random } from './support/random.js';
 import { thrown } from './support/thrown.js';

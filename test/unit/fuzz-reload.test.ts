@@ -1,8 +1,9 @@
 /** Reloads of files as nobody should write them: all of them is in force afterwards, or nothing. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { loadConfig, withRunning } from '../../src/config/index.js';
-import { formatAddress } from '../../src/shared/address.js';
+import { withRunning } from '../../src/config/changes.js';
+import { loadConfig } from '../../src/config/load.js';
+import { formatAddress } from '../../src/shared/net/address.js';
 import { World } from '../fakes/reload-world.js';
 import { NodeFiles } from '../fakes/settings.js';
 import { fuzz, mutateText } from './support/fuzz.js';

@@ -1,9 +1,10 @@
 import { request, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { createConnection, createServer, type AddressInfo, type Server } from 'node:net';
 import { expect } from 'chai';
-import { parseListenAddress, startHealthServer, type HealthServer } from '../../src/health/index.js';
-import { MetricsRegistry } from '../../src/metrics/index.js';
-import { ConfigError } from '../../src/shared/errors.js';
+import { startHealthServer, type HealthServer } from '../../src/health/server.js';
+import { parseListenAddress } from '../../src/shared/net/listen-address.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
+import { ConfigError } from '../../src/shared/errors/errors.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { rejected } from './support/thrown.js';
 

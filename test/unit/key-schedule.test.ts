@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { hkdfExpand, hkdfExpandLabel, hkdfExtract, trafficKeys } from '../../src/shared/key-schedule.js';
+import { hkdfExpand, hkdfExpandLabel, hkdfExtract, trafficKeys } from '../../src/tls/key-schedule.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s+/g, ''), 'hex');
 

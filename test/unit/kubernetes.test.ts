@@ -2,11 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
-import { KubernetesMappingSource, type KubernetesMappingOptions, type MappingChange } from '../../src/mapping/index.js';
+import { KubernetesMappingSource, type KubernetesMappingOptions } from '../../src/mapping/kubernetes/source.js';
+import type { MappingChange } from '../../src/mapping/source.js';
 import { podLines, podRecord, type PodRecord } from '../../src/mapping/kubernetes/pods.js';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import { initCa, issueNode } from '../../src/pki/index.js';
-import { KubernetesError } from '../../src/shared/errors.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
+import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { KubernetesApi, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
 import { patience } from '../speed.js';
 import { Random } from './support/random.js';
@@ -527,7 +528,7 @@ contexts:
   });
 
   it('costs nothing where it is not used: the client is loaded at the first read only', () => {
-    const module = new URL('../../src/mapping/index.js', import.meta.url).href;
+    const module = new URL('../../src/mapping/kubernetes/source.js', import.meta.url).href;
     const hooks = `export async function load(url, context, next) {
       if (url.includes('/@kubernetes/')) process._rawDebug('loaded ' + url);
       return next(url, context);

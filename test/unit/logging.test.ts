@@ -1,8 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createLogger, createThrottle, type Logger, type LoggerOptions } from '../../src/logging/index.js';
-import { TlshubError } from '../../src/shared/errors.js';
+import { createLogger, type Logger, type LoggerOptions } from '../../src/logging/logger.js';
+import { createThrottle } from '../../src/logging/throttle.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
 
 interface Captured {
   logger: Logger;

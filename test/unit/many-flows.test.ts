@@ -2,9 +2,10 @@
 import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { FlowClass } from '../../src/shared/abi.js';
-import { FlowMetrics, PerfReporter } from '../../src/metrics/index.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { FlowClass } from '../../src/shared/kernel/abi.js';
+import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import { PerfReporter } from '../../src/metrics/perf-reporter.js';
 import type { PerfReport } from '../../src/metrics/perf-report.js';
 import { World } from '../fakes/dispatcher-world.js';
 import { memoryLogger } from '../fakes/memory-logger.js';

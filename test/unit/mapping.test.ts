@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import { formatCidr, parseAddress } from '../../src/shared/address.js';
-import { AddressError, MappingError } from '../../src/shared/errors.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { formatCidr, parseAddress } from '../../src/shared/net/address.js';
+import { AddressError, MappingError } from '../../src/shared/errors/errors.js';
 import { Random } from './support/random.js';
 import { temporaryFolder } from './support/temporary.js';
 import { thrown } from './support/thrown.js';

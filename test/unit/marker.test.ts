@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { FlowClass, Wants } from '../../src/shared/abi.js';
-import { parseAddress } from '../../src/shared/address.js';
-import { createFlow, reportOf, type Flow } from '../../src/supervisor/flow-table.js';
-import { gateReason, missingMarker, wantsOf, wantsText } from '../../src/supervisor/marker.js';
+import { FlowClass, Wants } from '../../src/shared/kernel/abi.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { createFlow, reportOf, type Flow } from '../../src/supervisor/flow/table.js';
+import { gateReason, missingMarker, wantsOf, wantsText } from '../../src/supervisor/flow/marker.js';
 
 /** enum tlshub_reason */
 const [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES, PEER_MODE] = [8, 9, 10, 11] as const;

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import type { StatusReport } from '../../src/control/index.js';
-import { MetricsRegistry, registerAgentMetrics, type MetricFamily } from '../../src/metrics/index.js';
+import type { StatusReport } from '../../src/report/status.js';
+import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
+import type { MetricFamily } from '../../src/report/metrics.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { whyNotReady } from '../../src/supervisor/readiness.js';
 import { agentStatus } from './support/agent-status.js';
 
@@ -139,7 +141,7 @@ describe('metrics of the agent', () => {
     for (const { name, help, type, values } of families) {
       expect(name).to.match(/^(tlshub|process)_[a-z_]+$/);
       expect(help, name).to.match(/\.$/);
-      expect(name.endsWith('_total'), `${name} is a ${String(type)}`).to.equal(String(type) === 'counter');
+      expect(name.endsWith('_total'), `${name} is a ${type}`).to.equal(type === 'counter');
       for (const { labels } of values) {
         expect(['version', 'state', 'code', 'provider', 'result', 'kind', 'counter', 'ring'], name).to.include.members(
           Object.keys(labels),

@@ -1,7 +1,7 @@
 /** The analysis of captured frames: on it rests every "no plaintext on the wire" of the VM tests. */
 import { expect } from 'chai';
-import { Capture } from '../../src/wire/capture.js';
-import { parsePcap } from '../../src/wire/pcap.js';
+import { Capture } from '../wire/capture.js';
+import { parsePcap } from '../wire/pcap.js';
 import { frame, pcap, record } from './support/frames.js';
 
 const hello = record(22, 'client hello', 0x0301);

@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { FlowMetrics, PerfReporter } from '../../src/metrics/index.js';
+import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import { PerfReporter } from '../../src/metrics/perf-reporter.js';
 import type { ConnectionRecord } from '../../src/metrics/flow-metrics.js';
 import { writePerfFiles } from '../../src/metrics/perf-files.js';
 import { COLUMNS, perfReport, type PerfReport } from '../../src/metrics/perf-report.js';
 import { processUsage } from '../../src/metrics/process-usage.js';
-import { MetricsWriteError } from '../../src/shared/errors.js';
+import { MetricsWriteError } from '../../src/shared/errors/errors.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';

@@ -4,8 +4,8 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync
 import { createServer, connect, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { initCa, issueNode } from '../../src/pki/index.js';
-import { PkiError, UsageError } from '../../src/shared/errors.js';
+import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
+import { PkiError, UsageError } from '../../src/shared/errors/errors.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
 

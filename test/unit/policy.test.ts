@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import { PodNodeMapping } from '../../src/mapping/index.js';
-import { RuleTable, policyOf, decide, parseRule, type Decision, type PolicyKeys } from '../../src/policy/index.js';
-import { parseAddress } from '../../src/shared/address.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { policyOf, decide, type Decision, type PolicyKeys } from '../../src/policy/decide.js';
+import { RuleTable, parseRule } from '../../src/policy/rules.js';
+import { parseAddress } from '../../src/shared/net/address.js';
 import { flow, world } from './support/policies.js';
 import { Random } from './support/random.js';
 

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { MessageReceiver } from '../../src/shared/channel.js';
-import { monotonicNs } from '../../src/shared/clock.js';
-import { Doorbell } from '../../src/shared/doorbell.js';
-import type { Negotiated } from '../../src/shared/messages.js';
-import type { Role } from '../../src/shared/native.js';
-import { ProviderPool } from '../../src/supervisor/provider-pool.js';
-import type { Negotiation, NegotiationOutcome } from '../../src/supervisor/provider.js';
+import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
+import { monotonicNs } from '../../src/shared/kernel/clock.js';
+import { Doorbell } from '../../src/shared/ipc/doorbell.js';
+import type { Negotiated } from '../../src/shared/ipc/messages.js';
+import type { Role } from '../../src/shared/kernel/native.js';
+import { ProviderPool } from '../../src/supervisor/provider/pool.js';
+import type { Negotiation, NegotiationOutcome } from '../../src/supervisor/provider/provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 
 describe('provider pool', function () {

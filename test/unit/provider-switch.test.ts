@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { Provider, ProviderName } from '../../src/supervisor/provider.js';
-import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider-switch.js';
+import type { Provider, ProviderName } from '../../src/supervisor/provider/provider.js';
+import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider/switch.js';
 import { FakeProvider } from '../fakes/fake-provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 

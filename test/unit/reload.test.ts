@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config/index.js';
-import { parseAddress } from '../../src/shared/address.js';
-import { TlshubError } from '../../src/shared/errors.js';
-import { DirectoryHistory } from '../../src/supervisor/directory.js';
-import { MappingSources } from '../../src/supervisor/mapping-sources.js';
-import { firstSettings } from '../../src/supervisor/settings.js';
+import { loadConfig } from '../../src/config/load.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
+import { diffMappings } from '../../src/mapping/diff.js';
+import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { DirectoryHistory } from '../../src/supervisor/settings/directory.js';
+import { MappingSources } from '../../src/supervisor/settings/mapping-sources.js';
+import { firstSettings } from '../../src/supervisor/settings/in-force.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { World } from '../fakes/reload-world.js';
 import { NodeFiles } from '../fakes/settings.js';
@@ -267,7 +269,6 @@ describe('reload', () => {
   it('puts a mapping in force that its source tells of, and logs it', async () => {
     files.map('web z 10.0.0.1\n');
     const { mapping: previous } = world.inForce;
-    const { PodNodeMapping, diffMappings } = await import('../../src/mapping/index.js');
     const mapping = PodNodeMapping.load(files.mapping);
     await world.reloader.mappingChanged({ mapping, previous, diff: diffMappings(previous, mapping) });
     expect(world.inForce.mapping).to.equal(mapping);

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { Decision } from '../../src/policy/index.js';
-import { FlowClass } from '../../src/shared/abi.js';
-import { INITIAL, step, type Action, type Input, type MachineState } from '../../src/supervisor/flow-machine.js';
-import { whyForbidden } from '../../src/supervisor/revocation.js';
+import type { Decision } from '../../src/policy/decide.js';
+import { FlowClass } from '../../src/shared/kernel/abi.js';
+import { INITIAL, step, type Action, type Input, type MachineState } from '../../src/supervisor/flow/machine.js';
+import { whyForbidden } from '../../src/supervisor/flow/revocation.js';
 
 const { MESH, PLAINTEXT } = FlowClass;
 

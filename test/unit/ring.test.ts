@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Worker } from 'node:worker_threads';
-import { MessageReceiver, MessageSender } from '../../src/shared/channel.js';
-import { RingConsumer, RingProducer, createRing } from '../../src/shared/ring.js';
+import { MessageReceiver, MessageSender } from '../../src/shared/ipc/message-ring.js';
+import { RingConsumer, RingProducer, createRing } from '../../src/shared/ipc/ring.js';
 
 function bytes(length: number, value: number): Uint8Array {
   return new Uint8Array(length).fill(value);

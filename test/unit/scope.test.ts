@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Scope, checkPattern, planScope } from '../../src/scope/index.js';
+import { checkPattern } from '../../src/config/cgroup-pattern.js';
+import { Scope, planScope } from '../../src/supervisor/gate/cgroups.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { temporaryFolder } from './support/temporary.js';
 

@@ -1,8 +1,8 @@
 /** The key schedule against the vectors of docs/TLSHUB_API.md, which were computed by another program (Python's hmac). */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { trafficKeys } from '../../src/shared/key-schedule.js';
-import type { CipherName } from '../../src/shared/native.js';
+import { trafficKeys } from '../../src/tls/key-schedule.js';
+import type { CipherName } from '../../src/shared/kernel/native.js';
 import { connectionSalt, deriveTrafficSecrets, type ConnectionNames } from '../../src/tlshub/key-schedule.js';
 
 interface Vectors {

@@ -1,8 +1,8 @@
 /** The way of one connection to its key, with a module that answers as the test says. */
 import { expect } from 'chai';
-import { parseAddress } from '../../src/shared/address.js';
-import { TlshubError } from '../../src/shared/errors.js';
-import type { Role } from '../../src/shared/native.js';
+import { parseAddress } from '../../src/shared/net/address.js';
+import { TlshubError } from '../../src/shared/errors/errors.js';
+import type { Role } from '../../src/shared/kernel/native.js';
 import type { FetchKeyResult, HandshakeResult, TlshubTuple } from '../../src/tlshub/client.js';
 import { negotiateOutOfBand, type OutOfBandKeys, type OutOfBandRequest } from '../../src/tlshub/negotiate.js';
 

@@ -18,7 +18,7 @@ enum Failure : int32_t {
   kMoreThanExpected = -5  // more came back than was sent
 };
 
-// Read by src/bench-tool/engine.ts at these offsets. Times in ns; -1: did not happen.
+// Read by src/load/connection.ts at these offsets. Times in ns; -1: did not happen.
 struct ConnectionRecord {
   uint64_t id;        // from 1, in the order of begin
   int64_t begun;      // since the begin of the run
@@ -34,7 +34,7 @@ struct ConnectionRecord {
   uint16_t peerPort;
   uint32_t padding;
 };
-static_assert(sizeof(ConnectionRecord) == 80, "src/bench-tool/engine.ts decodes this layout");
+static_assert(sizeof(ConnectionRecord) == 80, "src/load/connection.ts decodes this layout");
 
 // From an engine's thread to the one that counts; of fixed size. When it is full, the engine waits: nothing is lost, and nothing grows.
 class Outbox {

@@ -5,8 +5,8 @@
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { LineSplitter } from '../../control/lines.js';
-import { KubernetesError, toWire } from '../../shared/errors.js';
+import { LineSplitter } from '../../shared/text/lines.js';
+import { KubernetesError, toWire } from '../../shared/errors/errors.js';
 
 /** What this file needs of client-node's KubeConfig. */
 export interface ClusterAccess {

@@ -9,8 +9,8 @@
  *   - of several Pods that claim an address the one that was started last: the address was given to it when the others had lost it, and
  *     their objects are late. A Pod that is being deleted stands back behind one that is not. Pods of the same second share it.
  */
-import { parseAddress, formatAddress, type Cidr } from '../../shared/address.js';
-import { parseNodeName } from '../../shared/names.js';
+import { parseAddress, formatAddress, type Cidr } from '../../shared/net/address.js';
+import { parseNodeName } from '../../shared/text/node-name.js';
 import type { PodLine } from '../parse.js';
 
 /** What is kept of a Pod. */

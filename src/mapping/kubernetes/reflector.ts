@@ -7,7 +7,7 @@
  * list would give an address back to the node that had it before.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KubernetesError } from '../../shared/errors.js';
+import { KubernetesError } from '../../shared/errors/errors.js';
 import { GoneError, StatusError, type PodApi } from './api.js';
 import { podKey, podRecord, type PodRecord, type PodRules } from './pods.js';
 

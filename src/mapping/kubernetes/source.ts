@@ -3,7 +3,7 @@
  * cluster and tells of changes, several at a time where they come fast: a mapping is built as a whole.
  */
 import { EventEmitter, once } from 'node:events';
-import { EXIT, KubernetesError, toWire } from '../../shared/errors.js';
+import { EXIT, KubernetesError, toWire } from '../../shared/errors/errors.js';
 import { diffMappings, isEmptyDiff } from '../diff.js';
 import { PodNodeMapping } from '../pod-node-mapping.js';
 import type { MappingSource, MappingSourceEvents } from '../source.js';

@@ -1,5 +1,5 @@
 /** The status of an agent that has seen something of everything. */
-import type { StatusReport } from '../../../src/control/index.js';
+import type { StatusReport } from '../../../src/report/status.js';
 
 export function agentStatus(): StatusReport {
   return {

@@ -63,7 +63,7 @@ export function babble(random: Random, words: readonly string[], most: number): 
 }
 
 export interface FuzzedText {
-  /** good ones, to be spoilt */
+  /** good ones, to be tainted */
   examples: readonly string[];
   words: readonly string[];
   /** words in a row that come without sense, at most */
@@ -72,7 +72,7 @@ export interface FuzzedText {
   generated: (random: Random) => Buffer;
 }
 
-/** A text file as nobody should write it: spoilt, made up, babble, or bytes. */
+/** A text file as nobody should write it: tainted, made up, babble, or bytes. */
 export function fuzzedText(random: Random, { examples, words, babbled, generated }: FuzzedText): Buffer {
   const kind = random.below(8);
   if (kind < 4) return mutateText(random, random.pick(examples), words);

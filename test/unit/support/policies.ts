@@ -1,7 +1,8 @@
 /** Random policies, mappings and flows. Addresses are few and close together, so that prefixes overlap and most rules match something. */
-import { PodNodeMapping } from '../../../src/mapping/index.js';
-import { RuleTable, type FlowAddresses, type Policy } from '../../../src/policy/index.js';
-import { formatCidr, maskAddress, parseAddress } from '../../../src/shared/address.js';
+import { PodNodeMapping } from '../../../src/mapping/pod-node-mapping.js';
+import type { FlowAddresses, Policy } from '../../../src/policy/decide.js';
+import { RuleTable } from '../../../src/policy/rules.js';
+import { formatCidr, maskAddress, parseAddress } from '../../../src/shared/net/address.js';
 import { type Random } from './random.js';
 
 export const NODE = 'node-0';

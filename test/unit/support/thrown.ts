@@ -1,6 +1,6 @@
 /** What a function throws, or a promise rejects with, as the class that it must be of. */
 import { expect } from 'chai';
-import type { TlshubError } from '../../../src/shared/errors.js';
+import type { TlshubError } from '../../../src/shared/errors/errors.js';
 
 type Class<T> = abstract new (...args: never[]) => T;
 

@@ -2,14 +2,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import {
-  controlRequest,
-  type FlowReport,
-  type PodReport,
-  type ReloadReport,
-  type StatusReport,
-} from '../../../src/control/index.js';
-import { Capture } from '../../../src/wire/capture.js';
+import { controlRequest } from '../../../src/control/client.js';
+import type { FlowReport } from '../../../src/report/flow.js';
+import type { PodReport } from '../../../src/report/pod.js';
+import type { ReloadReport } from '../../../src/report/reload.js';
+import type { StatusReport } from '../../../src/report/status.js';
+import { Capture } from '../../wire/capture.js';
 import { patience } from '../../speed.js';
 import { timed } from '../../timings.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';

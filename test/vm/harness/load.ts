@@ -1,7 +1,7 @@
 /** Load of new connections. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import type { StatusReport } from '../../../src/control/index.js';
+import type { StatusReport } from '../../../src/report/status.js';
 import { lab, type Program, type Sniffer } from './index.js';
 import { makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';

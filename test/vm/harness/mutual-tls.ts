@@ -1,10 +1,10 @@
 /** What must be true of every exchange between programs on nodes a and b, whatever the programs: the wire, the flows, the processes. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { CipherName } from '../../../src/shared/native.js';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
-import type { ProviderName } from '../../../src/supervisor/provider.js';
-import type { Capture } from '../../../src/wire/capture.js';
+import type { CipherName } from '../../../src/shared/kernel/native.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
+import type { ProviderName } from '../../../src/supervisor/provider/provider.js';
+import type { Capture } from '../../wire/capture.js';
 import { lab, type MeshNode } from './lab.js';
 import { waitFor } from './wait.js';
 

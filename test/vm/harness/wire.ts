@@ -1,7 +1,7 @@
 /** What every test of the gate demands of the wire. */
 import { expect } from 'chai';
-import type { Capture } from '../../../src/wire/capture.js';
-import type { Stream } from '../../../src/wire/streams.js';
+import type { Capture } from '../../wire/capture.js';
+import type { Stream } from '../../wire/streams.js';
 import { lab, type LabOptions, type Sniffer } from './lab.js';
 
 /** In everything that programs send: it must never be seen on the wire. */

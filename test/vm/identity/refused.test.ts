@@ -6,8 +6,8 @@
 import { copyFileSync, cpSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { initCa, issueNode } from '../../../src/pki/index.js';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { Peer, step } from '../harness/peer.js';
 import { lab, waitFor, type Capture, type MeshNode, type Sniffer } from '../harness/index.js';
 import { detailedFlows, stopped } from '../harness/mutual-tls.js';

@@ -1,7 +1,7 @@
 /** A flow's bytes are those that its program's system calls took and gave, to the byte. */
 import { expect } from 'chai';
 import { release } from 'node:os';
-import type { FlowReport } from '../../../src/control/index.js';
+import type { FlowReport } from '../../../src/report/flow.js';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { exchange, expectFlows } from './support.js';
 

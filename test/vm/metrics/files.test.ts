@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join, resolve } from 'node:path';
 import type { ConnectionRecord } from '../../../src/metrics/flow-metrics.js';
 import type { PerfReport } from '../../../src/metrics/perf-report.js';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
-import { parsePcap } from '../../../src/wire/pcap.js';
-import { parseSegment } from '../../../src/wire/segments.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
+import { parsePcap } from '../../wire/pcap.js';
+import { parseSegment } from '../../wire/segments.js';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { ADDRESS, exchange, expectFlows } from './support.js';
 

@@ -1,7 +1,7 @@
 /** Programs that move a known number of bytes (test/programs/traffic.py), and what the supervisors say of it. */
 import { expect } from 'chai';
 import { resolve } from 'node:path';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { lab, waitFor, type MeshNode, type Node } from '../harness/index.js';
 
 const SCRIPT = resolve('test/programs/traffic.py');

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { initCa, issueNode } from '../../../src/pki/index.js';
+import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
 import { startAgent } from '../harness/agent.js';
 import { lab, waitFor, type Program } from '../harness/index.js';
 

@@ -1,10 +1,10 @@
 /** One conversation between two nodes, and what both ends and the wire say about it. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
-import type { Capture } from '../../../src/wire/capture.js';
+import type { Capture } from '../../wire/capture.js';
 import type { Node, Program } from '../harness/program.js';
 
 export const TALKER = resolve('build/programs/talker');

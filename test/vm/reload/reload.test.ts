@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { appendFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { initCa, issueNode } from '../../../src/pki/index.js';
+import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
 import { patience } from '../../speed.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import { at } from '../matrix/files.js';

@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { lab, waitFor, type Capture, type MeshNode, type Program, type Result } from '../harness/index.js';
 import { detailedFlows, stopped } from '../harness/mutual-tls.js';
 

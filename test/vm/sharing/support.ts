@@ -1,6 +1,6 @@
 /** Where the tests of this group talk to. */
 import { waitFor, lab, type MeshNode } from '../harness/index.js';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 
 export const A = '10.77.0.1';
 export const B = '10.77.0.2';

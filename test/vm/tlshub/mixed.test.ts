@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { TALKER } from '../death/support.js';
-import type { DetailedFlowReport } from '../../../src/supervisor/flow-table.js';
+import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 
 const TIMEOUT_MS = 5000;
 const ADDRESS = { a: '10.77.0.1', b: '10.77.0.2' } as const;

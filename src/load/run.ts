@@ -1,0 +1,179 @@
+/** One run of tlshub_bench: the engine works, this side counts, reports and writes. */
+import { statSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isIPv4 } from 'node:net';
+import { monotonicNs } from '../shared/kernel/clock.js';
+import { EXIT, TlshubError, UsageError } from '../shared/errors/errors.js';
+import { writeNew, writeWhole } from '../shared/files/atomic-file.js';
+import { decodeConnections, type Connection } from './connection.js';
+import { loadAddon, type EngineStatus, type NativeEngine } from '../shared/kernel/load-addon.js';
+import { DEFAULT_CONNECTIONS, type BenchOptions } from './options.js';
+import { csvOf, resultOf, type BenchResult, type Usage } from './result.js';
+import { Tally } from './tally.js';
+
+export interface Surroundings {
+  out(text: string): void;
+  err(text: string): void;
+  /** standard error is a terminal: a line of progress is wanted */
+  terminal: boolean;
+  /** fires for each request to end; the second one means at once */
+  onStop(stop: (graceSeconds: number) => void): void;
+}
+
+/** How often what has ended is taken from the engine. */
+const TICK_MS = 50;
+const PROGRESS_MS = 500;
+/** After SIGINT, for connections under way. */
+export const GRACE_SECONDS = 2;
+/** Descriptors beside the connections' own. */
+const OTHER_FILES = 64;
+
+/** The net's own addresses are many: enough for a million connections a minute. */
+function sourcesFor({ sourceIp, targetIp }: BenchOptions): string[] {
+  if (sourceIp.length > 0 || !isIPv4(targetIp) || !targetIp.startsWith('127.')) return sourceIp;
+  return Array.from({ length: 64 }, (_, at) => (at === 0 ? '127.0.0.1' : `127.77.0.${at}`));
+}
+
+function openEngine(options: BenchOptions): NativeEngine {
+  const addon = loadAddon();
+  const files = addon.raiseFileLimit();
+  if (options.mode === 'server') {
+    return new addon.Engine('server', {
+      listenIp: options.listenIp,
+      listenPort: options.listenPort,
+      connections: options.totalConnections ?? 0,
+      durationSeconds: options.duration,
+    });
+  }
+  if (options.concurrency + OTHER_FILES > files)
+    throw new UsageError(`--concurrency ${options.concurrency}: this process may open ${files} files only`, {
+      remedy: 'Raise the hard limit (ulimit -Hn, as root), or ask for less.',
+    });
+  return new addon.Engine('client', {
+    targetIp: options.targetIp,
+    targetPort: options.targetPort,
+    sourceIps: sourcesFor(options),
+    dataSize: options.dataSize,
+    requestsPerConnection: options.requestsPerConnection,
+    connections: options.totalConnections ?? (options.duration > 0 ? 0 : DEFAULT_CONNECTIONS),
+    concurrency: options.concurrency,
+    rate: options.rate,
+    durationSeconds: options.duration,
+    holdSeconds: options.hold,
+    timeoutSeconds: options.timeout,
+  });
+}
+
+function lineOf(connection: Connection): string {
+  const { id, state, error, bytesSent, bytesReceived, firstByteMs } = connection;
+  const latency = firstByteMs === null ? 'no byte' : `first byte after ${firstByteMs.toFixed(3)} ms`;
+  return `connection ${id}: ${state}${error === '' ? '' : ` (${error})`}, sent ${bytesSent}, received ${bytesReceived}, ${latency}\n`;
+}
+
+/** What is there already and is no regular file (/dev/stdout, a pipe) is written to, never replaced. */
+function isSpecial(file: string): boolean {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && !stat.isFile();
+}
+
+/**
+ * Whole or not at all: what stands under the name is never half a file.
+ * @returns its path
+ * @throws TlshubError TLSHUB_BENCH_FILE
+ */
+async function save(file: string, text: string, named: boolean): Promise<string> {
+  try {
+    // Nobody has asked for this name: what is there is another run's.
+    if (!named) return await writeNew(file, text);
+    if (isSpecial(file)) writeFileSync(file, text);
+    else await writeWhole(file, text, { replace: true });
+    return file;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TlshubError('TLSHUB_BENCH_FILE', `the results cannot be written to ${file}: ${reason}`, { cause: error });
+  }
+}
+
+function summaryText({ summary_metrics: s }: BenchResult, csv: string): string {
+  const ms = (value: number): string => value.toFixed(3);
+  const p = s.connection_latency_percentiles_ms;
+  const failures = Object.entries(s.failures).map(([reason, count]) => `  failed: ${reason}: ${count}\n`);
+  return (
+    `connections: ${s.total_connections} (${s.successful_connections} completed, ${s.failed_connections} failed, ` +
+    `${s.interrupted_connections} interrupted) in ${s.total_test_duration_sec.toFixed(2)} s: ${s.connections_per_second.toFixed(1)}/s\n` +
+    failures.join('') +
+    `connection latency, ms: avg ${ms(s.avg_connection_latency_ms)} p50 ${ms(p.p50)} p90 ${ms(p.p90)} p99 ${ms(p.p99)} ` +
+    `p99.9 ${ms(p.p99_9)} max ${ms(p.max)}\n` +
+    `throughput, Mbit/s: ${s.total_throughput_mbps.toFixed(2)} in all, ${s.avg_throughput_mbps.toFixed(2)} a connection; ` +
+    `${s.total_bytes_sent} bytes sent, ${s.total_bytes_received} received\n` +
+    `this process: CPU ${s.cpu_usage_percent.toFixed(1)} %, memory ${s.memory_usage_mb.toFixed(1)} MB` +
+    `${s.port_waits > 0 ? `; waited for a free port or descriptor ${s.port_waits} times` : ''}\n` +
+    `written: ${csv}\n`
+  );
+}
+
+class Progress {
+  #last = { at: 0, total: 0 };
+
+  show(surroundings: Surroundings, tally: Tally, status: EngineStatus): void {
+    const at = performance.now();
+    if (!surroundings.terminal || at - this.#last.at < PROGRESS_MS) return;
+    const rate = ((tally.total - this.#last.total) / (at - this.#last.at)) * 1000;
+    this.#last = { at, total: tally.total };
+    surroundings.err(
+      `\r\x1b[K${status.elapsedSeconds.toFixed(0)} s: ${tally.total} ended, ${tally.failed} failed, ${status.open} open, ${rate.toFixed(0)}/s`,
+    );
+  }
+
+  clear(surroundings: Surroundings): void {
+    if (surroundings.terminal && this.#last.at > 0) surroundings.err('\r\x1b[K');
+  }
+}
+
+/** @returns the exit status; @throws TlshubError, or an error of the engine, for what is none of the connections' */
+export async function runBench(options: BenchOptions, surroundings: Surroundings): Promise<number> {
+  const begunAt = Date.now() / 1000;
+  const begunMonotonic = monotonicNs() / 1e9;
+  const tally = new Tally(options.details);
+  const cpu = process.cpuUsage();
+  const engine = openEngine(options);
+  const progress = new Progress();
+  let memoryBytes = 0;
+  let status = engine.status();
+  surroundings.onStop((graceSeconds) => engine.stop(graceSeconds));
+  if (options.mode === 'server') surroundings.err(`listening on ${options.listenIp} port ${status.port}\n`);
+  try {
+    while (true) {
+      status = engine.status();
+      const { connections, requests } = engine.take();
+      for (const connection of decodeConnections(connections)) {
+        tally.add(connection);
+        if (options.verbose) surroundings.err(lineOf(connection));
+      }
+      for (const ns of requests) tally.addRequest(Number(ns) / 1e6);
+      memoryBytes = Math.max(memoryBytes, process.memoryUsage.rss());
+      if (status.finished) break;
+      progress.show(surroundings, tally, status);
+      await sleep(TICK_MS);
+    }
+  } finally {
+    engine.close();
+    progress.clear(surroundings);
+  }
+  if (status.error !== '') throw new TlshubError('TLSHUB_SYS', status.error);
+  const { user, system } = process.cpuUsage(cpu);
+  const usage: Usage = {
+    seconds: status.elapsedSeconds,
+    cpuSeconds: (user + system) / 1e6,
+    memoryBytes,
+    portWaits: status.waits,
+    begunAt,
+    begunMonotonic,
+  };
+  const result = resultOf(options, tally, usage);
+  const name = options.csv ?? `bench_metrics_${Math.floor(begunAt)}`;
+  const csv = await save(name, csvOf(result), options.csv !== undefined);
+  if (options.json !== undefined) await save(options.json, `${JSON.stringify(result, null, 1)}\n`, true);
+  surroundings.out(summaryText(result, csv));
+  return tally.failed === 0 ? EXIT.ok : EXIT.failed;
+}

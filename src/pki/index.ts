@@ -1,1 +1,0 @@
-export { initCa, issueNode, type CaOptions, type Issued, type Validity } from './pki.js';

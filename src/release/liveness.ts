@@ -1,0 +1,28 @@
+/** Is there still an agent, or a guardian, that works on the pins? Whoever takes them away must be the last. */
+
+/** What can be seen of an agent from outside. */
+export interface Signs {
+  /** somebody listens on the control socket */
+  controlAnswers: boolean;
+  /** processes that have the lock on the pins, as `1234 (node)`; undefined: nobody has it; empty: some that cannot be seen from here */
+  lockedBy: readonly string[] | undefined;
+  /** how long the leases still run, in ms; 0 or less: they have run out */
+  agentLeaseMs: number;
+  guardianLeaseMs: number;
+}
+
+/** What says that somebody is there, as a sentence; undefined: nothing does. */
+export function signOfLife(signs: Signs): string | undefined {
+  if (signs.controlAnswers) return 'a supervisor answers on the control socket';
+  if (signs.lockedBy !== undefined) {
+    const who = signs.lockedBy.length === 0 ? 'a process of another container' : `process ${signs.lockedBy.join(', ')}`;
+    return `${who} works on the pins: a supervisor, or the guardian of one that has just died`;
+  }
+  for (const [who, ms] of [
+    ['supervisor', signs.agentLeaseMs],
+    ['guardian', signs.guardianLeaseMs],
+  ] as const) {
+    if (ms > 0) return `the lease of a ${who} runs for another ${Math.ceil(ms)} ms`;
+  }
+  return undefined;
+}

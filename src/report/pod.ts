@@ -1,0 +1,6 @@
+/** One pod of the mapping as users are shown it. */
+export interface PodReport {
+  pod: string;
+  node: string;
+  addresses: string[];
+}

@@ -1,0 +1,100 @@
+/** The agent as users are shown it: `tlshubctl status`, readiness, the metrics made from it. */
+import type { WireError } from '../shared/errors/errors.js';
+import type { DelayCounts } from '../shared/ipc/delays.js';
+import type { FlowState } from './flow.js';
+
+export interface RingReport {
+  name: string;
+  capacityBytes: number;
+  usedBytes: number;
+  /** records that found no room; each is accounted for, none is dropped silently */
+  overflows: number;
+}
+
+/** What was wrong, and where as far as it lies in a file. */
+export interface ConfigErrorReport {
+  /** ISO 8601 */
+  at: string;
+  error: WireError;
+  file?: string;
+  /** 1-based */
+  line?: number;
+  key?: string;
+}
+
+/** A value of the file that a restart would put in force. */
+export interface RestartReport {
+  key: string;
+  inForce: string;
+  wanted: string;
+}
+
+export interface ProviderStatus {
+  name: string;
+  /** draining: it finishes what it began before a switch */
+  state: 'active' | 'draining' | 'closed';
+  /** the library's own words about itself, and the file whose functions are called */
+  libraryVersion: string;
+  libraryFile: string;
+  workers: number;
+  inFlight: number;
+  queued: number;
+  /** negotiations since the agent began */
+  started: number;
+  succeeded: number;
+  /** of those: resumed from an earlier session, without certificates */
+  resumed: number;
+  failed: number;
+  /** times that a connection found neither a place nor room in the queue */
+  full: number;
+  workersLost: number;
+}
+
+export interface StatusReport {
+  version: string;
+  pid: number;
+  node: string;
+  mode: string;
+  /** those that were ever in force, the present one first */
+  providers: ProviderStatus[];
+  policy: 'strict' | 'permissive';
+  /** captured now, each with all below it */
+  cgroups: string[];
+  /** patterns of capture.cgroup that nothing matches yet */
+  cgroupsAwaited: string[];
+  configFile: string;
+  /** where it comes from, pods and distinct networks in it */
+  mapping: { source: string; pods: number; networks: number };
+  flows: Record<FlowState, number>;
+  /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
+  totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
+  /** refusals by code */
+  failures: Record<string, number>;
+  /** events read, by kind, and those that the perf buffer had no room for */
+  events: {
+    received: Record<string, number>;
+    lost: number;
+    /**
+     * how long they took from the kernel into the ring, microseconds (null: nothing counted, or longer than a minute). `counts`: of each
+     * bucket that is not empty its upper bound and how many; the difference of two readings is what came between them
+     */
+    toRing: { p50Us: number | null; p99Us: number | null; maxUs: number | null; counts: DelayCounts };
+  };
+  rings: RingReport[];
+  /** the gate's counters, by name */
+  gate: Record<string, number>;
+  /** true: pins of an earlier agent were taken over */
+  adopted: boolean;
+  lease: { ttlMs: number; guardianPid: number | null };
+  uptimeMs: number;
+  draining: boolean;
+  /** new connections are secured, or would be */
+  ready: boolean;
+  /** why not, in words; empty if ready */
+  notReady: string[];
+  /** since the agent began */
+  reloads: { succeeded: number; failed: number };
+  needsRestart: RestartReport[];
+  /** of the last reload that failed, null if the configuration in force is the newest that was tried */
+  lastConfigError: ConfigErrorReport | null;
+}

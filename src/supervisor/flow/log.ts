@@ -1,0 +1,68 @@
+/** What the log says of flows, and how often. */
+import type { LogFields, Logger } from '../../logging/logger.js';
+import { createThrottle, type Throttle } from '../../logging/throttle.js';
+import { FlowClass } from '../../shared/kernel/abi.js';
+import type { Counters } from './counters.js';
+import type { Verdict } from './machine.js';
+import { tupleText, type Flow } from './table.js';
+
+/** Lines in a second about refused flows, of each code; a silent peer's flows end by the hundred, and a log is work for this thread. */
+const REFUSALS_LOGGED = { intervalMs: 1000, burst: 20 };
+
+export class FlowLog {
+  private readonly refusals: Throttle;
+
+  constructor(
+    private readonly log: Logger,
+    private readonly counters: Counters,
+  ) {
+    this.refusals = createThrottle(log, REFUSALS_LOGGED);
+  }
+
+  secured(flow: Flow): void {
+    this.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
+  }
+
+  /** Says how a flow ends, and counts it. */
+  ended(flow: Flow, verdict: Verdict): void {
+    if (verdict.state === 'refused') {
+      this.counters.values.refused++;
+      this.fault('refused', flow, verdict);
+    } else if (verdict.revoked === true) {
+      this.fault('closed', flow, verdict);
+    } else if (!flow.secured) {
+      if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
+      this.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
+    }
+  }
+
+  /** Says what was kept back. */
+  flush(): void {
+    this.refusals.flush();
+  }
+
+  private fault(what: string, flow: Flow, { code, reason }: Verdict): void {
+    this.counters.failure(code);
+    this.refusals.log('warning', code, `${what} ${party(flow)}: ${reason}`, { ...who(flow), code });
+  }
+}
+
+/** Who is on this side and who on the other, in words. */
+export function party(flow: Flow): string {
+  const program = flow.owner === undefined ? 'a connection' : `${flow.owner.comm}[${flow.owner.tgid}]`;
+  const node = flow.peerNode ?? flow.peerNodes.join(' or ');
+  const peer = node === '' ? 'an unknown node' : `node ${node}`;
+  return `${program} ${flow.role === 'active' ? 'to' : 'from'} ${peer}`;
+}
+
+/** The same as fields of a log line. */
+export function who(flow: Flow): LogFields {
+  return {
+    flow: tupleText(flow),
+    role: flow.role,
+    cookie: flow.cookie,
+    pid: flow.owner?.tgid,
+    comm: flow.owner?.comm,
+    peerNodes: flow.peerNodes,
+  };
+}

@@ -1,0 +1,65 @@
+/** What the dispatcher asks of the provider, and what the answers are to the flow's machine. */
+import { monotonicNs } from '../../shared/kernel/clock.js';
+import type { Counters } from './counters.js';
+import type { Input } from './machine.js';
+import type { Flow } from './table.js';
+import { missingMarker } from './marker.js';
+import type { NegotiationOutcome, Provider } from '../provider/provider.js';
+
+export interface NegotiationsOptions {
+  provider: Provider;
+  counters: Counters;
+  /** whether a dead worker can have left no trace on the connection */
+  isUntouched(flow: Flow): boolean;
+  /** the answer; comes after `begin` has returned */
+  answer(flow: Flow, input: Input): void;
+}
+
+export class Negotiations {
+  constructor(private readonly options: NegotiationsOptions) {}
+
+  /** Asks for keys. Undefined: the answer will come; else why there will be none. */
+  begin(flow: Flow): Input | undefined {
+    const { provider, counters } = this.options;
+    const hopeless = whyHopeless(flow);
+    if (hopeless !== undefined) return failure(hopeless.code, hopeless.reason);
+    if (flow.machine.attempts > 1) counters.values.retries++;
+    if (flow.askedNs === 0) flow.askedNs = monotonicNs();
+    const negotiation = provider.negotiate({
+      names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...flow.peerNodes] },
+      socket: flow.held,
+      askedNs: flow.askedNs,
+      timeoutMs: Math.max(1, Math.round((flow.dueNs - monotonicNs()) / 1e6)),
+    });
+    if (negotiation === undefined) return { type: 'pool-full' };
+    flow.provider = provider.name;
+    flow.negotiation = negotiation;
+    void negotiation.outcome.then((outcome) => {
+      if (flow.negotiation === negotiation) flow.negotiation = undefined;
+      this.options.answer(flow, this.inputOf(flow, outcome));
+    });
+    return undefined;
+  }
+
+  private inputOf(flow: Flow, outcome: NegotiationOutcome): Input {
+    if (outcome.ok) return { type: 'negotiated' };
+    const { code, reason } = outcome;
+    if ('lost' in outcome) return { ...failure(code, reason), untouched: this.options.isUntouched(flow) };
+    flow.negotiationMs = outcome.negotiationMs;
+    const gone = code === 'TLSHUB_PEER_CLOSED' || code === 'TLSHUB_PEER_RESET';
+    const silent = flow.role === 'passive' && gone && outcome.bytesReceived === 0;
+    const hint = outcome.bytesReceived === 0 ? missingMarker(flow) : '';
+    return { ...failure(code, reason + hint), silent };
+  }
+}
+
+/** A connection that no provider need be asked about. */
+function whyHopeless(flow: Flow): { code: string; reason: string } | undefined {
+  if (flow.peerNodes.length === 0) return { code: 'TLSHUB_PEER_UNKNOWN', reason: flow.peerReason };
+  if (flow.tainted) return { code: 'TLSHUB_SPOILT', reason: 'an earlier agent died in the middle of its handshake' };
+  return undefined;
+}
+
+function failure(code: string, reason: string): Input & { type: 'negotiation-failed' } {
+  return { type: 'negotiation-failed', code, reason, untouched: false, silent: false };
+}

@@ -1,0 +1,139 @@
+/** What the gate in the kernel is told of the settings in force: at start, and again after a swap. */
+import { builtFile } from '../../shared/files/package.js';
+import type { Config } from '../../config/schema.js';
+import { policyOf } from '../../policy/decide.js';
+import { isLocal, policyForGate } from '../../policy/for-gate.js';
+import type { Cidr } from '../../shared/net/address.js';
+import { KernelUnsupportedError } from '../../shared/errors/errors.js';
+import type { Gate, GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/native.js';
+import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
+
+const OBJECT = builtFile('bpf/tlshub.bpf.o');
+
+/** What the gate is told comes from these two. */
+export interface GateInputs {
+  readonly config: Config;
+  readonly mapping: PodNodeMapping;
+}
+
+/**
+ * Loads, fills and attaches the gate.
+ * @param cgroups to capture; more may come later
+ * @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure
+ */
+export function openGate(addon: KernelAddon, settings: GateInputs, cgroups: string[]): Gate {
+  const { config } = settings;
+  try {
+    return addon.openGate({
+      objectPath: OBJECT,
+      pinDir: config.bpfPinDir,
+      cgroups,
+      settings: gateSettings(config),
+      mesh: [...meshEntries(settings)],
+    });
+  } catch (cause) {
+    const missing = addon.probe().filter((probe) => !probe.ok);
+    if (missing.length === 0) throw cause;
+    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
+    throw new KernelUnsupportedError(
+      missing.map((probe) => probe.name),
+      { cause, remedy },
+    );
+  }
+}
+
+export function gateSettings(config: Config): GateSettings {
+  return {
+    holdMs: config.holdTimeoutMs,
+    silentPeerMs: config.silentPeerTimeoutMs,
+    ...policyForGate(policyOf(config)),
+    // No provider begins before the connection is established.
+    emitConnect: false,
+  };
+}
+
+/** The mesh as the gate sees it under some settings. */
+function* meshEntries({ mapping, config }: GateInputs): Generator<MeshEntry> {
+  for (const { address, prefix, nodes } of mapping.entries()) {
+    yield { addr: address, prefix, local: isLocal(nodes, config.nodeName) };
+  }
+}
+
+function cidrOf({ addr, prefix }: MeshEntry): Cidr {
+  return { address: addr, prefix };
+}
+
+/** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
+function* meshAdditions(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
+  for (const entry of meshEntries(after)) {
+    const old = before.mapping.nodesOfNetwork(cidrOf(entry));
+    yield old === undefined || isLocal(old, before.config.nodeName) !== entry.local ? entry : undefined;
+  }
+}
+
+/** Entries that `before` has and `after` has not. Undefined for each of the others. */
+function* meshRemovals(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
+  for (const entry of meshEntries(before)) {
+    yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
+  }
+}
+
+/** Entries in one go: some milliseconds of this thread, under emulation as well. */
+const ENTRIES_AT_ONCE = 1000;
+
+/** Hands slices of what it is given to `write`, and lets the event loop turn between them. */
+async function inSlices(entries: Iterable<MeshEntry | undefined>, write: (slice: MeshEntry[]) => void): Promise<void> {
+  let slice: MeshEntry[] = [];
+  let seen = 0;
+  for (const entry of entries) {
+    if (entry !== undefined) slice.push(entry);
+    if (++seen % ENTRIES_AT_ONCE !== 0) continue;
+    if (slice.length > 0) write(slice);
+    slice = [];
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (slice.length > 0) write(slice);
+}
+
+/**
+ * Brings the gate from one set of settings to another. What is new comes in first and what is old goes out last, with the swap in between,
+ * so that there is no moment in which an address that stays is missing, nor one in which the kernel holds a flow that the agent would not know
+ * what to do with.
+ */
+export class GateUpdate {
+  private closed = false;
+
+  constructor(
+    private readonly addon: Pick<KernelAddon, 'putMesh' | 'dropMesh' | 'updateSettings'>,
+    private readonly fds: GateFds,
+  ) {}
+
+  /** @throws (rejects) what the kernel refuses, such as more addresses than the mesh has room for; `undo` repairs */
+  async widen(before: GateInputs, after: GateInputs): Promise<void> {
+    await inSlices(meshAdditions(before, after), (slice) => {
+      if (!this.closed) this.addon.putMesh(this.fds.mesh, slice);
+    });
+  }
+
+  /** The moment from which new flows are decided by the new settings. */
+  apply({ config }: GateInputs): void {
+    this.addon.updateSettings(this.fds, gateSettings(config));
+  }
+
+  async narrow(before: GateInputs, after: GateInputs): Promise<void> {
+    await inSlices(meshRemovals(before, after), (slice) => {
+      if (!this.closed) this.addon.dropMesh(this.fds.mesh, slice);
+    });
+  }
+
+  /** The gate is going, and its descriptors with it: what is under way comes to nothing. */
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Takes back what `widen` did, or a part of it. */
+  async undo(before: GateInputs, after: GateInputs): Promise<void> {
+    await this.widen(after, before);
+    await this.narrow(after, before);
+  }
+}

@@ -1,0 +1,122 @@
+/** The node's CA, certificate and key: read from where the configuration says, and checked for what peers would say of them. */
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../../config/schema.js';
+import { CredentialsError, toWire, type Place } from '../../shared/errors/errors.js';
+import type { HandshakeCredentials } from '../../shared/kernel/native.js';
+
+/** @throws CredentialsError (exit status 78) that names the key of the configuration and the file */
+export function readCredentials(config: Config): HandshakeCredentials {
+  return {
+    caPem: readPem('tls.ca', config.tls.ca),
+    certPem: readPem('tls.cert', config.tls.cert),
+    keyPem: readPem('tls.key', config.tls.key),
+    ciphers: [...config.tls.ciphers],
+  };
+}
+
+function readPem(key: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CredentialsError({ file, key }, `cannot read it: ${toWire(cause).message}`, { cause });
+  }
+}
+
+/** Longer chains are no node's (context.cc says the same). */
+const MAX_CHAIN = 5;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * Checks what can be known before a peer says it: the chain up to a CA of our own, the period, the node's name, the key. The TLS library
+ * parses and checks again, and a handshake with ourselves is the last word.
+ * @param now milliseconds since 1970
+ * @throws CredentialsError that names the file, the key of the configuration and what is wrong
+ */
+export function checkCredentials(config: Config, credentials: HandshakeCredentials, now = Date.now()): void {
+  const { ca, cert, key } = config.tls;
+  const place: Place = { file: cert, key: 'tls.cert' };
+  const cas = certificates({ file: ca, key: 'tls.ca' }, credentials.caPem);
+  const chain = certificates(place, credentials.certPem);
+  const [leaf] = chain;
+  if (leaf === undefined) return;
+  for (const certificate of chain) checkPeriod(place, certificate, now);
+  if (leaf.checkHost(config.nodeName, { subject: 'never', wildcards: false }) === undefined) {
+    const names = leaf.subjectAltName ?? 'none';
+    throw new CredentialsError(place, `the certificate names ${names}, and this node is ${config.nodeName}`);
+  }
+  checkChain(place, chain, cas, now);
+  checkKey({ file: key, key: 'tls.key' }, leaf, credentials.keyPem);
+}
+
+/** All certificates of a PEM text that can be parsed. */
+export function certificatesOf(pem: string): X509Certificate[] {
+  return (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
+}
+
+function certificates(place: Place, pem: string): X509Certificate[] {
+  const texts = pem.match(CERTIFICATE) ?? [];
+  if (texts.length === 0) throw new CredentialsError(place, `there is no PEM certificate in it`);
+  return texts.map((text, i) => {
+    try {
+      return new X509Certificate(text);
+    } catch (cause) {
+      const detail = `certificate ${i + 1} cannot be parsed: ${toWire(cause).message}`;
+      throw new CredentialsError(place, detail, { cause });
+    }
+  });
+}
+
+function checkPeriod(place: Place, certificate: X509Certificate, now: number): void {
+  const who = subject(certificate);
+  if (now > Date.parse(certificate.validTo)) {
+    throw new CredentialsError(place, `the certificate of ${who} has expired (${certificate.validTo})`);
+  }
+  if (now < Date.parse(certificate.validFrom)) {
+    throw new CredentialsError(place, `the certificate of ${who} is not valid yet (${certificate.validFrom})`);
+  }
+}
+
+/** From the leaf upwards, by intermediates of the file, to one of the CAs. */
+function checkChain(place: Place, chain: X509Certificate[], cas: X509Certificate[], now: number): void {
+  const issued = (by: X509Certificate, certificate: X509Certificate): boolean =>
+    certificate.checkIssued(by) && certificate.verify(by.publicKey);
+  let [at] = chain;
+  for (let depth = 0; at !== undefined && depth < MAX_CHAIN; depth++) {
+    const below: X509Certificate = at;
+    const ca = cas.find((candidate) => issued(candidate, below));
+    if (ca !== undefined) {
+      checkPeriod(place, ca, now);
+      return;
+    }
+    at = chain.find((candidate) => candidate !== below && candidate.ca && issued(candidate, below));
+    if (at === undefined) {
+      const issuer = commonName(below.issuer);
+      throw new CredentialsError(place, `it was issued by ${issuer}, which is not among the CAs of tls.ca`);
+    }
+  }
+  throw new CredentialsError(place, `its chain is longer than ${MAX_CHAIN} certificates`);
+}
+
+function checkKey(place: Place, leaf: X509Certificate, keyPem: string): void {
+  let key;
+  try {
+    key = createPrivateKey(keyPem);
+  } catch (cause) {
+    // The library's words only: the text of the key must not get into a message.
+    const { message } = toWire(cause);
+    throw new CredentialsError(place, `cannot be parsed (an encrypted key is not supported): ${message}`, { cause });
+  }
+  if (!leaf.checkPrivateKey(key)) {
+    throw new CredentialsError(place, `does not belong to the certificate of ${subject(leaf)}`);
+  }
+}
+
+function subject(certificate: X509Certificate): string {
+  return commonName(certificate.subject);
+}
+
+/** The common name of a subject or issuer: node:crypto writes a name as lines of TYPE=value. */
+export function commonName(name: string): string {
+  return /^CN=(.*)$/m.exec(name)?.[1] ?? name.replaceAll('\n', ', ');
+}
