@@ -65,15 +65,14 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, TLSHUB_MAX_HELD);
 	__type(key, struct tlshub_stop_key);
 	__type(value, struct tlshub_stop);
 } stops __weak SEC(".maps");
 
-/* As many as the agent has slots for held descriptors (src/shared/ipc/slots.ts). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, TLSHUB_MAX_HELD);
 	__type(key, __u64);
 	__type(value, struct tlshub_dup);
 } dups __weak SEC(".maps");

@@ -184,8 +184,8 @@ export type LeaseHandle = { readonly __lease: unique symbol };
 
 /** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
 export interface KernelAddon {
-  /** struct sizes and field offsets the addon was compiled with: {struct: {size, fields: {name: [offset, size]}}} */
-  abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
+  /** the hash of the bpf/tlshub.h that the addon was compiled with: see checkAbi in abi.ts */
+  abi(): string;
   probe(): ProbeResult[];
   /** Who is at the other end of a connected Unix socket. */
   peerOf(fd: number): SocketPeer;
@@ -226,7 +226,7 @@ export interface KernelAddon {
   /** delayBounds: ascending nanoseconds, see pollReader */
   openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): ReaderHandle;
   /**
-   * Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`.
+   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
    * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
    * those of at most delayBounds[i], the last one for longer ones.
    */
