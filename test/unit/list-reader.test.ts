@@ -70,7 +70,9 @@ class ListWorld extends World {
         this.open++;
         return 9;
       },
-      closeFd: () => void this.open--,
+      closeFd: () => {
+        this.open--;
+      },
     };
     return readSweepGradually(kernel, 0, async (fd, into, from) => {
       const limit = this.pieceBytes ?? bytes[piece]?.length ?? 1;

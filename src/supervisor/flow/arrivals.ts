@@ -22,12 +22,12 @@ export class Arrivals {
 
   /** Undefined: the event is of a connection that the socket had before. */
   flowOf(event: FlowEvent): Flow | undefined {
-    const { table, unloaded, supersede } = this.options;
+    const { table, unloaded } = this.options;
     const flow = table.get(event.cookie);
     if (flow !== undefined && event.generation <= flow.generation) {
       return event.generation === flow.generation ? flow : undefined;
     }
-    if (flow !== undefined) supersede(flow);
+    if (flow !== undefined) this.options.supersede(flow);
     if (event.secured === undefined) return this.learn(event);
     // The last event of an unloaded flow.
     const restored = unloaded.restore(event, event.secured);

@@ -8,7 +8,6 @@ import { FLOW_STATES, type FlowState } from '../../report/flow.js';
 import type { InstallerCommand, InstallerReport } from '../../shared/ipc/messages.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../../shared/kernel/abi.js';
-import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { GateFds, KernelAddon } from '../../shared/kernel/native.js';
 import type { Provider } from '../provider/provider.js';
 import { RetryQueue } from '../provider/retry-queue.js';

@@ -76,13 +76,13 @@ export class ListReader {
   }
 
   private async readAll(visitors: ListPassVisitor[]): Promise<SweepResult> {
-    const { dispatcher, pieces, after } = this.options;
-    const pass = new ListPass(dispatcher, visitors, monotonicNs());
+    const { options } = this;
+    const pass = new ListPass(options.dispatcher, visitors, monotonicNs());
     let result: SweepResult;
     try {
       let count = 0;
       this.mayGoOn();
-      for await (const records of pieces()) {
+      for await (const records of options.pieces()) {
         this.mayGoOn();
         count++;
         for (const record of records) pass.record(record);
@@ -90,10 +90,10 @@ export class ListReader {
       result = pass.finish(count > 1);
     } catch (error) {
       pass.abandon();
-      after(undefined, error);
+      options.after(undefined, error);
       throw error;
     }
-    after(result);
+    options.after(result);
     return result;
   }
 
