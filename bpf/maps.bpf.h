@@ -113,6 +113,14 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } scopes __weak SEC(".maps");
 
+/* The id of the cgroup in each element of "scopes", 0: none. For agents alone: a cgroup array cannot be read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TLSHUB_MAX_SCOPES);
+	__type(key, __u32);
+	__type(value, __u64);
+} scope_ids __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -1,6 +1,5 @@
 // tlshub_kernel.node: src/shared/kernel/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include <napi.h>
-#include <v8.h>
 
 #include <cstddef>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
 #include "../domain/sock_diag.h"
+#include "../domain/sweep.h"
 #include "arguments.h"
 
 namespace {
@@ -213,6 +213,16 @@ Value lockPins(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tlshub::lockPins(toText(info[0], "pinDir")).release());
 }
 
+// One a process, like the gate that it is for.
+tlshub::AgentLock theAgentLock;
+
+Value lockAgent(const CallbackInfo& info) {
+  theAgentLock = tlshub::lockAgent(toText(info[0], "pinDir"));
+  const bool alone = static_cast<bool>(theAgentLock.alone);
+  if (!alone) theAgentLock = {};
+  return Napi::Boolean::New(info.Env(), alone);
+}
+
 Value openPins(const CallbackInfo& info) {
   std::string pinDir = toText(info[0], "pinDir");
   tlshub::checkPins(pinDir);
@@ -362,15 +372,6 @@ Value boundMemory(const CallbackInfo& info) {
 
 Value trimMemory(const CallbackInfo& info) {
   tlshub::trimMemory();
-  return info.Env().Undefined();
-}
-
-// What Node-API has no word for: V8 collects this thread's garbage once, moves what is left together and gives the rest back. The level
-// goes back at once, else V8 would go on to collect at every chance.
-Value collectGarbage(const CallbackInfo& info) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kCritical);
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kNone);
   return info.Env().Undefined();
 }
 
@@ -551,6 +552,7 @@ Object initialise(Env env, Object exports) {
   add("dropMesh", guarded<dropMesh>);
   add("counters", guarded<counters>);
   add("detachGate", guarded<detachGate>);
+  add("lockAgent", guarded<lockAgent>);
   add("lockPins", guarded<lockPins>);
   add("openPins", guarded<openPins>);
   add("readLeases", guarded<readLeases>);
@@ -570,7 +572,6 @@ Object initialise(Env env, Object exports) {
   add("closeFd", guarded<closeFd>);
   add("boundMemory", guarded<boundMemory>);
   add("trimMemory", guarded<trimMemory>);
-  add("collectGarbage", guarded<collectGarbage>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);

@@ -1,12 +1,11 @@
 /**
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
- * Order of coming up: everything that can fail by configuration first (nothing is attached then), the provider's threads, the gate with
- * the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
+ * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
+ * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
  * for what happened before they ran. Anything unexpected ends the process with the gate shut.
  */
 import type { Config } from '../config/schema.js';
-import { startControlServer } from '../control/server.js';
 import { startHealthServer } from '../health/server.js';
 import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
@@ -23,6 +22,7 @@ import { Doorbell } from '../shared/ipc/doorbell.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
+import { claim } from './claim.js';
 import { controlHandlers } from './control-handlers.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
@@ -73,6 +73,10 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
     log.setVerbose(now.config.verbose);
   });
 
+  const { ciphers } = inForce.current.credentials;
+  let captured = (): readonly string[] => config.capture.cgroup;
+  const control = await claim(addon, config, ciphers, () => captured(), part('control'));
+
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
   const listen = parseListenAddress(config.healthListen);
@@ -92,12 +96,12 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
 
   const attached = attach({ addon, inForce, provider, log });
   const { fds, scope } = attached;
+  captured = () => scope.cgroups;
 
   const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const ciphers = [...inForce.current.credentials.ciphers];
   const installer = await startInstaller({
-    ...{ doorbell, slots: slots.buffer, fds, ciphers, ringBytes },
+    ...{ doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
     onFailure: onFatal,
   });
   rings.attach(installer);
@@ -167,12 +171,7 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   registerAgentMetrics(metrics, status);
   registerFlowMetrics(metrics, flowMetrics, movedBytes(list, flowMetrics, dispatcher.table));
   notReady = () => status().notReady;
-  const control = await startControlServer({
-    path: config.controlSocket,
-    logger: part('control'),
-    captured: () => scope.cgroups,
-    handlers: controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }),
-  });
+  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
   const { library } = provider.stats();
   log.info(
     `ready: node ${config.nodeName}, ${inForce.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${library?.version ?? 'unknown'}, ${library?.file ?? 'unknown'})`,

@@ -207,6 +207,8 @@ export interface KernelAddon {
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(): void;
+  /** Keeps other agents away from the folder, until this process ends. False: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
+  lockAgent(pinDir: string): boolean;
   /** Keeps agents away from the folder for as long as the descriptor is open. -1: an agent or a guardian works on its pins. */
   lockPins(pinDir: string): number;
   /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
@@ -260,8 +262,6 @@ export interface KernelAddon {
   boundMemory(): void;
   /** Gives back what the allocator has free, of the whole process; about a millisecond. */
   trimMemory(): void;
-  /** Collects the calling thread's garbage in one go, moves together what is left and gives the rest back. Tens of milliseconds. */
-  collectGarbage(): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
