@@ -185,7 +185,7 @@ export class FakeSweep implements SweepKernel {
 
   openSweep(): Sweep {
     this.open++;
-    return { read: (into, from) => this.read(into, from), close: () => this.open-- };
+    return { fd: -1, read: (into, from) => this.read(into, from), close: () => this.open-- };
   }
 
   private read(into: Uint8Array, from: number): number {

@@ -12,10 +12,15 @@ class SweepHandle : public Handle<SweepHandle, Fd> {
   using Handle::Handle;
 
   static std::vector<PropertyDescriptor> methods() {
-    return {InstanceMethod<&SweepHandle::read>("read"), closing("close")};
+    return {InstanceMethod<&SweepHandle::read>("read"), InstanceAccessor<&SweepHandle::fd>("fd"),
+            closing("close")};
   }
 
  private:
+  Napi::Value fd(const CallbackInfo& info) {
+    return guard(info, [&]() -> Napi::Value { return Napi::Number::New(info.Env(), owned().get()); });
+  }
+
   Napi::Value read(const CallbackInfo& info) {
     return guard(info, [&]() -> Napi::Value {
       const Fd& iterator = owned();

@@ -149,6 +149,8 @@ export interface PerfReader {
 
 /** An iterator over all sockets with flow state. */
 export interface Sweep {
+  /** for reading by a thread of libuv; good until `close` */
+  readonly fd: number;
   /** Puts what comes next into `into`, from byte `from` on; it may end within a record. Returns how many bytes, 0: that was all. */
   read(into: Uint8Array, from: number): number;
   close(): void;

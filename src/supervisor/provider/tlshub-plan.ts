@@ -3,7 +3,7 @@ import { TlshubClient } from '../../tlshub/client.js';
 import type { TlshubWorkerData } from '../../workers/tlshub-negotiator.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
-import type { ProviderParts } from './plans.js';
+import type { ProviderParts } from './parts.js';
 
 const WORKER = new URL('../../workers/tlshub-negotiator.js', import.meta.url);
 /** For the module to say that it is ready, in ms. */
