@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The picture of src/ in docs/ARCHITECTURE.md: its folders by layer, what each holds, and which folders it imports. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // @ts-check
 /**
  * `node tools/structure.js`: what the linter does not see of the house, by reading the sources as they are (no build needed).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A command, and what has no code of its own. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The configuration file. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

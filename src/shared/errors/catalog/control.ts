@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The control socket, and the release of a dead agent's gate. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Certificates and keys: those of this node, and those that the lab CA makes. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

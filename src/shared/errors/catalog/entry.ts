@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Exit statuses are those of the command contract, after sysexits.h: 0 worked, 1 failed, 64 usage, 69 the kernel cannot do it, 77 not
  * permitted, 78 configuration.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The gate, the threads behind it, and connections that the agent refuses. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The handshake with the peer. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

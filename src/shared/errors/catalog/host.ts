@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What this host lacks or does not permit. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The Pod-Node mapping, from its file or from Kubernetes. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

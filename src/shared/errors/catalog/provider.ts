@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Key providers: their libraries, their threads, and the TLSHub module. */
 import { EXIT, type ErrorEntry } from './entry.js';
 

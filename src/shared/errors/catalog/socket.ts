@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The program's socket, as the agent finds it. */
 import { EXIT, type ErrorEntry } from './entry.js';
 
