@@ -4,7 +4,7 @@
 export { diffMappings, diffMappingsGradually, isEmptyDiff, type MappingDiff } from './mapping/diff.js';
 export { FileMappingSource, type FileMappingOptions } from './mapping/file-source.js';
 export { KubernetesMappingSource, type KubernetesMappingOptions } from './mapping/kubernetes/source.js';
-export { PodNodeMapping, type MeshEntry, type Pod } from './mapping/pod-node-mapping.js';
+export { PodNodeMapping, type MappedNetwork, type Pod } from './mapping/pod-node-mapping.js';
 export type { MappingChange, MappingSource, MappingSourceEvents } from './mapping/source.js';
 export {
   TLSHUB_PROTOCOL,

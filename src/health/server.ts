@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../logging/logger.js';
 import { ConfigError, PermissionError, toWire } from '../shared/errors/errors.js';
-import { formatListenAddress, isLoopback, type ListenAddress } from '../shared/net/listen-address.js';
+import { formatListenAddress, isLoopbackHost, type ListenAddress } from '../shared/net/listen-address.js';
 
 export interface HealthServerOptions {
   listen: ListenAddress;
@@ -63,7 +63,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   await bind(server, listen);
   const { address: host, port } = server.address() as AddressInfo;
   const address = { host, port };
-  if (!isLoopback(address)) {
+  if (!isLoopbackHost(address)) {
     log.warning(`health and metrics are open to whoever reaches ${formatListenAddress(address)}`);
   }
   server.on('error', (error) => log.error('health endpoint', { error }));

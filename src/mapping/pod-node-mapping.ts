@@ -16,7 +16,7 @@ export interface Pod {
 }
 
 /** One network with all pods that list it, for BPF's trie. */
-export interface MeshEntry {
+export interface MappedNetwork {
   /** 16 bytes, see address.ts */
   address: AddressBytes;
   /** 0..128, on the 128-bit form */
@@ -185,7 +185,7 @@ export class PodNodeMapping {
   }
 
   /** All networks, each once, the longest prefixes first. */
-  *entries(): Generator<MeshEntry> {
+  *entries(): Generator<MappedNetwork> {
     for (const network of this.#networks.values()) {
       yield { ...network.cidr, pods: network.pods.map(({ pod }) => pod), nodes: nodesOf(network) };
     }

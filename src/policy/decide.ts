@@ -7,7 +7,7 @@ import { formatAddress, isLoopback, type AddressBytes } from '../shared/net/addr
 import type { Role } from '../shared/kernel/native.js';
 import { RuleTable, type Rule } from './rules.js';
 
-export type FlowClass = 'mesh' | 'plaintext' | 'refused';
+export type DecidedClass = 'mesh' | 'plaintext' | 'refused';
 
 /** Addresses as 16 bytes, see address.ts; ports as numbers. */
 export interface FlowAddresses {
@@ -54,12 +54,12 @@ export function policyOf(keys: PolicyKeys): Policy {
 }
 
 /** What the decision needs of the mapping. */
-export interface PeerNodes {
+export interface NodesOfAddress {
   nodesOfAddress(address: AddressBytes): readonly string[];
 }
 
 export interface Decision {
-  class: FlowClass;
+  class: DecidedClass;
   /** which rule decided */
   rule: 'loopback' | 'exclude' | 'require' | 'same-node' | 'mesh-peer' | 'not-mesh';
   /** a sentence for the log and `tlshubctl flows` */
@@ -76,7 +76,7 @@ const NO_NODES: readonly string[] = Object.freeze([]);
  * A connect() is judged before the kernel has chosen an address of its own for it. What the peer's end alone gets refused stays refused: a
  * rule on the own address does not open it.
  */
-export function decide(flow: FlowAddresses, mapping: PeerNodes, policy: Policy): Decision {
+export function decide(flow: FlowAddresses, mapping: NodesOfAddress, policy: Policy): Decision {
   const { local, remote, role } = flow;
   if (isLoopback(remote) || isLoopback(local)) {
     return { class: 'plaintext', rule: 'loopback', reason: 'loopback never leaves the host', peerNodes: NO_NODES };
@@ -89,7 +89,7 @@ export function decide(flow: FlowAddresses, mapping: PeerNodes, policy: Policy):
 }
 
 /** `ends`: the addresses that are known, the peer's first. */
-function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: PeerNodes, policy: Policy): Decision {
+function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: NodesOfAddress, policy: Policy): Decision {
   const { remote, role } = flow;
   const nodes = mapping.nodesOfAddress(remote);
   const peer = formatAddress(remote);

@@ -1,5 +1,5 @@
 /** Policy and mapping as BPF has them. */
-import type { MeshEntry as Network } from '../mapping/pod-node-mapping.js';
+import type { MappedNetwork } from '../mapping/pod-node-mapping.js';
 import type { GateSettings, MeshEntry } from '../shared/kernel/native.js';
 import type { Policy } from './decide.js';
 
@@ -17,7 +17,7 @@ export function policyForGate({
   return { policy, sameNode, rules: entries };
 }
 
-export function meshForGate(networks: Iterable<Network>, nodeName: string): MeshEntry[] {
+export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): MeshEntry[] {
   return [...networks].map(({ address, prefix, nodes }) => ({
     addr: address,
     prefix,

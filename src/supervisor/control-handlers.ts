@@ -11,6 +11,7 @@ import type { ProviderSwitch } from './provider/switch.js';
 import { knownProvider } from './provider/plans.js';
 import type { Reloader } from './settings/reload.js';
 import type { InForce } from './settings/in-force.js';
+import type { Sweeper } from './sweeper.js';
 
 export interface ControlParts {
   inForce: InForce;
@@ -19,8 +20,7 @@ export interface ControlParts {
   reloader: Reloader;
   metrics: MetricsRegistry;
   status: () => StatusReport;
-  /** brings what flows have moved up to date */
-  sweep: () => void;
+  sweeper: Pick<Sweeper, 'sweep'>;
 }
 
 export function controlHandlers({
@@ -30,13 +30,13 @@ export function controlHandlers({
   reloader,
   metrics,
   status,
-  sweep,
+  sweeper,
 }: ControlParts): ControlHandlers {
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
     flows: (query) => {
-      sweep();
+      sweeper.sweep(); // brings what flows have moved up to date
       return Promise.resolve([...dispatcher.reports()].filter((flow) => matchesFlow(flow, query)));
     },
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),

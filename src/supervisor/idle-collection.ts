@@ -7,7 +7,12 @@
  * connection began or ended, and not again soon: on a node that never rests V8 collects as it always does. A second one follows, since the
  * first does not move together all that is left.
  */
-export interface RestParts {
+import type { Logger } from '../logging/logger.js';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
+import type { KernelAddon } from '../shared/kernel/native.js';
+import type { Provider } from './provider/provider.js';
+
+export interface IdleCollectionParts {
   /** Has every thread collect its garbage; main's is done when it resolves. Never rejects. */
   collect(): Promise<void>;
   /** Gives back what the allocator has free. */
@@ -22,14 +27,14 @@ const APART_MS = 10_000;
 /** From one rest's last collection to the next rest's first. In ms. */
 const RESTS_APART_MS = 60_000;
 
-export class Rest {
+export class IdleCollection {
   private records = 0;
   private quietSinceMs = 0;
   /** collections still to come */
   private due = 0;
   private collectedMs = -RESTS_APART_MS;
 
-  constructor(private readonly parts: RestParts) {}
+  constructor(private readonly parts: IdleCollectionParts) {}
 
   /**
    * To be called every few seconds.
@@ -54,4 +59,22 @@ export class Rest {
     this.collectedMs = nowMs;
     void this.parts.collect();
   }
+}
+
+export interface CollectingParts {
+  provider: Pick<Provider, 'rest'>;
+  /** those beside the provider's */
+  threads: readonly { rest(): void }[];
+  addon: Pick<KernelAddon, 'trimMemory'>;
+  log: Logger;
+}
+
+/** One collection in every thread. Never rejects. */
+export async function collectEverywhere({ provider, threads, addon, log }: CollectingParts): Promise<void> {
+  const beforeKb = process.memoryUsage.rss() / 1024;
+  await provider.rest();
+  for (const thread of threads) thread.rest();
+  collectGarbage();
+  addon.trimMemory();
+  log.debug('at rest: garbage collected', { beforeKb, afterKb: process.memoryUsage.rss() / 1024 });
 }

@@ -1,8 +1,9 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../report/status.js';
-import type { Scope } from './gate/cgroups.js';
+import type { Attached } from './attach.js';
+import type { Sweeper } from './sweeper.js';
+import type { EventReader, Installer } from './threads.js';
 import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
-import type { RingStats } from '../shared/ipc/ring.js';
 import { VERSION } from '../shared/files/package.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
@@ -15,19 +16,17 @@ export interface StatusParts {
   inForce: InForce;
   configFile: string;
   reloader: Pick<Reloader, 'lastError' | 'waiting' | 'counts'>;
-  scope: Pick<Scope, 'cgroups' | 'waiting'>;
+  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian'>;
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
-  rings(): Record<string, RingStats & { overflows: number }>;
-  lost(): number;
-  delays(): DelayCounts;
+  reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
+  installer: Pick<Installer, 'commandRing' | 'reports'>;
+  sweeper: Pick<Sweeper, 'swept'>;
   gateCounters(): Record<string, number>;
-  guardianPid(): number | null;
-  adopted: boolean;
+  /** performance.now() when the agent began */
   startedAt: number;
   draining(): boolean;
-  swept(): boolean;
 }
 
 function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
@@ -39,21 +38,25 @@ function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
-  const { dispatcher, provider, reloader } = parts;
+  const { attached, dispatcher, installer, provider, reader, reloader } = parts;
   const { config, mapping } = parts.inForce.current;
   const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
   const notReady = whyNotReady({
-    swept: parts.swept(),
+    swept: parts.sweeper.swept,
     draining: parts.draining(),
-    guardian: config.guardian ? parts.guardianPid() !== null : undefined,
+    guardian: config.guardian ? attached.guardian.pid !== null : undefined,
     workers: provider.stats().workers,
     staleMapping: parts.sources.staleness(),
   });
-  const rings: RingReport[] = Object.entries(parts.rings()).map(([ring, stats]) => ({
-    name: ring,
+  const rings: RingReport[] = [
+    { name: 'events', stats: reader.ring.stats(), overflows: reader.counts().full },
+    { name: 'commands', stats: installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
+    { name: 'reports', stats: installer.reports.ring.stats(), overflows: 0 },
+  ].map(({ name, stats, overflows }) => ({
+    name,
     capacityBytes: stats.capacity,
     usedBytes: stats.used,
-    overflows: stats.overflows,
+    overflows,
   }));
   return {
     version: VERSION,
@@ -66,18 +69,18 @@ export function statusReport(parts: StatusParts): StatusReport {
       libraryFile: library?.file ?? '',
     })),
     policy: config.policy,
-    cgroups: parts.scope.cgroups,
-    cgroupsAwaited: [...parts.scope.waiting],
+    cgroups: attached.scope.cgroups,
+    cgroupsAwaited: [...attached.scope.waiting],
     configFile: parts.configFile,
     mapping: { source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
     flows: dispatcher.byState(),
     totals: { secured, plaintext, refused, closedUnsecured },
     failures: { ...failures },
-    events: { received: { ...events }, lost: parts.lost(), toRing: toRing(parts.delays()) },
+    events: { received: { ...events }, lost: reader.counts().lost, toRing: toRing(reader.delays()) },
     rings,
     gate: parts.gateCounters(),
-    adopted: parts.adopted,
-    lease: { ttlMs: config.leaseMs, guardianPid: parts.guardianPid() },
+    adopted: attached.adopted,
+    lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid },
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     draining: parts.draining(),
     ready: notReady.length === 0,

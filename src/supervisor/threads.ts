@@ -3,6 +3,7 @@
  * the perf buffer, the installer the descriptors), so if one fails the agent ends and leaves the gate shut.
  */
 import { Worker } from 'node:worker_threads';
+import { pump } from '../shared/async/pump.js';
 import { MessageReceiver, MessageSender } from '../shared/ipc/message-ring.js';
 import { createDelays, readDelays, type DelayCounts } from '../shared/ipc/delays.js';
 import { type Doorbell } from '../shared/ipc/doorbell.js';
@@ -14,8 +15,10 @@ import {
   type InstallerReport,
   type ThreadReport,
 } from '../shared/ipc/messages.js';
+import { decodeEvent } from '../shared/kernel/records.js';
 import type { CipherName, GateFds } from '../shared/kernel/native.js';
 import { RingConsumer, type RingProducer, createRing } from '../shared/ipc/ring.js';
+import type { Dispatcher } from './flow/dispatcher.js';
 import type { EventReaderData } from '../workers/event-reader.js';
 import type { InstallerData } from '../workers/installer.js';
 
@@ -160,4 +163,31 @@ export async function startInstaller(options: InstallerOptions): Promise<Install
       await ended;
     },
   };
+}
+
+/** Feeds the gate's events to the dispatcher until the ring is closed. `afterBatch` is called after each batch. */
+export function pumpEvents(
+  { ring }: Pick<EventReader, 'ring'>,
+  dispatcher: Pick<Dispatcher, 'onEvent'>,
+  afterBatch: () => void,
+): Promise<void> {
+  return pump({
+    wait: () => ring.wait(),
+    drain: (max) => {
+      const count = ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(ring.view, at)), max);
+      afterBatch();
+      return count;
+    },
+  });
+}
+
+/** Feeds the installer's answers to the dispatcher until the ring is closed. */
+export function pumpReports(
+  { reports }: Pick<Installer, 'reports'>,
+  dispatcher: Pick<Dispatcher, 'onReport'>,
+): Promise<void> {
+  return pump({
+    wait: () => reports.ring.wait(),
+    drain: (max) => reports.receive((report) => dispatcher.onReport(report), max),
+  });
 }

@@ -17,7 +17,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host, port };
 }
 
-export function isLoopback({ host }: ListenAddress): boolean {
+export function isLoopbackHost({ host }: ListenAddress): boolean {
   return host.startsWith('127.') || host === '::1';
 }
 

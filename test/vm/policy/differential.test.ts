@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import type { PodNodeMapping } from '../../../src/mapping/pod-node-mapping.js';
-import { decide, type FlowAddresses, type FlowClass, type Policy } from '../../../src/policy/decide.js';
+import { decide, type FlowAddresses, type DecidedClass, type Policy } from '../../../src/policy/decide.js';
 import { meshForGate, policyForGate } from '../../../src/policy/for-gate.js';
 import { RuleTable } from '../../../src/policy/rules.js';
 import { Wants } from '../../../src/shared/kernel/abi.js';
@@ -14,7 +14,7 @@ import { Random } from '../../unit/support/random.js';
 const WORLDS = 160;
 const FLOWS = 50;
 /** enum tlshub_class */
-const CLASSES: Record<number, FlowClass> = { 1: 'mesh', 2: 'plaintext', 3: 'refused' };
+const CLASSES: Record<number, DecidedClass> = { 1: 'mesh', 2: 'plaintext', 3: 'refused' };
 
 function u32(...values: number[]): Buffer {
   const bytes = Buffer.alloc(4 * values.length);

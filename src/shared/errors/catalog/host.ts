@@ -10,7 +10,7 @@ export const HOST_ERRORS = {
   },
   TLSHUB_NATIVE_MISSING: {
     exitCode: EXIT.failed,
-    meaning: 'The native addon is not built, or was built for another Node.js.',
+    meaning: 'The native addon is not built, or cannot be loaded here: built for another processor or C library.',
     remedy: 'Run `npm run build` in the checkout.',
   },
   TLSHUB_NOT_PERMITTED: {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { Rest } from '../../src/supervisor/idle-collection.js';
+import { IdleCollection } from '../../src/supervisor/idle-collection.js';
 
 describe('rest', () => {
   let done: string[] = [];
-  let rest: Rest;
+  let rest: IdleCollection;
   let records = 0;
 
   /** Looks every five seconds, as the supervisor does. Returns when, in seconds, what was done. */
@@ -20,7 +20,7 @@ describe('rest', () => {
 
   beforeEach(() => {
     records = 0;
-    rest = new Rest({
+    rest = new IdleCollection({
       collect: () => {
         done.push('collect');
         return Promise.resolve();

@@ -1,0 +1,75 @@
+/** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
+import { wantsOf } from './flow/marker.js';
+import { planScope, Scope } from './gate/cgroups.js';
+import { Guardian } from './gate/guardian.js';
+import { GateUpdate, openGate } from './gate/settings.js';
+import type { ProviderSwitch } from './provider/switch.js';
+import type { InForce } from './settings/in-force.js';
+import type { Logger } from '../logging/logger.js';
+import { builtFile } from '../shared/files/package.js';
+import { Wants } from '../shared/kernel/abi.js';
+import type { GateFds, KernelAddon } from '../shared/kernel/native.js';
+
+/** A lease is renewed so often that four renewals may be late. */
+const LEASE_SHARE = 5;
+const LEASE_EVERY_MIN_MS = 50;
+const GUARDIAN = builtFile('native/tlshub-guardian');
+
+export interface AttachOptions {
+  addon: KernelAddon;
+  inForce: InForce;
+  provider: ProviderSwitch;
+  log: Logger;
+}
+
+export interface Attached {
+  fds: GateFds;
+  /** pins of an earlier agent were taken over */
+  adopted: boolean;
+  update: GateUpdate;
+  scope: Scope;
+  guardian: Guardian;
+  /** Takes the programs away: connections that begin now are plaintext. */
+  detach(): void;
+  stopLease(): void;
+}
+
+/**
+ * From when this returns mesh traffic is held.
+ * @throws KernelUnsupportedError (exit status 69), and with the codes TLSHUB_GATE, TLSHUB_CGROUP
+ */
+export function attach({ addon, inForce, provider, log }: AttachOptions): Attached {
+  const { config } = inForce;
+  const plan = planScope(config.capture.cgroup);
+  const { fds, adopted } = openGate(addon, inForce.current, plan.capture);
+  const scope = new Scope(config.capture.cgroup, plan, addon, log.child({ component: 'scope' }));
+  const announce = (): void =>
+    addon.setWants(fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
+  announce();
+  provider.onSwitch(announce);
+  inForce.onSwap(announce);
+  const everyMs = Math.max(LEASE_EVERY_MIN_MS, Math.floor(config.leaseMs / LEASE_SHARE));
+  const lease = addon.startLease(fds.leases, config.leaseMs, everyMs);
+  const guardian = new Guardian({
+    program: GUARDIAN,
+    pinDir: config.bpfPinDir,
+    graceMs: config.guardianGraceMs,
+    leaseMs: config.leaseMs,
+    log: log.child({ component: 'guardian' }),
+  });
+  if (config.guardian) guardian.start();
+  const update = new GateUpdate(addon, fds);
+  return {
+    fds,
+    adopted,
+    update,
+    scope,
+    guardian,
+    detach: () => {
+      update.close();
+      scope.close();
+      addon.detachGate();
+    },
+    stopLease: () => addon.stopLease(lease),
+  };
+}
