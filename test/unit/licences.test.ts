@@ -18,7 +18,6 @@ const BEFORE: Record<string, string> = {
   'native/Makefile': 'all:\n',
   'scripts/run': '#!/bin/sh\necho ran\n',
   'deploy/Dockerfile': '# syntax=docker/dockerfile:1\nFROM a\n',
-  'src/abi.generated.ts': 'export {};\n',
   'docs/page.md': '# Page\n',
 };
 
@@ -34,7 +33,6 @@ const AFTER: Record<string, string> = {
   'native/Makefile': '# SPDX-License-Identifier: Apache-2.0\nall:\n',
   'scripts/run': '#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\necho ran\n',
   'deploy/Dockerfile': '# syntax=docker/dockerfile:1\n# SPDX-License-Identifier: Apache-2.0\nFROM a\n',
-  'src/abi.generated.ts': 'export {};\n',
   'docs/page.md': '# Page\n',
 };
 
