@@ -57,7 +57,7 @@ export const GATE_ERRORS = {
   },
   TLSHUB_TOO_MANY_HELD: {
     exitCode: EXIT.failed,
-    meaning: 'More connections are held at once than the agent has places for.',
+    meaning: 'More connections are held at once than the agent can admit to negotiation.',
     remedy: 'Look for peers that do not answer (tlshubctl flows), or raise the pool sizes.',
   },
   TLSHUB_WORKER_LOST: {
