@@ -1,9 +1,9 @@
 /**
- * Takes the gate of an agent away that is dead and has no successor: `tlshubctl release`.
+ * Takes away the gate of a dead agent that has no successor: `tlshubctl release`.
  *
- * What the gate holds back must not become plaintext by that, so the order is that of an agent's own end (src/supervisor/compose.ts):
- * what is not secured is ended while the gate is still there, then it opens for new connections, then what has come in between is ended
- * as well, and only when nothing is left that needs it do the programs go. If a connection cannot be ended, the gate stays shut.
+ * What the gate holds back must not become plaintext by that. So the order is that of an agent's own end: end what is not secured while
+ * the gate is still shut; let new connections go; end what came in between; and take the programs away only when nothing needs them any
+ * more. If a connection cannot be ended, the gate stays shut.
  */
 import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';

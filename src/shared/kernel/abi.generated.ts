@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
 export const ABI_HASH = 'd1bbd4f9fbd6d0ad';

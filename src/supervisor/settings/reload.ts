@@ -5,7 +5,7 @@
  *   1. read and check everything, and make what can fail: the provider's threads, the kernel's new addresses. Whatever goes wrong until
  *      here is undone, and nothing has happened.
  *   2. swap, in one turn of the event loop.
- *   3. tidy up: addresses that went, connections that are forbidden now. What is left over shuts, it does not open.
+ *   3. tidy up: addresses that went, connections that are forbidden now. What is not tidied up yet refuses connections, it lets none through.
  */
 import { compareConfigs, withMode, withRunning, type ConfigChange } from '../../config/changes.js';
 import { loadConfig } from '../../config/load.js';
