@@ -11,6 +11,7 @@ import { createLogger, type Logger } from './logging/logger.js';
 import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors/errors.js';
 import { VERSION } from './shared/files/package.js';
 import { compose } from './supervisor/compose.js';
+import { Startup } from './supervisor/startup.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
 const USAGE = `usage: node dist/supervisor.js [CONFIG]
@@ -46,7 +47,8 @@ function dieWithGateShut(log: Logger, what: string, error: unknown): never {
 }
 
 async function run(configFile: string): Promise<void> {
-  const config = loadConfig(configFile);
+  const startup = new Startup();
+  const config = startup.time('configuration', () => loadConfig(configFile));
   const log = createLogger({ logLevel: config.logLevel, verbose: config.verbose });
   process.on('uncaughtException', (error) => dieWithGateShut(log, 'unexpected failure', error));
   process.on('unhandledRejection', (error) => dieWithGateShut(log, 'unexpected failure', error));
@@ -75,6 +77,7 @@ async function run(configFile: string): Promise<void> {
     config,
     configFile,
     log,
+    startup,
     onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),
   });
   writeMetrics = () => supervisor.writeMetrics();

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { controlRequest } from '../control/client.js';
 import type { FlowQuery } from '../control/flow-query.js';
 import type { StatusReport } from '../report/status.js';
-import { initCa, issueNode, type Issued } from '../tls/lab-ca/pki.js';
+import type { Issued } from '../tls/lab-ca/pki.js';
 import {
   KernelUnsupportedError,
   PermissionError,
@@ -150,7 +150,11 @@ export interface PkiOptions extends GlobalOptions {
   force?: true;
 }
 
+/** The maker of certificates is larger than the rest of tlshubctl together: who asks for none does not load it. */
+const labCa = (): Promise<typeof import('../tls/lab-ca/pki.js')> => import('../tls/lab-ca/pki.js');
+
 export async function pkiInit(context: CliContext, options: PkiOptions & { name: string }, dir: string): Promise<void> {
+  const { initCa } = await labCa();
   const issued = await initCa(dir, { ...validity(options), name: options.name });
   showIssued(context, options, issued);
 }
@@ -160,6 +164,7 @@ export async function pkiIssue(
   options: PkiOptions & { dir: string },
   node: string,
 ): Promise<void> {
+  const { issueNode } = await labCa();
   const issued = await issueNode(options.dir, node, validity(options));
   showIssued(context, options, issued);
 }
