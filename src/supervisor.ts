@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { loadConfig } from './config/load.js';
 import { createLogger, type Logger } from './logging/logger.js';
 import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors/errors.js';
+import { originalStack } from './shared/files/original-stack.js';
 import { VERSION } from './shared/files/package.js';
 import { compose } from './supervisor/compose.js';
 import { Startup } from './supervisor/startup.js';
@@ -42,6 +43,7 @@ function parseArguments(args: readonly string[]): string | undefined {
 
 /** Ends the process as it is: pins stay, the gate stays shut, the guardian does its work. */
 function dieWithGateShut(log: Logger, what: string, error: unknown): never {
+  if (error instanceof Error && error.stack !== undefined) error.stack = originalStack(error.stack);
   log.error(`${what}; the gate stays shut`, { error });
   process.exit(EXIT.failed);
 }

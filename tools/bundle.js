@@ -4,7 +4,7 @@
  * it, and every thread pays for it anew. What is rarely needed (an `import()` in the sources) is a file of its own in dist/late.
  * Types are not checked here: tsc does that. Usage: node tools/bundle.js [OUT]
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
@@ -64,6 +64,7 @@ const COMMON = {
   alias: { msgpackr: 'msgpackr/pack' },
   // For piscina to set niceness, which no pool of ours asks for.
   external: ['@napi-rs/nice'],
+  metafile: true,
   plugins: [piscinaThread, kubernetesPart],
   logLevel: 'warning',
 };
@@ -74,8 +75,21 @@ const THREADS = ['event-reader', 'installer', 'negotiator', 'tlshub-negotiator']
 const program = (/** @type {string} */ name) =>
   build({ ...COMMON, entryPoints: { [name]: `src/${name}.ts` }, splitting: true, chunkNames: 'late/[name]-[hash]' });
 
-await Promise.all([
+const results = await Promise.all([
   ...PROGRAMS.map(program),
   ...THREADS.map((name) => build({ ...COMMON, entryPoints: { [`workers/${name}`]: `src/workers/${name}.ts` } })),
   build({ ...COMMON, entryPoints: { 'workers/pool-thread': join('node_modules', 'piscina', 'dist', 'worker.js') } }),
 ]);
+
+/** Their licences ask for it: the text of each package that is in the bundles goes with them. */
+function licenses() {
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  const folders = new Set(inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  return [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+    return [`${name} ${version}: ${license}`, ...texts].join('\n\n');
+  });
+}
+writeFileSync(join(out, 'THIRD-PARTY-LICENSES'), `${licenses().join(`\n\n${'-'.repeat(80)}\n`)}\n`);
