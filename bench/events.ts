@@ -7,8 +7,8 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
-import { decodeEvent } from '../src/shared/kernel/abi.js';
 import { kernel } from '../src/shared/kernel/native.js';
+import { decodeEvent } from '../src/shared/kernel/records.js';
 import { ThreadStart, startEventReader, type EventReader } from '../src/supervisor/threads.js';
 import { median, tableOf, writeResult } from './support.js';
 

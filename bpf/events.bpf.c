@@ -229,7 +229,9 @@ static __always_inline void on_state(struct bpf_sock_ops *ops)
 	s = bpf_sk_storage_get(&secured, sk, 0, 0);
 	if (s && s->generation == f->generation) {
 		fill_closed(&s->closed, sk, tp, f, ops->args[0]);
-		emit_bytes(ops, s, sizeof(*s));
+		s->closed.head.type = RECORD_LAST_EVENT;
+		s->closed.head.bytes = sizeof(*s);
+		emit_record(ops, &s->closed, sizeof(*s));
 		return;
 	}
 	fill_closed(&e, sk, tp, f, ops->args[0]);

@@ -7,19 +7,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-enum tcp_state {
-	STATE_ESTABLISHED = 1,
-	STATE_SYN_SENT = 2,
-	STATE_FIN_WAIT1 = 4,
-	STATE_FIN_WAIT2 = 5,
-	STATE_TIME_WAIT = 6,
-	STATE_CLOSE = 7,
-	STATE_CLOSE_WAIT = 8,
-	STATE_LAST_ACK = 9,
-	STATE_LISTEN = 10,
-	STATE_CLOSING = 11,
-}; /* include/net/tcp_states.h */
-
 static __always_inline void count(__u32 which)
 {
 	__u64 *n = bpf_map_lookup_elem(&counters, &which);
@@ -158,6 +145,8 @@ static __always_inline bool is_secured(const struct tlshub_flow *f)
 static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const struct tlshub_flow *f)
 {
 	__builtin_memset(e, 0, sizeof(*e));
+	e->head.type = RECORD_EVENT;
+	e->head.bytes = sizeof(*e);
 	e->kind = kind;
 	e->generation = f->generation;
 	e->time_ns = bpf_ktime_get_ns();
@@ -199,15 +188,16 @@ static __always_inline void current_owner(struct tlshub_owner *o, struct socket 
 		o->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 }
 
-static __always_inline void emit_bytes(void *ctx, void *event, __u64 size)
+/* Sends the event, and the rest of the record that it is the beginning of. */
+static __always_inline void emit_record(void *ctx, struct tlshub_event *e, __u64 bytes)
 {
-	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, event, size))
+	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, e, bytes))
 		count(COUNTER_EVENTS_LOST);
 }
 
 static __always_inline void emit(void *ctx, struct tlshub_event *e)
 {
-	emit_bytes(ctx, e, sizeof(*e));
+	emit_record(ctx, e, sizeof(*e));
 }
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <linux/bpf.h>
+#include <linux/tls.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -215,9 +216,6 @@ struct pt_regs {
 #define TCP_FASTOPEN_CONNECT 30
 #define TCP_ULP 31
 #define TCP_ZEROCOPY_RECEIVE 35
-#define SOL_TLS 282
-#define TLS_TX 1
-#define TLS_RX 2
 
 #define MSG_DONTWAIT 0x40
 #define MSG_ERRQUEUE 0x2000

@@ -65,15 +65,14 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, TLSHUB_MAX_HELD);
 	__type(key, struct tlshub_stop_key);
 	__type(value, struct tlshub_stop);
 } stops __weak SEC(".maps");
 
-/* As many as the agent has slots for held descriptors (src/shared/ipc/slots.ts). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, TLSHUB_MAX_HELD);
 	__type(key, __u64);
 	__type(value, struct tlshub_dup);
 } dups __weak SEC(".maps");
@@ -113,6 +112,14 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 } scopes __weak SEC(".maps");
+
+/* The id of the cgroup in each element of "scopes", 0: none. For agents alone: a cgroup array cannot be read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TLSHUB_MAX_SCOPES);
+	__type(key, __u32);
+	__type(value, __u64);
+} scope_ids __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

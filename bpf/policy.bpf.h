@@ -81,7 +81,7 @@ static __always_inline __u32 judge(const struct tlshub_policy_bank *p, __u32 ban
 		if (local)
 			rank = higher(rank, rule_rank(bank, 0, local));
 	}
-	if (rank && !(rank & TLSHUB_RANK_REQUIRE))
+	if (rank && !(rank & RANK_REQUIRE))
 		return CLASS_PLAINTEXT;
 	peer = mesh_entry(t->remote);
 	if (peer) {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every socket that has flow state, as struct tlshub_sweep, and for a secured one struct tlshub_secured behind it. Finds what a lost event or
- * an earlier agent's death left held, and is where secured connections are listed from.
+ * Every socket that has flow state, and how it was secured if its storage says so. Finds what a lost event or an earlier agent's death left
+ * held, and is where secured connections are listed from.
  */
 #include "traffic.bpf.h"
 
-/* Not inlined: a parameter's type is in the object's BTF, where the decoders are checked against it. */
-static __noinline int describe(struct sock *sk, struct tlshub_sweep *record, bool remembers)
+static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
@@ -26,7 +25,6 @@ static __noinline int describe(struct sock *sk, struct tlshub_sweep *record, boo
 	record->socket.sk_state = sk->__sk_common.skc_state;
 	record->socket.encrypts = tp ? kernel_encrypts(tp) : 0;
 	record->socket.verdict_flags = v && v->generation == record->flow.generation ? v->flags : 0;
-	record->socket.remembers = remembers;
 	return 0;
 }
 
@@ -44,7 +42,9 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	s = bpf_sk_storage_get(&secured, sk, 0, 0);
 	if (s && s->generation != f->generation)
 		s = NULL;
-	describe(sk, &record, s != NULL);
+	record.head.type = s ? RECORD_SECURED_SOCKET : RECORD_SOCKET;
+	record.head.bytes = s ? sizeof(struct tlshub_secured_sweep) : sizeof(record);
+	describe(sk, &record);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	if (s)
 		bpf_seq_write(ctx->meta->seq, s, sizeof(*s));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What BPF and user space share: every struct that lies in a map or travels through the perf buffer.
+ * What BPF and user space share: every struct that lies in a map or travels to user space, and every number with a meaning.
  *
- * Fixed-width fields, explicit padding, no bit-fields: the C++ side includes this file, and the TypeScript decoder
- * (src/shared/kernel/abi.ts) is compared with the BTF of the built object at build and again at start. Raise
- * TLSHUB_ABI_VERSION whenever a struct changes: pinned maps of another version are never adopted.
+ * Fixed-width fields, explicit padding, no bit-fields. Numbers are enums, not macros, so that the built object's BTF has them: from it
+ * bpf/abi.py writes TypeScript's tables (src/shared/kernel/abi.generated.ts) and C's checks (bpf/abi.generated.h) with one hash of all this, which
+ * BPF object, addon and TypeScript compare at start. After a change here: `make -C bpf generate`. Raise TLSHUB_ABI_VERSION whenever a
+ * struct changes: pinned maps of another version are never adopted. A new enum or struct is named in bpf/abi.bpf.c.
  *
  * Addresses are always 16 bytes in network order; IPv4 is written as ::ffff:a.b.c.d. Ports are in host order.
  * Times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns), except start_boottime (CLOCK_BOOTTIME).
@@ -16,10 +17,51 @@
 #include <linux/types.h>
 #endif
 
-#define TLSHUB_ABI_VERSION 2
-#define TLSHUB_COMM_LEN 16
-#define TLSHUB_NODE_LEN 216  /* see struct tlshub_secured */
-#define TLSHUB_MAX_SCOPES 64 /* captured cgroups at most */
+enum tlshub_limit {
+	TLSHUB_ABI_VERSION = 3,
+	TLSHUB_COMM_LEN = 16,
+	TLSHUB_NODE_LEN = 208,	/* see struct tlshub_secured */
+	TLSHUB_MAX_SCOPES = 64, /* captured cgroups at most */
+	TLSHUB_MAX_HELD =
+		65536, /* sockets that the agent has a descriptor of at once; processes stopped at once */
+	TLSHUB_MAX_RULES = 1024, /* in a bank of the policy */
+	TLSHUB_RULE_FIXED_BITS = 32,
+};
+
+/* include/net/tcp_states.h, those that somebody here looks at */
+enum tlshub_tcp_state {
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT = 2,
+	STATE_FIN_WAIT1 = 4,
+	STATE_FIN_WAIT2 = 5,
+	STATE_TIME_WAIT = 6,
+	STATE_CLOSE = 7,
+	STATE_CLOSE_WAIT = 8,
+	STATE_LAST_ACK = 9,
+	STATE_LISTEN = 10,
+	STATE_CLOSING = 11,
+};
+
+/* include/linux/socket.h; the C library's headers have it from glibc 2.37 on. */
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+
+/*
+ * The head of every record that goes to user space. Records are told apart by it and by nothing else, and tlshub_next_record() in records.h walks
+ * them. It is longer than what perf may add behind a sample, which so is never taken for another record.
+ */
+enum tlshub_record_type {
+	RECORD_EVENT = 1,      /* struct tlshub_event */
+	RECORD_LAST_EVENT = 2, /* struct tlshub_secured: EVENT_CLOSED and how the connection was secured */
+	RECORD_SOCKET = 3,     /* struct tlshub_sweep */
+	RECORD_SECURED_SOCKET = 4, /* struct tlshub_secured_sweep */
+};
+struct tlshub_head {
+	__u16 type;  /* tlshub_record_type */
+	__u16 bytes; /* of the whole record, this head included */
+	__u32 pad;
+};
 
 enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
 
@@ -109,9 +151,7 @@ struct tlshub_owner {
 };
 
 /* Directions, as bits: of a verdict's arming and of what the gate has opened. */
-#define TLSHUB_TX (1u << 0)
-#define TLSHUB_RX (1u << 1)
-#define VERDICT_REFUSE (1u << 2)
+enum tlshub_verdict_flag { TLSHUB_TX = 1, TLSHUB_RX = 2, VERDICT_REFUSE = 4 };
 
 /*
  * sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). Without flags it says for which of
@@ -191,8 +231,6 @@ struct tlshub_policy_bank {
 };
 
 /* LPM trie "rules": exact in bank and port, longest prefix in the address. */
-#define TLSHUB_MAX_RULES 1024 /* in a bank */
-#define TLSHUB_RULE_FIXED_BITS 32
 struct tlshub_rule_key {
 	__u32 prefixlen; /* TLSHUB_RULE_FIXED_BITS and the prefix of the address's 128-bit form */
 	__u16 bank;
@@ -200,7 +238,7 @@ struct tlshub_rule_key {
 	__u8 addr[16];
 };
 /* The highest rank decides: ((prefix << 1 | has a port) << 1 | is a requirement). Above 0. */
-#define TLSHUB_RANK_REQUIRE 1u
+enum tlshub_rank { RANK_REQUIRE = 1 };
 struct tlshub_rule_value {
 	__u32 rank;
 	__u32 pad;
@@ -226,19 +264,19 @@ enum tlshub_event_kind {
 	EVENT_HELD = 4,	       /* first held call by a process that is not the owner, or first of all */
 	EVENT_CLOSING = 5,     /* the program's last descriptor of a held flow is going */
 	EVENT_REFUSED = 6,     /* the gate refused it: reason says why */
-	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established; the first part of a
-				  struct tlshub_secured if there is one for it */
+	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
 	EVENT_RELEASED =
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
 };
 
 /* What is known of a flow's traffic. */
-#define TRAFFIC_KNOWN                                                                                        \
-	(1u << 0) /* the byte counts are right: they are not for a flow whose keys an earlier agent set */
-#define TRAFFIC_RELEASED                                                                                     \
-	(1u << 1)		 /* the program has closed its last descriptor: it sends and reads no more */
-#define TRAFFIC_FIN (1u << 2)	 /* our FIN was queued before TCP_CLOSE: it has taken one sequence number */
-#define TRAFFIC_CLOSED (1u << 3) /* EVENT_CLOSED was sent */
+enum tlshub_traffic_flag {
+	TRAFFIC_KNOWN =
+		1, /* the byte counts are right: they are not for a flow whose keys an earlier agent set */
+	TRAFFIC_RELEASED = 2, /* the program has closed its last descriptor: it sends and reads no more */
+	TRAFFIC_FIN = 4,      /* our FIN was queued before TCP_CLOSE: it has taken one sequence number */
+	TRAFFIC_CLOSED = 8,   /* EVENT_CLOSED was sent */
+};
 
 /* sk_storage "traffic": written by BPF only, from when the first direction opens or the connection ends. */
 struct tlshub_traffic {
@@ -253,7 +291,8 @@ struct tlshub_traffic {
 
 /* perf buffer "events". tgid/fd/comm/inode/start_boottime: the owner, or for HELD and REFUSED the caller; tgid 0: not known. */
 struct tlshub_event {
-	__u32 kind;
+	struct tlshub_head head; /* RECORD_EVENT */
+	__u32 kind;		 /* tlshub_event_kind */
 	__u32 generation;
 	__u64 time_ns;
 	__u64 cookie;
@@ -274,13 +313,22 @@ struct tlshub_event {
 	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
 	__u32 peer_wants;
-	__u32 traffic; /* CLOSED, RELEASED: TRAFFIC_* */
+	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
 };
 
 /* Who made a connection's keys. Numbers are never given twice: a later agent reads them. */
 enum tlshub_provider { PROVIDER_OPENSSL = 1, PROVIDER_BORINGSSL = 2, PROVIDER_TLSHUB = 3 };
+
+/* RFC 8446 B.4, those that the kernel has keys for */
+enum tlshub_suite {
+	SUITE_TLS_AES_128_GCM_SHA256 = 0x1301,
+	SUITE_TLS_AES_256_GCM_SHA384 = 0x1302,
+	SUITE_TLS_CHACHA20_POLY1305_SHA256 = 0x1303,
+};
+/* RFC 8446 4.2.1 */
+enum tlshub_protocol { PROTOCOL_TLS_1_3 = 0x0304 };
 
 /*
  * sk_storage "secured": how a connection came to be secured, so that no agent need remember it. Written by user space, once, as soon as the
@@ -289,33 +337,36 @@ enum tlshub_provider { PROVIDER_OPENSSL = 1, PROVIDER_BORINGSSL = 2, PROVIDER_TL
  * name is longer than fits has none, and its flows stay in the agent's memory.
  */
 struct tlshub_secured {
-	struct tlshub_event closed;
-	__u64 asked_ns; /* the provider was asked */
+	struct tlshub_event closed; /* its head is the record's: RECORD_LAST_EVENT */
+	__u64 asked_ns;		    /* the provider was asked */
 	__u64 started_ns;
 	__u64 negotiation_ns; /* how long it took from then on */
 	__u64 opened_ns;
 	__u32 generation;
 	__u32 provider;	   /* tlshub_provider */
-	__u32 cipher;	   /* suite, RFC 8446 B.4 */
-	__u32 tls_version; /* RFC 8446 4.2.1 */
+	__u32 cipher;	   /* tlshub_suite */
+	__u32 tls_version; /* tlshub_protocol */
 	char peer_node[TLSHUB_NODE_LEN];
 };
 
 /* What the "sweep" iterator writes for each socket with flow state. */
 struct tlshub_socket {
-	__u32 sk_state;	     /* TCP_* */
+	__u32 sk_state;	     /* tlshub_tcp_state */
 	__u32 encrypts;	     /* TLSHUB_TX | TLSHUB_RX as the socket's own tls_context says */
 	__u32 verdict_flags; /* 0 when of another generation */
-	__u32 traffic;	     /* TRAFFIC_* */
+	__u32 traffic;	     /* tlshub_traffic_flag */
 	__u64 bytes_sent;
 	__u64 bytes_received;
-	__u32 remembers; /* 1: a struct tlshub_secured follows this record */
-	__u32 pad;
 };
 struct tlshub_sweep {
+	struct tlshub_head head; /* RECORD_SOCKET or RECORD_SECURED_SOCKET */
 	struct tlshub_flow flow;
 	struct tlshub_owner owner;
 	struct tlshub_socket socket;
+};
+struct tlshub_secured_sweep {
+	struct tlshub_sweep sweep;
+	struct tlshub_secured secured; /* `closed` is not filled in yet */
 };
 
 #endif

@@ -6,7 +6,7 @@
 # Includable, or alone: make -C native -f handshake.mk
 OUT ?= ../dist/native
 OBJ ?= ../build/obj
-NODE_INCLUDE ?= $(shell node -p "require('path').resolve(process.execPath,'../../include/node')")
+include node.mk
 NAPI_INCLUDE ?= ../node_modules/node-addon-api
 
 HANDSHAKE_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
@@ -53,10 +53,13 @@ $(OUT)/handshake_boringssl_test: $(BORINGSSL_TEST)
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_SANITIZE) -o $@ $^ $(BORINGSSL_LINK) -lpthread
 
+# All of them: the headers of OpenSSL are node's as well.
+$(OPENSSL_NODE): $(NODE_HEADERS)
 $(OBJ)/handshake-node/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
 	$(CXX) $(HANDSHAKE_NODE_FLAGS) -c -o $@ $<
 
+$(filter $(OBJ)/boringssl-node/addon/%,$(BORINGSSL_NODE)): $(NODE_HEADERS)
 # BoringSSL's headers before node's, which has OpenSSL's beside its own.
 $(OBJ)/boringssl-node/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)

@@ -10,6 +10,7 @@ $(OUT)/tlshub_load.node: $(LOAD_OBJECTS)
 	@mkdir -p $(@D)
 	$(CXX) -shared -o $@ $^ -lpthread
 
+$(filter $(OBJ)/load/addon/%,$(LOAD_OBJECTS)): $(NODE_HEADERS)
 $(OBJ)/load/%.o: %.cc load.mk
 	@mkdir -p $(@D)
 	$(CXX) $(LOAD_FLAGS) -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE) -c -o $@ $<

@@ -5,7 +5,7 @@
 # Includable, or alone: make -C native -f tlshub.mk
 OUT ?= ../dist/native
 OBJ ?= ../build/obj
-NODE_INCLUDE ?= $(shell node -p "require('path').resolve(process.execPath,'../../include/node')")
+include node.mk
 NAPI_INCLUDE ?= ../node_modules/node-addon-api
 
 TLSHUB_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
@@ -31,6 +31,7 @@ $(OUT)/tlshub_test: $(TLSHUB_TEST_OBJECTS)
 	@mkdir -p $(@D)
 	$(CXX) $(TLSHUB_SANITIZE) -o $@ $^
 
+$(filter $(OBJ)/tlshub-node/addon/%,$(TLSHUB_NODE_OBJECTS)): $(NODE_HEADERS)
 $(OBJ)/tlshub-node/%.o: %.cc tlshub.mk
 	@mkdir -p $(@D)
 	$(CXX) $(TLSHUB_NODE_FLAGS) -c -o $@ $<

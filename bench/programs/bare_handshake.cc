@@ -83,6 +83,8 @@ Ctx contextOf(const Settings& settings, bool client) {
   }
 #ifndef OPENSSL_IS_BORINGSSL
   if (!settings.resume) SSL_CTX_set_options(ctx.get(), SSL_OP_NO_TICKET);  // a short one, as the agents
+  SSL_CTX_set_options(ctx.get(),
+                      uint64_t{3} << 32);  // certificates are not compressed: see library_openssl.cc
   SSL_CTX_set_ciphersuites(ctx.get(), "TLS_AES_128_GCM_SHA256");
 #endif
   return ctx;

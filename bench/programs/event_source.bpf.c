@@ -16,6 +16,8 @@ SEC("tc")
 int emit(struct __sk_buff* skb) {
   struct tlshub_event e = {};
 
+  e.head.type = RECORD_EVENT;
+  e.head.bytes = sizeof(e);
   e.kind = EVENT_ESTABLISHED;
   e.generation = 1;
   e.time_ns = bpf_ktime_get_ns();

@@ -1,10 +1,10 @@
 // tlshub_kernel.node: src/shared/kernel/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include <napi.h>
-#include <v8.h>
 
 #include <cstddef>
 #include <memory>
 
+#include "../../bpf/abi.generated.h"
 #include "../domain/clock.h"
 #include "../domain/error.h"
 #include "../domain/flow_ops.h"
@@ -17,6 +17,7 @@
 #include "../domain/probe.h"
 #include "../domain/remote_socket.h"
 #include "../domain/sock_diag.h"
+#include "../domain/sweep.h"
 #include "arguments.h"
 
 namespace {
@@ -212,6 +213,16 @@ Value lockPins(const CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tlshub::lockPins(toText(info[0], "pinDir")).release());
 }
 
+// One a process, like the gate that it is for.
+tlshub::AgentLock theAgentLock;
+
+Value lockAgent(const CallbackInfo& info) {
+  theAgentLock = tlshub::lockAgent(toText(info[0], "pinDir"));
+  const bool alone = static_cast<bool>(theAgentLock.alone);
+  if (!alone) theAgentLock = {};
+  return Napi::Boolean::New(info.Env(), alone);
+}
+
 Value openPins(const CallbackInfo& info) {
   std::string pinDir = toText(info[0], "pinDir");
   tlshub::checkPins(pinDir);
@@ -361,15 +372,6 @@ Value boundMemory(const CallbackInfo& info) {
 
 Value trimMemory(const CallbackInfo& info) {
   tlshub::trimMemory();
-  return info.Env().Undefined();
-}
-
-// What Node-API has no word for: V8 collects this thread's garbage once, moves what is left together and gives the rest back. The level
-// goes back at once, else V8 would go on to collect at every chance.
-Value collectGarbage(const CallbackInfo& info) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kCritical);
-  isolate->MemoryPressureNotification(v8::MemoryPressureLevel::kNone);
   return info.Env().Undefined();
 }
 
@@ -529,121 +531,9 @@ Value probeAll(const CallbackInfo& info) {
   return list;
 }
 
-// The layout this addon was compiled with, in the form of dist/bpf/abi.json.
+// Which bpf/tlshub.h this addon was compiled with.
 Value abi(const CallbackInfo& info) {
-  Env env = info.Env();
-  Object all = Object::New(env);
-  Object fields;
-  auto begin = [&](const char* name, size_t size) {
-    Object entry = Object::New(env);
-    fields = Object::New(env);
-    entry.Set("size", Napi::Number::New(env, static_cast<double>(size)));
-    entry.Set("fields", fields);
-    all.Set(name, entry);
-  };
-  auto field = [&](const char* name, size_t offset, size_t size) {
-    Napi::Array pair = Napi::Array::New(env, 2);
-    pair.Set(0u, Napi::Number::New(env, static_cast<double>(offset)));
-    pair.Set(1u, Napi::Number::New(env, static_cast<double>(size)));
-    fields.Set(name, pair);
-  };
-#define BEGIN(type) begin(#type, sizeof(type))
-#define FIELD(type, name) field(#name, offsetof(type, name), sizeof(type::name))
-  BEGIN(tlshub_tuple);
-  FIELD(tlshub_tuple, local);
-  FIELD(tlshub_tuple, remote);
-  FIELD(tlshub_tuple, lport);
-  FIELD(tlshub_tuple, rport);
-  FIELD(tlshub_tuple, pad);
-  BEGIN(tlshub_flow);
-  FIELD(tlshub_flow, cookie);
-  FIELD(tlshub_flow, created_ns);
-  FIELD(tlshub_flow, established_ns);
-  FIELD(tlshub_flow, hold_until_ns);
-  FIELD(tlshub_flow, first_held_ns);
-  FIELD(tlshub_flow, last_held_ns);
-  FIELD(tlshub_flow, spin_since_ns);
-  FIELD(tlshub_flow, generation);
-  FIELD(tlshub_flow, role);
-  FIELD(tlshub_flow, flow_class);
-  FIELD(tlshub_flow, refused);
-  FIELD(tlshub_flow, iss);
-  FIELD(tlshub_flow, irs);
-  FIELD(tlshub_flow, agent_tx);
-  FIELD(tlshub_flow, keyed);
-  FIELD(tlshub_flow, keyed_tx_off);
-  FIELD(tlshub_flow, keyed_rx_off);
-  FIELD(tlshub_flow, held_calls);
-  FIELD(tlshub_flow, stop_tgid);
-  FIELD(tlshub_flow, stop_many);
-  FIELD(tlshub_flow, open_tx);
-  FIELD(tlshub_flow, open_rx);
-  FIELD(tlshub_flow, held_tgid);
-  FIELD(tlshub_flow, spin_calls);
-  FIELD(tlshub_flow, wants);
-  FIELD(tlshub_flow, peer_wants);
-  FIELD(tlshub_flow, marks);
-  FIELD(tlshub_flow, tuple);
-  FIELD(tlshub_flow, passed);
-  FIELD(tlshub_flow, followed);
-  BEGIN(tlshub_owner);
-  FIELD(tlshub_owner, start_boottime);
-  FIELD(tlshub_owner, inode);
-  FIELD(tlshub_owner, tgid);
-  FIELD(tlshub_owner, fd);
-  FIELD(tlshub_owner, comm);
-  BEGIN(tlshub_event);
-  FIELD(tlshub_event, kind);
-  FIELD(tlshub_event, generation);
-  FIELD(tlshub_event, time_ns);
-  FIELD(tlshub_event, cookie);
-  FIELD(tlshub_event, inode);
-  FIELD(tlshub_event, start_boottime);
-  FIELD(tlshub_event, created_ns);
-  FIELD(tlshub_event, established_ns);
-  FIELD(tlshub_event, bytes_sent);
-  FIELD(tlshub_event, bytes_received);
-  FIELD(tlshub_event, tgid);
-  FIELD(tlshub_event, fd);
-  FIELD(tlshub_event, role);
-  FIELD(tlshub_event, flow_class);
-  FIELD(tlshub_event, reason);
-  FIELD(tlshub_event, iss);
-  FIELD(tlshub_event, irs);
-  FIELD(tlshub_event, wait_ms);
-  FIELD(tlshub_event, refs);
-  FIELD(tlshub_event, blocking);
-  FIELD(tlshub_event, peer_wants);
-  FIELD(tlshub_event, traffic);
-  FIELD(tlshub_event, tuple);
-  FIELD(tlshub_event, comm);
-  BEGIN(tlshub_secured);
-  FIELD(tlshub_secured, closed);
-  FIELD(tlshub_secured, asked_ns);
-  FIELD(tlshub_secured, started_ns);
-  FIELD(tlshub_secured, negotiation_ns);
-  FIELD(tlshub_secured, opened_ns);
-  FIELD(tlshub_secured, generation);
-  FIELD(tlshub_secured, provider);
-  FIELD(tlshub_secured, cipher);
-  FIELD(tlshub_secured, tls_version);
-  FIELD(tlshub_secured, peer_node);
-  BEGIN(tlshub_socket);
-  FIELD(tlshub_socket, sk_state);
-  FIELD(tlshub_socket, encrypts);
-  FIELD(tlshub_socket, verdict_flags);
-  FIELD(tlshub_socket, traffic);
-  FIELD(tlshub_socket, bytes_sent);
-  FIELD(tlshub_socket, bytes_received);
-  FIELD(tlshub_socket, remembers);
-  FIELD(tlshub_socket, pad);
-  BEGIN(tlshub_sweep);
-  FIELD(tlshub_sweep, flow);
-  FIELD(tlshub_sweep, owner);
-  FIELD(tlshub_sweep, socket);
-#undef BEGIN
-#undef FIELD
-  return all;
+  return Napi::String::New(info.Env(), TLSHUB_ABI_HASH);
 }
 
 Object initialise(Env env, Object exports) {
@@ -662,6 +552,7 @@ Object initialise(Env env, Object exports) {
   add("dropMesh", guarded<dropMesh>);
   add("counters", guarded<counters>);
   add("detachGate", guarded<detachGate>);
+  add("lockAgent", guarded<lockAgent>);
   add("lockPins", guarded<lockPins>);
   add("openPins", guarded<openPins>);
   add("readLeases", guarded<readLeases>);
@@ -681,7 +572,6 @@ Object initialise(Env env, Object exports) {
   add("closeFd", guarded<closeFd>);
   add("boundMemory", guarded<boundMemory>);
   add("trimMemory", guarded<trimMemory>);
-  add("collectGarbage", guarded<collectGarbage>);
   add("loopbackPair", guarded<loopbackPair>);
   add("tryCipher", guarded<tryCipher>);
   add("readFlow", guarded<readFlow>);

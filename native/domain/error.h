@@ -11,11 +11,15 @@ namespace tlshub {
 class CodedError : public std::runtime_error {
  public:
   CodedError(std::string code, const std::string& message)
-      : std::runtime_error(message), code_(std::move(code)) {}
+      : std::runtime_error(message), code_(std::move(code)), message_(message) {}
   const std::string& code() const { return code_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+  // Says more about the same failure.
+  void append(const std::string& more) { message_ += more; }
 
  private:
   std::string code_;
+  std::string message_;
 };
 
 // A system call that failed, with errno as it was.

@@ -24,7 +24,18 @@ namespace tlshub {
 namespace {
 
 // Steps through the stops map at most: twice its size (bpf/maps.bpf.h).
-constexpr int kMostStops = 2 * 65536;
+constexpr size_t kMostStops = 2 * 65536;
+
+// A key that goes while we stand on it sends us back to the first one, as often as programs are quick: the bound ends that. Some may be there
+// twice.
+std::vector<tlshub_stop_key> stopKeys(int stopsFd) {
+  std::vector<tlshub_stop_key> keys;
+  tlshub_stop_key next;
+  while (keys.size() < kMostStops &&
+         !bpf_map_get_next_key(stopsFd, keys.empty() ? nullptr : &keys.back(), &next))
+    keys.push_back(next);
+  return keys;
+}
 
 void writeVerdict(const FlowMaps& maps, int fd, uint32_t generation, uint32_t flags) {
   tlshub_verdict verdict = {generation, flags};
@@ -240,27 +251,15 @@ Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generatio
 }
 
 int continueStopped(const FlowMaps& maps, uint64_t cookie) {
-  std::vector<tlshub_stop_key> keys;
-  tlshub_stop_key key, next;
-  for (void* from = nullptr; !bpf_map_get_next_key(maps.stops, from, &next); from = &key) {
-    key = next;
-    if (key.cookie == cookie) keys.push_back(key);
-  }
   int n = 0;
-  for (const tlshub_stop_key& each : keys) n += continueOne(maps, each);
+  for (const tlshub_stop_key& key : stopKeys(maps.stops))
+    if (key.cookie == cookie) n += continueOne(maps, key);
   return n;
 }
 
 std::set<uint64_t> stoppedFlows(int stopsFd) {
   std::set<uint64_t> cookies;
-  tlshub_stop_key key, next;
-  // A key that goes while we stand on it sends us back to the first one: a set bears that, and the bound ends it.
-  int rounds = 0;
-  for (void* from = nullptr; !bpf_map_get_next_key(stopsFd, from, &next) && rounds < kMostStops;
-       from = &key, rounds++) {
-    key = next;
-    cookies.insert(key.cookie);
-  }
+  for (const tlshub_stop_key& key : stopKeys(stopsFd)) cookies.insert(key.cookie);
   return cookies;
 }
 

@@ -1,11 +1,8 @@
 #include "gate.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,15 +12,16 @@
 #include <set>
 
 #include "error.h"
-#include "fd.h"
 #include "pins.h"
+#include "undo.h"
 
 namespace tlshub {
 namespace {
 
-// Not shared with an earlier agent's programs: a perf buffer belongs to its reader, hints to the calls under way.
+// Not shared with an earlier agent's programs: a perf buffer belongs to its reader, hints to the calls under way, what has a dot in its name
+// to the object itself.
 bool isPrivate(const std::string& map) {
-  return map == "events" || map == "hints";
+  return map == "events" || map == "hints" || map.find('.') != std::string::npos;
 }
 
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
@@ -43,15 +41,6 @@ int keepLog(libbpf_print_level level, const char* format, va_list args) {
                                       (lastLog.empty() ? "" : "\n" + lastLog));
 }
 
-void makeFolder(const std::string& path) {
-  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    std::string part = path.substr(0, slash);
-    if (mkdir(part.c_str(), 0700) && errno != EEXIST)
-      throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
-    if (slash == std::string::npos) break;
-  }
-}
-
 bool isCgroupProgram(const bpf_program* program) {
   std::string section = bpf_program__section_name(program);
   return section == "sockops" || section.rfind("cgroup", 0) == 0;
@@ -61,347 +50,199 @@ bool isIterator(const bpf_program* program) {
   return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0;
 }
 
-// The inode's number is the cgroup's id, and no other cgroup will ever have it.
-std::string cgroupTag(int cgroup) {
-  struct stat status = {};
-  if (fstat(cgroup, &status)) throw SysError("fstat", "cannot look at a cgroup");
-  return "cgroup-" + std::to_string(status.st_ino);
+Link attachIterator(const bpf_program* program, int flowsFd) {
+  bpf_iter_link_info target = {};
+  target.map.map_fd = static_cast<uint32_t>(flowsFd);
+  bpf_iter_attach_opts options = {};
+  options.sz = sizeof(options);
+  options.link_info = &target;
+  options.link_info_len = sizeof(target);
+  return Link(bpf_program__attach_iter(program, &options));
 }
 
-Fd openCgroup(const std::string& path) {
-  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd)
+// The folder is of another file system, or of cgroup version 1.
+[[noreturn]] void noCgroup(const std::string& path) {
+  throw CodedError("TLSHUB_CGROUP", path + " is no folder of the cgroup2 hierarchy");
+}
+
+[[noreturn]] void tooManyCgroups() {
+  throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
+}
+
+// Descriptors end with their process.
+void forgetDescriptors(int dupsFd) {
+  for (uint64_t cookie; !bpf_map_get_next_key(dupsFd, nullptr, &cookie);)
+    if (bpf_map_delete_elem(dupsFd, &cookie) && errno != ENOENT) break;
+}
+
+}  // namespace
+
+// The inode's number is the cgroup's id, and no other cgroup will ever have it.
+Gate::Scope Gate::openScope(const std::string& path) {
+  Scope scope;
+  scope.path = path;
+  scope.cgroup = Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!scope.cgroup)
     throw CodedError("TLSHUB_CGROUP", "cgroup " + path + ": " + std::strerror(errno) +
                                           " (make it, or correct capture.cgroup)");
-  return fd;
-}
-
-}  // namespace
-
-namespace {
-
-template <typename Change>
-void changeSettings(int settingsFd, Change change) {
-  uint32_t zero = 0;
-  tlshub_settings settings = {};
-  if (bpf_map_lookup_elem(settingsFd, &zero, &settings))
-    throw SysError("bpf", "cannot read the gate's settings");
-  change(settings);
-  if (bpf_map_update_elem(settingsFd, &zero, &settings, BPF_ANY))
-    throw SysError("bpf", "cannot write the gate's settings");
-}
-
-// Waits until no program runs that may have read which bank is in force before now: they run inside RCU read-side sections, and this is
-// synchronize_rcu(). Where it is refused (nohz_full), the time between two reloads has to do.
-void waitForPrograms() {
-  syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-void fillBank(const SettingsMaps& maps, uint32_t bank, const Policy& policy) {
-  std::vector<tlshub_rule_key> stale;
-  tlshub_rule_key key, next;
-  for (void* from = nullptr; !bpf_map_get_next_key(maps.rules, from, &next); from = &key) {
-    key = next;
-    if (key.bank == bank) stale.push_back(key);
-  }
-  for (tlshub_rule_key& old : stale) bpf_map_delete_elem(maps.rules, &old);
-  for (const PolicyRule& rule : policy.rules) {
-    key = {TLSHUB_RULE_FIXED_BITS + rule.prefix, static_cast<uint16_t>(bank), rule.port, {}};
-    std::memcpy(key.addr, rule.addr, sizeof(key.addr));
-    tlshub_rule_value value = {rule.rank, 0};
-    if (bpf_map_update_elem(maps.rules, &key, &value, BPF_ANY))
-      throw SysError("bpf", "cannot add a rule to the policy");
-  }
-  tlshub_policy_bank element = {};
-  element.policy = policy.permissive ? POLICY_PERMISSIVE : POLICY_STRICT;
-  element.same_node = policy.plaintextOnNode ? SAME_NODE_PLAINTEXT : SAME_NODE_SECURE;
-  element.rules = static_cast<uint32_t>(policy.rules.size());
-  if (bpf_map_update_elem(maps.policy, &bank, &element, BPF_ANY))
-    throw SysError("bpf", "cannot write the policy");
-}
-
-tlshub_mesh_key meshKey(const MeshEntry& entry) {
-  tlshub_mesh_key key = {entry.prefix, {}};
-  std::memcpy(key.addr, entry.addr, sizeof(key.addr));
-  return key;
-}
-
-std::string keyText(const tlshub_mesh_key& key) {
-  return std::string(reinterpret_cast<const char*>(&key), sizeof(key));
-}
-
-}  // namespace
-
-void writeSettings(const SettingsMaps& maps, const GateSettings& wanted) {
-  uint32_t zero = 0;
-  tlshub_settings before = {};
-  bpf_map_lookup_elem(maps.settings, &zero, &before);
-  uint32_t bank = before.policy_bank ^ 1;
-  waitForPrograms();
-  fillBank(maps, bank, wanted.policy);
-  changeSettings(maps.settings, [&](tlshub_settings& settings) {
-    settings.policy_bank = bank;
-    settings.hold_ns = wanted.holdMs * 1000000;
-    settings.silent_ns = wanted.silentPeerMs * 1000000;
-    settings.emit_connect = wanted.emitConnect;
-    settings.abi_version = TLSHUB_ABI_VERSION;
-  });
-}
-
-void writeScopes(int settingsFd, uint32_t scopes) {
-  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.scopes = scopes; });
-}
-
-void writeWants(int settingsFd, uint32_t wants) {
-  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.wants = wants; });
-}
-
-void putMesh(int meshFd, const std::vector<MeshEntry>& entries) {
-  for (const MeshEntry& entry : entries) {
-    tlshub_mesh_key key = meshKey(entry);
-    tlshub_mesh_value value = {entry.local, 0};
-    if (bpf_map_update_elem(meshFd, &key, &value, BPF_ANY))
-      throw SysError("bpf", "cannot add an address to the mesh");
-  }
-}
-
-void dropMesh(int meshFd, const std::vector<MeshEntry>& entries) {
-  for (const MeshEntry& entry : entries) {
-    tlshub_mesh_key key = meshKey(entry);
-    if (bpf_map_delete_elem(meshFd, &key) && errno != ENOENT)
-      throw SysError("bpf", "cannot take an address out of the mesh");
-  }
-}
-
-void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries) {
-  putMesh(meshFd, entries);
-  std::set<std::string> wanted;
-  for (const MeshEntry& entry : entries) wanted.insert(keyText(meshKey(entry)));
-  std::vector<tlshub_mesh_key> stale;
-  tlshub_mesh_key key, next;
-  for (void* from = nullptr; !bpf_map_get_next_key(meshFd, from, &next); from = &key) {
-    key = next;
-    if (!wanted.count(keyText(key))) stale.push_back(key);
-  }
-  for (tlshub_mesh_key& old : stale) bpf_map_delete_elem(meshFd, &old);
-}
-
-std::map<std::string, uint64_t> readCounters(int countersFd) {
-  static const char* const names[COUNTER_MAX] = {"heldCalls",  "stops",        "stopRacesUndone",
-                                                 "refused",    "egressDrops",  "plaintextFlows",
-                                                 "eventsLost", "storageFailed"};
-  std::map<std::string, uint64_t> totals;
-  std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
-  for (uint32_t i = 0; i < COUNTER_MAX; i++) {
-    uint64_t sum = 0;
-    if (!bpf_map_lookup_elem(countersFd, &i, perCpu.data()))
-      for (uint64_t n : perCpu) sum += n;
-    totals[names[i]] = sum;
-  }
-  return totals;
-}
-
-void exemptSelf(int agentsFd) {
-  Fd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
-  if (!self) throw SysError("pidfd_open", "cannot exempt the agent from the gate");
-  int key = self.get();
-  uint32_t one = 1;
-  if (bpf_map_update_elem(agentsFd, &key, &one, BPF_ANY))
-    throw SysError("bpf", "cannot exempt the agent from the gate");
-}
-
-Fd openSweep(int sweepLinkFd) {
-  Fd iterator(bpf_iter_create(sweepLinkFd));
-  if (!iterator) throw SysError("bpf", "cannot start the sweep");
-  return iterator;
-}
-
-size_t readSweep(int sweepFd, void* into, size_t size) {
-  for (;;) {
-    ssize_t n = read(sweepFd, into, size);
-    if (n >= 0) return static_cast<size_t>(n);
-    if (errno != EAGAIN && errno != EINTR) throw SysError("read", "cannot read the sweep");
-  }
+  struct stat status = {};
+  if (fstat(scope.cgroup.get(), &status)) throw SysError("fstat", "cannot look at cgroup " + path);
+  scope.id = status.st_ino;
+  return scope;
 }
 
 Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
   libbpf_set_print(keepLog);
   lastLog.clear();
+  if (options.cgroups.size() > TLSHUB_MAX_SCOPES) tooManyCgroups();
+  load(options.objectPath);
+  StagedPins pins(pinDir_);
+  Undo undo;
   try {
-    load(options);
-    attachAll();
-  } catch (...) {
-    for (bpf_link* link : links_) bpf_link__destroy(link);
-    for (Scope& scope : scopes_)
-      for (bpf_link* link : scope.links) bpf_link__destroy(link);
-    if (sweepFd_ >= 0) close(sweepFd_);
-    bpf_object__close(object_);
-    throw;
-  }
-}
-
-Gate::~Gate() {
-  // The pins stay: taking the gate down is detach()'s, never an accident's.
-  auto leave = [](std::vector<bpf_link*>& links) {
-    for (bpf_link* link : links) {
-      bpf_link__disconnect(link);
-      bpf_link__destroy(link);
+    exemptSelf(fd("agents"));
+    for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
+    // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
+    if (adopted_) {
+      attach();
+      stage(pins);
+      changeMaps(options, undo);
+    } else {
+      changeMaps(options, undo);
+      attach();
+      stage(pins);
     }
-  };
-  leave(links_);
-  for (Scope& scope : scopes_) leave(scope.links);
-  if (sweepFd_ >= 0) close(sweepFd_);
-  bpf_object__close(object_);
+    pins.swap();
+  } catch (...) {
+    undo.rethrow();
+  }
+  pins.keep();
+  dropForeign();
+  slots_.dropStale();
+  for (Scope& scope : scopes_) {
+    noteScope(scope, nullptr);  // for those for which there was no room beside the old ones
+    scope.cgroup.reset();       // it would keep the kernel's memory of a cgroup that is removed
+  }
+  forgetDescriptors(fd("dups"));
 }
 
-void Gate::load(const Options& options) {
-  std::string maps = pinDir_ + "/maps";
+void Gate::load(const std::string& objectPath) {
   makeFolder(pinDir_);
   lock_ = sharePins(pinDir_);
-  makeFolder(maps);
+  makeFolder(pinDir_ + "/maps");
   makeFolder(pinDir_ + "/links");
-  adopted_ = sameLayout(maps);
-  // Another layout's maps go on serving the programs that hold them until those are replaced; only their names are needed.
-  if (!adopted_)
-    for (const std::string& name : listFolder(maps)) unlink((maps + "/" + name).c_str());
+  adopted_ = sameLayout(pinDir_ + "/maps");
 
-  object_ = bpf_object__open_file(options.objectPath.c_str(), nullptr);
-  if (!object_) failed("cannot open " + options.objectPath, errno);
+  object_.reset(bpf_object__open_file(objectPath.c_str(), nullptr));
+  if (!object_) failed("cannot open " + objectPath, errno);
   bpf_map* map;
-  bpf_object__for_each_map(map, object_) {
-    std::string name = bpf_map__name(map);
-    if (!isPrivate(name) && name.find('.') == std::string::npos)
-      bpf_map__set_pin_path(map, (maps + "/" + name).c_str());
+  // With a path libbpf would also pin what is not there yet: that is stage()'s.
+  bpf_object__for_each_map(map, object_.get()) {
+    std::string path = pinDir_ + "/maps/" + bpf_map__name(map);
+    if (adopted_ && !isPrivate(bpf_map__name(map)) && !access(path.c_str(), F_OK))
+      bpf_map__set_pin_path(map, path.c_str());
   }
-  int err = bpf_object__load(object_);
+  int err = bpf_object__load(object_.get());
   if (err) failed("the kernel refused the BPF object", err);
+  slots_ = ScopeSlots({fd("scopes"), fd("scope_ids"), fd("settings")});
+}
 
-  // Descriptors end with their process.
-  for (uint64_t cookie; !bpf_map_get_next_key(fd("dups"), nullptr, &cookie);)
-    bpf_map_delete_elem(fd("dups"), &cookie);
+// What is new comes before the rules that are new, and what is old goes after them: an address too many is held, one too few would not be.
+void Gate::changeMaps(const Options& options, Undo& undo) {
+  widenMesh(fd("mesh"), options.mesh, undo);
+  writeSettings(settingsMaps(), options.settings, &undo);
   replaceMesh(fd("mesh"), options.mesh);
-  exemptSelf(fd("agents"));
-  writeSettings(settingsMaps(), options.settings);
-  writeScopeCount();
-  for (const std::string& path : options.cgroups) noteScope(path);
+  for (Scope& scope : scopes_) noteScope(scope, &undo);
 }
 
-void Gate::pin(bpf_link* link, const std::string& name) {
-  std::string path = pinDir_ + "/links/" + name;
-  unlink(path.c_str());  // the old agent's program goes here, with ours attached already
-  if (bpf_link__pin(link, path.c_str())) failed("cannot pin " + path, errno);
-  pinned_.push_back(name);
+// The gate's global hooks go by it from now on. With `undo` it may have to wait for an element that is free.
+void Gate::noteScope(Scope& scope, Undo* undo) {
+  if (scope.slot >= 0) return;
+  std::optional<uint32_t> slot;
+  try {
+    slot = slots_.take(scope.cgroup.get(), scope.id, undo);
+  } catch (const SysError& error) {
+    if (error.err() == EBADF) noCgroup(scope.path);
+    throw;
+  }
+  if (!slot && !undo) tooManyCgroups();
+  if (slot) scope.slot = static_cast<int>(*slot);
 }
 
-void Gate::attachAll() {
-  std::vector<std::pair<bpf_link*, std::string>> fresh;
+void Gate::attach() {
   bpf_program* program;
-  bpf_object__for_each_program(program, object_) {
+  bpf_object__for_each_program(program, object_.get()) {
     if (isCgroupProgram(program)) continue;
     std::string name = bpf_program__name(program);
-    bpf_link* link;
-    if (isIterator(program)) {
-      bpf_iter_link_info target = {};
-      target.map.map_fd = static_cast<uint32_t>(fd("flows"));
-      bpf_iter_attach_opts attach = {};
-      attach.sz = sizeof(attach);
-      attach.link_info = &target;
-      attach.link_info_len = sizeof(target);
-      link = bpf_program__attach_iter(program, &attach);
-    } else {
-      link = bpf_program__attach(program);
-    }
+    const bool iterator = isIterator(program);
+    Link link = iterator ? attachIterator(program, fd("flows")) : Link(bpf_program__attach(program));
     if (!link) failed("cannot attach " + name, errno);
-    links_.push_back(link);
-    if (isIterator(program)) {
-      sweepFd_ = bpf_link__fd(link);
-      sweepFd_ = fcntl(sweepFd_, F_DUPFD_CLOEXEC, 0);
-      std::string path = pinDir_ + "/sweep";
-      unlink(path.c_str());
-      if (bpf_link__pin(link, path.c_str())) failed("cannot pin " + path, errno);
-    } else {
-      fresh.emplace_back(link, name);
-    }
+    if (iterator) sweepFd_ = bpf_link__fd(link.get());
+    links_.push_back({iterator ? "sweep" : "links/" + name, std::move(link)});
   }
   for (Scope& scope : scopes_) linkScope(scope);
-  for (auto& [link, name] : fresh) pin(link, name);
-  for (const Scope& scope : scopes_) pinScope(scope);
-  dropForeignPins();
-}
-
-// Takes the lowest slot that is free; those beyond the count may be an earlier agent's rest. The gate's global hooks go by it from now on.
-void Gate::noteScope(const std::string& path) {
-  Scope scope = {path, 0, {}, {}};
-  auto taken = [&](uint32_t slot) {
-    return std::any_of(scopes_.begin(), scopes_.end(),
-                       [&](const Scope& other) { return other.slot == slot; });
-  };
-  while (taken(scope.slot)) scope.slot++;
-  if (scope.slot >= TLSHUB_MAX_SCOPES)
-    throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
-  Fd cgroup = openCgroup(path);
-  int value = cgroup.get();
-  if (bpf_map_update_elem(fd("scopes"), &scope.slot, &value, BPF_ANY)) {
-    // The folder is of another file system, or of cgroup version 1.
-    if (errno == EBADF) throw CodedError("TLSHUB_CGROUP", path + " is no folder of the cgroup2 hierarchy");
-    throw SysError("bpf", "cannot note cgroup " + path);
-  }
-  scopes_.push_back(scope);
-  writeScopeCount();
 }
 
 void Gate::linkScope(Scope& scope) {
-  Fd cgroup = openCgroup(scope.path);
   bpf_program* program;
-  bpf_object__for_each_program(program, object_) {
+  bpf_object__for_each_program(program, object_.get()) {
     if (!isCgroupProgram(program)) continue;
     std::string name = bpf_program__name(program);
-    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    Link link(bpf_program__attach_cgroup(program, scope.cgroup.get()));
+    if (!link && errno == EBADF) noCgroup(scope.path);
     if (!link) failed("cannot attach " + name + " to " + scope.path, errno);
-    scope.links.push_back(link);
-    scope.pins.push_back(name + "@" + cgroupTag(cgroup.get()));
+    scope.links.push_back({"links/" + name + "@cgroup-" + std::to_string(scope.id), std::move(link)});
   }
 }
 
-void Gate::pinScope(const Scope& scope) {
-  for (size_t i = 0; i < scope.links.size(); i++) pin(scope.links[i], scope.pins[i]);
-}
-
-void Gate::closeScope(Scope& scope) {
-  bpf_map_delete_elem(fd("scopes"), &scope.slot);
-  for (const std::string& name : scope.pins) {
-    unlink((pinDir_ + "/links/" + name).c_str());
-    pinned_.erase(std::remove(pinned_.begin(), pinned_.end(), name), pinned_.end());
+// In the order in which somebody who looks for them needs them: a gate whose maps are not there cannot be taken away in good order.
+void Gate::stage(StagedPins& pins) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object_.get()) {
+    if (!isPrivate(bpf_map__name(map)) && !bpf_map__is_pinned(map))
+      pins.add(bpf_map__fd(map), std::string("maps/") + bpf_map__name(map));
   }
-  for (bpf_link* link : scope.links) bpf_link__destroy(link);
+  auto sweepFirst = [](const NamedLink& one, const NamedLink& other) {
+    return one.name == "sweep" && other.name != "sweep";
+  };
+  std::stable_sort(links_.begin(), links_.end(), sweepFirst);
+  for (const NamedLink& each : links_) pins.add(bpf_link__fd(each.link.get()), each.name);
+  for (const Scope& scope : scopes_)
+    for (const NamedLink& each : scope.links) pins.add(bpf_link__fd(each.link.get()), each.name);
 }
 
-// How far the slots are to be looked through; holes among them are empty and match nobody.
-void Gate::writeScopeCount() {
-  uint32_t count = 0;
-  for (const Scope& scope : scopes_) count = std::max(count, scope.slot + 1);
-  writeScopes(fd("settings"), count);
-}
-
-void Gate::dropForeignPins() {
-  for (const std::string& name : listFolder(pinDir_ + "/links"))
-    if (std::find(pinned_.begin(), pinned_.end(), name) == pinned_.end())
-      unlink((pinDir_ + "/links/" + name).c_str());
+// The old agent's programs go here, and what one that was killed on its way up has left.
+void Gate::dropForeign() {
+  std::set<std::string> ours;
+  for (const NamedLink& each : links_) ours.insert(each.name);
+  for (const Scope& scope : scopes_)
+    for (const NamedLink& each : scope.links) ours.insert(each.name);
+  bpf_map* map;
+  bpf_object__for_each_map(map, object_.get()) ours.insert(std::string("maps/") + bpf_map__name(map));
+  for (const char* part : {"links/", "maps/"})
+    for (const std::string& name : listFolder(pinDir_ + "/" + part))
+      if (!ours.count(part + name)) unlink((pinDir_ + "/" + part + name).c_str());
 }
 
 void Gate::attachCgroup(const std::string& path) {
   auto same = [&](const Scope& scope) { return scope.path == path; };
   if (std::any_of(scopes_.begin(), scopes_.end(), same)) return;
-  noteScope(path);
+  if (scopes_.size() >= TLSHUB_MAX_SCOPES) tooManyCgroups();
+  Scope scope = openScope(path);
+  StagedPins pins(pinDir_);
+  Undo undo;
   try {
-    linkScope(scopes_.back());
-    pinScope(scopes_.back());
+    scopes_.reserve(scopes_.size() + 1);
+    noteScope(scope, &undo);
+    if (scope.slot < 0) tooManyCgroups();
+    linkScope(scope);
+    for (const NamedLink& each : scope.links) pins.add(bpf_link__fd(each.link.get()), each.name);
+    pins.swap();
   } catch (...) {
-    closeScope(scopes_.back());
-    scopes_.pop_back();
-    writeScopeCount();
-    throw;
+    undo.rethrow();
   }
+  pins.keep();
+  scope.cgroup.reset();
+  scopes_.push_back(std::move(scope));
 }
 
 void Gate::detachCgroup(const std::string& path) {
@@ -410,12 +251,16 @@ void Gate::detachCgroup(const std::string& path) {
   if (found == scopes_.end()) return;
   closeScope(*found);
   scopes_.erase(found);
-  writeScopeCount();
+}
+
+void Gate::closeScope(Scope& scope) {
+  slots_.free(static_cast<uint32_t>(scope.slot));
+  for (const NamedLink& each : scope.links) unlink((pinDir_ + "/" + each.name).c_str());
+  scope.links.clear();
 }
 
 void Gate::detach() {
   releasePins(pinDir_);
-  for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
   for (Scope& scope : scopes_) closeScope(scope);
   scopes_.clear();
@@ -423,7 +268,7 @@ void Gate::detach() {
 
 int Gate::fd(const std::string& name) const {
   if (name == "sweep") return sweepFd_;
-  int fd = bpf_object__find_map_fd_by_name(object_, name.c_str());
+  int fd = bpf_object__find_map_fd_by_name(object_.get(), name.c_str());
   if (fd < 0)
     throw CodedError("TLSHUB_GATE", "the BPF object has no map " + name + ": it is of another build");
   return fd;

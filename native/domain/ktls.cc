@@ -7,11 +7,8 @@
 
 #include <cstring>
 
+#include "../../bpf/tlshub.h"
 #include "error.h"
-
-#ifndef SOL_TLS
-#define SOL_TLS 282
-#endif
 
 namespace tlshub {
 namespace {

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "../../bpf/tlshub.h"
 #include "clock.h"
 #include "error.h"
+#include "perf_sample.h"
 
 namespace tlshub {
 namespace {
@@ -52,27 +52,26 @@ PerfReader::PerfReader(int eventsFd, unsigned pagesPerCpu, std::vector<uint64_t>
         char data[];
       };
       auto* sample = reinterpret_cast<Sample*>(header);
-      if (sample->size >= sizeof(tlshub_event)) {
-        auto* event = reinterpret_cast<tlshub_event*>(sample->data);
-        // perf rounds sizes up, by less than the one is larger than the other.
-        bool whole = sample->size >= sizeof(tlshub_secured);
-        batch.ring->push(event->kind, event, whole ? sizeof(tlshub_secured) : sizeof(*event));
+      SampledEvent event = readSample(sample->data, sample->size);
+      if (event.record) {
+        batch.ring->push(event.type, event.record, event.bytes);
         batch.records++;
-        reader->countDelay(*event);
+        reader->countDelay(event.timeNs);
       }
     }
     // Room for one more is made sure of before each event, so the push above cannot fail.
-    batch.full = !batch.ring->hasRoom(sizeof(tlshub_secured));
+    batch.full = !batch.ring->hasRoom(mostSampleBytes());
     return batch.full ? LIBBPF_PERF_EVENT_DONE : LIBBPF_PERF_EVENT_CONT;
   };
-  buffer_ = perf_buffer__new_raw(eventsFd, pagesPerCpu, &attr, onEvent, this, nullptr);
+  buffer_.reset(perf_buffer__new_raw(eventsFd, pagesPerCpu, &attr, onEvent, this, nullptr));
   if (!buffer_) throw SysError("perf_event_open", "cannot open the perf buffer");
   wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!wake_ || !epoll_) throw SysError("epoll_create1", "cannot wait for the perf buffer");
   // The buffers themselves, not libbpf's epoll set: perf_poll() reports a wake-up once, and a set inside a set would ask twice.
   watch(wake_.get(), kWake);
-  for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_); i++) watch(perf_buffer__buffer_fd(buffer_, i), i);
+  for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_.get()); i++)
+    watch(perf_buffer__buffer_fd(buffer_.get(), i), i);
 }
 
 void PerfReader::watch(int fd, uint64_t tag) {
@@ -83,30 +82,32 @@ void PerfReader::watch(int fd, uint64_t tag) {
     throw SysError("epoll_ctl", "cannot wait for the perf buffer");
 }
 
-void PerfReader::countDelay(const tlshub_event& event) {
-  const uint64_t now = monotonicNs(), delay = now > event.time_ns ? now - event.time_ns : 0;
+void PerfReader::countDelay(uint64_t madeNs) {
+  const uint64_t now = monotonicNs(), delay = now > madeNs ? now - madeNs : 0;
   const auto bound = std::lower_bound(delayBounds_.begin(), delayBounds_.end(), delay);
   __atomic_fetch_add(&batch_->delays[bound - delayBounds_.begin()], 1, __ATOMIC_RELAXED);
 }
 
 void PerfReader::consume(size_t cpu) {
-  int err = perf_buffer__consume_buffer(buffer_, cpu);
+  int err = perf_buffer__consume_buffer(buffer_.get(), cpu);
   if (err < 0 && err != -EINTR)
     throw SysError("perf_buffer__consume_buffer", "cannot read the perf buffer", -err);
   unfinished_ = unfinished_ || batch_->full;
 }
 
-PerfReader::~PerfReader() {
-  perf_buffer__free(buffer_);
+PerfReader::~PerfReader() = default;
+
+void PerfReader::FreeBuffer::operator()(perf_buffer* buffer) const {
+  perf_buffer__free(buffer);
 }
 
 PerfReader::Result PerfReader::poll(RingProducer& ring, uint32_t* delays, int timeoutMs) {
   Batch batch{&ring, delays};
   batch_ = &batch;
-  batch.full = !ring.hasRoom(sizeof(tlshub_secured));
+  batch.full = !ring.hasRoom(mostSampleBytes());
   if (!batch.full && std::exchange(unfinished_, false)) {
     // The ring was full the last time, and what was left then is announced no second time.
-    for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_) && !batch.full; i++) consume(i);
+    for (size_t i = 0; i < perf_buffer__buffer_cnt(buffer_.get()) && !batch.full; i++) consume(i);
     unfinished_ = batch.full;
   } else if (!batch.full) {
     epoll_event ready[64];

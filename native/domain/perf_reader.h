@@ -1,4 +1,4 @@
-// Reads struct tlshub_event from the perf buffer into a ring, blocking.
+// Reads events from the perf buffer into a ring, blocking. A record's tag in the ring is its type (tlshub_record_type).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include "ring.h"
 
 struct perf_buffer;
-struct tlshub_event;
 
 namespace tlshub {
 
@@ -37,9 +36,12 @@ class PerfReader {
   struct Batch;
   void watch(int fd, uint64_t tag);
   void consume(size_t cpu);
-  void countDelay(const tlshub_event& event);
+  void countDelay(uint64_t madeNs);
 
-  perf_buffer* buffer_ = nullptr;
+  struct FreeBuffer {
+    void operator()(perf_buffer* buffer) const;
+  };
+  std::unique_ptr<perf_buffer, FreeBuffer> buffer_;
   Fd wake_;
   Fd epoll_;
   std::vector<uint64_t> delayBounds_;

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
+
 #include "../../bpf/tlshub.h"
 #include "error.h"
 
@@ -29,7 +32,66 @@ bool isAt(const Fd& fd, const std::string& path) {
          own.st_ino == there.st_ino;
 }
 
+bool exists(const std::string& path) {
+  struct stat there = {};
+  return !lstat(path.c_str(), &there);
+}
+
+// What libbpf never gives a program or a map, so that it can be told from them.
+constexpr char kWaiting[] = "waiting~";
+
+void exchange(const std::string& one, const std::string& other) {
+  if (renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE))
+    throw SysError("renameat2", "cannot put a pin in the place of " + other);
+}
+
 }  // namespace
+
+void makeFolder(const std::string& path) {
+  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+    std::string part = path.substr(0, slash);
+    if (mkdir(part.c_str(), 0700) && errno != EEXIST)
+      throw SysError("mkdir", "cannot make " + part + " (is bpffs mounted?)");
+    if (slash == std::string::npos) break;
+  }
+}
+
+StagedPins::~StagedPins() {
+  while (swapped_ > 0) {
+    const Pin& pin = pins_[--swapped_];
+    if (!pin.waiting.empty())
+      renameat2(AT_FDCWD, pin.waiting.c_str(), AT_FDCWD, pin.path.c_str(), RENAME_EXCHANGE);
+  }
+  for (const Pin& pin : pins_) unlink((pin.waiting.empty() ? pin.path : pin.waiting).c_str());
+}
+
+void StagedPins::add(int fd, const std::string& path) {
+  Pin pin = {pinDir_ + "/" + path, {}};
+  if (exists(pin.path)) {
+    pin.waiting = path;
+    std::replace(pin.waiting.begin(), pin.waiting.end(), '/', '~');
+    pin.waiting = pinDir_ + "/links/" + kWaiting + pin.waiting;
+    // Of somebody who was killed at this point: what it was to replace is still there.
+    unlink(pin.waiting.c_str());
+  }
+  const std::string& at = pin.waiting.empty() ? pin.path : pin.waiting;
+  if (bpf_obj_pin(fd, at.c_str())) throw SysError("bpf", "cannot pin " + at);
+  pins_.push_back(std::move(pin));
+}
+
+void StagedPins::swap() {
+  for (; swapped_ < pins_.size(); swapped_++) {
+    const Pin& pin = pins_[swapped_];
+    if (!pin.waiting.empty()) exchange(pin.waiting, pin.path);
+  }
+}
+
+void StagedPins::keep() {
+  for (const Pin& pin : pins_)
+    if (!pin.waiting.empty()) unlink(pin.waiting.c_str());
+  pins_.clear();
+  swapped_ = 0;
+}
 
 std::vector<std::string> listFolder(const std::string& path) {
   std::vector<std::string> names;
@@ -61,6 +123,21 @@ Fd sharePins(const std::string& pinDir) {
   return fd;
 }
 
+AgentLock lockAgent(const std::string& pinDir) {
+  const std::string links = pinDir + "/links";
+  makeFolder(pinDir);
+  AgentLock lock = {sharePins(pinDir), {}};
+  makeFolder(links);
+  lock.alone = lockFolder(links, LOCK_EX);
+  // The agent that goes removes its folders: then this is not the one that the next agent finds.
+  if (lock.alone && !isAt(lock.alone, links)) lock.alone.reset();
+  return lock;
+}
+
+void removeEmptyFolders(const std::string& pinDir) {
+  for (const char* part : {"/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+}
+
 Fd lockPins(const std::string& pinDir) {
   return lockFolder(pinDir, LOCK_EX);
 }
@@ -88,10 +165,9 @@ int releasePins(const std::string& pinDir) {
   for (const char* part : {"/links", "/maps"}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
-    rmdir((pinDir + part).c_str());
   }
   n += unlink((pinDir + "/sweep").c_str()) == 0;
-  rmdir(pinDir.c_str());
+  removeEmptyFolders(pinDir);
   return n;
 }
 

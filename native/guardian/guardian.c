@@ -33,10 +33,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../bpf/tlshub.h"
+#include "../../bpf/abi.generated.h"
+#include "../../bpf/records.h"
 
-#define TCP_STATE_CLOSE 7
-#define TCP_STATE_LISTEN 10
+/* No record is longer, whatever its head says. */
+#define PIECE_BYTES 65536
+/* Held connections that one reading of the list remembers, and how often it is read if there are more: memory is taken at start, when there is
+ * some, and a program that opens connections faster than they are ended must not keep us for ever. */
+#define MOST_HELD 8192
+#define MOST_READINGS 64
 
 static const char* pin_dir;
 static struct tlshub_leases* leases;
@@ -101,9 +106,11 @@ static uint64_t continue_all(int stops, int user_stops) {
   struct tlshub_stop_key key, next;
   struct tlshub_stop stop;
   uint64_t n = 0, user;
+  /* Whoever adds to the map faster than this must not keep us from what comes after. */
+  unsigned most = 2 * TLSHUB_MAX_HELD;
   /* Each round takes the first: entries go as they are dealt with. New ones cannot come: the gate sees the agent's lease run out,
    * and until then stops whom the next round continues. */
-  while (map_call(BPF_MAP_GET_NEXT_KEY, stops, NULL, &next) == 0) {
+  while (most-- && map_call(BPF_MAP_GET_NEXT_KEY, stops, NULL, &next) == 0) {
     key = next;
     int found = map_call(BPF_MAP_LOOKUP_ELEM, stops, &key, &stop) == 0;
     /* The record goes first: the gate looks for it after its SIGSTOP, and undoes that itself when we were faster. */
@@ -119,9 +126,17 @@ static uint64_t continue_all(int stops, int user_stops) {
   return n;
 }
 
-static int destroy(int netlink, const struct tlshub_flow* flow) {
+/* What it takes to end a connection. */
+struct held {
+  struct tlshub_tuple tuple;
+  uint64_t cookie;
+  uint64_t start_boottime;
+  uint32_t tgid;
+};
+
+static int destroy(int netlink, const struct held* h) {
   static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  int v4 = !memcmp(flow->tuple.remote, mapped, sizeof(mapped));
+  int v4 = !memcmp(h->tuple.remote, mapped, sizeof(mapped));
   struct {
     struct nlmsghdr header;
     struct inet_diag_req_v2 request;
@@ -138,68 +153,94 @@ static int destroy(int netlink, const struct tlshub_flow* flow) {
   message.request.sdiag_family = v4 ? AF_INET : AF_INET6;
   message.request.sdiag_protocol = 6;
   message.request.idiag_states = ~0u;
-  message.request.id.idiag_sport = htons(flow->tuple.lport);
-  message.request.id.idiag_dport = htons(flow->tuple.rport);
-  memcpy(message.request.id.idiag_src, flow->tuple.local + (v4 ? 12 : 0), v4 ? 4 : 16);
-  memcpy(message.request.id.idiag_dst, flow->tuple.remote + (v4 ? 12 : 0), v4 ? 4 : 16);
-  message.request.id.idiag_cookie[0] = (uint32_t)flow->cookie;
-  message.request.id.idiag_cookie[1] = (uint32_t)(flow->cookie >> 32);
+  message.request.id.idiag_sport = htons(h->tuple.lport);
+  message.request.id.idiag_dport = htons(h->tuple.rport);
+  memcpy(message.request.id.idiag_src, h->tuple.local + (v4 ? 12 : 0), v4 ? 4 : 16);
+  memcpy(message.request.id.idiag_dst, h->tuple.remote + (v4 ? 12 : 0), v4 ? 4 : 16);
+  message.request.id.idiag_cookie[0] = (uint32_t)h->cookie;
+  message.request.id.idiag_cookie[1] = (uint32_t)(h->cookie >> 32);
   if (send(netlink, &message, sizeof(message), 0) < 0 || recv(netlink, &reply, sizeof(reply), 0) < 0)
     return 0;
   return reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error == 0;
 }
 
-/* The same in the network namespace of the program that has the socket. */
-static int destroy_at_owner(int home, const struct tlshub_sweep* s) {
+/* The same in the network namespace of the program that has the socket. We stay there: the first socket's namespace is its own. */
+static int destroy_at_owner(const struct held* h) {
   int done = 0;
-  if (!s->owner.tgid) return 0;
-  int pidfd = (int)syscall(SYS_pidfd_open, s->owner.tgid, 0);
+  if (!h->tgid) return 0;
+  int pidfd = (int)syscall(SYS_pidfd_open, h->tgid, 0);
   if (pidfd < 0) return 0;
-  if (is_process(s->owner.tgid, s->owner.start_boottime) && setns(pidfd, CLONE_NEWNET) == 0) {
+  if (is_process(h->tgid, h->start_boottime) && setns(pidfd, CLONE_NEWNET) == 0) {
     int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (netlink >= 0) {
-      done = destroy(netlink, &s->flow);
+      done = destroy(netlink, h);
       close(netlink);
     }
-    if (setns(home, CLONE_NEWNET)) exit(1); /* what follows would look in the wrong place */
   }
   close(pidfd);
   return done;
 }
 
-/* Every flow that is held, as the pinned sweep iterator tells it, which knows no network namespaces. */
-static uint64_t destroy_held(void) {
+static int is_held(const struct tlshub_sweep* s) {
+  return s->flow.flow_class == CLASS_MESH && s->socket.sk_state != STATE_CLOSE &&
+         s->socket.sk_state != STATE_LISTEN && s->socket.encrypts != (TLSHUB_TX | TLSHUB_RX) &&
+         s->flow.established_ns;
+}
+
+/*
+ * The flows that are held, but for the first `skip`, as the pinned sweep iterator tells them, which knows no network namespaces. The list is
+ * read to its end before the first socket is ended: the iterator stands on one. Returns how many, at most MOST_HELD.
+ */
+static size_t read_held(struct held* held, size_t skip) {
+  static char piece[PIECE_BYTES];
   char path[512];
-  struct tlshub_sweep* all = NULL;
-  size_t used = 0, room = 0;
-  uint64_t n = 0;
+  size_t n = 0, have = 0;
+  ssize_t got = -1;
   snprintf(path, sizeof(path), "%s/sweep", pin_dir);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
+  while (fd >= 0) {
+    got = read(fd, piece + have, sizeof(piece) - have);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (got <= 0) break;
+    struct tlshub_walk walk = {piece, have + (size_t)got};
+    struct tlshub_head head;
+    struct tlshub_sweep s;
+    for (const void* record; (record = tlshub_next_record(&walk, &head));) {
+      if (head.type != RECORD_SOCKET && head.type != RECORD_SECURED_SOCKET) continue;
+      memcpy(&s, record, sizeof(s));
+      if (!is_held(&s) || n == MOST_HELD) continue;
+      if (skip)
+        skip--;
+      else
+        held[n++] = (struct held){s.flow.tuple, s.flow.cookie, s.owner.start_boottime, s.owner.tgid};
+    }
+    /* The next piece goes on in the middle of a record. */
+    have = walk.left;
+    memmove(piece, walk.at, have);
+  }
+  if (got < 0) fprintf(stderr, "tlshub-guardian: %s: %s\n", path, strerror(errno));
+  if (got == 0 && have) fprintf(stderr, "tlshub-guardian: %s ends in a record\n", path);
+  if (fd >= 0) close(fd);
+  return n;
+}
+
+static uint64_t destroy_held(void) {
+  static struct held held[MOST_HELD];
+  uint64_t n = 0;
+  size_t found = MOST_HELD, left = 0; /* that could not be ended: the next reading begins behind them */
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || netlink < 0 || home < 0) {
+  if (netlink < 0) {
     fprintf(stderr, "tlshub-guardian: cannot end held connections: %s\n", strerror(errno));
     return 0;
   }
-  for (;;) { /* read all first: ending a socket while the iterator stands on it is asking for trouble */
-    if (used == room) all = realloc(all, room += 65536);
-    if (!all) exit(1);
-    ssize_t got = read(fd, (char*)all + used, room - used);
-    if (got < 0 && errno == EAGAIN) continue;
-    if (got <= 0) break;
-    used += (size_t)got;
+  for (int reading = 0; found == MOST_HELD && reading < MOST_READINGS; reading++) {
+    found = read_held(held, left);
+    for (size_t i = 0; i < found; i++) {
+      int ended = destroy(netlink, &held[i]) || destroy_at_owner(&held[i]);
+      n += (uint64_t)ended;
+      left += !ended;
+    }
   }
-  for (size_t i = 0; i < used / sizeof(*all); i++) {
-    const struct tlshub_sweep* s = &all[i];
-    if (s->flow.flow_class != CLASS_MESH || s->socket.sk_state == TCP_STATE_CLOSE ||
-        s->socket.sk_state == TCP_STATE_LISTEN || s->socket.encrypts == (TLSHUB_TX | TLSHUB_RX) ||
-        !s->flow.established_ns)
-      continue;
-    n += (uint64_t)(destroy(netlink, &s->flow) || destroy_at_owner(home, s));
-  }
-  free(all);
-  close(home);
-  close(fd);
   close(netlink);
   return n;
 }

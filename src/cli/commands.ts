@@ -69,6 +69,9 @@ export interface StatusOptions {
 /** Between two looks at an agent that is coming up, in ms. */
 const WAIT_LOOK_MS = 250;
 
+/** What an agent that is coming up says, before it has bound its socket and after. */
+const COMING_UP = ['TLSHUB_CONTROL_UNREACHABLE', 'TLSHUB_NOT_READY'];
+
 /** @throws TlshubError TLSHUB_NOT_READY if readiness is asked for and it is not, UsageError */
 export async function status(context: CliContext, options: GlobalOptions, wanted: StatusOptions): Promise<void> {
   if (wanted.wait !== undefined && wanted.ready !== true) throw new UsageError('--wait goes with --ready');
@@ -87,7 +90,7 @@ async function statusOnce(options: GlobalOptions, until: number, wantReady: bool
       const report = await controlRequest(options.socket, 'status', {});
       if (report.ready || !wantReady || late) return report;
     } catch (error) {
-      if (late || asTlshubError(error).code !== 'TLSHUB_CONTROL_UNREACHABLE') throw error;
+      if (late || !COMING_UP.includes(asTlshubError(error).code)) throw error;
     }
     await sleep(WAIT_LOOK_MS);
   }

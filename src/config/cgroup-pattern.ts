@@ -7,9 +7,10 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Limit } from '../shared/kernel/abi.generated.js';
 
-/** As TLSHUB_MAX_SCOPES in bpf/tlshub.h. */
-export const MAX_SCOPES = 64;
+/** Captured cgroups at most. */
+export const MAX_SCOPES: number = Limit.MAX_SCOPES;
 
 export const WILDCARD = /[*?]/;
 

@@ -5,7 +5,7 @@
  * read its answers, waits for itself. A line that is too long or no request is answered with an error, and the connection closed.
  */
 import { createServer, type Socket } from 'node:net';
-import { ControlError, asTlshubError, fromWire, toWire } from '../shared/errors/errors.js';
+import { ControlError, TlshubError, asTlshubError, fromWire, toWire } from '../shared/errors/errors.js';
 import type { Logger } from '../logging/logger.js';
 import { kernel } from '../shared/kernel/native.js';
 import { admit } from './access.js';
@@ -24,7 +24,8 @@ import { listen, prepareFolder, remove } from './socket-path.js';
 export interface ControlServerOptions {
   /** absolute */
   path: string;
-  handlers: ControlHandlers;
+  /** undefined: it is bound and says that it is not ready, until `serve` */
+  handlers?: ControlHandlers;
   logger?: Logger;
   /** cgroups (folders or patterns) whose processes are refused, root among them; asked for each connection. Default: none */
   captured?: () => readonly string[];
@@ -44,14 +45,19 @@ const LINGER_MS = 5000;
 
 export interface ControlServer {
   readonly path: string;
+  /** Answers by these from now on. */
+  serve(handlers: ControlHandlers): void;
+  /** Takes the socket away from the path, as the end of a process that has no time to close. */
+  unlink(): void;
   /** Stops listening, removes the socket and closes all connections. */
   close(): Promise<void>;
 }
 
 /** @throws ControlError TLSHUB_CONTROL_SOCKET, PermissionError */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { path, handlers, logger, takeOver = false, maxConnections = 32, idleMs = 60_000 } = options;
+  const { path, logger, takeOver = false, maxConnections = 32, idleMs = 60_000 } = options;
   const { captured = () => [] } = options;
+  let { handlers } = options;
   prepareFolder(path);
   const connections = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -62,7 +68,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const refusal = refusalOf(socket, captured);
     if (refusal !== undefined) logger?.warning(`control connection refused: ${refusal.message}`);
     socket.setTimeout(refusal === undefined ? idleMs : REFUSED_IDLE_MS, () => socket.destroy());
-    serve(socket, handlers, logger, refusal).then(
+    serve(socket, () => handlers, logger, refusal).then(
       () => hangUp(socket),
       (error: unknown) => {
         logger?.warning('control connection failed', { error });
@@ -76,6 +82,8 @@ export async function startControlServer(options: ControlServerOptions): Promise
 
   return {
     path,
+    serve: (ready) => (handlers = ready),
+    unlink: () => remove(path, inode),
     close: () =>
       new Promise((resolve) => {
         remove(path, inode);
@@ -105,7 +113,7 @@ function refusalOf(socket: Socket, captured: () => readonly string[]): Error | u
  */
 async function serve(
   socket: Socket,
-  handlers: ControlHandlers,
+  handlers: () => ControlHandlers | undefined,
   logger: Logger | undefined,
   refusal: Error | undefined,
 ): Promise<void> {
@@ -118,7 +126,7 @@ async function serve(
       return;
     }
     for (const line of lines) {
-      const { response, fatal } = await answer(line, handlers, logger);
+      const { response, fatal } = await answer(line, handlers(), logger);
       await send(socket, response);
       if (fatal) return;
     }
@@ -144,7 +152,7 @@ function hangUp(socket: Socket): void {
 /** `fatal`: the client does not speak the protocol; what follows is not worth reading. */
 async function answer(
   line: Buffer,
-  handlers: ControlHandlers,
+  handlers: ControlHandlers | undefined,
   logger: Logger | undefined,
 ): Promise<{ response: ControlResponse; fatal: boolean }> {
   let id: number | null = null;
@@ -162,7 +170,12 @@ async function answer(
   }
 }
 
-async function dispatch(op: string, args: Record<string, unknown>, handlers: ControlHandlers): Promise<unknown> {
+async function dispatch(
+  op: string,
+  args: Record<string, unknown>,
+  handlers: ControlHandlers | undefined,
+): Promise<unknown> {
+  if (handlers === undefined) throw new TlshubError('TLSHUB_NOT_READY', 'not ready: the agent is starting');
   const handler = Object.hasOwn(handlers, op) && isOperation(op) ? handlers[op] : undefined;
   if (handler === undefined || !isOperation(op)) {
     throw new ControlError('TLSHUB_CONTROL_UNKNOWN_OP', `there is no operation "${op.slice(0, 60)}"`);

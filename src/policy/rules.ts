@@ -5,6 +5,7 @@
  * A rule without a port is about connections one of whose ends lies in its network; one with a port about connections to a server there. Seen
  * from either end that is the same connection, so two nodes with the same rules decide alike.
  */
+import { Limit, Rank } from '../shared/kernel/abi.generated.js';
 import {
   coversAllIPv4,
   formatCidr,
@@ -33,7 +34,7 @@ export interface Rule {
 }
 
 /** As many as fit BPF's trie twice (maps.bpf.h). */
-export const MAX_RULES = 1024;
+export const MAX_RULES: number = Limit.MAX_RULES;
 
 export const RULE_SYNTAX = 'ADDRESS, CIDR, :PORT, ADDRESS:PORT or CIDR:PORT (IPv6 with a port: [CIDR]:PORT)';
 
@@ -79,7 +80,7 @@ export function parseRule(action: RuleAction, text: string): Rule {
       `${formatCidr(network)} would cover all of IPv4 as well: write 0.0.0.0/0 and 2000::/3, or :PORT alone`,
     );
   }
-  const rank = (((network.prefix << 1) | Number(port !== 0)) << 1) | Number(action === 'require');
+  const rank = (((network.prefix << 1) | Number(port !== 0)) << 1) | (action === 'require' ? Rank.REQUIRE : 0);
   return { action, network, port, rank, text: ruleText(network, port) };
 }
 

@@ -1,11 +1,5 @@
 /** What is to become of each connection when the gate goes. */
-import { FlowClass, type SweepRecord } from '../shared/kernel/abi.js';
-
-/** TCP_CLOSE and TCP_LISTEN, include/net/tcp_states.h */
-const CLOSE = 7;
-const LISTEN = 10;
-/** TLSHUB_TX | TLSHUB_RX */
-const BOTH_DIRECTIONS = 3;
+import { BOTH_DIRECTIONS, FlowClass, TcpState, type SweepRecord } from '../shared/kernel/abi.js';
 
 /**
  * - `leave`: it needs no gate. It is secured, by its own kernel TLS; or it is to be in plaintext; or it is no connection.
@@ -15,12 +9,12 @@ const BOTH_DIRECTIONS = 3;
 export type Fate = 'leave' | 'end' | 'empty';
 
 export function isSecured(record: SweepRecord): boolean {
-  return record.class === FlowClass.MESH && record.encrypts === BOTH_DIRECTIONS && record.skState !== CLOSE;
+  return record.class === FlowClass.MESH && record.encrypts === BOTH_DIRECTIONS && record.skState !== TcpState.CLOSE;
 }
 
 export function fateOf(record: SweepRecord): Fate {
   if (record.class !== FlowClass.MESH && record.class !== FlowClass.REFUSED) return 'leave';
-  if (record.encrypts === BOTH_DIRECTIONS || record.skState === LISTEN) return 'leave';
-  if (record.skState !== CLOSE) return 'end';
+  if (record.encrypts === BOTH_DIRECTIONS || record.skState === TcpState.LISTEN) return 'leave';
+  if (record.skState !== TcpState.CLOSE) return 'end';
   return record.establishedNs !== 0 && record.owner !== undefined ? 'empty' : 'leave';
 }

@@ -5,15 +5,16 @@
  * what is not secured is ended while the gate is still there, then it opens for new connections, then what has come in between is ended
  * as well, and only when nothing is left that needs it do the programs go. If a connection cannot be ended, the gate stays shut.
  */
-import { existsSync, readFileSync, readdirSync, statSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers } from '../control/socket-path.js';
+import { lockHolderNames } from '../shared/files/lock-holders.js';
 import { Wants } from '../shared/kernel/abi.js';
 import { NotFoundError, ReleaseError, UsageError } from '../shared/errors/errors.js';
 import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
 import { removeGuardianFolders } from '../supervisor/gate/guardian.js';
 import { Ending, type EndingKernel } from './ending.js';
-import { lockHolders, signOfLife, type Signs } from './liveness.js';
+import { signOfLife, type Signs } from './liveness.js';
 
 /** For connections to end, in ms. */
 const END_MS = 10_000;
@@ -60,7 +61,7 @@ export async function releaseGate(
   const controlAnswers = await answers(controlSocket);
   // Until this process ends: an agent that starts meanwhile finds the folder locked.
   const lock = kernel.lockPins(pinDir);
-  refuseIfAlive(pinDir, { controlAnswers, lockedBy: lock < 0 ? holdersOf(pinDir) : undefined, ...NO_LEASES });
+  refuseIfAlive(pinDir, { controlAnswers, lockedBy: lock < 0 ? lockHolderNames(pinDir) : undefined, ...NO_LEASES });
   const report = await takeAway(kernel, pinDir, readdirIf(join(pinDir, 'links')).length > 0, END_MS);
   removeGuardianFolders();
   if (existsSync(pinDir)) {
@@ -122,17 +123,6 @@ function checkFolder(pinDir: string): void {
 
 function readdirIf(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
-}
-
-/** Who has the folder locked, with the name of each. */
-function holdersOf(folder: string): string[] {
-  return lockHolders(readFileSync('/proc/locks', 'utf8'), statSync(folder)).map((pid) => {
-    try {
-      return `${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
-    } catch {
-      return `${pid}`; // It has just ended.
-    }
-  });
 }
 
 /** New connections are from now on what they will be without a gate. Those that it knows keep what was decided for them. */

@@ -1,12 +1,11 @@
 /**
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
- * Order of coming up: everything that can fail by configuration first (nothing is attached then), the provider's threads, the gate with
- * the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
+ * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
+ * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
  * for what happened before they ran. Anything unexpected ends the process with the gate shut.
  */
 import type { Config } from '../config/schema.js';
-import { startControlServer } from '../control/server.js';
 import { startHealthServer } from '../health/server.js';
 import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
@@ -24,6 +23,7 @@ import { monotonicNs } from '../shared/kernel/clock.js';
 import { readSweep } from '../shared/kernel/sweep-records.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
+import { claim } from './claim.js';
 import { controlHandlers } from './control-handlers.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { revokeForbidden } from './flow/revocation.js';
@@ -78,6 +78,10 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
     log.setVerbose(now.config.verbose);
   });
 
+  const { ciphers } = inForce.current.credentials;
+  let captured = (): readonly string[] => config.capture.cgroup;
+  const control = await claim(addon, config, ciphers, () => captured(), part('control'));
+
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
   const listen = parseListenAddress(config.healthListen);
@@ -99,14 +103,14 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
 
   const attached = startup.time('gate', () => attach({ addon, inForce, provider, log }));
   const { fds, scope } = attached;
+  captured = () => scope.cgroups;
 
   const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const ciphers = [...inForce.current.credentials.ciphers];
   const [installer, reader] = await startup.time('threads', () =>
     Promise.all([
       startInstaller({
-        ...{ thread: threads.installer, doorbell, slots: slots.buffer, fds, ciphers, ringBytes },
+        ...{ thread: threads.installer, doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
         onFailure: onFatal,
       }),
       startEventReader({
@@ -182,12 +186,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   registerAgentMetrics(metrics, status);
   registerFlowMetrics(metrics, flowMetrics, () => dispatcher.traffic());
   notReady = () => status().notReady;
-  const control = await startControlServer({
-    path: config.controlSocket,
-    logger: part('control'),
-    captured: () => scope.cgroups,
-    handlers: controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweeper }),
-  });
+  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweeper }));
   startup.ready();
   const { library } = provider.stats();
   log.info(

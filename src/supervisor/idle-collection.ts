@@ -8,6 +8,7 @@
  * first does not move together all that is left.
  */
 import type { Logger } from '../logging/logger.js';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
 import type { KernelAddon } from '../shared/kernel/native.js';
 import type { Provider } from './provider/provider.js';
 
@@ -64,7 +65,7 @@ export interface CollectingParts {
   provider: Pick<Provider, 'rest'>;
   /** those beside the provider's */
   threads: readonly { rest(): void }[];
-  addon: Pick<KernelAddon, 'collectGarbage' | 'trimMemory'>;
+  addon: Pick<KernelAddon, 'trimMemory'>;
   log: Logger;
 }
 
@@ -73,7 +74,7 @@ export async function collectEverywhere({ provider, threads, addon, log }: Colle
   const beforeKb = process.memoryUsage.rss() / 1024;
   await provider.rest();
   for (const thread of threads) thread.rest();
-  addon.collectGarbage();
+  collectGarbage();
   addon.trimMemory();
   log.debug('at rest: garbage collected', { beforeKb, afterKb: process.memoryUsage.rss() / 1024 });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.js';
 import { PermissionError } from '../shared/errors/errors.js';
 import { builtFile } from '../shared/files/package.js';
-import { checkAbi, type AbiTable } from '../shared/kernel/abi.js';
+import { checkAbi } from '../shared/kernel/abi.js';
 import { kernel, type KernelAddon } from '../shared/kernel/native.js';
 import { knownProvider } from './provider/plans.js';
 
@@ -17,8 +17,7 @@ export function preflight(config: Config): KernelAddon {
   knownProvider(config.mode);
   if (process.geteuid?.() !== 0) throw new PermissionError('the supervisor loads BPF programs and must run as root');
   const addon = kernel();
-  checkAbi(addon.abi(), 'the native addon');
-  checkAbi(JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as AbiTable, OBJECT_ABI);
+  checkAbi(addon.abi(), (JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as { hash: string }).hash);
   addon.boundMemory();
   return addon;
 }

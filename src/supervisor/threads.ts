@@ -15,7 +15,7 @@ import {
   type InstallerReport,
   type ThreadReport,
 } from '../shared/ipc/messages.js';
-import { decodeEvent } from '../shared/kernel/abi.js';
+import { decodeEvent } from '../shared/kernel/records.js';
 import type { CipherName, GateFds } from '../shared/kernel/native.js';
 import { RingConsumer, type RingProducer, createRing } from '../shared/ipc/ring.js';
 import type { Dispatcher } from './flow/dispatcher.js';
@@ -204,7 +204,7 @@ export function pumpEvents(
   return pump({
     wait: () => ring.wait(),
     drain: (max) => {
-      const count = ring.drain((_tag, at, length) => dispatcher.onEvent(decodeEvent(ring.view, at, length)), max);
+      const count = ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(ring.view, at)), max);
       afterBatch();
       return count;
     },

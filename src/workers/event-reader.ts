@@ -4,6 +4,7 @@
  * for is counted by its lost-sample callback: the sweep finds those flows again.
  */
 import { parentPort } from 'node:worker_threads';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { DELAY_BOUNDS_NS } from '../shared/ipc/delays.js';
 import { toWire } from '../shared/errors/errors.js';
 import { ReaderStat, type ThreadReport } from '../shared/ipc/messages.js';
@@ -31,7 +32,7 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
   report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
-      if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) addon.collectGarbage();
+      if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) collectGarbage();
       const { records, lost, full } = addon.pollReader(reader, ring, delays, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);

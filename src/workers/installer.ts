@@ -6,6 +6,7 @@
  * come and go. Negotiated keys go first: a program waits for each of them.
  */
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
 import { toWire } from '../shared/errors/errors.js';
 import { MessageReceiver, MessageSender } from '../shared/ipc/message-ring.js';
@@ -58,7 +59,7 @@ function run(data: InstallerData): void {
         rings.get(message.id)?.receive(install);
         rings.delete(message.id);
       } else if (message.type === 'rest') {
-        kernel().collectGarbage();
+        collectGarbage();
       } else {
         return true;
       }

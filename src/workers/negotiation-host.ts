@@ -10,6 +10,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
+import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { MessageSender } from '../shared/ipc/message-ring.js';
 import { monotonicNs } from '../shared/kernel/clock.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
@@ -24,13 +25,7 @@ import type {
   RestTask,
   WorkerHello,
 } from '../shared/ipc/messages.js';
-import {
-  kernel,
-  type HandshakeAddon,
-  type HandshakeCredentials,
-  type HandshakeOutcome,
-  type TlsLibrary,
-} from '../shared/kernel/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/kernel/native.js';
 import { createRing } from '../shared/ipc/ring.js';
 
 /** What every worker needs to hand keys on. */
@@ -183,7 +178,7 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
     });
   return (task) => {
     if (!('type' in task)) return negotiate(task);
-    kernel().collectGarbage();
+    collectGarbage();
     return Promise.resolve(threadId);
   };
 }

@@ -18,7 +18,7 @@
 #include <string>
 #include <thread>
 
-#include "../../native/domain/gate.h"
+#include "../../native/domain/gate_maps.h"
 
 namespace {
 

@@ -1,11 +1,6 @@
 /** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
-import {
-  expectedAbi,
-  type OwnerRecord,
-  type SecuredRecord,
-  type SweepRecord,
-  type Tuple,
-} from '../../src/shared/kernel/abi.js';
+import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/kernel/abi.generated.js';
+import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
 import type {
   GateFds,
   InstallRequest,
@@ -209,58 +204,77 @@ export function sweepRecords(seeds: SweepSeed[]): Iterable<SweepRecord> {
   return readSweep(new FakeSweep(sweepBytes(seeds)), 0);
 }
 
-const ABI = expectedAbi();
+type Struct = keyof typeof STRUCTS;
 
-function place(struct: string, field: string): number {
-  return ABI[struct]?.fields[field]?.[0] ?? NaN;
+/** Where a field is, from where its struct is. */
+export function place<S extends Struct>(struct: S, field: keyof (typeof STRUCTS)[S]['fields']): number {
+  return (STRUCTS[struct].fields as Record<typeof field, { at: number }>)[field].at;
 }
 
-/** A struct tlshub_secured. */
+function writeHead(record: Buffer, type: number): Buffer {
+  record.writeUInt16LE(type, place('tlshub_head', 'type'));
+  record.writeUInt16LE(record.length, place('tlshub_head', 'bytes'));
+  return record;
+}
+
+/** An event without anything in it. */
+export function emptyEvent(): Buffer {
+  return writeHead(Buffer.alloc(STRUCTS.tlshub_event.bytes), RecordType.EVENT);
+}
+
+/** A struct tlshub_secured, as the last event of its connection. */
 export function securedBytes(seed: SecuredSeed): Buffer {
-  const bytes = Buffer.alloc(ABI.tlshub_secured?.size ?? 0);
-  const u32 = (field: string, value: number): number => bytes.writeUInt32LE(value, place('tlshub_secured', field));
-  const u64 = (field: string, value: number): number =>
+  const bytes = Buffer.alloc(STRUCTS.tlshub_secured.bytes);
+  const u32 = (field: keyof typeof STRUCTS.tlshub_secured.fields, value: number): number =>
+    bytes.writeUInt32LE(value, place('tlshub_secured', field));
+  const u64 = (field: keyof typeof STRUCTS.tlshub_secured.fields, value: number): number =>
     bytes.writeBigUInt64LE(BigInt(value), place('tlshub_secured', field));
   u64('asked_ns', seed.askedNs ?? 2e6);
   u64('started_ns', seed.startedNs ?? 3e6);
   u64('negotiation_ns', seed.negotiationNs ?? 4e6);
   u64('opened_ns', seed.openedNs ?? 8e6);
   u32('generation', seed.generation ?? 1);
-  u32('provider', 1);
-  u32('cipher', 0x1301);
-  u32('tls_version', 0x0304);
+  u32('provider', Provider.OPENSSL);
+  u32('cipher', Suite.TLS_AES_128_GCM_SHA256);
+  u32('tls_version', Protocol.TLS_1_3);
   bytes.write(seed.peerNode ?? 'b', place('tlshub_secured', 'peer_node'), 'latin1');
-  return bytes;
+  return writeHead(bytes, RecordType.LAST_EVENT);
 }
 
 /** The kernel's list, as bytes. */
 export function sweepBytes(seeds: SweepSeed[]): Buffer {
   return Buffer.concat(
-    seeds.flatMap((seed) => [recordBytes(seed), ...(seed.secured ? [securedBytes(seed.secured)] : [])]),
+    seeds.map((seed) => {
+      const socket = recordBytes(seed);
+      if (seed.secured === undefined) return writeHead(socket, RecordType.SOCKET);
+      return writeHead(Buffer.concat([socket, securedBytes(seed.secured)]), RecordType.SECURED_SOCKET);
+    }),
   );
 }
 
+/** Something that this version knows nothing of. */
+export function unknownRecord(bytes: number): Buffer {
+  return writeHead(Buffer.alloc(bytes, 0xff), 99);
+}
+
 function recordBytes(seed: SweepSeed): Buffer {
-  const bytes = Buffer.alloc(ABI.tlshub_sweep?.size ?? 0);
+  const bytes = Buffer.alloc(STRUCTS.tlshub_sweep.bytes);
   const flow = place('tlshub_sweep', 'flow');
   const owner = place('tlshub_sweep', 'owner');
   const socket = place('tlshub_sweep', 'socket');
   const tuple = flow + place('tlshub_flow', 'tuple');
-  const u32 = (base: number, struct: string, field: string, value: number): void => {
-    bytes.writeUInt32LE(value, base + place(struct, field));
-  };
+  const u32 = (at: number, value: number): number => bytes.writeUInt32LE(value, at);
   bytes.writeBigUInt64LE(seed.cookie, flow + place('tlshub_flow', 'cookie'));
   bytes.writeBigUInt64LE(BigInt(seed.establishedNs ?? 1), flow + place('tlshub_flow', 'established_ns'));
-  u32(flow, 'tlshub_flow', 'generation', seed.generation ?? 1);
-  u32(flow, 'tlshub_flow', 'role', seed.role === 'passive' ? 2 : 1);
-  u32(flow, 'tlshub_flow', 'flow_class', seed.class ?? 1);
-  u32(flow, 'tlshub_flow', 'refused', seed.refused ?? 0);
-  u32(flow, 'tlshub_flow', 'agent_tx', seed.agentTx ?? 0);
-  u32(socket, 'tlshub_socket', 'encrypts', seed.encrypts ?? 0);
-  u32(socket, 'tlshub_socket', 'sk_state', seed.skState ?? 1);
-  u32(socket, 'tlshub_socket', 'remembers', seed.secured === undefined ? 0 : 1);
+  u32(flow + place('tlshub_flow', 'generation'), seed.generation ?? 1);
+  u32(flow + place('tlshub_flow', 'role'), seed.role === 'passive' ? 2 : 1);
+  u32(flow + place('tlshub_flow', 'flow_class'), seed.class ?? 1);
+  u32(flow + place('tlshub_flow', 'refused'), seed.refused ?? 0);
+  u32(flow + place('tlshub_flow', 'agent_tx'), seed.agentTx ?? 0);
+  u32(socket + place('tlshub_socket', 'encrypts'), seed.encrypts ?? 0);
+  u32(socket + place('tlshub_socket', 'sk_state'), seed.skState ?? 1);
   if (seed.traffic !== undefined) {
-    u32(socket, 'tlshub_socket', 'traffic', 1);
+    u32(socket + place('tlshub_socket', 'traffic'), 1);
     bytes.writeBigUInt64LE(BigInt(seed.traffic.sent), socket + place('tlshub_socket', 'bytes_sent'));
     bytes.writeBigUInt64LE(BigInt(seed.traffic.received), socket + place('tlshub_socket', 'bytes_received'));
   }
@@ -269,7 +283,7 @@ function recordBytes(seed: SweepSeed): Buffer {
   bytes.writeUInt16LE(seed.tuple.lport, tuple + place('tlshub_tuple', 'lport'));
   bytes.writeUInt16LE(seed.tuple.rport, tuple + place('tlshub_tuple', 'rport'));
   if (seed.owner === undefined) return bytes;
-  u32(owner, 'tlshub_owner', 'tgid', seed.owner.tgid);
+  u32(owner + place('tlshub_owner', 'tgid'), seed.owner.tgid);
   bytes.writeInt32LE(seed.owner.fd, owner + place('tlshub_owner', 'fd'));
   bytes.writeBigUInt64LE(seed.owner.inode, owner + place('tlshub_owner', 'inode'));
   bytes.writeBigUInt64LE(seed.owner.startBoottime, owner + place('tlshub_owner', 'start_boottime'));

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { patience } from '../speed.js';
 import { ADDON_PATH, makeLab, type Lab } from './handshake-kit.js';
 
 /** Handshakes with itself over loopback, `atOnce` at a time, and reports each; plain CommonJS, as it also runs in a bare child. */
@@ -50,7 +51,7 @@ describe('handshake addon in many threads', () => {
   function runChild(code: string) {
     const child = spawnSync(process.execPath, ['-e', `const CONFIG = ${JSON.stringify(config)};\n${code}`], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: patience(20_000),
     });
     return { status: child.status, signal: child.signal, out: child.stdout, err: child.stderr };
   }

@@ -1,70 +1,65 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { EVENT_BYTES, checkAbi, decodeEvent, expectedAbi, reasonText } from '../../src/shared/kernel/abi.js';
-import { securedBytes } from '../fakes/fake-kernel.js';
+import { readFileSync } from 'node:fs';
+import { ABI_HASH, Reason, type STRUCTS } from '../../src/shared/kernel/abi.generated.js';
+import { checkAbi, reasonText } from '../../src/shared/kernel/abi.js';
+import { kernel } from '../../src/shared/kernel/native.js';
+import { decodeEvent } from '../../src/shared/kernel/records.js';
+import { TUPLE } from '../fakes/dispatcher-world.js';
+import { emptyEvent, place, securedBytes, sweepBytes } from '../fakes/fake-kernel.js';
 
-const HEADER = 'bpf/tlshub.h';
-
-/** What a C compiler makes of the header: the third party, besides the addon and BTF, that the table can be held against. */
-function compiledAbi(): ReturnType<typeof expectedAbi> | undefined {
-  const table = expectedAbi();
-  const lines = Object.entries(table).flatMap(([struct, { fields }]) => [
-    `printf("${struct} . 0 %zu\\n", sizeof(struct ${struct}));`,
-    ...Object.keys(fields).map(
-      (field) =>
-        `printf("${struct} ${field} %zu %zu\\n", offsetof(struct ${struct}, ${field}), sizeof(((struct ${struct} *)0)->${field}));`,
-    ),
-  ]);
-  const source = `#include <stdio.h>\n#include <stddef.h>\n#include "${HEADER}"\nint main(void) { ${lines.join('\n')} }\n`;
-  const program = `${process.env.TMPDIR ?? '/tmp'}/tlshub-abi-${process.pid}`;
-  const compiled = spawnSync('cc', ['-x', 'c', '-I', '.', '-o', program, '-'], { input: source, encoding: 'utf8' });
-  if (compiled.error !== undefined) return undefined;
-  expect(compiled.stderr).to.equal('');
-  const output = spawnSync(program, { encoding: 'utf8' }).stdout;
-  spawnSync('rm', ['-f', program]);
-  const result: ReturnType<typeof expectedAbi> = {};
-  for (const line of output.trim().split('\n')) {
-    const [struct = '', field = '', offset, size] = line.split(' ');
-    const entry = (result[struct] ??= { size: 0, fields: {} });
-    if (field === '.') entry.size = Number(size);
-    else entry.fields[field] = [Number(offset), Number(size)];
-  }
-  return result;
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 describe('abi', () => {
-  it('is what a C compiler makes of bpf/tlshub.h', function () {
+  it('is in git as the BPF object has it', function () {
     this.timeout(20_000);
-    const compiled = compiledAbi();
-    if (compiled === undefined) this.skip();
-    expect(compiled).to.deep.equal(expectedAbi());
-    checkAbi(compiled, 'the compiler');
+    const btf = spawnSync('bpftool', ['btf', 'dump', '-j', 'file', 'dist/bpf/tlshub.bpf.o'], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
+      maxBuffer: 1 << 26,
+    });
+    expect(btf.status, btf.stderr).to.equal(0);
+    const check = spawnSync('python3', ['bpf/abi.py', 'check'], { input: btf.stdout, encoding: 'utf8' });
+    expect(check.status, check.stderr).to.equal(0);
+    expect(JSON.parse(check.stdout)).to.deep.equal({ hash: ABI_HASH });
+    expect(readFileSync('dist/bpf/abi.json', 'utf8')).to.equal(check.stdout);
   });
 
-  it('names the struct and the field that do not fit', () => {
-    const moved = expectedAbi();
-    moved.tlshub_event!.fields.tgid = [52, 4];
-    expect(() => checkAbi(moved, 'the addon'))
-      .to.throw('the addon')
-      .with.property('code', 'TLSHUB_ABI_MISMATCH');
-    expect(() => checkAbi(moved, 'the addon')).to.throw('tlshub_event.tgid has 4 bytes at 52, not 4 at');
-    const fewer = expectedAbi();
-    delete fewer.tlshub_flow!.fields.keyed;
-    expect(() => checkAbi(fewer, 'x')).to.throw('struct tlshub_flow has no field keyed');
-    const more = expectedAbi();
-    more.tlshub_owner!.fields.uid = [40, 4];
-    expect(() => checkAbi(more, 'x')).to.throw('tlshub_owner.uid is not known');
-    const larger = expectedAbi();
-    larger.tlshub_sweep!.size += 8;
-    expect(() => checkAbi(larger, 'x')).to.throw('struct tlshub_sweep has');
-    expect(() => checkAbi({}, 'x')).to.throw('it has no struct tlshub_tuple');
+  it('is what a C compiler makes of bpf/tlshub.h', function () {
+    this.timeout(20_000);
+    const compiled = spawnSync('cc', ['-x', 'c', '-fsyntax-only', '-'], {
+      input: '#include "bpf/abi.generated.h"\n',
+      encoding: 'utf8',
+    });
+    expect(compiled.stderr).to.equal('');
+    expect(compiled.status).to.equal(0);
+  });
+
+  it('is what the native addon was compiled with', () => {
+    expect(kernel().abi()).to.equal(ABI_HASH);
+  });
+
+  it('says which part is of another build', () => {
+    const refusal = (addon: string, object: string): unknown =>
+      expect(() => checkAbi(addon, object))
+        .to.throw()
+        .with.property('code', 'TLSHUB_ABI_MISMATCH');
+    checkAbi(ABI_HASH, ABI_HASH);
+    refusal('0', ABI_HASH);
+    expect(() => checkAbi('0', ABI_HASH)).to.throw('tlshub_kernel.node is of another build');
+    refusal(ABI_HASH, '0');
+    expect(() => checkAbi(ABI_HASH, '0')).to.throw('tlshub.bpf.o is of another build');
+    refusal('0', '0');
+    expect(() => checkAbi('0', '0')).to.throw('the compiled TypeScript');
+    expect(() => checkAbi('0', '1')).to.throw('each part');
   });
 
   it('decodes an event, every field from its own place', () => {
-    const { fields } = expectedAbi().tlshub_event!;
     const at = 24;
-    const view = new DataView(new ArrayBuffer(at + EVENT_BYTES));
-    const offset = (name: string): number => at + (fields[name]?.[0] ?? NaN);
+    const view = viewOf(Buffer.concat([Buffer.alloc(at), emptyEvent()]));
+    const offset = (name: keyof typeof STRUCTS.tlshub_event.fields): number => at + place('tlshub_event', name);
     view.setUint32(offset('kind'), 3, true);
     view.setUint32(offset('generation'), 2, true);
     view.setBigUint64(offset('time_ns'), 5_000_000_001n, true);
@@ -123,11 +118,10 @@ describe('abi', () => {
   });
 
   it('knows traffic only when the kernel vouches for it, and when it is final', () => {
-    const { fields } = expectedAbi().tlshub_event!;
-    const view = new DataView(new ArrayBuffer(EVENT_BYTES));
-    view.setBigUint64(fields.bytes_sent![0], 5n, true);
+    const view = viewOf(emptyEvent());
+    view.setBigUint64(place('tlshub_event', 'bytes_sent'), 5n, true);
     const traffic = (flags: number): unknown => {
-      view.setUint32(fields.traffic![0], flags, true);
+      view.setUint32(place('tlshub_event', 'traffic'), flags, true);
       return decodeEvent(view, 0).traffic;
     };
     expect(traffic(0)).to.equal(undefined);
@@ -138,11 +132,10 @@ describe('abi', () => {
   });
 
   it('has no owner when the kernel knew none', () => {
-    expect(decodeEvent(new DataView(new ArrayBuffer(EVENT_BYTES)), 0).owner).to.equal(undefined);
+    expect(decodeEvent(viewOf(emptyEvent()), 0).owner).to.equal(undefined);
   });
 
   it('decodes what a secured connection adds to its last event', () => {
-    const { fields } = expectedAbi().tlshub_secured!;
     const bytes = securedBytes({
       askedNs: 5e9,
       startedNs: 6e9,
@@ -150,18 +143,34 @@ describe('abi', () => {
       openedNs: 2 ** 40,
       peerNode: 'node-b',
     });
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    expect(decodeEvent(view, 0).secured).to.equal(undefined);
+    const view = viewOf(bytes);
     const secured = { askedNs: 5e9, startedNs: 6e9, negotiationNs: 7e6, openedNs: 2 ** 40, peerNode: 'node-b' };
     const names = { provider: 'openssl', cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3' };
-    expect(decodeEvent(view, 0, bytes.length).secured).to.deep.equal({ ...secured, ...names });
-    for (const field of ['provider', 'cipher', 'tls_version']) view.setUint32(fields[field]![0], 99, true);
+    expect(decodeEvent(view, 0).secured).to.deep.equal({ ...secured, ...names });
+    for (const field of ['provider', 'cipher', 'tls_version'] as const)
+      view.setUint32(place('tlshub_secured', field), 99, true);
     const unknown = { provider: null, cipher: null, tlsVersion: null };
-    expect(decodeEvent(view, 0, bytes.length).secured).to.deep.equal({ ...secured, ...unknown });
+    expect(decodeEvent(view, 0).secured).to.deep.equal({ ...secured, ...unknown });
   });
 
-  it('has words for every reason of the gate', () => {
-    for (let reason = 1; reason <= 7; reason++) expect(reasonText(reason)).to.not.match(/^reason/);
+  it('takes nothing else for an event', () => {
+    const socket = viewOf(sweepBytes([{ cookie: 1n, tuple: TUPLE }]));
+    expect(() => decodeEvent(socket, 0)).to.throw(RangeError, 'a record of type 3 is no event');
+    const shorter = emptyEvent();
+    shorter.writeUInt16LE(shorter.length - 8, place('tlshub_head', 'bytes'));
+    expect(() => decodeEvent(viewOf(shorter), 0)).to.throw(RangeError);
+    expect(() => decodeEvent(viewOf(Buffer.alloc(1000)), 0)).to.throw(RangeError);
+  });
+
+  it('has words of its own for every reason of the gate', () => {
+    const words = new Set<string>();
+    for (const [name, reason] of Object.entries(Reason)) {
+      expect(reasonText(reason), name).to.not.match(/^reason|undefined/);
+      if (reason === Reason.NONE) expect(reasonText(reason)).to.equal('');
+      else expect(reasonText(reason), name).to.have.length.above(5);
+      words.add(reasonText(reason));
+    }
+    expect(words.size).to.equal(Object.keys(Reason).length);
     expect(reasonText(63)).to.equal('reason 63');
   });
 });

@@ -1,6 +1,11 @@
 import { expect } from 'chai';
 import type { Role } from '../../src/shared/kernel/native.js';
-import { Admission, admissionLimits, type PeerAnswer, type AdmissionJob } from '../../src/supervisor/provider/admission.js';
+import {
+  Admission,
+  admissionLimits,
+  type PeerAnswer,
+  type AdmissionJob,
+} from '../../src/supervisor/provider/admission.js';
 import { Random } from './support/random.js';
 
 const job = (node: string, address = node, role: Role = 'active'): AdmissionJob => ({ role, node, address });

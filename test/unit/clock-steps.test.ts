@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
+import { patience } from '../speed.js';
 
 /** test/programs/clock_steps.c */
 const CLOCK_STEPS = resolve('build/programs/clock_steps');
@@ -30,7 +31,7 @@ describe('a clock that is set back and forth', function () {
       {
         env,
         encoding: 'utf8',
-        timeout: 100_000,
+        timeout: patience(100_000),
       },
     );
     expect(status, stdout + stderr).to.equal(0);

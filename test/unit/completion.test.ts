@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { run } from '../../src/cli/program.js';
 import { NotFoundError } from '../../src/shared/errors/errors.js';
+import { patience } from '../speed.js';
 import { temporaryFolder } from './support/temporary.js';
 
 async function completion(shell: string): Promise<string> {
@@ -23,7 +24,7 @@ async function completion(shell: string): Promise<string> {
 }
 
 function shell(program: string, args: string[]): string[] {
-  const { stdout, stderr, status, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 60_000 });
+  const { stdout, stderr, status, error } = spawnSync(program, args, { encoding: 'utf8', timeout: patience(60_000) });
   expect(error, `${program} is missing: scripts/packages.txt names it`).to.equal(undefined);
   expect({ status, stderr }, program).to.deep.equal({ status: 0, stderr: '' });
   return stdout.trimEnd().split('\n');

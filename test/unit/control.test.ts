@@ -113,6 +113,16 @@ describe('control socket', () => {
     expect(existsSync(socket)).to.equal(false);
   });
 
+  it('says that it is not ready until it has somebody to ask, and takes the socket away at the end of its process', async () => {
+    server = await startControlServer({ path: path('run', 'control.sock') });
+    const asking = controlRequest(server.path, 'mode.get', {});
+    expect(await rejected(TlshubError, asking)).to.include({ code: 'TLSHUB_NOT_READY' });
+    server.serve(handlers);
+    expect(await controlRequest(server.path, 'mode.get', {})).to.deep.equal({ mode: 'openssl' });
+    server.unlink();
+    expect(existsSync(server.path)).to.equal(false);
+  });
+
   it('answers, and passes the coded errors of handlers on', async () => {
     const socket = await start();
     expect(await controlRequest(socket, 'mode.get', {})).to.deep.equal({ mode: 'openssl' });

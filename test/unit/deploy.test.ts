@@ -233,6 +233,9 @@ describe('deploy/install', () => {
 
   describe('and the unit of systemd', () => {
     const unit = read('deploy/systemd/tlshub.service');
+    /** The complaints of systemd-analyze but those that begin with another unit's name or file. */
+    const aboutOurs = (stderr: string): string[] =>
+      stderr.split('\n').filter((line) => line !== '' && !/^(\S*\/)?(?!tlshub\.)[^\s/:]+\.[a-z]+:/.test(line));
 
     it('is accepted, with the paths of the installation', () => {
       mkdirSync(path('units'));
@@ -247,14 +250,15 @@ describe('deploy/install', () => {
         'systemd-analyze',
         'verify',
         '--man=no',
+        '--recursive-errors=no', // the units that ours depend on are this machine's, whatever may be wrong with them
         path('units/tlshub.service'),
         path('units/tlshub.slice'),
       );
       expect(good.error, 'systemd-analyze is missing: scripts/packages.txt names it').to.equal(undefined);
-      expect({ status: good.status, stderr: good.stderr }).to.deep.equal({ status: 0, stderr: '' });
+      expect({ status: good.status, said: aboutOurs(good.stderr) }).to.deep.equal({ status: 0, said: [] });
       writeFileSync(path('units/tlshub.service'), `${placed}\n[Service]\nExecStop=/no/such/file\nProtectHme=yes\n`);
       const bad = run('systemd-analyze', 'verify', '--man=no', path('units/tlshub.service'));
-      expect(bad.stderr).to.include('/no/such/file').and.include('ProtectHme');
+      expect(aboutOurs(bad.stderr).join('\n')).to.include('/no/such/file').and.include('ProtectHme');
     });
 
     it('is as closed as the job allows', () => {

@@ -131,25 +131,15 @@ describe('Pod-Node mapping', () => {
     expect(PodNodeMapping.load('config/pod_node_mapping.conf').size).to.equal(0);
   });
 
-  it('loads 100,000 pods in less than 2 s', () => {
+  it('loads 100,000 pods', () => {
     const lines = Array.from({ length: 100_000 }, (_, i) => {
       const low = `${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
       return `pod-${i} node-${i % 500} 10.${low} fd00::${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}${i % 100 === 0 ? ` 172.16.${(i / 100) % 256}.0/24` : ''}`;
     });
-    const text = Buffer.from(lines.join('\n'));
-    // Of the processor, which others may have as well; and the best of three.
-    let took = Infinity;
-    let large = PodNodeMapping.parse('');
-    for (let i = 0; i < 3 && took >= 2000; i++) {
-      const started = process.cpuUsage();
-      large = PodNodeMapping.parse(text);
-      const { user, system } = process.cpuUsage(started);
-      took = (user + system) / 1000;
-    }
+    const large = PodNodeMapping.parse(Buffer.from(lines.join('\n'))); // how long it takes: npm run bench -- mapping
     expect(large.size).to.equal(100_000);
     expect(large.podOf('10.1.134.159')).to.equal('pod-99999');
     expect(large.nodesOfAddress('fd00::1:869f')).to.deep.equal(['node-499']);
-    expect(took, `took ${took.toFixed()} ms`).to.be.lessThan(2000);
   }).timeout(20_000);
 
   it('matches as a search through all networks does', () => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { expect } from 'chai';
+import { patience } from '../speed.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const TYPE_INTO = resolve('test/programs/type-into.py');
@@ -42,7 +43,7 @@ describe('the menu of perf_test.sh', function () {
       cwd: at(''),
       input: JSON.stringify(answers),
       encoding: 'utf8',
-      timeout: 35_000,
+      timeout: patience(35_000),
     });
     return { status, said: stdout + stderr };
   };
@@ -115,7 +116,12 @@ describe('the menu of perf_test.sh', function () {
 
   it('is no menu without a terminal, nor with options', () => {
     const run = (...args: string[]): { status: number | null; stderr: string } =>
-      spawnSync(at('test/perf_test.sh'), args, { cwd: at(''), input: '4\n', encoding: 'utf8', timeout: 30_000 });
+      spawnSync(at('test/perf_test.sh'), args, {
+        cwd: at(''),
+        input: '4\n',
+        encoding: 'utf8',
+        timeout: patience(30_000),
+      });
     expect(run().status).to.equal(1);
     expect(run('--modes', 'openssl', '--duration', '3', '--connections', '9', '--out', 'here').status).to.equal(1);
     const here = { modes: 'openssl', duration: '3', connections: '9', concurrency: '8', out: at('here') };

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { readSweep } from '../../src/shared/kernel/sweep-records.js';
-import { FakeSweep, sweepBytes, type SweepSeed } from '../fakes/fake-kernel.js';
+import { FakeSweep, sweepBytes, unknownRecord, type SweepSeed } from '../fakes/fake-kernel.js';
 import { OWNER, TUPLE } from '../fakes/dispatcher-world.js';
 
 const SEEDS: SweepSeed[] = [
@@ -13,7 +13,7 @@ const SEEDS: SweepSeed[] = [
     traffic: { sent: 5, received: 7 },
     secured: { peerNode: 'b' },
   },
-  { cookie: 3n, tuple: { ...TUPLE, lport: 9 }, generation: 4, role: 'passive', secured: { peerNode: 'c'.repeat(215) } },
+  { cookie: 3n, tuple: { ...TUPLE, lport: 9 }, generation: 4, role: 'passive', secured: { peerNode: 'c'.repeat(207) } },
   { cookie: 4n, tuple: TUPLE, class: 2, establishedNs: 2 ** 50, refused: 3 },
 ];
 
@@ -37,7 +37,7 @@ describe('records of a sweep', () => {
       expect(records.map((record) => record.secured?.peerNode)).to.deep.equal([
         undefined,
         'b',
-        'c'.repeat(215),
+        'c'.repeat(207),
         undefined,
       ]);
       expect(sweep.open, 'descriptors').to.equal(0);
@@ -55,7 +55,30 @@ describe('records of a sweep', () => {
     for (const cut of [1, 300, 700]) {
       const bytes = sweepBytes([SEEDS[0]!, SEEDS[1]!]);
       const sweep = new FakeSweep(bytes.subarray(0, bytes.length - cut));
-      expect(() => [...readSweep(sweep, 0)]).to.throw(RangeError, 'bytes into a record');
+      expect(() => [...readSweep(sweep, 0)]).to.throw(RangeError, 'ends within a record');
+      expect(sweep.open).to.equal(0);
+    }
+  });
+
+  it('are skipped by their length where this version does not know them, however long they are', () => {
+    const known = SEEDS.map((seed) => sweepBytes([seed]));
+    for (const length of [8, 13, 264, 40_000, 65_535]) {
+      for (const piece of [7, 1000, 100_000]) {
+        const bytes = Buffer.concat(known.flatMap((record) => [unknownRecord(length), record]));
+        const cookies = Array.from(readSweep(new FakeSweep(bytes, piece), 0), (record) => record.cookie);
+        expect(cookies, `${length} bytes, in pieces of ${piece}`).to.deep.equal([1n, 2n, 3n, 4n]);
+      }
+    }
+    const cut = new FakeSweep(Buffer.concat([known[0]!, unknownRecord(5000).subarray(0, 4000)]));
+    expect(() => [...readSweep(cut, 0)]).to.throw(RangeError, 'ends within a record');
+  });
+
+  it('end where a length leads nowhere', () => {
+    for (const length of [0, 1, 7]) {
+      const bytes = sweepBytes(SEEDS);
+      bytes.writeUInt16LE(length, 2);
+      const sweep = new FakeSweep(bytes);
+      expect(() => [...readSweep(sweep, 0)]).to.throw(RangeError, `a record of ${length} bytes`);
       expect(sweep.open).to.equal(0);
     }
   });

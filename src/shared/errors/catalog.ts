@@ -54,6 +54,12 @@ export const ERROR_CATALOG = {
     meaning: 'BPF object, native addon and TypeScript are of different builds: a struct has another layout.',
     remedy: 'Run `npm run build` in the checkout, and start the agent from the same one.',
   },
+  TLSHUB_ALREADY_RUNNING: {
+    exitCode: EXIT.failed,
+    meaning: 'Another agent lives that works on the same pins. Nothing of it has been touched.',
+    remedy:
+      'Stop the process that the message names, or give this agent a bpf_pin_dir and a control_socket of its own.',
+  },
   TLSHUB_GATE: {
     exitCode: EXIT.kernelUnsupported,
     meaning: 'The gate could not be loaded, attached or pinned; the verifier is quoted.',
@@ -220,7 +226,7 @@ export const ERROR_CATALOG = {
   },
   TLSHUB_NATIVE_MISSING: {
     exitCode: EXIT.failed,
-    meaning: 'The native addon is not built, or was built for another Node.js.',
+    meaning: 'The native addon is not built, or cannot be loaded here: built for another processor or C library.',
     remedy: 'Run `npm run build` in the checkout.',
   },
   TLSHUB_NOT_PERMITTED: {

@@ -134,6 +134,13 @@ export class MetricsWriteError extends TlshubError {
   }
 }
 
+/** Another agent lives that works on the same pins. */
+export class AlreadyRunningError extends TlshubError {
+  constructor(message: string, options?: TlshubErrorOptions) {
+    super('TLSHUB_ALREADY_RUNNING', message, options);
+  }
+}
+
 /** The gate of a dead agent cannot be taken away. */
 export class ReleaseError extends TlshubError {
   constructor(code: Extract<ErrorCode, `TLSHUB_RELEASE_${string}`>, message: string, options?: TlshubErrorOptions) {

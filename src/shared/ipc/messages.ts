@@ -16,8 +16,6 @@ import type { CipherName, Role } from '../kernel/native.js';
 
 /** Tag of every record that carries a message. */
 export const MESSAGE_VERSION = 2;
-/** Tag of a record that is a struct tlshub_event (the native reader writes it). */
-export const EVENT_TAG = 1;
 
 /** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
 export interface Held {

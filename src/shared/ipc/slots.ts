@@ -2,9 +2,10 @@
  * The slot table: one Int32 word for every descriptor that the agent holds, with the ticket of whoever may still end it. It settles the
  * race between a negotiator that has finished and a dispatcher that has given up (or lost the negotiator): see messages.ts.
  */
+import { Limit } from '../kernel/abi.generated.js';
 
 /** As many sockets as can be held at once. A listen backlog is 4096 by default (net.core.somaxconn); sixteen of them. */
-const SLOTS = 65536;
+const SLOTS = Limit.MAX_HELD;
 
 export function createSlots(): SharedArrayBuffer {
   return new SharedArrayBuffer(SLOTS * 4);

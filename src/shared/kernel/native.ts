@@ -184,8 +184,8 @@ export type LeaseHandle = { readonly __lease: unique symbol };
 
 /** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
 export interface KernelAddon {
-  /** struct sizes and field offsets the addon was compiled with: {struct: {size, fields: {name: [offset, size]}}} */
-  abi(): Record<string, { size: number; fields: Record<string, [number, number]> }>;
+  /** the hash of the bpf/tlshub.h that the addon was compiled with: see checkAbi in abi.ts */
+  abi(): string;
   probe(): ProbeResult[];
   /** Who is at the other end of a connected Unix socket. */
   peerOf(fd: number): SocketPeer;
@@ -207,6 +207,8 @@ export interface KernelAddon {
   counters(countersFd: number): Record<string, number>;
   /** Removes links, pins and the gate. */
   detachGate(): void;
+  /** Keeps other agents away from the folder, until this process ends. False: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
+  lockAgent(pinDir: string): boolean;
   /** Keeps agents away from the folder for as long as the descriptor is open. -1: an agent or a guardian works on its pins. */
   lockPins(pinDir: string): number;
   /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
@@ -226,7 +228,7 @@ export interface KernelAddon {
   /** delayBounds: ascending nanoseconds, see pollReader */
   openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): ReaderHandle;
   /**
-   * Blocks up to timeoutMs; writes `struct tlshub_event` records into the ring. Returns records written; lost counts so far in `lost`.
+   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
    * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
    * those of at most delayBounds[i], the last one for longer ones.
    */
@@ -260,8 +262,6 @@ export interface KernelAddon {
   boundMemory(): void;
   /** Gives back what the allocator has free, of the whole process; about a millisecond. */
   trimMemory(): void;
-  /** Collects the calling thread's garbage in one go, moves together what is left and gives the rest back. Tens of milliseconds. */
-  collectGarbage(): void;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */

@@ -3,17 +3,15 @@
  * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event
  * must not leave a program hanging, nor the table growing.
  */
-import { FlowClass, reasonText, type SweepRecord } from '../../shared/kernel/abi.js';
+import { BOTH_DIRECTIONS, FlowClass, TcpState, reasonText, type SweepRecord } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Dispatcher } from './dispatcher.js';
 import { ADOPTED_SECURED } from './machine.js';
 import type { Flow } from './table.js';
 import { isForgotten } from './unloaded.js';
 
-/** TCP_ESTABLISHED and TCP_CLOSE_WAIT, include/net/tcp_states.h: states in which keys can be set. */
-const USABLE_STATES = new Set([1, 8]);
-/** TLSHUB_TX | TLSHUB_RX */
-const BOTH_DIRECTIONS = 3;
+/** States in which keys can be set. */
+const USABLE_STATES = new Set<number>([TcpState.ESTABLISHED, TcpState.CLOSE_WAIT]);
 /** A flow that events have just told of may be younger than the list. In ns. */
 const SETTLING_NS = 1e9;
 

@@ -4,6 +4,7 @@
  */
 import {
   FlowClass,
+  TcpState,
   type OwnerRecord,
   type SecuredRecord,
   type SweepRecord,
@@ -13,9 +14,6 @@ import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Directory } from '../settings/directory.js';
 import { ADOPTED_SECURED } from './machine.js';
 import { createFlow, type Flow, type FlowSeed, type FlowTable } from './table.js';
-
-/** TCP_CLOSE, include/net/tcp_states.h: its event has come, though the program may still have the socket. */
-const TCP_CLOSE = 7;
 
 export interface Recollection extends FlowSeed {
   owner: OwnerRecord | undefined;
@@ -55,9 +53,9 @@ export function setTimes(
   flow.holdMs = (how.openedNs - flow.establishedNs) / 1e6;
 }
 
-/** True for a connection that runs, secured, and that the table does not have. */
+/** True for a connection that runs, secured, and that the table does not have. Of one that is closed the last event has come. */
 export function isForgotten(table: FlowTable, record: SweepRecord): boolean {
-  if (!record.remembers || record.class !== FlowClass.MESH || record.skState === TCP_CLOSE) return false;
+  if (!record.remembers || record.class !== FlowClass.MESH || record.skState === TcpState.CLOSE) return false;
   const flow = table.get(record.cookie);
   return flow === undefined || flow.generation < record.generation;
 }

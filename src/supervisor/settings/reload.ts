@@ -19,6 +19,7 @@ import type { MappingChange } from '../../mapping/source.js';
 import { ReloadError, placeOf, toWire } from '../../shared/errors/errors.js';
 import type { PreparedScope, Scope } from '../gate/cgroups.js';
 import type { CipherName } from '../../shared/kernel/native.js';
+import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
 import { checkCredentials, readCredentials } from './credentials.js';
 import type { DirectoryHistory } from './directory.js';
@@ -147,12 +148,13 @@ export class Reloader {
       captured = scope.prepare(after.config.capture.cgroup);
       gate.apply(after);
     } catch (error) {
-      directory.announce(undefined);
-      captured?.discard();
-      mapping?.discard();
-      await next?.discard();
-      await gate.undo(before, after);
-      throw error;
+      return await undoAndThrow(error, [
+        () => directory.announce(undefined),
+        () => captured?.discard(),
+        () => mapping?.discard(),
+        () => next?.discard(),
+        () => gate.undo(before, after),
+      ]);
     }
     const result = next.commit();
     directory.swap(after);

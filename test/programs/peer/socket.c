@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
+#include <linux/tls.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../../bpf/tlshub.h"
 #include "peer.h"
 
 #ifndef IPPROTO_MPTCP
@@ -89,7 +91,7 @@ static void tell_queued(struct peer* p, const char* name, const char* argument) 
 static void read_key(struct peer* p, const char* name, const char* direction) {
   char info[64];
   socklen_t length = 40;
-  int result = getsockopt(p->fd, 282, !strcmp(direction, "tx") ? 1 : 2, info, &length);
+  int result = getsockopt(p->fd, SOL_TLS, !strcmp(direction, "tx") ? TLS_TX : TLS_RX, info, &length);
   report(name, result, 0, NULL, 0);
 }
 
@@ -153,8 +155,9 @@ static void set_key(struct peer* p, const char* name, const char* direction) {
   struct {
     unsigned short version, cipher;
     unsigned char rest[36];
-  } info = {.version = 0x0304, .cipher = 51};
-  report(name, setsockopt(p->fd, 282, !strcmp(direction, "tx") ? 1 : 2, &info, sizeof(info)), 0, NULL, 0);
+  } info = {.version = TLS_1_3_VERSION, .cipher = TLS_CIPHER_AES_GCM_128};
+  report(name, setsockopt(p->fd, SOL_TLS, !strcmp(direction, "tx") ? TLS_TX : TLS_RX, &info, sizeof(info)), 0,
+         NULL, 0);
 }
 
 // Maps the receive queue, as TCP_ZEROCOPY_RECEIVE does for programs that ask for it; also lets it copy what it cannot map.

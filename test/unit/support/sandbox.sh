@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# usage: sandbox.sh UNIT.service CMD ARG...
+# usage: sandbox.sh UNIT.service CMD ARG... | sandbox.sh --no-unit CMD ARG...
 #
 # Runs CMD with the limits that the unit sets, by a manager of its own (systemd --user, as root) in a mount namespace of its own, so that it
 # works where systemd is not process 1 as well, and leaves nothing behind. What CMD prints and its exit status are passed on.
+# --no-unit: with the mounts that all agents find, and no limits.
 # It finds the current folder as /run/sandbox/here and node as /run/sandbox/node: the unit hides /tmp and /home, where both may be.
 set -euo pipefail
 if [ -z "${SANDBOX_INSIDE:-}" ]; then exec env SANDBOX_INSIDE=1 unshare --mount --propagation private "$0" "$@"; fi
 unit=$1
 shift
+
+# What systemd has mounted where it is process 1: elsewhere, nobody may have.
+if ! mountpoint -q /sys/fs/bpf; then mount -t bpf -o mode=700 bpf /sys/fs/bpf; fi
+if ! grep -q ' - cgroup2 ' /proc/self/mountinfo; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+[ "$unit" != --no-unit ] || exec "$@"
 
 node=$(readlink -f "$(command -v node)")
 mount -t tmpfs -o mode=755 tmpfs /run

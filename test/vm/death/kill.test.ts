@@ -12,6 +12,7 @@ import {
   TALKER,
   UNHURRIED,
   alive,
+  finishStreams,
   guardianOf,
   killWithGuardian,
   mapEntries,
@@ -244,6 +245,39 @@ describe('an agent that is killed', () => {
       expect(capture.contains(marker)).to.equal(false);
       expect(capture.plaintextFrames, capture.describe()).to.equal(0);
       await listener.stop();
+    });
+  });
+
+  describe('while connections are held beside secured ones', () => {
+    const HELD = 5;
+    const SECURED = 20;
+
+    it('has each of the held ones woken, and the secured ones run on', async () => {
+      await settled('a');
+      const server = lab.spawn('b', [STREAMS, 'serve', '7206']);
+      await server.listening(7206);
+      const streams = lab.spawn('a', [STREAMS, 'run', B, '7206', `${SECURED}`]);
+      await waitFor(() => streams.stdout.includes('moving'), PATIENCE, 'all connections to move data');
+      const listener = lab.spawn('b', [TALKER, 'accept', '7207'], { outside: true });
+      await listener.listening(7207);
+      const held: Program[] = [];
+      for (let i = 0; i < HELD; i++) held.push(await heldClient('epoll', 7207));
+      const logged = (await lab.logs('a')).length;
+      const sniffer = await lab.sniff();
+
+      await lab.kill('a');
+      for (const { ended } of held)
+        expect((await ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);
+      const said = await waitFor(
+        async () => /: ended (\d+) held connections/.exec((await lab.logs('a')).slice(logged))?.[1],
+        PATIENCE,
+        'what the guardian says',
+      );
+      expect(Number(said)).to.equal(HELD);
+
+      await finishStreams(streams, sniffer, marker);
+      await Promise.all([server.stop(), listener.stop()]);
+      await lab.restart('a');
     });
   });
 });

@@ -26,12 +26,11 @@ describe('a peer that is no agent', () => {
   const onTheWire: ((capture: Capture) => void)[] = [];
 
   before(async () => {
-    await lab.up({ set: { handshake_timeout_ms: 4000, hold_timeout_ms: 6000, silent_peer_timeout_ms: 3000 } });
+    await lab.need({ set: { handshake_timeout_ms: 4000, hold_timeout_ms: 6000, silent_peer_timeout_ms: 3000 } });
     sniffer = await lab.sniff();
   });
   after('whatever captured programs sent is TLS', async () => {
     const capture = await sniffer.stop();
-    await lab.down();
     const captured = capture.streams.filter(({ src, sport, dport }) =>
       src === SERVER ? sport < RAW_SERVER : dport === RAW_SERVER,
     );

@@ -1,6 +1,7 @@
 /** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended. */
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { timed } from '../../timings.js';
 import { lab, waitFor, type MeshNode, type Program } from './index.js';
 
 const READY = '/tmp/tlshub-agent-ready';
@@ -11,7 +12,7 @@ export async function startAgent(node: MeshNode, set: Record<string, string> = {
   rmSync(READY, { force: true });
   const command = [process.execPath, resolve('dist/supervisor.js'), await lab.config(node)];
   const agent = lab.spawn(node, command, { outside: true, env: { ...set, TLSHUB_READY_FILE: READY } });
-  await waitFor(
+  const ready = waitFor(
     () => {
       if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
       return existsSync(READY);
@@ -19,5 +20,6 @@ export async function startAgent(node: MeshNode, set: Record<string, string> = {
     PATIENCE_MS,
     'the agent to be ready',
   );
+  await timed('agent start', () => ready);
   return agent;
 }

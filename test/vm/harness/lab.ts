@@ -1,14 +1,17 @@
 /** The lab (scripts/lab) as functions for tests that run inside the virtual machine. */
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { controlRequest } from '../../../src/control/client.js';
 import type { FlowReport } from '../../../src/report/flow.js';
 import type { PodReport } from '../../../src/report/pod.js';
 import type { ReloadReport } from '../../../src/report/reload.js';
 import type { StatusReport } from '../../../src/report/status.js';
 import { Capture } from '../../wire/capture.js';
+import { patience } from '../../speed.js';
+import { timed } from '../../timings.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
+import { waitFor } from './wait.js';
 
 /** Nodes with a supervisor. */
 export type MeshNode = 'a' | 'b';
@@ -23,7 +26,7 @@ export interface LabOptions {
 }
 
 export interface ExecOptions extends ProgramOptions {
-  /** after which the program is killed (default 60 s) */
+  /** after which the program is killed (default 60 s; longer on a slow machine) */
   timeoutMs?: number;
 }
 
@@ -32,10 +35,11 @@ export interface Sniffer {
   stop(): Promise<Capture>;
 }
 
-/** What the lab that is up was asked for, as JSON. */
+/** What the lab that is up was asked for, as JSON; undefined when something has been done to its agents that the next suite could notice. */
 let present: string | undefined;
 
 const SCRIPT = resolve('scripts/lab');
+const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
 const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
 
 /** Runs `scripts/lab ...`; @throws Error with what it said, when its exit status is not 0 */
@@ -48,32 +52,63 @@ function script(...args: string[]): Promise<string> {
   });
 }
 
+/** How long a supervisor may take to answer a question, and to do what it is told. */
+const ANSWER = { timeoutMs: patience(10_000) };
+const CHANGE = { timeoutMs: patience(120_000) };
+
 const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.sock`;
+
+/** As options of `scripts/lab`. */
+function optionsOf({ mode, policy, set = {}, bare = false }: LabOptions): string[] {
+  return [
+    ...(mode === undefined ? [] : ['--mode', mode]),
+    ...(policy === undefined ? [] : ['--policy', policy]),
+    ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+    ...(bare ? ['--bare'] : []),
+  ];
+}
+
+/** Ends the programs of the last suite; true when none is left, and no agent has a connection in its hands any more. */
+async function cleared(): Promise<boolean> {
+  const used = ['a', 'b', 'c', 'outside'].map((name) => join(CGROUPS, name)).filter((path) => existsSync(path));
+  for (const path of used) writeFileSync(join(path, 'cgroup.kill'), '1');
+  const idle = async (): Promise<boolean> => {
+    if (used.some((path) => readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1'))) return false;
+    const reports = await Promise.all((['a', 'b'] as const).map((node) => lab.status(node)));
+    return reports.every(({ ready, flows }) => ready && flows.held + flows.negotiating + flows.secured === 0);
+  };
+  return waitFor(idle, 10_000, 'an idle lab').catch(() => false);
+}
 
 export const lab = {
   /** Takes down what is up, and makes the nodes; resolves when both supervisors are ready. */
-  async up({ mode, policy, set = {}, bare = false }: LabOptions = {}): Promise<void> {
-    const options = [
-      ...(mode === undefined ? [] : ['--mode', mode]),
-      ...(policy === undefined ? [] : ['--policy', policy]),
-      ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
-      ...(bare ? ['--bare'] : []),
-    ];
+  async up(options: LabOptions = {}): Promise<void> {
     present = undefined;
-    await script('up', ...options);
+    await timed('lab up', () => script('up', ...optionsOf(options)));
   },
 
-  /** The same, unless a lab with these options is up already. For suites that do not count what others have left there. */
+  /**
+   * The same, for suites that do not mind what others have left in the agents' counters and lists: without new agents, if there is a lab
+   * that nothing has been done to and the settings can change in a running agent.
+   */
   async need(options: LabOptions = {}): Promise<void> {
     const wanted = JSON.stringify(options);
-    if (present === wanted) return;
-    await this.up(options);
+    if (present === undefined || !(await timed('lab reused', () => this.reuse(options)))) await this.up(options);
     present = wanted;
+  },
+
+  /** Brings the lab that is up to these options; false when it takes a new one. */
+  async reuse(options: LabOptions): Promise<boolean> {
+    if (options.bare === true || existsSync(join(LAB_DIR, 'sniff.pid')) || !(await cleared())) return false;
+    if (present === JSON.stringify(options)) return true;
+    await script('configure', ...optionsOf(options));
+    const reports = await Promise.all((['a', 'b'] as const).map((node) => this.reload(node)));
+    return reports.every(({ needsRestart }) => needsRestart.length === 0);
   },
 
   async down(): Promise<void> {
     present = undefined;
-    await script('down');
+    await timed('lab down', () => script('down'));
   },
 
   /** Runs a program in a node to its end. A status other than 0 is an answer, not an error; @throws Error when it takes too long */
@@ -87,12 +122,12 @@ export const lab = {
     const timer = setTimeout(() => {
       late.abort();
       program.kill('SIGKILL');
-    }, timeoutMs);
+    }, patience(timeoutMs));
     try {
       const result = await program.ended;
       if (!late.signal.aborted) return result;
       throw new Error(
-        `${command.join(' ')} (node ${node}) took longer than ${timeoutMs} ms; it said: ${result.stdout}${result.stderr}`,
+        `${command.join(' ')} (node ${node}) took longer than ${patience(timeoutMs)} ms; it said: ${result.stdout}${result.stderr}`,
       );
     } finally {
       clearTimeout(timer);
@@ -107,40 +142,43 @@ export const lab = {
   /** Records every frame between the nodes from now on. */
   async sniff(file = '/tmp/tlshub-lab.pcap'): Promise<Sniffer> {
     rmSync(file, { force: true });
-    await script('sniff', 'start', file);
+    await timed('sniff', () => script('sniff', 'start', file));
     return {
       async stop(): Promise<Capture> {
-        await script('sniff', 'stop');
+        await timed('sniff', () => script('sniff', 'stop'));
         return Capture.read(file);
       },
     };
   },
 
   flows(node: MeshNode): Promise<FlowReport[]> {
-    return controlRequest(controlSocket(node), 'flows', {});
+    return controlRequest(controlSocket(node), 'flows', {}, ANSWER);
   },
 
   status(node: MeshNode): Promise<StatusReport> {
-    return controlRequest(controlSocket(node), 'status', {});
+    return controlRequest(controlSocket(node), 'status', {}, ANSWER);
   },
 
   mapping(node: MeshNode): Promise<PodReport[]> {
-    return controlRequest(controlSocket(node), 'mapping.list', {});
+    return controlRequest(controlSocket(node), 'mapping.list', {}, ANSWER);
   },
 
   /** Has configuration, mapping and certificates read anew. @throws TlshubError with what was wrong with them */
   reload(node: MeshNode): Promise<ReloadReport> {
-    return controlRequest(controlSocket(node), 'reload', {}, { timeoutMs: 120_000 });
+    present = undefined;
+    return controlRequest(controlSocket(node), 'reload', {}, CHANGE);
   },
 
   /** Puts another key provider in force; resolves when it is. */
   mode(node: MeshNode, mode: string): Promise<{ mode: string; previous: string }> {
-    return controlRequest(controlSocket(node), 'mode.set', { mode }, { timeoutMs: 120_000 });
+    present = undefined;
+    return controlRequest(controlSocket(node), 'mode.set', { mode }, CHANGE);
   },
 
   /** Breaks one of the provider's workers; needs TLSHUB_TEST_HOOKS=1 in the environment of `up`. */
   async breakWorker(node: MeshNode, fault: 'end' | 'hang'): Promise<boolean> {
-    return (await controlRequest(controlSocket(node), 'test.break-worker', { fault })).done;
+    present = undefined;
+    return (await controlRequest(controlSocket(node), 'test.break-worker', { fault }, ANSWER)).done;
   },
 
   /** tlshubctl against the node's supervisor; what it prints. Where `flows` and `status` will do, they take much less time. */
@@ -149,16 +187,18 @@ export const lab = {
   },
 
   async signal(node: MeshNode, signal: string): Promise<void> {
+    present = undefined;
     await script('signal', node, signal);
   },
 
   /** Kills the supervisor, not its guardian. */
   async kill(node: MeshNode): Promise<void> {
+    present = undefined;
     await script('kill', node);
   },
 
   async restart(node: MeshNode): Promise<void> {
-    await script('restart', node);
+    await timed('restart', () => script('restart', node));
   },
 
   logs(node: MeshNode): Promise<string> {

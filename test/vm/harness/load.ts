@@ -21,7 +21,7 @@ export interface LoadResult {
 export async function upForLoad(): Promise<void> {
   makeFolder();
   makeContent('byte', 1);
-  await lab.up({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
+  await lab.need({ set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 } });
   await servers.nginx();
 }
 

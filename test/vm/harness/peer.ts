@@ -1,5 +1,6 @@
 /** The program `peer` (test/programs/peer) in a node: what it is told to do, and what came of each system call. */
 import { resolve } from 'node:path';
+import { patience } from '../../speed.js';
 import { Program, type Node, type ProgramOptions } from './program.js';
 import { waitFor } from './wait.js';
 
@@ -61,10 +62,11 @@ export class Peer {
   }
 
   async finish(ms = 25_000): Promise<Step[]> {
-    const timer = setTimeout(() => this.program.kill(), ms);
+    const timer = setTimeout(() => this.program.kill(), patience(ms));
     const { code, signal } = await this.program.ended;
     clearTimeout(timer);
-    if (code !== 0) throw new Error(`peer ended with ${code ?? signal} after at most ${ms} ms: ${this.describe()}`);
+    if (code !== 0)
+      throw new Error(`peer ended with ${code ?? signal} after at most ${patience(ms)} ms: ${this.describe()}`);
     return this.steps;
   }
 

@@ -1,9 +1,10 @@
 /** Waiting for something to become true. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from '../../speed.js';
 
 /**
  * Calls `probe` until it gives something other than undefined, null or false, and gives that.
- * @param ms how long to try, at least once
+ * @param ms how long to try, at least once: on the reference's machine, on this one as much longer as it is slower
  * @param what named in the error when the time is over; a function is asked then
  * @throws Error when the time is over, with the last error of `probe` as its cause
  */
@@ -13,7 +14,8 @@ export async function waitFor<T>(
   what: string | (() => string),
   intervalMs = 50,
 ): Promise<Exclude<T, undefined | null | false>> {
-  const deadline = performance.now() + ms;
+  const limit = patience(ms);
+  const deadline = performance.now() + limit;
   for (;;) {
     let cause: unknown;
     try {
@@ -25,7 +27,7 @@ export async function waitFor<T>(
       cause = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`not within ${ms} ms: ${typeof what === 'string' ? what : what()}`, { cause });
+      throw new Error(`not within ${limit} ms: ${typeof what === 'string' ? what : what()}`, { cause });
     }
     await sleep(intervalMs);
   }

@@ -16,12 +16,11 @@ export const RAW_PORTS = 7900;
 export function inTheLab(options: LabOptions = {}): void {
   let sniffer: Sniffer | undefined;
   before(async () => {
-    await lab.up(options);
+    await lab.need(options);
     sniffer = await lab.sniff();
   });
   after('nothing but TLS was on the wire between nodes', async () => {
     const capture = await sniffer?.stop();
-    await lab.down();
     if (capture !== undefined) expectEncrypted(capture);
   });
 }

@@ -74,7 +74,7 @@ async function makeCredentials(): Promise<void> {
   writeFileSync(MAPPING, 'pod-a a 10.77.0.1 fd77::1\npod-b b 10.77.0.2\npod-x elsewhere fd77::2\n');
 }
 
-/** What node b starts with. */
+/** What node b reads next. */
 function use(identity: string): void {
   for (const kind of ['crt', 'key']) copyFileSync(`${PKI}/${identity}.${kind}`, `${PKI}/b.${kind}`);
 }
@@ -149,7 +149,7 @@ describe('a peer', () => {
       before(async () => {
         if (index > 0) {
           use(one.identity);
-          await lab.restart('b');
+          await lab.reload('b');
         }
         sniffer = await lab.sniff();
       });

@@ -13,10 +13,9 @@ for (const cipher of ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'] 
 
     before(async () => {
       makeFolder();
-      await lab.up({ set: { 'tls.ciphers': cipher, keylog_file: keyLog } });
+      await lab.need({ set: { 'tls.ciphers': cipher, keylog_file: keyLog } });
       await servers.nginx();
     });
-    after(() => lab.down());
 
     it('is TLS 1.3 that tshark decrypts with the key log of the test run, down to HTTP', async () => {
       const content = makeContent('readable', 100_000, true);

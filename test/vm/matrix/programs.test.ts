@@ -25,10 +25,9 @@ describe('unmodified programs speak mutual TLS 1.3', () => {
   before(async function () {
     this.timeout(240_000);
     content = matrixContent(MEGABYTES);
-    await lab.up({ set: { keylog_file: KEY_LOG } });
+    await lab.need({ set: { keylog_file: KEY_LOG } });
     running = await startServers();
   });
-  after(() => lab.down());
 
   programTests({ world: () => ({ content, running }), megabytes: MEGABYTES });
 

@@ -14,10 +14,9 @@ describe('resumption of sessions', () => {
     this.timeout(240_000);
     makeFolder();
     file = makeContent('file', 1_000_000);
-    await lab.up({ set: { 'tls.resumption': true } });
+    await lab.need({ set: { 'tls.resumption': true } });
     await servers.nginx();
   });
-  after(() => lab.down());
 
   const fetch = (providers: NonNullable<Parameters<typeof mutualTls>[0]['providers']>): Promise<unknown> =>
     mutualTls({ port: PORTS.nginx, providers, secrets: file.secrets }, async () => {

@@ -41,10 +41,9 @@ describe('the marker', () => {
   };
 
   before(async () => {
-    await lab.up({ policy: 'permissive', set: { 'b:policy_exclude': `:${DIFFERS}` } });
+    await lab.need({ policy: 'permissive', set: { 'b:policy_exclude': `:${DIFFERS}` } });
     for (const node of ['a', 'b'] as const) await servers(node, [PORT, DIFFERS]);
   });
-  after(() => lab.down());
 
   for (const family of FAMILIES) {
     it(`${family}: tells both sides that the other is an agent, and how it secures`, async () => {

@@ -29,7 +29,7 @@ function under(
     let capture: Capture;
 
     before(async () => {
-      await lab.up(options);
+      await lab.need(options);
       for (const node of ['a', 'b', 'c'] as const) running.set(node, await servers(node, ports));
       const sniffer = await lab.sniff();
       for (const plan of plans) {
@@ -39,7 +39,6 @@ function under(
       }
       capture = await sniffer.stop();
     });
-    after(() => lab.down());
 
     tests((name, plan, check) => {
       plans.push(plan);

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { appendFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
+import { patience } from '../../speed.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
@@ -52,9 +53,9 @@ describe('reload', () => {
     this.timeout(400_000);
     const good: Record<string, string | number | boolean>[] = [
       { flows_kept: 900, log_level: 'debug' },
-      { silent_peer_timeout_ms: 39_000 },
+      { silent_peer_timeout_ms: patience(39_000) },
       { verbose: true },
-      { hold_timeout_ms: 41_000 },
+      { hold_timeout_ms: patience(41_000) },
       { policy: 'permissive' },
       { 'openssl.pool_in_flight': 200, 'tls.ciphers': 'TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256' },
       { mode: 'boringssl' },

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`. */
+#ifndef TLSHUB_ABI_GENERATED_H
+#define TLSHUB_ABI_GENERATED_H
+
+#include <assert.h>
+#include <stddef.h>
+#include "tlshub.h"
+
+/* clang-format off */
+#define TLSHUB_ABI_HASH "d1bbd4f9fbd6d0ad"
+
+#define TLSHUB_PLACED(struct_, field, at, bytes) \
+	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
+		      "BPF has " #struct_ "." #field " elsewhere: make -C bpf generate")
+
+static_assert(sizeof(struct tlshub_dup) == 8, "BPF has another tlshub_dup: make -C bpf generate");
+TLSHUB_PLACED(tlshub_dup, stop_tgid, 0, 4);
+TLSHUB_PLACED(tlshub_dup, stops, 4, 4);
+
+static_assert(sizeof(struct tlshub_event) == 184, "BPF has another tlshub_event: make -C bpf generate");
+TLSHUB_PLACED(tlshub_event, head, 0, 8);
+TLSHUB_PLACED(tlshub_event, kind, 8, 4);
+TLSHUB_PLACED(tlshub_event, generation, 12, 4);
+TLSHUB_PLACED(tlshub_event, time_ns, 16, 8);
+TLSHUB_PLACED(tlshub_event, cookie, 24, 8);
+TLSHUB_PLACED(tlshub_event, inode, 32, 8);
+TLSHUB_PLACED(tlshub_event, start_boottime, 40, 8);
+TLSHUB_PLACED(tlshub_event, created_ns, 48, 8);
+TLSHUB_PLACED(tlshub_event, established_ns, 56, 8);
+TLSHUB_PLACED(tlshub_event, bytes_sent, 64, 8);
+TLSHUB_PLACED(tlshub_event, bytes_received, 72, 8);
+TLSHUB_PLACED(tlshub_event, tgid, 80, 4);
+TLSHUB_PLACED(tlshub_event, fd, 84, 4);
+TLSHUB_PLACED(tlshub_event, role, 88, 4);
+TLSHUB_PLACED(tlshub_event, flow_class, 92, 4);
+TLSHUB_PLACED(tlshub_event, reason, 96, 4);
+TLSHUB_PLACED(tlshub_event, iss, 100, 4);
+TLSHUB_PLACED(tlshub_event, irs, 104, 4);
+TLSHUB_PLACED(tlshub_event, wait_ms, 108, 4);
+TLSHUB_PLACED(tlshub_event, refs, 112, 4);
+TLSHUB_PLACED(tlshub_event, blocking, 116, 4);
+TLSHUB_PLACED(tlshub_event, peer_wants, 120, 4);
+TLSHUB_PLACED(tlshub_event, traffic, 124, 4);
+TLSHUB_PLACED(tlshub_event, tuple, 128, 40);
+TLSHUB_PLACED(tlshub_event, comm, 168, 16);
+
+static_assert(sizeof(struct tlshub_flow) == 184, "BPF has another tlshub_flow: make -C bpf generate");
+TLSHUB_PLACED(tlshub_flow, cookie, 0, 8);
+TLSHUB_PLACED(tlshub_flow, created_ns, 8, 8);
+TLSHUB_PLACED(tlshub_flow, established_ns, 16, 8);
+TLSHUB_PLACED(tlshub_flow, hold_until_ns, 24, 8);
+TLSHUB_PLACED(tlshub_flow, first_held_ns, 32, 8);
+TLSHUB_PLACED(tlshub_flow, last_held_ns, 40, 8);
+TLSHUB_PLACED(tlshub_flow, spin_since_ns, 48, 8);
+TLSHUB_PLACED(tlshub_flow, generation, 56, 4);
+TLSHUB_PLACED(tlshub_flow, role, 60, 4);
+TLSHUB_PLACED(tlshub_flow, flow_class, 64, 4);
+TLSHUB_PLACED(tlshub_flow, refused, 68, 4);
+TLSHUB_PLACED(tlshub_flow, iss, 72, 4);
+TLSHUB_PLACED(tlshub_flow, irs, 76, 4);
+TLSHUB_PLACED(tlshub_flow, agent_tx, 80, 4);
+TLSHUB_PLACED(tlshub_flow, keyed, 84, 4);
+TLSHUB_PLACED(tlshub_flow, keyed_tx_off, 88, 4);
+TLSHUB_PLACED(tlshub_flow, keyed_rx_off, 92, 4);
+TLSHUB_PLACED(tlshub_flow, held_calls, 96, 4);
+TLSHUB_PLACED(tlshub_flow, stop_tgid, 100, 4);
+TLSHUB_PLACED(tlshub_flow, stop_many, 104, 4);
+TLSHUB_PLACED(tlshub_flow, open_tx, 108, 4);
+TLSHUB_PLACED(tlshub_flow, open_rx, 112, 4);
+TLSHUB_PLACED(tlshub_flow, held_tgid, 116, 4);
+TLSHUB_PLACED(tlshub_flow, spin_calls, 120, 4);
+TLSHUB_PLACED(tlshub_flow, wants, 124, 4);
+TLSHUB_PLACED(tlshub_flow, peer_wants, 128, 4);
+TLSHUB_PLACED(tlshub_flow, marks, 132, 4);
+TLSHUB_PLACED(tlshub_flow, tuple, 136, 40);
+TLSHUB_PLACED(tlshub_flow, passed, 176, 4);
+TLSHUB_PLACED(tlshub_flow, followed, 180, 4);
+
+static_assert(sizeof(struct tlshub_head) == 8, "BPF has another tlshub_head: make -C bpf generate");
+TLSHUB_PLACED(tlshub_head, type, 0, 2);
+TLSHUB_PLACED(tlshub_head, bytes, 2, 2);
+TLSHUB_PLACED(tlshub_head, pad, 4, 4);
+
+static_assert(sizeof(struct tlshub_leases) == 16, "BPF has another tlshub_leases: make -C bpf generate");
+TLSHUB_PLACED(tlshub_leases, agent_until_ns, 0, 8);
+TLSHUB_PLACED(tlshub_leases, guardian_until_ns, 8, 8);
+
+static_assert(sizeof(struct tlshub_mesh_key) == 20, "BPF has another tlshub_mesh_key: make -C bpf generate");
+TLSHUB_PLACED(tlshub_mesh_key, prefixlen, 0, 4);
+TLSHUB_PLACED(tlshub_mesh_key, addr, 4, 16);
+
+static_assert(sizeof(struct tlshub_mesh_value) == 8, "BPF has another tlshub_mesh_value: make -C bpf generate");
+TLSHUB_PLACED(tlshub_mesh_value, local, 0, 4);
+TLSHUB_PLACED(tlshub_mesh_value, pad, 4, 4);
+
+static_assert(sizeof(struct tlshub_owner) == 40, "BPF has another tlshub_owner: make -C bpf generate");
+TLSHUB_PLACED(tlshub_owner, start_boottime, 0, 8);
+TLSHUB_PLACED(tlshub_owner, inode, 8, 8);
+TLSHUB_PLACED(tlshub_owner, tgid, 16, 4);
+TLSHUB_PLACED(tlshub_owner, fd, 20, 4);
+TLSHUB_PLACED(tlshub_owner, comm, 24, 16);
+
+static_assert(sizeof(struct tlshub_policy_bank) == 16, "BPF has another tlshub_policy_bank: make -C bpf generate");
+TLSHUB_PLACED(tlshub_policy_bank, policy, 0, 4);
+TLSHUB_PLACED(tlshub_policy_bank, same_node, 4, 4);
+TLSHUB_PLACED(tlshub_policy_bank, rules, 8, 4);
+TLSHUB_PLACED(tlshub_policy_bank, pad, 12, 4);
+
+static_assert(sizeof(struct tlshub_rule_key) == 24, "BPF has another tlshub_rule_key: make -C bpf generate");
+TLSHUB_PLACED(tlshub_rule_key, prefixlen, 0, 4);
+TLSHUB_PLACED(tlshub_rule_key, bank, 4, 2);
+TLSHUB_PLACED(tlshub_rule_key, port, 6, 2);
+TLSHUB_PLACED(tlshub_rule_key, addr, 8, 16);
+
+static_assert(sizeof(struct tlshub_rule_value) == 8, "BPF has another tlshub_rule_value: make -C bpf generate");
+TLSHUB_PLACED(tlshub_rule_value, rank, 0, 4);
+TLSHUB_PLACED(tlshub_rule_value, pad, 4, 4);
+
+static_assert(sizeof(struct tlshub_secured) == 440, "BPF has another tlshub_secured: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured, closed, 0, 184);
+TLSHUB_PLACED(tlshub_secured, asked_ns, 184, 8);
+TLSHUB_PLACED(tlshub_secured, started_ns, 192, 8);
+TLSHUB_PLACED(tlshub_secured, negotiation_ns, 200, 8);
+TLSHUB_PLACED(tlshub_secured, opened_ns, 208, 8);
+TLSHUB_PLACED(tlshub_secured, generation, 216, 4);
+TLSHUB_PLACED(tlshub_secured, provider, 220, 4);
+TLSHUB_PLACED(tlshub_secured, cipher, 224, 4);
+TLSHUB_PLACED(tlshub_secured, tls_version, 228, 4);
+TLSHUB_PLACED(tlshub_secured, peer_node, 232, 208);
+
+static_assert(sizeof(struct tlshub_secured_sweep) == 704, "BPF has another tlshub_secured_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 264);
+TLSHUB_PLACED(tlshub_secured_sweep, secured, 264, 440);
+
+static_assert(sizeof(struct tlshub_settings) == 40, "BPF has another tlshub_settings: make -C bpf generate");
+TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
+TLSHUB_PLACED(tlshub_settings, silent_ns, 8, 8);
+TLSHUB_PLACED(tlshub_settings, policy_bank, 16, 4);
+TLSHUB_PLACED(tlshub_settings, emit_connect, 20, 4);
+TLSHUB_PLACED(tlshub_settings, abi_version, 24, 4);
+TLSHUB_PLACED(tlshub_settings, scopes, 28, 4);
+TLSHUB_PLACED(tlshub_settings, wants, 32, 4);
+TLSHUB_PLACED(tlshub_settings, pad, 36, 4);
+
+static_assert(sizeof(struct tlshub_silent_peer) == 16, "BPF has another tlshub_silent_peer: make -C bpf generate");
+TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);
+TLSHUB_PLACED(tlshub_silent_peer, count, 8, 4);
+TLSHUB_PLACED(tlshub_silent_peer, pad, 12, 4);
+
+static_assert(sizeof(struct tlshub_socket) == 32, "BPF has another tlshub_socket: make -C bpf generate");
+TLSHUB_PLACED(tlshub_socket, sk_state, 0, 4);
+TLSHUB_PLACED(tlshub_socket, encrypts, 4, 4);
+TLSHUB_PLACED(tlshub_socket, verdict_flags, 8, 4);
+TLSHUB_PLACED(tlshub_socket, traffic, 12, 4);
+TLSHUB_PLACED(tlshub_socket, bytes_sent, 16, 8);
+TLSHUB_PLACED(tlshub_socket, bytes_received, 24, 8);
+
+static_assert(sizeof(struct tlshub_stop) == 16, "BPF has another tlshub_stop: make -C bpf generate");
+TLSHUB_PLACED(tlshub_stop, start_boottime, 0, 8);
+TLSHUB_PLACED(tlshub_stop, since_ns, 8, 8);
+
+static_assert(sizeof(struct tlshub_stop_key) == 16, "BPF has another tlshub_stop_key: make -C bpf generate");
+TLSHUB_PLACED(tlshub_stop_key, cookie, 0, 8);
+TLSHUB_PLACED(tlshub_stop_key, tgid, 8, 4);
+TLSHUB_PLACED(tlshub_stop_key, pad, 12, 4);
+
+static_assert(sizeof(struct tlshub_sweep) == 264, "BPF has another tlshub_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_sweep, head, 0, 8);
+TLSHUB_PLACED(tlshub_sweep, flow, 8, 184);
+TLSHUB_PLACED(tlshub_sweep, owner, 192, 40);
+TLSHUB_PLACED(tlshub_sweep, socket, 232, 32);
+
+static_assert(sizeof(struct tlshub_traffic) == 48, "BPF has another tlshub_traffic: make -C bpf generate");
+TLSHUB_PLACED(tlshub_traffic, bytes_sent, 0, 8);
+TLSHUB_PLACED(tlshub_traffic, bytes_received, 8, 8);
+TLSHUB_PLACED(tlshub_traffic, tx_first, 16, 8);
+TLSHUB_PLACED(tlshub_traffic, rx_first, 24, 8);
+TLSHUB_PLACED(tlshub_traffic, tx_records, 32, 8);
+TLSHUB_PLACED(tlshub_traffic, generation, 40, 4);
+TLSHUB_PLACED(tlshub_traffic, flags, 44, 4);
+
+static_assert(sizeof(struct tlshub_tuple) == 40, "BPF has another tlshub_tuple: make -C bpf generate");
+TLSHUB_PLACED(tlshub_tuple, local, 0, 16);
+TLSHUB_PLACED(tlshub_tuple, remote, 16, 16);
+TLSHUB_PLACED(tlshub_tuple, lport, 32, 2);
+TLSHUB_PLACED(tlshub_tuple, rport, 34, 2);
+TLSHUB_PLACED(tlshub_tuple, pad, 36, 4);
+
+static_assert(sizeof(struct tlshub_verdict) == 8, "BPF has another tlshub_verdict: make -C bpf generate");
+TLSHUB_PLACED(tlshub_verdict, generation, 0, 4);
+TLSHUB_PLACED(tlshub_verdict, flags, 4, 4);
+
+#undef TLSHUB_PLACED
+
+static_assert(CLASS_MESH == 1, "BPF has another CLASS_MESH: make -C bpf generate");
+static_assert(CLASS_PLAINTEXT == 2, "BPF has another CLASS_PLAINTEXT: make -C bpf generate");
+static_assert(CLASS_REFUSED == 3, "BPF has another CLASS_REFUSED: make -C bpf generate");
+
+static_assert(COUNTER_HELD_CALLS == 0, "BPF has another COUNTER_HELD_CALLS: make -C bpf generate");
+static_assert(COUNTER_STOPS == 1, "BPF has another COUNTER_STOPS: make -C bpf generate");
+static_assert(COUNTER_STOP_RACES_UNDONE == 2, "BPF has another COUNTER_STOP_RACES_UNDONE: make -C bpf generate");
+static_assert(COUNTER_REFUSED == 3, "BPF has another COUNTER_REFUSED: make -C bpf generate");
+static_assert(COUNTER_EGRESS_DROPS == 4, "BPF has another COUNTER_EGRESS_DROPS: make -C bpf generate");
+static_assert(COUNTER_PLAINTEXT_FLOWS == 5, "BPF has another COUNTER_PLAINTEXT_FLOWS: make -C bpf generate");
+static_assert(COUNTER_EVENTS_LOST == 6, "BPF has another COUNTER_EVENTS_LOST: make -C bpf generate");
+static_assert(COUNTER_STORAGE_FAILED == 7, "BPF has another COUNTER_STORAGE_FAILED: make -C bpf generate");
+static_assert(COUNTER_MAX == 8, "BPF has another COUNTER_MAX: make -C bpf generate");
+
+static_assert(EVENT_CONNECT == 1, "BPF has another EVENT_CONNECT: make -C bpf generate");
+static_assert(EVENT_ESTABLISHED == 2, "BPF has another EVENT_ESTABLISHED: make -C bpf generate");
+static_assert(EVENT_ACCEPTED == 3, "BPF has another EVENT_ACCEPTED: make -C bpf generate");
+static_assert(EVENT_HELD == 4, "BPF has another EVENT_HELD: make -C bpf generate");
+static_assert(EVENT_CLOSING == 5, "BPF has another EVENT_CLOSING: make -C bpf generate");
+static_assert(EVENT_REFUSED == 6, "BPF has another EVENT_REFUSED: make -C bpf generate");
+static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf generate");
+static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
+
+static_assert(TLSHUB_ABI_VERSION == 3, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
+static_assert(TLSHUB_COMM_LEN == 16, "BPF has another TLSHUB_COMM_LEN: make -C bpf generate");
+static_assert(TLSHUB_NODE_LEN == 208, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
+static_assert(TLSHUB_MAX_SCOPES == 64, "BPF has another TLSHUB_MAX_SCOPES: make -C bpf generate");
+static_assert(TLSHUB_MAX_HELD == 65536, "BPF has another TLSHUB_MAX_HELD: make -C bpf generate");
+static_assert(TLSHUB_MAX_RULES == 1024, "BPF has another TLSHUB_MAX_RULES: make -C bpf generate");
+static_assert(TLSHUB_RULE_FIXED_BITS == 32, "BPF has another TLSHUB_RULE_FIXED_BITS: make -C bpf generate");
+
+static_assert(POLICY_STRICT == 1, "BPF has another POLICY_STRICT: make -C bpf generate");
+static_assert(POLICY_PERMISSIVE == 2, "BPF has another POLICY_PERMISSIVE: make -C bpf generate");
+
+static_assert(PROTOCOL_TLS_1_3 == 772, "BPF has another PROTOCOL_TLS_1_3: make -C bpf generate");
+
+static_assert(PROVIDER_OPENSSL == 1, "BPF has another PROVIDER_OPENSSL: make -C bpf generate");
+static_assert(PROVIDER_BORINGSSL == 2, "BPF has another PROVIDER_BORINGSSL: make -C bpf generate");
+static_assert(PROVIDER_TLSHUB == 3, "BPF has another PROVIDER_TLSHUB: make -C bpf generate");
+
+static_assert(RANK_REQUIRE == 1, "BPF has another RANK_REQUIRE: make -C bpf generate");
+
+static_assert(REASON_NONE == 0, "BPF has another REASON_NONE: make -C bpf generate");
+static_assert(REASON_OVERDUE == 1, "BPF has another REASON_OVERDUE: make -C bpf generate");
+static_assert(REASON_SILENT_PEER == 2, "BPF has another REASON_SILENT_PEER: make -C bpf generate");
+static_assert(REASON_NO_AGENT == 3, "BPF has another REASON_NO_AGENT: make -C bpf generate");
+static_assert(REASON_NOT_MESH == 4, "BPF has another REASON_NOT_MESH: make -C bpf generate");
+static_assert(REASON_UNSUPERVISED == 5, "BPF has another REASON_UNSUPERVISED: make -C bpf generate");
+static_assert(REASON_UNSUPPORTED == 6, "BPF has another REASON_UNSUPPORTED: make -C bpf generate");
+static_assert(REASON_CLOSED == 7, "BPF has another REASON_CLOSED: make -C bpf generate");
+static_assert(REASON_PEER_REFUSES == 8, "BPF has another REASON_PEER_REFUSES: make -C bpf generate");
+static_assert(REASON_PEER_PLAINTEXT == 9, "BPF has another REASON_PEER_PLAINTEXT: make -C bpf generate");
+static_assert(REASON_PEER_SECURES == 10, "BPF has another REASON_PEER_SECURES: make -C bpf generate");
+static_assert(REASON_PEER_MODE == 11, "BPF has another REASON_PEER_MODE: make -C bpf generate");
+static_assert(REASON_TRANSLATED == 12, "BPF has another REASON_TRANSLATED: make -C bpf generate");
+static_assert(REASON_AGENT == 64, "BPF has another REASON_AGENT: make -C bpf generate");
+
+static_assert(RECORD_EVENT == 1, "BPF has another RECORD_EVENT: make -C bpf generate");
+static_assert(RECORD_LAST_EVENT == 2, "BPF has another RECORD_LAST_EVENT: make -C bpf generate");
+static_assert(RECORD_SOCKET == 3, "BPF has another RECORD_SOCKET: make -C bpf generate");
+static_assert(RECORD_SECURED_SOCKET == 4, "BPF has another RECORD_SECURED_SOCKET: make -C bpf generate");
+
+static_assert(ROLE_ACTIVE == 1, "BPF has another ROLE_ACTIVE: make -C bpf generate");
+static_assert(ROLE_PASSIVE == 2, "BPF has another ROLE_PASSIVE: make -C bpf generate");
+
+static_assert(SAME_NODE_SECURE == 1, "BPF has another SAME_NODE_SECURE: make -C bpf generate");
+static_assert(SAME_NODE_PLAINTEXT == 2, "BPF has another SAME_NODE_PLAINTEXT: make -C bpf generate");
+
+static_assert(SUITE_TLS_AES_128_GCM_SHA256 == 4865, "BPF has another SUITE_TLS_AES_128_GCM_SHA256: make -C bpf generate");
+static_assert(SUITE_TLS_AES_256_GCM_SHA384 == 4866, "BPF has another SUITE_TLS_AES_256_GCM_SHA384: make -C bpf generate");
+static_assert(SUITE_TLS_CHACHA20_POLY1305_SHA256 == 4867, "BPF has another SUITE_TLS_CHACHA20_POLY1305_SHA256: make -C bpf generate");
+
+static_assert(STATE_ESTABLISHED == 1, "BPF has another STATE_ESTABLISHED: make -C bpf generate");
+static_assert(STATE_SYN_SENT == 2, "BPF has another STATE_SYN_SENT: make -C bpf generate");
+static_assert(STATE_FIN_WAIT1 == 4, "BPF has another STATE_FIN_WAIT1: make -C bpf generate");
+static_assert(STATE_FIN_WAIT2 == 5, "BPF has another STATE_FIN_WAIT2: make -C bpf generate");
+static_assert(STATE_TIME_WAIT == 6, "BPF has another STATE_TIME_WAIT: make -C bpf generate");
+static_assert(STATE_CLOSE == 7, "BPF has another STATE_CLOSE: make -C bpf generate");
+static_assert(STATE_CLOSE_WAIT == 8, "BPF has another STATE_CLOSE_WAIT: make -C bpf generate");
+static_assert(STATE_LAST_ACK == 9, "BPF has another STATE_LAST_ACK: make -C bpf generate");
+static_assert(STATE_LISTEN == 10, "BPF has another STATE_LISTEN: make -C bpf generate");
+static_assert(STATE_CLOSING == 11, "BPF has another STATE_CLOSING: make -C bpf generate");
+
+static_assert(TRAFFIC_KNOWN == 1, "BPF has another TRAFFIC_KNOWN: make -C bpf generate");
+static_assert(TRAFFIC_RELEASED == 2, "BPF has another TRAFFIC_RELEASED: make -C bpf generate");
+static_assert(TRAFFIC_FIN == 4, "BPF has another TRAFFIC_FIN: make -C bpf generate");
+static_assert(TRAFFIC_CLOSED == 8, "BPF has another TRAFFIC_CLOSED: make -C bpf generate");
+
+static_assert(TLSHUB_TX == 1, "BPF has another TLSHUB_TX: make -C bpf generate");
+static_assert(TLSHUB_RX == 2, "BPF has another TLSHUB_RX: make -C bpf generate");
+static_assert(VERDICT_REFUSE == 4, "BPF has another VERDICT_REFUSE: make -C bpf generate");
+
+static_assert(WANTS_UNKNOWN == 0, "BPF has another WANTS_UNKNOWN: make -C bpf generate");
+static_assert(WANTS_PLAINTEXT == 1, "BPF has another WANTS_PLAINTEXT: make -C bpf generate");
+static_assert(WANTS_IN_BAND == 2, "BPF has another WANTS_IN_BAND: make -C bpf generate");
+static_assert(WANTS_TLSHUB == 3, "BPF has another WANTS_TLSHUB: make -C bpf generate");
+static_assert(WANTS_REFUSED == 4, "BPF has another WANTS_REFUSED: make -C bpf generate");
+/* clang-format on */
+
+#endif

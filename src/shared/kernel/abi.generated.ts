@@ -1,0 +1,358 @@
+// Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
+
+export const ABI_HASH = 'd1bbd4f9fbd6d0ad';
+
+/** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
+export const STRUCTS = {
+  tlshub_dup: {
+    bytes: 8,
+    fields: {
+      stop_tgid: { at: 0, type: 'u32', bytes: 4 },
+      stops: { at: 4, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_event: {
+    bytes: 184,
+    fields: {
+      head: { at: 0, type: 'tlshub_head', bytes: 8 },
+      kind: { at: 8, type: 'u32', bytes: 4 },
+      generation: { at: 12, type: 'u32', bytes: 4 },
+      time_ns: { at: 16, type: 'u64', bytes: 8 },
+      cookie: { at: 24, type: 'u64', bytes: 8 },
+      inode: { at: 32, type: 'u64', bytes: 8 },
+      start_boottime: { at: 40, type: 'u64', bytes: 8 },
+      created_ns: { at: 48, type: 'u64', bytes: 8 },
+      established_ns: { at: 56, type: 'u64', bytes: 8 },
+      bytes_sent: { at: 64, type: 'u64', bytes: 8 },
+      bytes_received: { at: 72, type: 'u64', bytes: 8 },
+      tgid: { at: 80, type: 'u32', bytes: 4 },
+      fd: { at: 84, type: 's32', bytes: 4 },
+      role: { at: 88, type: 'u32', bytes: 4 },
+      flow_class: { at: 92, type: 'u32', bytes: 4 },
+      reason: { at: 96, type: 'u32', bytes: 4 },
+      iss: { at: 100, type: 'u32', bytes: 4 },
+      irs: { at: 104, type: 'u32', bytes: 4 },
+      wait_ms: { at: 108, type: 'u32', bytes: 4 },
+      refs: { at: 112, type: 'u32', bytes: 4 },
+      blocking: { at: 116, type: 'u32', bytes: 4 },
+      peer_wants: { at: 120, type: 'u32', bytes: 4 },
+      traffic: { at: 124, type: 'u32', bytes: 4 },
+      tuple: { at: 128, type: 'tlshub_tuple', bytes: 40 },
+      comm: { at: 168, type: 'bytes', bytes: 16 },
+    },
+  },
+  tlshub_flow: {
+    bytes: 184,
+    fields: {
+      cookie: { at: 0, type: 'u64', bytes: 8 },
+      created_ns: { at: 8, type: 'u64', bytes: 8 },
+      established_ns: { at: 16, type: 'u64', bytes: 8 },
+      hold_until_ns: { at: 24, type: 'u64', bytes: 8 },
+      first_held_ns: { at: 32, type: 'u64', bytes: 8 },
+      last_held_ns: { at: 40, type: 'u64', bytes: 8 },
+      spin_since_ns: { at: 48, type: 'u64', bytes: 8 },
+      generation: { at: 56, type: 'u32', bytes: 4 },
+      role: { at: 60, type: 'u32', bytes: 4 },
+      flow_class: { at: 64, type: 'u32', bytes: 4 },
+      refused: { at: 68, type: 'u32', bytes: 4 },
+      iss: { at: 72, type: 'u32', bytes: 4 },
+      irs: { at: 76, type: 'u32', bytes: 4 },
+      agent_tx: { at: 80, type: 'u32', bytes: 4 },
+      keyed: { at: 84, type: 'u32', bytes: 4 },
+      keyed_tx_off: { at: 88, type: 'u32', bytes: 4 },
+      keyed_rx_off: { at: 92, type: 'u32', bytes: 4 },
+      held_calls: { at: 96, type: 'u32', bytes: 4 },
+      stop_tgid: { at: 100, type: 'u32', bytes: 4 },
+      stop_many: { at: 104, type: 'u32', bytes: 4 },
+      open_tx: { at: 108, type: 'u32', bytes: 4 },
+      open_rx: { at: 112, type: 'u32', bytes: 4 },
+      held_tgid: { at: 116, type: 'u32', bytes: 4 },
+      spin_calls: { at: 120, type: 'u32', bytes: 4 },
+      wants: { at: 124, type: 'u32', bytes: 4 },
+      peer_wants: { at: 128, type: 'u32', bytes: 4 },
+      marks: { at: 132, type: 'u32', bytes: 4 },
+      tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
+      passed: { at: 176, type: 'u32', bytes: 4 },
+      followed: { at: 180, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_head: {
+    bytes: 8,
+    fields: {
+      type: { at: 0, type: 'u16', bytes: 2 },
+      bytes: { at: 2, type: 'u16', bytes: 2 },
+      pad: { at: 4, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_leases: {
+    bytes: 16,
+    fields: {
+      agent_until_ns: { at: 0, type: 'u64', bytes: 8 },
+      guardian_until_ns: { at: 8, type: 'u64', bytes: 8 },
+    },
+  },
+  tlshub_mesh_key: {
+    bytes: 20,
+    fields: {
+      prefixlen: { at: 0, type: 'u32', bytes: 4 },
+      addr: { at: 4, type: 'bytes', bytes: 16 },
+    },
+  },
+  tlshub_mesh_value: {
+    bytes: 8,
+    fields: {
+      local: { at: 0, type: 'u32', bytes: 4 },
+      pad: { at: 4, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_owner: {
+    bytes: 40,
+    fields: {
+      start_boottime: { at: 0, type: 'u64', bytes: 8 },
+      inode: { at: 8, type: 'u64', bytes: 8 },
+      tgid: { at: 16, type: 'u32', bytes: 4 },
+      fd: { at: 20, type: 's32', bytes: 4 },
+      comm: { at: 24, type: 'bytes', bytes: 16 },
+    },
+  },
+  tlshub_policy_bank: {
+    bytes: 16,
+    fields: {
+      policy: { at: 0, type: 'u32', bytes: 4 },
+      same_node: { at: 4, type: 'u32', bytes: 4 },
+      rules: { at: 8, type: 'u32', bytes: 4 },
+      pad: { at: 12, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_rule_key: {
+    bytes: 24,
+    fields: {
+      prefixlen: { at: 0, type: 'u32', bytes: 4 },
+      bank: { at: 4, type: 'u16', bytes: 2 },
+      port: { at: 6, type: 'u16', bytes: 2 },
+      addr: { at: 8, type: 'bytes', bytes: 16 },
+    },
+  },
+  tlshub_rule_value: {
+    bytes: 8,
+    fields: {
+      rank: { at: 0, type: 'u32', bytes: 4 },
+      pad: { at: 4, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_secured: {
+    bytes: 440,
+    fields: {
+      closed: { at: 0, type: 'tlshub_event', bytes: 184 },
+      asked_ns: { at: 184, type: 'u64', bytes: 8 },
+      started_ns: { at: 192, type: 'u64', bytes: 8 },
+      negotiation_ns: { at: 200, type: 'u64', bytes: 8 },
+      opened_ns: { at: 208, type: 'u64', bytes: 8 },
+      generation: { at: 216, type: 'u32', bytes: 4 },
+      provider: { at: 220, type: 'u32', bytes: 4 },
+      cipher: { at: 224, type: 'u32', bytes: 4 },
+      tls_version: { at: 228, type: 'u32', bytes: 4 },
+      peer_node: { at: 232, type: 'bytes', bytes: 208 },
+    },
+  },
+  tlshub_secured_sweep: {
+    bytes: 704,
+    fields: {
+      sweep: { at: 0, type: 'tlshub_sweep', bytes: 264 },
+      secured: { at: 264, type: 'tlshub_secured', bytes: 440 },
+    },
+  },
+  tlshub_settings: {
+    bytes: 40,
+    fields: {
+      hold_ns: { at: 0, type: 'u64', bytes: 8 },
+      silent_ns: { at: 8, type: 'u64', bytes: 8 },
+      policy_bank: { at: 16, type: 'u32', bytes: 4 },
+      emit_connect: { at: 20, type: 'u32', bytes: 4 },
+      abi_version: { at: 24, type: 'u32', bytes: 4 },
+      scopes: { at: 28, type: 'u32', bytes: 4 },
+      wants: { at: 32, type: 'u32', bytes: 4 },
+      pad: { at: 36, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_silent_peer: {
+    bytes: 16,
+    fields: {
+      last_ns: { at: 0, type: 'u64', bytes: 8 },
+      count: { at: 8, type: 'u32', bytes: 4 },
+      pad: { at: 12, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_socket: {
+    bytes: 32,
+    fields: {
+      sk_state: { at: 0, type: 'u32', bytes: 4 },
+      encrypts: { at: 4, type: 'u32', bytes: 4 },
+      verdict_flags: { at: 8, type: 'u32', bytes: 4 },
+      traffic: { at: 12, type: 'u32', bytes: 4 },
+      bytes_sent: { at: 16, type: 'u64', bytes: 8 },
+      bytes_received: { at: 24, type: 'u64', bytes: 8 },
+    },
+  },
+  tlshub_stop: {
+    bytes: 16,
+    fields: {
+      start_boottime: { at: 0, type: 'u64', bytes: 8 },
+      since_ns: { at: 8, type: 'u64', bytes: 8 },
+    },
+  },
+  tlshub_stop_key: {
+    bytes: 16,
+    fields: {
+      cookie: { at: 0, type: 'u64', bytes: 8 },
+      tgid: { at: 8, type: 'u32', bytes: 4 },
+      pad: { at: 12, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_sweep: {
+    bytes: 264,
+    fields: {
+      head: { at: 0, type: 'tlshub_head', bytes: 8 },
+      flow: { at: 8, type: 'tlshub_flow', bytes: 184 },
+      owner: { at: 192, type: 'tlshub_owner', bytes: 40 },
+      socket: { at: 232, type: 'tlshub_socket', bytes: 32 },
+    },
+  },
+  tlshub_traffic: {
+    bytes: 48,
+    fields: {
+      bytes_sent: { at: 0, type: 'u64', bytes: 8 },
+      bytes_received: { at: 8, type: 'u64', bytes: 8 },
+      tx_first: { at: 16, type: 'u64', bytes: 8 },
+      rx_first: { at: 24, type: 'u64', bytes: 8 },
+      tx_records: { at: 32, type: 'u64', bytes: 8 },
+      generation: { at: 40, type: 'u32', bytes: 4 },
+      flags: { at: 44, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_tuple: {
+    bytes: 40,
+    fields: {
+      local: { at: 0, type: 'bytes', bytes: 16 },
+      remote: { at: 16, type: 'bytes', bytes: 16 },
+      lport: { at: 32, type: 'u16', bytes: 2 },
+      rport: { at: 34, type: 'u16', bytes: 2 },
+      pad: { at: 36, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_verdict: {
+    bytes: 8,
+    fields: {
+      generation: { at: 0, type: 'u32', bytes: 4 },
+      flags: { at: 4, type: 'u32', bytes: 4 },
+    },
+  },
+} as const;
+
+/** enum tlshub_class */
+export const Class = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
+
+/** enum tlshub_counter */
+export const Counter = {
+  HELD_CALLS: 0,
+  STOPS: 1,
+  STOP_RACES_UNDONE: 2,
+  REFUSED: 3,
+  EGRESS_DROPS: 4,
+  PLAINTEXT_FLOWS: 5,
+  EVENTS_LOST: 6,
+  STORAGE_FAILED: 7,
+  MAX: 8,
+} as const;
+
+/** enum tlshub_event_kind */
+export const EventKind = {
+  CONNECT: 1,
+  ESTABLISHED: 2,
+  ACCEPTED: 3,
+  HELD: 4,
+  CLOSING: 5,
+  REFUSED: 6,
+  CLOSED: 7,
+  RELEASED: 8,
+} as const;
+
+/** enum tlshub_limit */
+export const Limit = {
+  ABI_VERSION: 3,
+  COMM_LEN: 16,
+  NODE_LEN: 208,
+  MAX_SCOPES: 64,
+  MAX_HELD: 65536,
+  MAX_RULES: 1024,
+  RULE_FIXED_BITS: 32,
+} as const;
+
+/** enum tlshub_policy */
+export const Policy = { STRICT: 1, PERMISSIVE: 2 } as const;
+
+/** enum tlshub_protocol */
+export const Protocol = { TLS_1_3: 772 } as const;
+
+/** enum tlshub_provider */
+export const Provider = { OPENSSL: 1, BORINGSSL: 2, TLSHUB: 3 } as const;
+
+/** enum tlshub_rank */
+export const Rank = { REQUIRE: 1 } as const;
+
+/** enum tlshub_reason */
+export const Reason = {
+  NONE: 0,
+  OVERDUE: 1,
+  SILENT_PEER: 2,
+  NO_AGENT: 3,
+  NOT_MESH: 4,
+  UNSUPERVISED: 5,
+  UNSUPPORTED: 6,
+  CLOSED: 7,
+  PEER_REFUSES: 8,
+  PEER_PLAINTEXT: 9,
+  PEER_SECURES: 10,
+  PEER_MODE: 11,
+  TRANSLATED: 12,
+  AGENT: 64,
+} as const;
+
+/** enum tlshub_record_type */
+export const RecordType = { EVENT: 1, LAST_EVENT: 2, SOCKET: 3, SECURED_SOCKET: 4 } as const;
+
+/** enum tlshub_role */
+export const Role = { ACTIVE: 1, PASSIVE: 2 } as const;
+
+/** enum tlshub_same_node */
+export const SameNode = { SECURE: 1, PLAINTEXT: 2 } as const;
+
+/** enum tlshub_suite */
+export const Suite = {
+  TLS_AES_128_GCM_SHA256: 4865,
+  TLS_AES_256_GCM_SHA384: 4866,
+  TLS_CHACHA20_POLY1305_SHA256: 4867,
+} as const;
+
+/** enum tlshub_tcp_state */
+export const TcpState = {
+  ESTABLISHED: 1,
+  SYN_SENT: 2,
+  FIN_WAIT1: 4,
+  FIN_WAIT2: 5,
+  TIME_WAIT: 6,
+  CLOSE: 7,
+  CLOSE_WAIT: 8,
+  LAST_ACK: 9,
+  LISTEN: 10,
+  CLOSING: 11,
+} as const;
+
+/** enum tlshub_traffic_flag */
+export const TrafficFlag = { KNOWN: 1, RELEASED: 2, FIN: 4, CLOSED: 8 } as const;
+
+/** enum tlshub_verdict_flag */
+export const VerdictFlag = { TLSHUB_TX: 1, TLSHUB_RX: 2, VERDICT_REFUSE: 4 } as const;
+
+/** enum tlshub_wants */
+export const Wants = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;
