@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
     std::memcpy(rule.addr, entry.addr, sizeof(rule.addr));
     rule.prefix = 128;
     rule.port = 1;
-    rule.rank = TLSHUB_RANK_REQUIRE | 1;
+    rule.rank = RANK_REQUIRE | 1;
     options.settings.policy.rules.push_back(rule);
   }
   options.cgroups.assign(argv + at + 4, argv + argc);

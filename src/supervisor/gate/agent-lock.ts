@@ -25,8 +25,12 @@ export async function takeAgentLock(
   pinDir: string,
   endingMs = ENDING_MS,
 ): Promise<void> {
-  for (const until = performance.now() + endingMs; !addon.lockAgent(pinDir); await sleep(LOOK_MS)) {
-    if (performance.now() < until) continue;
+  const until = performance.now() + endingMs;
+  while (!addon.lockAgent(pinDir)) {
+    if (performance.now() < until) {
+      await sleep(LOOK_MS);
+      continue;
+    }
     const [holder] = holdersOf(pinDir);
     const who = holder === undefined ? 'a process of another container' : `process ${holder}`;
     throw new AlreadyRunningError(`${who} is the agent that works on ${pinDir} (bpf_pin_dir)`);
