@@ -153,11 +153,9 @@ export interface PkiOptions extends GlobalOptions {
   force?: true;
 }
 
-/** The maker of certificates is larger than the rest of tlshubctl together: who asks for none does not load it. */
-const labCa = (): Promise<typeof import('../tls/lab-ca/pki.js')> => import('../tls/lab-ca/pki.js');
-
 export async function pkiInit(context: CliContext, options: PkiOptions & { name: string }, dir: string): Promise<void> {
-  const { initCa } = await labCa();
+  // Larger than the rest of tlshubctl together: who asks for no certificates does not load it.
+  const { initCa } = await import('../tls/lab-ca/pki.js');
   const issued = await initCa(dir, { ...validity(options), name: options.name });
   showIssued(context, options, issued);
 }
@@ -167,7 +165,7 @@ export async function pkiIssue(
   options: PkiOptions & { dir: string },
   node: string,
 ): Promise<void> {
-  const { issueNode } = await labCa();
+  const { issueNode } = await import('../tls/lab-ca/pki.js');
   const issued = await issueNode(options.dir, node, validity(options));
   showIssued(context, options, issued);
 }

@@ -2,8 +2,9 @@
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
- * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
- * for what happened before they ran. Anything unexpected ends the process with the gate shut.
+ * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in
+ * which a pod's connection would pass as plaintext), the threads that need its maps, which have loaded their programs meanwhile, and a
+ * sweep for what happened before they ran. Anything unexpected ends the process with the gate shut.
  */
 import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
