@@ -2,8 +2,9 @@
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
- * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
- * for what happened before they ran. Anything unexpected ends the process with the gate shut.
+ * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in
+ * which a pod's connection would pass as plaintext), the threads that need its maps, which have loaded their programs meanwhile, and a
+ * sweep for what happened before they ran. Anything unexpected ends the process with the gate shut.
  */
 import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
@@ -36,9 +37,10 @@ import { InForce, firstSettings, type Settings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
 import { shutdown } from './shutdown.js';
+import type { Startup } from './startup.js';
 import { statusReport } from './status.js';
 import { Sweeper } from './sweeper.js';
-import { pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
+import { ThreadStart, pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
 
 /** For an old provider, beyond the deadline of its last negotiation, in ms. */
 const RETIRE_GRACE_MS = 5000;
@@ -56,18 +58,21 @@ export interface ComposeOptions {
   config: Config;
   configFile: string;
   log: Logger;
+  startup: Startup;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
   onFatal: (error: Error) => void;
 }
 
 /** @throws TlshubError and its kin, with the exit status of each */
-export async function compose({ config, configFile, log, onFatal }: ComposeOptions): Promise<Supervisor> {
+export async function compose({ config, configFile, log, startup, onFatal }: ComposeOptions): Promise<Supervisor> {
   const startedAt = performance.now();
   const part = (component: string): Logger => log.child({ component });
-  const addon = preflight(config);
+  const addon = startup.time('preflight', () => preflight(config));
+  // They load their programs while the rest comes up, and are given their work when there is a gate.
+  const threads = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
 
   const sources = new MappingSources(part('mapping'));
-  const inForce = new InForce(await firstSettings(config, sources));
+  const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
   inForce.onSwap((now) => {
     log.setLevel(now.config.logLevel);
     log.setVerbose(now.config.verbose);
@@ -88,28 +93,34 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   const providerParts = { doorbell, rings, log: part('provider') };
   const plan = (wanted: Settings): ProviderPlan =>
     planProvider(wanted.config.mode, { ...providerParts, config: wanted.config, credentials: wanted.credentials });
-  const provider = await ProviderSwitch.start(plan(inForce.current), {
-    retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
-    onFatal,
-    log: providerParts.log,
-  });
+  const provider = await startup.time('provider', () =>
+    ProviderSwitch.start(plan(inForce.current), {
+      retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
+      onFatal,
+      log: providerParts.log,
+    }),
+  );
 
-  const attached = attach({ addon, inForce, provider, log });
+  const attached = startup.time('gate', () => attach({ addon, inForce, provider, log }));
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
 
   const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const installer = await startInstaller({
-    ...{ doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
-    onFailure: onFatal,
-  });
+  const [installer, reader] = await startup.time('threads', () =>
+    Promise.all([
+      startInstaller({
+        ...{ thread: threads.installer, doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
+        onFailure: onFatal,
+      }),
+      startEventReader({
+        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
+        wake: (fd) => addon.wake(fd),
+        onFailure: onFatal,
+      }),
+    ]),
+  );
   rings.attach(installer);
-  const reader = await startEventReader({
-    ...{ eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
-    wake: (fd) => addon.wake(fd),
-    onFailure: onFatal,
-  });
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
@@ -164,6 +175,7 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
         installer,
         sweeper,
         startedAt,
+        startup,
       },
       gateCounters: () => addon.counters(fds.counters),
       draining: () => draining,
@@ -172,6 +184,7 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   registerFlowMetrics(metrics, flowMetrics, movedBytes(list, flowMetrics, dispatcher.table));
   notReady = () => status().notReady;
   control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
+  startup.ready();
   const { library } = provider.stats();
   log.info(
     `ready: node ${config.nodeName}, ${inForce.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${library?.version ?? 'unknown'}, ${library?.file ?? 'unknown'})`,

@@ -3,7 +3,7 @@
  * ring; this loop only wakes the dispatcher. When the ring is full, events stay in the perf buffer, and what the kernel then has no room
  * for is counted by its lost-sample callback: the sweep finds those flows again.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { DELAY_BOUNDS_NS } from '../shared/ipc/delays.js';
 import { toWire } from '../shared/errors/errors.js';
@@ -52,9 +52,12 @@ function report(message: ThreadReport): void {
   parentPort?.postMessage(message);
 }
 
-try {
-  run(workerData as EventReaderData);
-} catch (error) {
-  report({ type: 'failed', error: toWire(error) });
-  process.exitCode = 1;
-}
+// It comes when there is a perf buffer; what this file needs is loaded by then.
+parentPort?.once('message', (data: EventReaderData) => {
+  try {
+    run(data);
+  } catch (error) {
+    report({ type: 'failed', error: toWire(error) });
+    process.exitCode = 1;
+  }
+});

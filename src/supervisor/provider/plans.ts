@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { PROVIDER_NUMBERS } from '../../shared/kernel/abi.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../../shared/errors/errors.js';
 import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../../shared/kernel/native.js';
+import { workerFile } from '../../workers/files.js';
 import type { NegotiatorData } from '../../workers/negotiation-host.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
@@ -13,7 +14,6 @@ import { planTlshub } from './tlshub-plan.js';
 /** Modes that this build has a provider for. */
 export const PROVIDERS = Object.keys(PROVIDER_NUMBERS) as readonly ProviderName[];
 
-const NEGOTIATOR = new URL('../../workers/negotiator.js', import.meta.url);
 const ALL_CIPHERS = 3;
 /** As native/domain/handshake/resumption.h says. */
 const TICKET_KEY_BYTES = 80;
@@ -66,7 +66,7 @@ function inBand(library: TlsLibrary, parts: ProviderParts): ProviderPlan {
     }
     const pool = new ProviderPool({
       name: library,
-      workerFile: NEGOTIATOR,
+      workerFile: workerFile('negotiator'),
       workerData: { ...workerData, credentials: withTicketKey() },
       ...size,
       strict,
