@@ -1,4 +1,4 @@
-// tlshub_kernel.node: src/shared/kernel/native.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
+// tlshub_kernel.node: src/shared/kernel/kernel-addon.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include "kernel/handle.h"
 
 namespace {

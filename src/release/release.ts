@@ -9,12 +9,12 @@ import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers } from '../control/socket-path.js';
 import { lockHolderNames } from '../shared/files/lock-holders.js';
-import { Wants } from '../shared/kernel/abi.js';
+import { Intent } from '../shared/kernel/abi.js';
 import { NotFoundError, ReleaseError, UsageError } from '../shared/errors/errors.js';
-import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
+import type { KernelAddon, PinnedFds } from '../shared/kernel/kernel-addon.js';
 import { removeGuardianFolders } from '../supervisor/gate/guardian.js';
 import { Ending, type EndingKernel } from './ending.js';
-import { signOfLife, type Signs } from './liveness.js';
+import { whyAlive, type Liveness } from './liveness.js';
 
 /** For connections to end, in ms. */
 const END_MS = 10_000;
@@ -46,7 +46,7 @@ export type ReleaseKernel = EndingKernel &
     | 'readLeases'
     | 'exemptSelf'
     | 'updateSettings'
-    | 'setWants'
+    | 'setIntent'
     | 'clearMesh'
     | 'stoppedFlows'
     | 'releasePins'
@@ -123,9 +123,9 @@ async function takeGateAway(
 
 const NO_LEASES = { agentLeaseMs: 0, guardianLeaseMs: 0 } as const;
 
-function refuseIfAlive(pinDir: string, signs: Signs): void {
-  const sign = signOfLife(signs);
-  if (sign !== undefined) throw new ReleaseError('TLSHUB_RELEASE_ALIVE', `${pinDir} is in use: ${sign}`);
+function refuseIfAlive(pinDir: string, seen: Liveness): void {
+  const why = whyAlive(seen);
+  if (why !== undefined) throw new ReleaseError('TLSHUB_RELEASE_ALIVE', `${pinDir} is in use: ${why}`);
 }
 
 function checkFolder(pinDir: string): void {
@@ -144,7 +144,7 @@ function readdirIf(folder: string): string[] {
 
 /** New connections are from now on what they will be without a gate. Those that it knows keep what was decided for them. */
 function openForNew(kernel: ReleaseKernel, fds: PinnedFds): void {
-  kernel.setWants(fds.settings, Wants.UNKNOWN);
+  kernel.setIntent(fds.settings, Intent.UNKNOWN);
   kernel.updateSettings(fds, {
     holdMs: END_MS,
     silentPeerMs: END_MS,

@@ -9,7 +9,7 @@
  */
 import type { Logger } from '../logging/logger.js';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
-import type { KernelAddon } from '../shared/kernel/native.js';
+import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
 import type { Provider } from './provider/provider.js';
 
 export interface IdleCollectionParts {

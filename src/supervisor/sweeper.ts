@@ -1,7 +1,7 @@
 /** When the kernel's list of flows is read: at start, every few seconds, soon after a loss of events, and when somebody asks. */
 import type { Logger } from '../logging/logger.js';
 import type { Throttle } from '../logging/throttle.js';
-import type { GateFds, KernelAddon } from '../shared/kernel/native.js';
+import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { readSweepGradually, type SweepKernel } from '../shared/kernel/sweep-records.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import { ListReader } from './flow/list-reader.js';

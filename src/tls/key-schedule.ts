@@ -4,7 +4,7 @@
  * HKDF-Extract and -Expand: RFC 5869, section 2. HKDF-Expand-Label: RFC 8446, section 7.1. Traffic keys: RFC 8446, section 7.3.
  */
 import { createHmac, createSecretKey } from 'node:crypto';
-import type { CipherName } from '../shared/kernel/native.js';
+import type { CipherName } from '../shared/kernel/words.js';
 
 /** Hashes that TLS 1.3 suites use. */
 export type HashName = 'sha256' | 'sha384';

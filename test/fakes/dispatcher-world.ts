@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import {
   EventKind,
   FlowClass,
-  Wants,
+  Intent,
   type FlowEvent,
   type OwnerRecord,
   type SweepRecord,
@@ -12,7 +12,7 @@ import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/ipc/messages.js';
 import { FlowMetrics, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
 import { RunningConnections } from '../../src/metrics/running-connections.js';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { SlotTable, createSlots } from '../../src/shared/ipc/slots.js';
 import { Dispatcher } from '../../src/supervisor/flow/dispatcher.js';
 import { Gathering } from '../../src/supervisor/flow/gathering.js';
@@ -99,7 +99,7 @@ export class World {
       waitMs: 0,
       refs: 0,
       blocking: false,
-      peerWants: Wants.IN_BAND,
+      peerIntent: Intent.IN_BAND,
       traffic: undefined,
       tuple: TUPLE,
       owner: kind === 'CLOSED' ? undefined : OWNER,

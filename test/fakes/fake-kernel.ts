@@ -7,11 +7,11 @@ import type {
   InstallResult,
   KernelAddon,
   RefuseResult,
-  Role,
   SocketOwner,
   Sweep,
   TakenSocket,
-} from '../../src/shared/kernel/native.js';
+} from '../../src/shared/kernel/kernel-addon.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
 

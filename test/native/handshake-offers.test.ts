@@ -6,7 +6,8 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { handshakeAddon, type HandshakeDriver } from '../../src/shared/kernel/native.js';
+import type { HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
+import { handshakeAddon } from '../../src/shared/kernel/native.js';
 import {
   makeLab,
   openRecord,

@@ -1,7 +1,8 @@
 /** What the kernel addon does with arguments that make no sense: a TypeError that names the argument and what it may be, and nothing else. */
 import { readdirSync, writeFileSync, openSync, closeSync, ftruncateSync } from 'node:fs';
 import { expect } from 'chai';
-import { kernel, type KernelAddon } from '../../src/shared/kernel/native.js';
+import type { KernelAddon } from '../../src/shared/kernel/kernel-addon.js';
+import { kernel } from '../../src/shared/kernel/native.js';
 import { temporaryFolder } from '../unit/support/temporary.js';
 
 const addon = kernel();
@@ -17,7 +18,7 @@ describe('arguments of the kernel addon', () => {
 
   for (const value of [-1, 1.5, 2 ** 32, NaN, Infinity, '1', 1n, null, undefined]) {
     it(`refuses ${String(value)} (${typeof value}) as a number of 32 bits, instead of making another of it`, () => {
-      refuses(() => any.setWants(-1, value), `wants ${U32}`);
+      refuses(() => any.setIntent(-1, value), `intent ${U32}`);
     });
   }
 
@@ -43,7 +44,7 @@ describe('arguments of the kernel addon', () => {
   });
 
   it('takes the largest that there are: then it is the kernel that has no such map', () => {
-    expect(() => addon.setWants(-1, 2 ** 32 - 1)).to.throw(/Bad file descriptor/);
+    expect(() => addon.setIntent(-1, 2 ** 32 - 1)).to.throw(/Bad file descriptor/);
     expect(
       addon.hasSocket({ tgid: 2 ** 31 - 1, fd: -1, inode: 2n ** 64n - 1n, startBoottime: 0n, cookie: 0n }),
     ).to.be.a('boolean');

@@ -12,7 +12,7 @@ import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { ReleaseOptions } from '../../src/release/release.js';
 import { NotFoundError, ReleaseError } from '../../src/shared/errors/errors.js';
-import type { ProbeResult } from '../../src/shared/kernel/native.js';
+import type { ProbeResult } from '../../src/shared/kernel/kernel-addon.js';
 import { agentStatus } from './support/agent-status.js';
 import { nodeForOthers } from './support/node-for-others.js';
 import { temporaryFolder } from './support/temporary.js';

@@ -33,8 +33,8 @@ Value updateSettings(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Value setWants(const CallbackInfo& info) {
-  tlshub::writeWants(toInt(info[0], "settingsFd"), toU32(info[1], "wants"));
+Value setIntent(const CallbackInfo& info) {
+  tlshub::writeIntent(toInt(info[0], "settingsFd"), toU32(info[1], "intent"));
   return info.Env().Undefined();
 }
 
@@ -102,7 +102,7 @@ std::vector<MeshEntry> meshFrom(const Value& value) {
 
 void addMaps(Object& exports) {
   add<updateSettings>(exports, "updateSettings");
-  add<setWants>(exports, "setWants");
+  add<setIntent>(exports, "setIntent");
   add<putMesh>(exports, "putMesh");
   add<dropMesh>(exports, "dropMesh");
   add<clearMesh>(exports, "clearMesh");

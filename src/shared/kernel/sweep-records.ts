@@ -2,7 +2,7 @@
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
 import { TlshubError, toWire } from '../errors/errors.js';
-import type { KernelAddon, Sweep } from './native.js';
+import type { KernelAddon, Sweep } from './kernel-addon.js';
 import { HEAD_BYTES, SWEEP_RECORD_BYTES, SweepView, isSweepRecord, recordBytes } from './records.js';
 
 export type SweepKernel = Pick<KernelAddon, 'openSweep'>;

@@ -8,7 +8,7 @@ import { FLOW_STATES, type FlowState } from '../../report/flow.js';
 import type { InstallerCommand, InstallerReport } from '../../shared/ipc/messages.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../../shared/kernel/abi.js';
-import type { GateFds, KernelAddon } from '../../shared/kernel/native.js';
+import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
 import type { Provider } from '../provider/provider.js';
 import { RetryQueue } from '../provider/retry-queue.js';
 import type { Directory } from '../settings/directory.js';

@@ -24,12 +24,12 @@ export interface EventNews {
 
 /** @param provider whose mode this node is in */
 export function newsOfEvent(
-  flow: Pick<Flow, 'establishedNs' | 'holder' | 'peerReason' | 'peerWants'>,
+  flow: Pick<Flow, 'establishedNs' | 'holder' | 'peerReason' | 'peerIntent'>,
   event: FlowEvent,
   provider: ProviderName,
 ): EventNews {
   const facts: Facts = flow.establishedNs === 0 ? openingOf(event) : {};
-  const { establishedNs = flow.establishedNs, peerWants = flow.peerWants } = facts;
+  const { establishedNs = flow.establishedNs, peerIntent = flow.peerIntent } = facts;
   switch (event.kind) {
     case EventKind.ESTABLISHED:
     case EventKind.ACCEPTED: {
@@ -46,7 +46,7 @@ export function newsOfEvent(
     case EventKind.CLOSING:
       return { facts, input: { type: 'closing' } };
     case EventKind.REFUSED: {
-      const reason = gateReason(event.reason, { peerReason: flow.peerReason, peerWants }, provider);
+      const reason = gateReason(event.reason, { peerReason: flow.peerReason, peerIntent }, provider);
       return { facts, input: { type: 'gate-refused', reason } };
     }
     case EventKind.CLOSED:
@@ -58,8 +58,8 @@ export function newsOfEvent(
 
 /** What no event says before the connection is established. */
 function openingOf(event: FlowEvent): Facts {
-  const { createdNs, establishedNs, iss, irs, peerWants } = event;
-  return { createdNs, establishedNs, synMs: synMs(event), iss, irs, peerWants };
+  const { createdNs, establishedNs, iss, irs, peerIntent } = event;
+  return { createdNs, establishedNs, synMs: synMs(event), iss, irs, peerIntent };
 }
 
 export interface ReportNews {

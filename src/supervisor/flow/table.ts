@@ -9,10 +9,10 @@
 import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
 import type { OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
-import { FlowClass, Wants } from '../../shared/kernel/abi.js';
+import { FlowClass, Intent } from '../../shared/kernel/abi.js';
 import type { Held } from '../../shared/ipc/messages.js';
-import type { CipherName, Role } from '../../shared/kernel/native.js';
-import { wantsText } from './marker.js';
+import type { CipherName, Role } from '../../shared/kernel/words.js';
+import { intentText } from './marker.js';
 import { INITIAL, type MachineState } from './machine.js';
 import type { Negotiation } from '../provider/provider.js';
 
@@ -29,8 +29,8 @@ export interface Flow {
   readonly seenNs: number;
   createdNs: number;
   establishedNs: number;
-  /** what the peer's marker said, see Wants */
-  peerWants: number;
+  /** what the peer's marker said, see Intent */
+  peerIntent: number;
   /** who connected or accepted, for reports */
   owner: OwnerRecord | undefined;
   /** who was last seen with the socket: where to take it from */
@@ -88,7 +88,7 @@ export interface FlowSeed {
   irs: number;
   createdNs: number;
   establishedNs: number;
-  peerWants: number;
+  peerIntent: number;
 }
 
 export function createFlow(seed: FlowSeed, nowNs: number): Flow {
@@ -103,7 +103,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     seenNs: nowNs,
     createdNs: seed.createdNs,
     establishedNs: seed.establishedNs,
-    peerWants: seed.peerWants,
+    peerIntent: seed.peerIntent,
     owner: undefined,
     holder: undefined,
     machine: INITIAL,
@@ -199,7 +199,7 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     bytesSent: flow.traffic?.sent ?? null,
     bytesReceived: flow.traffic?.received ?? null,
     kernelUlp: flow.kernelUlp,
-    peerMarker: flow.peerWants === Wants.UNKNOWN ? null : wantsText(flow.peerWants),
+    peerMarker: flow.peerIntent === Intent.UNKNOWN ? null : intentText(flow.peerIntent),
   };
 }
 

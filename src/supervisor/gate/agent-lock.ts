@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AlreadyRunningError } from '../../shared/errors/errors.js';
 import { lockHolderNames } from '../../shared/files/lock-holders.js';
-import type { KernelAddon } from '../../shared/kernel/native.js';
+import type { KernelAddon } from '../../shared/kernel/kernel-addon.js';
 
 /** For a process that is ending to be gone, in ms. */
 const ENDING_MS = 2000;

@@ -20,7 +20,7 @@
  * a program accepts in another order than its peers connect by more than that.
  * Beyond these bounds a flow is turned away (retry-queue.ts): it stays held, is counted, and asks again when there is room.
  */
-import type { Role } from '../../shared/kernel/native.js';
+import type { Role } from '../../shared/kernel/words.js';
 
 export interface AdmissionLimits {
   active: number;

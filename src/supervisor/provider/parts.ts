@@ -2,7 +2,7 @@
 import type { Config } from '../../config/schema.js';
 import type { Logger } from '../../logging/logger.js';
 import type { Doorbell } from '../../shared/ipc/doorbell.js';
-import type { HandshakeCredentials } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import type { RingRegistry } from './ring-registry.js';
 
 export interface ProviderParts {

@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { PROVIDER_NUMBERS } from '../../shared/kernel/abi.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../../shared/errors/errors.js';
-import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
+import { handshakeAddon } from '../../shared/kernel/native.js';
+import type { TlsLibrary } from '../../shared/kernel/words.js';
 import { workerFile } from '../../workers/files.js';
 import type { NegotiatorData } from '../../workers/negotiation-host.js';
 import { ProviderPool } from './pool.js';

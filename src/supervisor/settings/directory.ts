@@ -7,7 +7,7 @@
 import { decide, policyOf, type Decision } from '../../policy/decide.js';
 import type { Tuple } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
-import type { Role } from '../../shared/kernel/native.js';
+import type { Role } from '../../shared/kernel/words.js';
 import type { Settings } from './in-force.js';
 
 export interface PeerNodes {

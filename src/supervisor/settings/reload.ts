@@ -18,7 +18,7 @@ import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 import type { MappingChange } from '../../mapping/source.js';
 import { ReloadError, placeOf, toWire } from '../../shared/errors/errors.js';
 import type { PreparedScope, Scope } from '../gate/cgroups.js';
-import type { CipherName } from '../../shared/kernel/native.js';
+import type { CipherName } from '../../shared/kernel/words.js';
 import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
 import { checkCredentials, readCredentials } from './credentials.js';
