@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
 import { kernel } from '../src/shared/kernel/native.js';
 import { decodeEvent } from '../src/shared/kernel/records.js';
-import { startEventReader, type EventReader } from '../src/supervisor/threads.js';
+import { ThreadStart, startEventReader, type EventReader } from '../src/supervisor/threads.js';
 import { median, tableOf, writeResult } from './support.js';
 
 const PROGRAMS = resolve('build/bench-programs');
@@ -99,6 +99,7 @@ class Sink {
 async function main(): Promise<void> {
   const eventsFd = source.open(`${PROGRAMS}/event_source.bpf.o`);
   const reader = await startEventReader({
+    thread: new ThreadStart('event-reader'),
     eventsFd,
     pagesPerCpu: PAGES,
     ringBytes: RING_BYTES,

@@ -9,8 +9,10 @@ import { writeFileSync } from 'node:fs';
 import { loadConfig } from './config/load.js';
 import { createLogger, type Logger } from './logging/logger.js';
 import { EXIT, UsageError, asTlshubError, describeError } from './shared/errors/errors.js';
+import { originalStack } from './shared/files/original-stack.js';
 import { VERSION } from './shared/files/package.js';
 import { compose } from './supervisor/compose.js';
+import { Startup } from './supervisor/startup.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
 const USAGE = `usage: node dist/supervisor.js [CONFIG]
@@ -41,12 +43,14 @@ function parseArguments(args: readonly string[]): string | undefined {
 
 /** Ends the process as it is: pins stay, the gate stays shut, the guardian does its work. */
 function dieWithGateShut(log: Logger, what: string, error: unknown): never {
+  if (error instanceof Error && error.stack !== undefined) error.stack = originalStack(error.stack);
   log.error(`${what}; the gate stays shut`, { error });
   process.exit(EXIT.failed);
 }
 
 async function run(configFile: string): Promise<void> {
-  const config = loadConfig(configFile);
+  const startup = new Startup();
+  const config = startup.time('configuration', () => loadConfig(configFile));
   const log = createLogger({ logLevel: config.logLevel, verbose: config.verbose });
   process.on('uncaughtException', (error) => dieWithGateShut(log, 'unexpected failure', error));
   process.on('unhandledRejection', (error) => dieWithGateShut(log, 'unexpected failure', error));
@@ -75,6 +79,7 @@ async function run(configFile: string): Promise<void> {
     config,
     configFile,
     log,
+    startup,
     onFatal: (error) => dieWithGateShut(log, 'a part that cannot be replaced has failed', error),
   });
   writeMetrics = () => supervisor.writeMetrics();

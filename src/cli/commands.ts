@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { controlRequest } from '../control/client.js';
 import type { FlowQuery } from '../control/flow-query.js';
 import type { StatusReport } from '../report/status.js';
-import { initCa, issueNode, type Issued } from '../tls/lab-ca/pki.js';
+import type { Issued } from '../tls/lab-ca/pki.js';
 import {
   KernelUnsupportedError,
   PermissionError,
@@ -154,6 +154,8 @@ export interface PkiOptions extends GlobalOptions {
 }
 
 export async function pkiInit(context: CliContext, options: PkiOptions & { name: string }, dir: string): Promise<void> {
+  // Larger than the rest of tlshubctl together: who asks for no certificates does not load it.
+  const { initCa } = await import('../tls/lab-ca/pki.js');
   const issued = await initCa(dir, { ...validity(options), name: options.name });
   showIssued(context, options, issued);
 }
@@ -163,6 +165,7 @@ export async function pkiIssue(
   options: PkiOptions & { dir: string },
   node: string,
 ): Promise<void> {
+  const { issueNode } = await import('../tls/lab-ca/pki.js');
   const issued = await issueNode(options.dir, node, validity(options));
   showIssued(context, options, issued);
 }

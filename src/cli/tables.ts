@@ -103,6 +103,14 @@ function counts(values: Record<string, number>): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
+/** The whole first, then what it is made of. */
+function startup(steps: StatusReport['startup']): string {
+  const text = steps.map(({ step, ms }) => ({ step, text: `${ms.toFixed(0)} ms` }));
+  const total = text.find(({ step }) => step === 'total')?.text ?? 'not yet';
+  const parts = text.filter(({ step }) => step !== 'total').map((part) => `${part.step} ${part.text}`);
+  return `${total}: ${parts.join(', ')}`;
+}
+
 export function statusTable(status: StatusReport): string {
   const { lastConfigError: failed } = status;
   const flows = Object.fromEntries(FLOW_STATES.map((state) => [state, status.flows[state]]));
@@ -111,6 +119,7 @@ export function statusTable(status: StatusReport): string {
       'supervisor',
       `${status.version}, pid ${status.pid}, up ${duration(status.uptimeMs)}${status.draining ? ', draining' : ''}`,
     ],
+    ['started in', startup(status.startup)],
     ['ready', status.ready ? 'yes' : `no: ${status.notReady.join('; ')}`],
     ['node', status.node],
     ['mode', status.mode],

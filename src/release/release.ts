@@ -61,7 +61,11 @@ export async function releaseGate(
   const controlAnswers = await answers(controlSocket);
   // Until this process ends: an agent that starts meanwhile finds the folder locked.
   const lock = kernel.lockPins(pinDir);
-  refuseIfAlive(pinDir, { controlAnswers, lockedBy: lock < 0 ? lockHolderNames(pinDir) : undefined, ...NO_LEASES });
+  refuseIfAlive(pinDir, {
+    controlAnswers,
+    lockedBy: lock === undefined ? lockHolderNames(pinDir) : undefined,
+    ...NO_LEASES,
+  });
   const report = await takeAway(kernel, pinDir, readdirIf(join(pinDir, 'links')).length > 0, END_MS);
   removeGuardianFolders();
   if (existsSync(pinDir)) {
@@ -82,7 +86,20 @@ export async function takeAway(
   endMs: number,
 ): Promise<ReleaseReport> {
   if (!attached) return { pinDir, pins: kernel.releasePins(pinDir), ended: 0, secured: 0, continued: 0 };
-  const fds = kernel.openPins(pinDir);
+  const pinned = kernel.openPins(pinDir);
+  try {
+    return await takeGateAway(kernel, pinDir, pinned.fds, endMs);
+  } finally {
+    pinned.close();
+  }
+}
+
+async function takeGateAway(
+  kernel: ReleaseKernel,
+  pinDir: string,
+  fds: PinnedFds,
+  endMs: number,
+): Promise<ReleaseReport> {
   const leases = kernel.readLeases(fds.leases);
   const now = process.hrtime.bigint();
   refuseIfAlive(pinDir, {

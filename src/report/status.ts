@@ -50,6 +50,12 @@ export interface ProviderStatus {
   workersLost: number;
 }
 
+/** A part of the agent's start and how long it took. `node`: Node.js itself; `load`: reading the program; `total`: from the process's start to ready. */
+export interface StartupStep {
+  step: string;
+  ms: number;
+}
+
 export interface StatusReport {
   version: string;
   pid: number;
@@ -87,6 +93,8 @@ export interface StatusReport {
   adopted: boolean;
   lease: { ttlMs: number; guardianPid: number | null };
   uptimeMs: number;
+  /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
+  startup: StartupStep[];
   draining: boolean;
   /** new connections are secured, or would be */
   ready: boolean;

@@ -41,8 +41,9 @@ export interface Attached {
 export function attach({ addon, inForce, provider, log }: AttachOptions): Attached {
   const { config } = inForce;
   const plan = planScope(config.capture.cgroup);
-  const { fds, adopted } = openGate(addon, inForce.current, plan.capture);
-  const scope = new Scope(config.capture.cgroup, plan, addon, log.child({ component: 'scope' }));
+  const gate = openGate(addon, inForce.current, plan.capture);
+  const { fds, adopted } = gate;
+  const scope = new Scope(config.capture.cgroup, plan, gate, log.child({ component: 'scope' }));
   const announce = (): void =>
     addon.setWants(fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
   announce();
@@ -68,8 +69,8 @@ export function attach({ addon, inForce, provider, log }: AttachOptions): Attach
     detach: () => {
       update.close();
       scope.close();
-      addon.detachGate();
+      gate.detach();
     },
-    stopLease: () => addon.stopLease(lease),
+    stopLease: () => lease.stop(),
   };
 }

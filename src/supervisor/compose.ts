@@ -2,8 +2,9 @@
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
- * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in which a pod's connection would pass as plaintext), the threads that need its maps, and a sweep
- * for what happened before they ran. Anything unexpected ends the process with the gate shut.
+ * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in
+ * which a pod's connection would pass as plaintext), the threads that need its maps, which have loaded their programs meanwhile, and a
+ * sweep for what happened before they ran. Anything unexpected ends the process with the gate shut.
  */
 import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
@@ -12,21 +13,20 @@ import { createThrottle } from '../logging/throttle.js';
 import { registerAgentMetrics } from '../metrics/agent-metrics.js';
 import { registerFlowMetrics } from '../metrics/flow-exposition.js';
 import { FlowMetrics } from '../metrics/flow-metrics.js';
+import { movedBytes } from '../metrics/moved-bytes.js';
 import { PerfReporter } from '../metrics/perf-reporter.js';
 import { MetricsRegistry } from '../metrics/registry.js';
+import { RunningConnections } from '../metrics/running-connections.js';
 import type { ReloadReport } from '../report/reload.js';
 import type { StatusReport } from '../report/status.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
-import type { SweepRecord } from '../shared/kernel/abi.js';
-import { monotonicNs } from '../shared/kernel/clock.js';
-import { readSweep } from '../shared/kernel/sweep-records.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import { claim } from './claim.js';
 import { controlHandlers } from './control-handlers.js';
 import { Dispatcher } from './flow/dispatcher.js';
-import { revokeForbidden } from './flow/revocation.js';
+import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import { preflight } from './preflight.js';
 import { planProvider } from './provider/plans.js';
@@ -37,9 +37,10 @@ import { InForce, firstSettings, type Settings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
 import { shutdown } from './shutdown.js';
+import type { Startup } from './startup.js';
 import { statusReport } from './status.js';
 import { Sweeper } from './sweeper.js';
-import { pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
+import { ThreadStart, pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
 
 /** For an old provider, beyond the deadline of its last negotiation, in ms. */
 const RETIRE_GRACE_MS = 5000;
@@ -57,18 +58,21 @@ export interface ComposeOptions {
   config: Config;
   configFile: string;
   log: Logger;
+  startup: Startup;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
   onFatal: (error: Error) => void;
 }
 
 /** @throws TlshubError and its kin, with the exit status of each */
-export async function compose({ config, configFile, log, onFatal }: ComposeOptions): Promise<Supervisor> {
+export async function compose({ config, configFile, log, startup, onFatal }: ComposeOptions): Promise<Supervisor> {
   const startedAt = performance.now();
   const part = (component: string): Logger => log.child({ component });
-  const addon = preflight(config);
+  const addon = startup.time('preflight', () => preflight(config));
+  // They load their programs while the rest comes up, and are given their work when there is a gate.
+  const threads = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
 
   const sources = new MappingSources(part('mapping'));
-  const inForce = new InForce(await firstSettings(config, sources));
+  const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
   inForce.onSwap((now) => {
     log.setLevel(now.config.logLevel);
     log.setVerbose(now.config.verbose);
@@ -89,48 +93,54 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   const providerParts = { doorbell, rings, log: part('provider') };
   const plan = (wanted: Settings): ProviderPlan =>
     planProvider(wanted.config.mode, { ...providerParts, config: wanted.config, credentials: wanted.credentials });
-  const provider = await ProviderSwitch.start(plan(inForce.current), {
-    retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
-    onFatal,
-    log: providerParts.log,
-  });
+  const provider = await startup.time('provider', () =>
+    ProviderSwitch.start(plan(inForce.current), {
+      retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
+      onFatal,
+      log: providerParts.log,
+    }),
+  );
 
-  const attached = attach({ addon, inForce, provider, log });
+  const attached = startup.time('gate', () => attach({ addon, inForce, provider, log }));
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
 
   const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const installer = await startInstaller({
-    ...{ doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
-    onFailure: onFatal,
-  });
+  const [installer, reader] = await startup.time('threads', () =>
+    Promise.all([
+      startInstaller({
+        ...{ thread: threads.installer, doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
+        onFailure: onFatal,
+      }),
+      startEventReader({
+        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
+        wake: (fd) => addon.wake(fd),
+        onFailure: onFatal,
+      }),
+    ]),
+  );
   rings.attach(installer);
-  const reader = await startEventReader({
-    ...{ eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
-    wake: (fd) => addon.wake(fd),
-    onFailure: onFatal,
-  });
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(inForce.current);
-  const list = (): Iterable<SweepRecord> => readSweep(addon, fds.sweepLink);
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics, sweep: list },
+    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics },
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
   });
   const lost = (): number => reader.counts().lost;
-  const sweeper = new Sweeper({ dispatcher, kernel: addon, fds, list, lost, throttle, log });
+  const sweeper = new Sweeper({ dispatcher, kernel: addon, fds, lost, throttle, log });
+  const { list } = sweeper;
   const idle = new IdleCollection({
     collect: () => collectEverywhere({ provider, threads: [installer, reader], addon, log: part('memory') }),
     trim: () => addon.trimMemory(),
   });
   pumpEvents(reader, dispatcher, () => sweeper.watchLosses()).catch(onFatal);
   pumpReports(installer, dispatcher).catch(onFatal);
-  sweeper.start(() => {
+  await sweeper.start(() => {
     scope.look();
     idle.look(reader.counts().records, performance.now());
   });
@@ -139,7 +149,7 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   const reloader = new Reloader({
     ...{ configFile, inForce, sources, provider, plan, directory, gate: attached.update, scope },
     tryCipher: (cipher) => addon.tryCipher(cipher),
-    revoke: () => revokeForbidden(dispatcher, inForce.current, list()),
+    revoke: () => list.read(new Revocation(dispatcher, inForce.current)),
     draining: () => draining,
     log: part('reload'),
   });
@@ -148,10 +158,7 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
   const perf = new PerfReporter({
     dir: () => inForce.config.metricsDir,
     node: config.nodeName,
-    flows: () => {
-      sweeper.sweep(); // brings the counts of running connections up to date
-      return flowMetrics.report(dispatcher.live(), monotonicNs());
-    },
+    flows: () => list.read(new RunningConnections(flowMetrics, dispatcher.table)),
     log: part('metrics'),
   });
   const status = (): StatusReport =>
@@ -168,14 +175,16 @@ export async function compose({ config, configFile, log, onFatal }: ComposeOptio
         installer,
         sweeper,
         startedAt,
+        startup,
       },
       gateCounters: () => addon.counters(fds.counters),
       draining: () => draining,
     });
   registerAgentMetrics(metrics, status);
-  registerFlowMetrics(metrics, flowMetrics, () => dispatcher.traffic());
+  registerFlowMetrics(metrics, flowMetrics, movedBytes(list, flowMetrics, dispatcher.table));
   notReady = () => status().notReady;
-  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweeper }));
+  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
+  startup.ready();
   const { library } = provider.stats();
   log.info(
     `ready: node ${config.nodeName}, ${inForce.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${library?.version ?? 'unknown'}, ${library?.file ?? 'unknown'})`,

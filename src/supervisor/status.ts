@@ -1,6 +1,7 @@
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../report/status.js';
 import type { Attached } from './attach.js';
+import type { Startup } from './startup.js';
 import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
 import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
@@ -26,6 +27,7 @@ export interface StatusParts {
   gateCounters(): Record<string, number>;
   /** performance.now() when the agent began */
   startedAt: number;
+  startup: Pick<Startup, 'steps'>;
   draining(): boolean;
 }
 
@@ -82,6 +84,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     adopted: attached.adopted,
     lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid },
     uptimeMs: Math.round(performance.now() - parts.startedAt),
+    startup: parts.startup.steps,
     draining: parts.draining(),
     ready: notReady.length === 0,
     notReady,

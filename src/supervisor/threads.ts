@@ -20,7 +20,32 @@ import type { CipherName, GateFds } from '../shared/kernel/native.js';
 import { RingConsumer, type RingProducer, createRing } from '../shared/ipc/ring.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { EventReaderData } from '../workers/event-reader.js';
+import { workerFile, type WorkerName } from '../workers/files.js';
 import type { InstallerData } from '../workers/installer.js';
+
+/**
+ * A thread that has begun to load its program, and waits there for its data. What it needs of the gate is known late, and loading takes
+ * long: so threads come first.
+ */
+export class ThreadStart {
+  readonly worker: Worker;
+  /** why it ended before it was given its data */
+  #failure: Error | undefined;
+
+  constructor(readonly file: WorkerName) {
+    this.worker = new Worker(workerFile(file));
+    this.worker.on('error', (error: Error) => (this.#failure ??= error));
+    this.worker.on('exit', (code) => {
+      this.#failure ??= new TlshubError('TLSHUB_INTERNAL', `the ${file} thread ended (status ${code})`);
+    });
+  }
+
+  /** @throws why it cannot */
+  give(data: unknown): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.worker.postMessage(data);
+  }
+}
 
 interface Thread {
   worker: Worker;
@@ -29,9 +54,9 @@ interface Thread {
   expectEnd(): Promise<void>;
 }
 
-/** Starts a thread and waits for its `ready`. `onFailure` is called once if it ends later without being asked to. */
-async function start(file: string, data: unknown, onFailure: (error: Error) => void): Promise<Thread> {
-  const worker = new Worker(new URL(`../workers/${file}.js`, import.meta.url), { workerData: data });
+/** Gives a thread its data and waits for its `ready`. `onFailure` is called once if it ends later without being asked to. */
+async function start(begun: ThreadStart, data: unknown, onFailure: (error: Error) => void): Promise<Thread> {
+  const { worker, file } = begun;
   let expected = false;
   let told: ((error: Error) => void) | undefined;
   const fail = (error: Error): void => {
@@ -48,6 +73,7 @@ async function start(file: string, data: unknown, onFailure: (error: Error) => v
     });
     worker.on('error', (error: Error) => fail(error));
     worker.on('exit', (code) => fail(new TlshubError('TLSHUB_INTERNAL', `the ${file} thread ended (status ${code})`)));
+    begun.give(data);
   });
   told = onFailure;
   return {
@@ -79,6 +105,8 @@ export interface EventReader {
 }
 
 export interface EventReaderOptions {
+  /** of the file event-reader */
+  thread: ThreadStart;
   eventsFd: number;
   pagesPerCpu: number;
   ringBytes: number;
@@ -93,7 +121,7 @@ export async function startEventReader(options: EventReaderOptions): Promise<Eve
   const words = new Int32Array(stats);
   const delays = createDelays();
   const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats, delays };
-  const thread = await start('event-reader', data, options.onFailure);
+  const thread = await start(options.thread, data, options.onFailure);
   const read = (word: number): number => Atomics.load(words, word) >>> 0;
   const tell = (word: number): void => {
     Atomics.store(words, word, 1);
@@ -126,6 +154,8 @@ export interface Installer {
 }
 
 export interface InstallerOptions {
+  /** of the file installer */
+  thread: ThreadStart;
   doorbell: Doorbell;
   slots: SharedArrayBuffer;
   fds: GateFds;
@@ -139,7 +169,7 @@ export async function startInstaller(options: InstallerOptions): Promise<Install
   const commands = createRing(ringBytes);
   const reports = createRing(ringBytes);
   const data: InstallerData = { commands, reports, doorbell: doorbell.buffer, slots, fds, ciphers };
-  const thread = await start('installer', data, options.onFailure);
+  const thread = await start(options.thread, data, options.onFailure);
   const sender = new MessageSender<InstallerCommand>(commands);
   const tell = (message: InstallerControl): void => {
     thread.worker.postMessage(message);

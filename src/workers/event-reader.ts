@@ -3,7 +3,7 @@
  * ring; this loop only wakes the dispatcher. When the ring is full, events stay in the perf buffer, and what the kernel then has no room
  * for is counted by its lost-sample callback: the sweep finds those flows again.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { DELAY_BOUNDS_NS } from '../shared/ipc/delays.js';
 import { toWire } from '../shared/errors/errors.js';
@@ -29,11 +29,11 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
   const words = new Int32Array(stats);
   const producer = new RingProducer(ring);
   const reader = addon.openReader(eventsFd, pagesPerCpu, DELAY_BOUNDS_NS);
-  report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
+  report({ type: 'ready', wakeFd: reader.wakeFd });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
       if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) collectGarbage();
-      const { records, lost, full } = addon.pollReader(reader, ring, delays, POLL_MS);
+      const { records, lost, full } = reader.poll(ring, delays, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);
       Atomics.store(words, ReaderStat.LOST, lost | 0);
@@ -43,7 +43,7 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
       }
     }
   } finally {
-    addon.closeReader(reader);
+    reader.close();
     producer.close();
   }
 }
@@ -52,9 +52,12 @@ function report(message: ThreadReport): void {
   parentPort?.postMessage(message);
 }
 
-try {
-  run(workerData as EventReaderData);
-} catch (error) {
-  report({ type: 'failed', error: toWire(error) });
-  process.exitCode = 1;
-}
+// It comes when there is a perf buffer; what this file needs is loaded by then.
+parentPort?.once('message', (data: EventReaderData) => {
+  try {
+    run(data);
+  } catch (error) {
+    report({ type: 'failed', error: toWire(error) });
+    process.exitCode = 1;
+  }
+});

@@ -5,7 +5,7 @@
  * It sleeps on one doorbell for all its producers: a ring from each provider worker, one from the dispatcher, and the port for rings that
  * come and go. Negotiated keys go first: a program waits for each of them.
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
 import { toWire } from '../shared/errors/errors.js';
@@ -80,11 +80,14 @@ function run(data: InstallerData): void {
   reports.close();
 }
 
-try {
-  run(workerData as InstallerData);
-} catch (error) {
-  parentPort?.postMessage({ type: 'failed', error: toWire(error) } satisfies ThreadReport);
-  process.exitCode = 1;
-}
-// A port with a listener keeps a thread alive; this one has none, but receiveMessageOnPort may have started it.
-parentPort?.unref();
+// It comes when there is a gate; what this file needs is loaded by then.
+parentPort?.once('message', (data: InstallerData) => {
+  try {
+    run(data);
+  } catch (error) {
+    parentPort?.postMessage({ type: 'failed', error: toWire(error) } satisfies ThreadReport);
+    process.exitCode = 1;
+  }
+  // A port with a listener keeps a thread alive; this one has none, but receiveMessageOnPort may have started it.
+  parentPort?.unref();
+});

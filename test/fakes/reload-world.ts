@@ -101,7 +101,7 @@ export class World {
       tryCipher: () => undefined,
       revoke: () => {
         if (holder.world !== undefined) holder.world.revoked++;
-        return 0;
+        return Promise.resolve(0);
       },
       draining: () => holder.world?.draining ?? false,
       log,

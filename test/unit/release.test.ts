@@ -9,7 +9,7 @@ import { signOfLife, type Signs } from '../../src/release/liveness.js';
 import { lockHolders } from '../../src/shared/files/lock-holders.js';
 import { FlowClass, type OwnerRecord, type Tuple } from '../../src/shared/kernel/abi.js';
 import { ReleaseError } from '../../src/shared/errors/errors.js';
-import type { GateSettings, Leases, PinnedFds, RefuseResult } from '../../src/shared/kernel/native.js';
+import type { GateSettings, Leases, OpenPins, PinLock, RefuseResult, Sweep } from '../../src/shared/kernel/native.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { FDS, FakeKernel, FakeSweep, sweepBytes, sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
@@ -75,16 +75,15 @@ describe('release', () => {
       });
       const ended = once(holder, 'exit');
       await once(holder.stdout, 'data');
-      expect(kernel().lockPins(path(''))).to.equal(-1);
+      expect(kernel().lockPins(path(''))).to.equal(undefined);
       const holders = lockHolders(readFileSync('/proc/locks', 'utf8'), statSync(path('')));
       expect(holders).to.include(holder.pid);
       holder.kill('SIGKILL');
       await ended;
       const lock = kernel().lockPins(path(''));
-      expect(lock).to.be.at.least(0);
       const other = spawn('flock', ['--shared', '--nonblock', path(''), 'true'], { stdio: 'inherit' });
       expect((await once(other, 'exit'))[0]).to.equal(1);
-      kernel().closeFd(lock);
+      lock?.close();
     });
   });
 
@@ -149,6 +148,7 @@ describe('release', () => {
         'continue 6',
         'release pins',
         'continue 9',
+        'close pins',
       ]);
       expect(world.open.size, 'descriptors left').to.equal(0);
     });
@@ -159,7 +159,7 @@ describe('release', () => {
         world.leases[lease] = process.hrtime.bigint() + 10_000_000_000n;
         const error = await rejected(ReleaseError, takeAway(world, '/pins', true, 1000));
         expect(error).to.include({ code: 'TLSHUB_RELEASE_ALIVE', exitCode: 1 });
-        expect(world.calls).to.deep.equal([]);
+        expect(world.calls).to.deep.equal(['close pins']);
       }
     });
 
@@ -194,18 +194,17 @@ class World extends FakeKernel implements ReleaseKernel {
   onOpen: () => void = () => undefined;
   stopped: bigint[] = [];
   destroyError: Error | undefined;
-  private list: FakeSweep | undefined;
 
   constructor(readonly seeds: SweepSeed[]) {
     super();
   }
 
-  lockPins(): number {
-    return 9;
+  lockPins(): PinLock {
+    return { close: () => undefined };
   }
 
-  openPins(): PinnedFds {
-    return FDS;
+  openPins(): OpenPins {
+    return { fds: FDS, close: () => this.calls.push('close pins') };
   }
 
   readLeases(): Leases {
@@ -229,17 +228,8 @@ class World extends FakeKernel implements ReleaseKernel {
     this.onOpen();
   }
 
-  openSweep(): number {
-    this.list = new FakeSweep(sweepBytes(this.seeds));
-    return this.list.openSweep();
-  }
-
-  readSweep(fd: number, into: Uint8Array, from: number): number {
-    return this.list?.readSweep(fd, into, from) ?? 0;
-  }
-
-  closeFd(): void {
-    this.list = undefined;
+  openSweep(): Sweep {
+    return new FakeSweep(sweepBytes(this.seeds)).openSweep();
   }
 
   override refuse(fds: typeof FDS, fd: number, cookie: bigint): RefuseResult {

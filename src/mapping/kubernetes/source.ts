@@ -150,7 +150,7 @@ export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> i
 
 /** Loads the client, which is large, only here: an agent whose mapping is a file does without it. */
 async function clusterAccess(kubeconfig: string): Promise<ClusterAccess> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./kube-config.js');
   const config = new KubeConfig();
   try {
     if (kubeconfig !== '') config.loadFromFile(kubeconfig);

@@ -2,7 +2,11 @@
  * The whole native boundary: what the addons offer, as types, and the one loader.
  *
  * Every function throws a `NativeError` (code `TLSHUB_SYS` with `errno`, `syscall` and a message) on a failed system call, and a
- * `TypeError` for arguments of the wrong shape. Descriptors are plain integers and shared by all threads of the process.
+ * `TypeError` for arguments of the wrong shape.
+ *
+ * What has an end is an object: a method closes it, after which its methods throw a TypeError. Maps and sockets are plain descriptors all the
+ * same, in records that name them: several threads work with them at once, and an object of Node-API belongs to one of them. Their owner is
+ * the `Gate` or the `OpenPins` that they come from.
  */
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
@@ -92,10 +96,64 @@ export interface Leases {
   guardianUntilNs: bigint;
 }
 
+/** The gate of this process, which stays until `detach`, or the end of the process, which leaves its pins. */
 export interface Gate {
-  fds: GateFds;
+  readonly fds: GateFds;
   /** true: pins of an earlier agent were found and taken over */
-  adopted: boolean;
+  readonly adopted: boolean;
+  /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
+  attachCgroup(path: string): void;
+  /** Lets a cgroup go, whether it still exists or not. */
+  detachCgroup(path: string): void;
+  /** Removes links, pins and the gate; its descriptors are closed. */
+  detach(): void;
+}
+
+/** A lock on the pins, until it is closed or its process ends. */
+export interface PinLock {
+  close(): void;
+}
+
+/** Maps of an agent that somebody else has opened, until they are closed. */
+export interface OpenPins {
+  readonly fds: PinnedFds;
+  close(): void;
+}
+
+/** The agent's lease, renewed by a native thread until `stop`; then it runs out. */
+export interface Lease {
+  stop(): void;
+}
+
+/** The perf buffer. */
+export interface PerfReader {
+  /** an eventfd: `wake` makes a blocked `poll` return, from any thread */
+  readonly wakeFd: number;
+  /**
+   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
+   * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
+   * those of at most delayBounds[i], the last one for longer ones.
+   */
+  poll(
+    ring: SharedArrayBuffer,
+    delays: SharedArrayBuffer,
+    timeoutMs: number,
+  ): {
+    records: number;
+    lost: number;
+    /** the ring has no room: what is left stays in the perf buffer */
+    full: boolean;
+  };
+  close(): void;
+}
+
+/** An iterator over all sockets with flow state. */
+export interface Sweep {
+  /** for reading by a thread of libuv; good until `close` */
+  readonly fd: number;
+  /** Puts what comes next into `into`, from byte `from` on; it may end within a record. Returns how many bytes, 0: that was all. */
+  read(into: Uint8Array, from: number): number;
+  close(): void;
 }
 
 export interface InstallRequest {
@@ -178,10 +236,6 @@ export interface TakenSocket {
   live: boolean;
 }
 
-/** Opaque handles; they free themselves, `closeReader` only does it earlier. */
-export type ReaderHandle = { readonly __reader: unique symbol };
-export type LeaseHandle = { readonly __lease: unique symbol };
-
 /** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
 export interface KernelAddon {
   /** the hash of the bpf/tlshub.h that the addon was compiled with: see checkAbi in abi.ts */
@@ -196,23 +250,17 @@ export interface KernelAddon {
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Wants in abi.ts; 0: no markers. */
   setWants(settingsFd: number, wants: number): void;
-  /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
-  attachCgroup(path: string): void;
-  /** Lets a cgroup go, whether it still exists or not. */
-  detachCgroup(path: string): void;
   /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
   putMesh(meshFd: number, entries: MeshEntry[]): void;
   /** Takes entries out; one that is not there is no error. */
   dropMesh(meshFd: number, entries: MeshEntry[]): void;
   counters(countersFd: number): Record<string, number>;
-  /** Removes links, pins and the gate. */
-  detachGate(): void;
-  /** Keeps other agents away from the folder, until this process ends. False: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
-  lockAgent(pinDir: string): boolean;
-  /** Keeps agents away from the folder for as long as the descriptor is open. -1: an agent or a guardian works on its pins. */
-  lockPins(pinDir: string): number;
+  /** Keeps other agents away from the folder. Undefined: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
+  lockAgent(pinDir: string): PinLock | undefined;
+  /** Keeps agents away from the folder. Undefined: an agent or a guardian works on its pins. */
+  lockPins(pinDir: string): PinLock | undefined;
   /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
-  openPins(pinDir: string): PinnedFds;
+  openPins(pinDir: string): OpenPins;
   readLeases(leasesFd: number): Leases;
   /** The calls of this process pass the gate. */
   exemptSelf(agentsFd: number): void;
@@ -221,32 +269,12 @@ export interface KernelAddon {
   /** Takes the pins of a dead agent away: its gate opens. Returns how many there were. */
   releasePins(pinDir: string): number;
 
-  /** Renews the agent's lease from a native thread. */
-  startLease(leasesFd: number, ttlMs: number, everyMs: number): LeaseHandle;
-  stopLease(lease: LeaseHandle): void;
+  startLease(leasesFd: number, ttlMs: number, everyMs: number): Lease;
 
-  /** delayBounds: ascending nanoseconds, see pollReader */
-  openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): ReaderHandle;
-  /**
-   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
-   * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
-   * those of at most delayBounds[i], the last one for longer ones.
-   */
-  pollReader(
-    reader: ReaderHandle,
-    ring: SharedArrayBuffer,
-    delays: SharedArrayBuffer,
-    timeoutMs: number,
-  ): {
-    records: number;
-    lost: number;
-    /** the ring has no room: what is left stays in the perf buffer */
-    full: boolean;
-  };
-  /** Makes a blocked pollReader return; callable from another thread by way of the eventfd number that openReader's thread shared. */
-  wakeFd(reader: ReaderHandle): number;
+  /** delayBounds: ascending nanoseconds, see PerfReader.poll */
+  openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): PerfReader;
+  /** Writes to an eventfd, such as a reader's wakeFd. */
   wake(fd: number): void;
-  closeReader(reader: ReaderHandle): void;
 
   /**
    * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
@@ -256,7 +284,7 @@ export interface KernelAddon {
   takeSocket(fds: FlowFds, owner: SocketOwner): TakenSocket;
   /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
   releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
-  /** Closes a descriptor that no other function here closes: of a socket that was not taken, of a sweep, of a lock. */
+  /** Closes a descriptor that no other function here closes: one of `loopbackPair`. */
   closeFd(fd: number): void;
   /** Keeps allocator and kernel from holding on to memory that is not used. For the whole process, once, when it starts. */
   boundMemory(): void;
@@ -291,10 +319,8 @@ export interface KernelAddon {
   continueStopped(fds: FlowFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */
   stoppedFlows(stopsFd: number): bigint[];
-  /** An iterator over all sockets with flow state, ours to close. src/shared/kernel/sweep-records.ts reads it. */
-  openSweep(sweepLinkFd: number): number;
-  /** Puts what comes next into `into`, from byte `from` on; it may end within a record. Returns how many bytes, 0: that was all. */
-  readSweep(sweepFd: number, into: Uint8Array, from: number): number;
+  /** sweep-records.ts reads it. */
+  openSweep(sweepLinkFd: number): Sweep;
 }
 
 /** `tlshub_openssl.node` and its twin `tlshub_boringssl.node`: the in-band handshake. */

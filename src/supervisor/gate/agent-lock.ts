@@ -26,7 +26,7 @@ export async function takeAgentLock(
   endingMs = ENDING_MS,
 ): Promise<void> {
   const until = performance.now() + endingMs;
-  while (!addon.lockAgent(pinDir)) {
+  while (addon.lockAgent(pinDir) === undefined) {
     if (performance.now() < until) {
       await sleep(LOOK_MS);
       continue;

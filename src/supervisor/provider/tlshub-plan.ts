@@ -1,11 +1,11 @@
 /** The TLSHub provider: keys come from the kernel module, out of band. */
 import { TlshubClient } from '../../tlshub/client.js';
+import { workerFile } from '../../workers/files.js';
 import type { TlshubWorkerData } from '../../workers/tlshub-negotiator.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
-import type { ProviderParts } from './plans.js';
+import type { ProviderParts } from './parts.js';
 
-const WORKER = new URL('../../workers/tlshub-negotiator.js', import.meta.url);
 /** For the module to say that it is ready, in ms. */
 const INIT_MS = 10_000;
 
@@ -41,7 +41,7 @@ export function planTlshub(parts: ProviderParts): ProviderPlan {
     const pool = new ProviderPool({
       name: 'tlshub',
       kind: 'out-of-band',
-      workerFile: WORKER,
+      workerFile: workerFile('tlshub-negotiator'),
       workerData,
       ...size,
       onRing: (id, ring) => rings.add(id, ring),

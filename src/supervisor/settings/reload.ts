@@ -41,7 +41,7 @@ export interface ReloaderParts {
   /** The kernel can do this cipher. @throws TLSHUB_SYS */
   tryCipher: (cipher: CipherName) => void;
   /** Ends what the settings in force forbid; returns how many. */
-  revoke(): number;
+  revoke(): Promise<number>;
   draining(): boolean;
   log: Logger;
 }
@@ -166,7 +166,7 @@ export class Reloader {
     for (const line of changes) log.info(`changed: ${line}`);
     try {
       await gate.narrow(before, after);
-      const revoked = after.config.revokeOnReload && changes.length > 0 ? this.parts.revoke() : 0;
+      const revoked = after.config.revokeOnReload && changes.length > 0 ? await this.parts.revoke() : 0;
       if (revoked > 0) log.warning(`closed ${revoked} connections that are no longer allowed`);
     } catch (error) {
       log.error('the new settings are in force, but not everything of the old ones could be cleared away', { error });

@@ -50,6 +50,11 @@ export function agentStatus(): StatusReport {
     adopted: true,
     lease: { ttlMs: 2000, guardianPid: 43 },
     uptimeMs: 93_784_000,
+    startup: [
+      { step: 'node', ms: 40.2 },
+      { step: 'gate', ms: 1234.5 },
+      { step: 'total', ms: 2001 },
+    ],
     draining: false,
     reloads: { succeeded: 3, failed: 1 },
     needsRestart: [{ key: 'ring_bytes', inForce: '1048576', wanted: '65536' }],
