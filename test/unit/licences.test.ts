@@ -17,7 +17,7 @@ const BEFORE: Record<string, string> = {
   'native/gate.h': '#pragma once\n',
   'native/Makefile': 'all:\n',
   'scripts/run': '#!/bin/sh\necho ran\n',
-  'deploy/Dockerfile': '# syntax=docker/dockerfile:1\nFROM a\n',
+  'image/Dockerfile': '# syntax=docker/dockerfile:1\nFROM a\n',
   'docs/page.md': '# Page\n',
 };
 
@@ -32,7 +32,7 @@ const AFTER: Record<string, string> = {
   'native/gate.h': '/* SPDX-License-Identifier: Apache-2.0 */\n#pragma once\n',
   'native/Makefile': '# SPDX-License-Identifier: Apache-2.0\nall:\n',
   'scripts/run': '#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\necho ran\n',
-  'deploy/Dockerfile': '# syntax=docker/dockerfile:1\n# SPDX-License-Identifier: Apache-2.0\nFROM a\n',
+  'image/Dockerfile': '# syntax=docker/dockerfile:1\n# SPDX-License-Identifier: Apache-2.0\nFROM a\n',
   'docs/page.md': '# Page\n',
 };
 
