@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Events from the kernel to the dispatcher's thread: perf buffer, native reader on its own thread, ring, decoder; all as the agent has
  * them. A BPF program run by the kernel in a loop emits them (bench/programs/event_source.bpf.c). Runs on the host, as root.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What processor time programs use up while their connections are held (in the virtual machine or on a capable host, as root;
  * bench/programs/hook_price.c).

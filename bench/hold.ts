@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What being held costs a connection, against a bare OpenSSL handshake in the program itself, between the same two network namespaces in
  * the same run (bench/programs/first_byte.c; runs in the virtual machine or on a capable host, as root).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the gate's hooks cost everyone else: calls of a program that is not captured, with the BPF programs loaded and without (in the
  * virtual machine or on a capable host, as root; bench/programs/hook_price.c). In turns, several times: the ratio is that of the medians.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What 500 peers that accept and then say nothing cost the others (in the virtual machine or on a capable host, as root).
  *

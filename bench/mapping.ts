@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a large Pod-Node mapping costs (in the virtual machine or on a capable host, as root): 100,000 pods, read, and put into the gate by
  * reloads of a running agent. Each reload is timed from asking to the agent's answer; the mapping is in force in the gate then. Meanwhile a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * This project beside what else a user could pick, all in one run on the same veth. Needs root, a kernel that can, and Debian's stunnel4, haproxy
  * and nginx with its stream module.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What each provider's pool makes of its library: mutual negotiations a second of processor time, beside a bare loop on the same library
  * with the same certificates. On the host, over loopback; needs no privileges.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The ring against postMessage: the same messages from one thread to another, in one run, with the same msgpack bytes. Two comparisons:
  *   transport  the bytes as they are, packed once: what the ring itself costs

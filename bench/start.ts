@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * How long an agent takes from exec to ready, of this build and, with `npm run bench -- --against DIR start`, of the build in another
  * checkout: in turns in one run, so that a slow moment hits both alike. What an agent says of its own start is shown too.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Nothing of this runs. A compiler writes into an object's BTF what its functions' parameters are made of, and no more; so this function, which
  * nobody calls and no kernel is given, names all that tlshub.h has for user space.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """
 What the BPF object's own BTF says of bpf/tlshub.h, for those who cannot ask a compiler at run time. Reads `bpftool btf dump -j file OBJECT`.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A program closes a socket that the agent still has a descriptor of. Then close() does not end the connection, and what is worse, the
  * socket stays in the program's epoll sets: the program is told of a descriptor that it has closed, by a pointer to what it has freed

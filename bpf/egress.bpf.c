@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The egress guard: the belt to the gate's braces. It decides by policy on the addresses, not by whether flow state exists, so it
  * catches what the gate could not know of: listeners from outside the cgroup, state that could not be allocated, MPTCP subflows, TCP

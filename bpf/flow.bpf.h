@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What all program files need to know about a flow: who asks, what policy says, what the kernel encrypts, how to tell user space. */
 #ifndef TLSHUB_FLOW_BPF_H
 #define TLSHUB_FLOW_BPF_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The gate. An application's byte is either still in the application, or encrypted: while a mesh flow is not secured, no call
  * of a program moves a byte through its socket, in either direction.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Refusing a flow, and holding who wants to wait for one: by stopping the process until user space has decided. */
 #ifndef TLSHUB_HOLD_BPF_H
 #define TLSHUB_HOLD_BPF_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The few kernel types that the programs read, with the few fields they read of them. CO-RE relocates every access to the
  * running kernel, so order and padding here mean nothing, and a build needs neither a vmlinux.h of 150,000 lines nor a

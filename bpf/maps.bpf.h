@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Every map, once. Weak, so that each program file can be compiled alone; the linker keeps one of each. */
 #ifndef TLSHUB_MAPS_BPF_H
 #define TLSHUB_MAPS_BPF_H

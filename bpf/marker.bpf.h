@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The marker: a TCP option on SYN, SYN-ACK and the first segments after it, by which an agent tells the peer's agent what it is going to do
  * with the connection. docs/POLICY.md has its format and what follows from it.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /* The marker on the wire: a TCP option. */
 #ifndef TLSHUB_MARKER_H
 #define TLSHUB_MARKER_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ways around the gate that programs could take by options of their sockets, or by sockets of other kinds: keys and raw bytes read out of a
  * secured socket, keys of their own, data that goes out before the gate has a say, protocols that carry data past the socket that is gated.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Policy: what is to become of a connection, by its ends. src/policy/decide.ts says the same in user space, in the same order, and a test
  * compares the two on random rules and flows; docs/POLICY.md is the text of it.

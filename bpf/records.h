@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /* How user space finds its way through records: the one place where it is decided what is a record and where the next one begins. */
 #ifndef TLSHUB_RECORDS_H
 #define TLSHUB_RECORDS_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Who may be stopped, and when. */
 #ifndef TLSHUB_STOP_BPF_H
 #define TLSHUB_STOP_BPF_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every socket that has flow state, and how it was secured if its storage says so. Finds what a lost event or an earlier agent's death left
  * held, and is where secured connections are listed from.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * What BPF and user space share: every struct that lies in a map or travels to user space, and every number with a meaning.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How many bytes a program has sent and read on a connection, from what the kernel keeps anyway: nothing is counted per call.
  *

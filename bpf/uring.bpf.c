@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * io_uring. A request of it that is held can be told nothing but EAGAIN; then the kernel polls, finds the socket writable, or readable for
  * what the handshake has there, tries again without a pause, and after 128 rounds fails the request. So a process that uses io_uring

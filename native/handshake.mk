@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The in-band handshake: one driver (domain/handshake), built four times.
 #   $(OUT)/tlshub_openssl.node       against the OpenSSL that node itself exports; nothing is linked
 #   $(OUT)/tlshub_boringssl.node     against BoringSSL, Debian's android-libboringssl

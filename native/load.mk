@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The engines of tlshub_bench: $(OUT)/tlshub_load.node.
 LOAD_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP -DNAPI_VERSION=8 \
   -DNODE_ADDON_API_DISABLE_DEPRECATED -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS

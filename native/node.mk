@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The headers of the Node.js that is first on PATH, which are beside it. Makefiles that compile addons include this and let the objects
 # that see those headers depend on $(NODE_HEADERS): it changes when another Node.js has come to be first, and they are compiled again.
 # What they become loads in every supported Node.js all the same: Node-API and OpenSSL 3 are both stable.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # How records of the kernel are read (bpf/tlshub.h, domain/perf_sample.h), tested without a kernel and without node.
 # RECORDS_SANITIZE='-fsanitize=address,undefined -Og' (with an OBJ and OUT of its own) checks memory and alignment as well: -Og since GCC 12
 # drops checks of alignment in what it inlines.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The client of the TLSHub kernel module.
 #   $(OUT)/tlshub_netlink.node   for node
 #   $(OUT)/tlshub_test           its tests without node; TLSHUB_SANITIZE=-fsanitize=address,undefined (with an OBJ and OUT of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by what takes packages from Debian without installing them on this machine (sourced, not run).
 # shellcheck shell=bash
 

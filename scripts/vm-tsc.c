@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Prints the frequency of this machine's time stamp counter in kHz. The emulated machine reads the same counter, and measures its
  * frequency at boot against an emulated timer; on a busy host that goes wrong by a factor, and all its clocks with it. scripts/vm tells

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The package as a library: the Pod-Node mapping, and the client of the TLSHub kernel module (docs/TLSHUB_API.md).
  */

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The agent in the foreground: `node dist/supervisor.js [CONFIG]`.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Which tests a change can have touched: `node build/test/changed.js FILE...` with the changed files, as git names them. On standard output
  * the compiled tests, a line each, and `programs` where the native tests without node are among them; on standard error what was chosen, and

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Compares key providers on real traffic. See usage().
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

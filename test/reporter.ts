@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Mocha's spec reporter, which also leaves the totals as JSON in the file that MOCHA_TOTALS names: that is how scripts/test learns what ran
  * in the virtual machine. A run that dies leaves no totals, which scripts/test counts as a failure. What failed stands beside it in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Loaded by mocha before any test (--require): deadlines of tests and hooks are those of the reference's machine times this one's slowness. */
 import Mocha from 'mocha';
 import { measureSpeed, patience } from './speed.js';

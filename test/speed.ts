@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * How slow this machine is, measured once at the start of a run: the one place that deadlines of tests come from. They are written down as
  * what they must be on the machine of REFERENCE_MS, and are multiplied by what this one takes more.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The table at the end of scripts/test: `node build/test/times-table.js FOLDER`, whose file `stages` has a line for each: label, seconds, file of its times. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where the time of a run goes: what the harness adds up, and what the reporter leaves for the table at the end of scripts/test. */
 
 /** What it was spent on, and how often and how many milliseconds altogether. */

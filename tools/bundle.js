@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // @ts-check
 /**
  * Makes the programs in dist/: each program and each thread is one file with all that it needs. Loading a module costs more than running

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** docs/CONFIGURATION.md: the keys from the schema, and around them what cannot be said of one key alone. */
 import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../src/config/keys.js';
 import { parseConfig } from '../src/config/load.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The end of the demonstration (scripts/demo): the flows as both supervisors report them, and what a capture of the wire shows.
  * Usage: demo.js CAPTURE MARKER SOCKET_A SOCKET_B. Exit status 1 when anything of it is not as promised.

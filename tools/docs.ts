@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `node build/tools/docs.js`: writes the generated files of the checkout. A unit test fails while they are out of date. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // @ts-check
 /**
  * Where things live and who may know whom: the one table behind the linter's rule (eslint.config.js) and the picture in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Files that are made from tables in the code, so that they cannot drift: config/capture.conf and docs/ERRORS.md. configuration.ts has another. */
 import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../src/config/keys.js';
 import { ERROR_CATALOG } from '../src/shared/errors/catalog.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a user could pick, each set up to do the same work: mutual TLS 1.3 between nodes a and b, TLS_AES_128_GCM_SHA256, X25519, the lab's
  * certificates verified on both sides, no resumption. Node.js and the agents stay as they are for all of them.

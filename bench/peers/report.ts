@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The comparison with peers as a table and a page. */
 import { machineText, type Machine } from '../report/machine.js';
 import { pageOf } from '../report/page.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Compares key providers: the part of test/perf_test.sh that runs where the kernel can. Writes into the folder, for each mode, perf_MODE_DATE.csv (a row
  * a connection), perf_MODE_DATE_samples.csv (CPU and memory over time) and perf_MODE_DATE.json, then summary.json and report.html.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One mode: a fresh pair of nodes, real traffic of tlshub_bench between captured programs, and what both agents say about it. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A comparison of modes: the table for the terminal, the page for the browser. */
 import { machineText, type Machine } from '../report/machine.js';
 import { pageOf } from '../report/page.js';

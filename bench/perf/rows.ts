@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The rows of a measurement's files. What is written is what is summed up: a summary can be computed again from the files. */
 
 export interface ConnectionRow {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a mode's rows come to. Pure. */
 import { percentile } from '../support.js';
 import type { ConnectionRow, SampleRow } from './rows.js';

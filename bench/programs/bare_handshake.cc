@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bare loop of mutual TLS 1.3 handshakes over loopback connections: nothing but the library and two ends that take turns, on one thread.
 // What a provider's pool is compared with. Built twice, against the OpenSSL that node exports and against BoringSSL, and configured as
 // the agents are: same certificates, group X25519, one ticket, the peer's name checked. Node-API only at the bottom.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What the bare loops beside the providers' pools share: their clocks, and what they return.
 #pragma once
 

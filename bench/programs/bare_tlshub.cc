@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bare loop of TLSHub negotiations: native/domain/tlshub's client, which the provider's workers use as well, for both nodes on one
 // thread. No pool, no ring, no messages, no JavaScript. What the TLSHub provider's pools are compared with. Node-API only at the bottom.
 //

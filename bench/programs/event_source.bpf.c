@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Events as the agent's programs emit them, one for each run of the program: the kernel runs it as often as it is told to (BPF_PROG_RUN). */
 #include <bpf/bpf_helpers.h>
 

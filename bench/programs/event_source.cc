@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // event_source.node: a source of events for bench/events.ts. open(OBJECT) returns the perf buffer's map, burst(COUNT) emits that many on
 // the CPU that it runs on; a program of its own in the kernel does it, loaded once a process.
 #include <bpf/bpf.h>

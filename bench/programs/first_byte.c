@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * How long a new connection takes to carry its first byte: the same exchange with and without TLS in the program.
  *

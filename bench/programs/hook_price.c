@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What a call costs a program that the gate does not concern, and what a caller costs that it holds.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the load programs share: failing, and TLS as the agent speaks it. */
 #ifndef MUTUAL_TLS_H
 #define MUTUAL_TLS_H

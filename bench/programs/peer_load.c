@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The load for every contender of the comparison (bench/peers): the same program, plain where something else does the TLS, or with TLS of its own.
  *

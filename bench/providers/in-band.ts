@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** OpenSSL and BoringSSL: one worker that takes both roles, and a bare loop on the same library (bench/programs/bare_handshake.cc). */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is measured of a provider's pool and of a bare loop, and how. */
 import { readFileSync, readdirSync } from 'node:fs';
 

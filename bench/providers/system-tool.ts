@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The command-line tool of the system's OpenSSL. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * TLSHub: the pools of two nodes with one worker each, made as the supervisor makes them, and a bare loop on the same client
  * (bench/programs/bare_tlshub.cc). The kernel module is stood in for by two processes (test/peers), over real netlink sockets.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** On what a figure was measured: without that it means nothing. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';

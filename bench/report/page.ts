@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A page that opens by itself: no script, no network, everything in the file. */
 
 export interface Section {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Plots as SVG text, for pages that must open without a network and without a script. */
 import * as echarts from 'echarts';
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What all addons do with their arguments and with errors of the domain. A wrong argument is a TypeError that names it.
 #pragma once
 

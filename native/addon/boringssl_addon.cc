@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tlshub_boringssl.node: the handshake driver over BoringSSL. To be loaded with RTLD_DEEPBIND: node exports OpenSSL's
 // functions under the same names, and would be asked first. Loaded otherwise it throws.
 #include <napi.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // JavaScript functions that the domain calls back, from the event loop.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // `HandshakeAddon` of src/shared/kernel/handshake-addon.ts: arguments in, outcomes out. Which TLS library it is, the linker decides.
 #pragma once
 

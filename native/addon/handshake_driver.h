@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // A handshake driver in a JavaScript thread: the event loop watches the driver's epoll set, nothing else.
 #pragma once
 

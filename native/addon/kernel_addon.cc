@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tlshub_kernel.node: src/shared/kernel/kernel-addon.ts, KernelAddon. Arguments in, domain calls, results out; nothing is decided here.
 #include "kernel/handle.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tlshub_load.node: the engines of tlshub_bench; src/shared/kernel/load-addon.ts is its contract.
 #include <napi.h>
 #include <sys/resource.h>

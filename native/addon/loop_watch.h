@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The event loop watches one descriptor of a native driver.
 #pragma once
 

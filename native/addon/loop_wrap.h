@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // A JavaScript object around a native part that the thread's event loop watches, by one descriptor, while callbacks are due.
 #pragma once
 

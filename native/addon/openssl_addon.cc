@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tlshub_openssl.node: the handshake driver over the OpenSSL that node itself carries and exports.
 #include <napi.h>
 

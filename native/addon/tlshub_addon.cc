@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tlshub_netlink.node: the client of the TLSHub kernel module, src/shared/kernel/tlshub-addon.ts. The thread's event loop watches the client's epoll set.
 #include <napi.h>
 #include <string.h>

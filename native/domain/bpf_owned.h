@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Owners of what libbpf hands out.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The clock that all durations and deadlines are of.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Failures that cross into JavaScript as coded errors: {code, errno, syscall, message}.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What happens to a held flow in the end: keys are installed, or it is refused; and whoever stood still for it goes on.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The BPF object in the kernel: loaded, fed, attached, pinned; taken over from an earlier agent; taken down.
 //
 // A new agent of the same layout reuses the maps that are pinned (pins.h), which the old one's programs go by until they are gone. So what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What user space writes into the gate's maps and reads out of them, whoever has them open.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Kernel TLS on a socket: include/uapi/linux/tls.h, Documentation/networking/tls.rst.
 #pragma once
 

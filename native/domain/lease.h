@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The agent's sign of life in the gate's "leases" map, renewed by a thread of its own: a JavaScript thread that is busy, or a
 // garbage collection, must not look like a death.
 #pragma once

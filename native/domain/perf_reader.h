@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Reads events from the perf buffer into a ring, blocking. A record's tag in the ring is its type (tlshub_record_type).
 #pragma once
 

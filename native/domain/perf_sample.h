@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What a sample of the perf buffer holds: one record (bpf/tlshub.h), and behind it whatever perf rounds its size up with.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The pins of an agent on bpffs (0700): PIN_DIR/maps/NAME, PIN_DIR/links/NAME, PIN_DIR/sweep. They outlive the agent: if it is killed, the
 // gate stays shut.
 //

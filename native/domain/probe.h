@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What this kernel can do of what the agent needs; each answer is tried, not looked up by version.
 #pragma once
 

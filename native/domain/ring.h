@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The producer's side of the byte ring that src/shared/ipc/ring.ts documents; both sides must agree on every word.
 //
 // One producer, one consumer. Words are int32 in the header: positions count bytes modulo 2^32 and never wrap at the capacity. A record

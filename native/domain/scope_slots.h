@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The elements of the map "scopes": which captured cgroup stands in which.
 //
 // The gate's global hooks look through the first settings.scopes of them, and so do the programs of an agent that is gone, until they are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Ends TCP connections through NETLINK_SOCK_DIAG (RFC-less; include/uapi/linux/inet_diag.h). Needs CONFIG_INET_DIAG_DESTROY.
 #pragma once
 

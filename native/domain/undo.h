@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Steps that can be taken back: what has been done is undone, last first, unless it is kept.
 #pragma once
 

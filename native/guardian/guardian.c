@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * tlshub-guardian: outlives the agent by a moment, so that nobody is left standing.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // flip_hammer BPF_OBJECT PIN_DIR CGROUP ADDRESS ROUNDS: the race of the flip against a stop, over and over.
 //
 // It is the agent itself as far as the race goes: its own Gate, the real programs of the BPF object, and flow_ops' install(), refuse(),

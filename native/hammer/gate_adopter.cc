@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gate_adopter [--watch | --fail N | --kill N] BPF_OBJECT PIN_DIR POLICY PEER,ADDRESS... CGROUP...: an agent's gate comes up, under a microscope.
 //
 // The Gate and the BPF object are the real ones. The calls by which the gate changes the kernel go through this program (libbpf calls

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flights of a peer that were good until somebody tampered with them, by the thousand and from seeds: an outcome each, no
 // success that the untouched bytes do not explain, and not one byte read behind what the record layer announced. Under the
 // sanitizers (make -C native sanitized) memory as well.

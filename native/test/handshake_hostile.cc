@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Peers that are no agents, or worse.
 #include <openssl/rand.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whom a handshake refuses, and what it says. Each case in both directions: a server under test, then a client.
 #include "handshake_kit.h"
 

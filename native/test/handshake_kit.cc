@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "handshake_kit.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What the handshake tests are written with: a tiny runner, certificates made on the spot, sockets, and a TLS peer that
 // can misbehave.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Callbacks, cancelling and closing.
 #include <dirent.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Both ends ours: what an outcome holds.
 #include "handshake_kit.h"
 

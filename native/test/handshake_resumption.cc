@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Resumed sessions: what they save, and all that must keep them from standing in for a handshake that would fail today.
 #include <openssl/rand.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a handshake leaves of the application's socket: every byte behind it, and every option as it was.
 #include <fcntl.h>
 #include <netinet/in.h>

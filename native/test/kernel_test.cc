@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owners of the kernel domain: whatever of a constructor fails, nothing that it had opened is left; and what is taken back after a failure.
 #include <dirent.h>
 #include <fcntl.h>

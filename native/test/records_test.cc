@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records as they come from the kernel: the walk through a list of them, and a sample of the perf buffer at the address it has there.
+#include "../../bpf/records.h"
+
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -7,7 +10,6 @@
 #include <vector>
 
 #include "../../bpf/abi.generated.h"
-#include "../../bpf/records.h"
 #include "../domain/perf_sample.h"
 #include "../domain/ring.h"
 

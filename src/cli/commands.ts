@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What each command of tlshubctl does. Parsing is in program.ts, drawing in tables.ts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlRequest } from '../control/client.js';

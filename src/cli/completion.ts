@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Shell completion, made from the commands themselves, so that it cannot fall behind them. The scripts are static: completing a word never
  * talks to the supervisor.

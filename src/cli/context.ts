@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the commands need from outside, so that tests can run them whole without a process of their own. */
 import type { ReleaseOptions, ReleaseReport } from '../release/release.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';

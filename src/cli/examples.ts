@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What each command is good for, shown under its --help: the commands' names as keys ('' is tlshubctl itself), lines of `command  # what it shows`. */
 export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: string, meaning: string])[]>> = {
   '': [

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The command line of tlshubctl, and the exit status of each way it can end. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { environmentName, keySpec } from '../config/keys.js';

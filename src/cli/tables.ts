@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
 import type { FlowReport } from '../report/flow.js';

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 /** The command `tlshub_bench`. */
 import { CommanderError } from 'commander';
 import { parseOptions } from '../load/options.js';

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 /**
  * `tlshub_handshake CLIENT_IP SERVER_IP`: three handshakes of the TLSHub module between two pods, on random ports. Exit status 0 when all
  * three were done within 30 s.

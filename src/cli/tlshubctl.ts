@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 /** The command `tlshubctl`. */
 import { releaseGate } from '../release/release.js';
 import { kernel } from '../shared/kernel/native.js';

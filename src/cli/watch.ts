@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * `tlshubctl flows --watch`: asks again and again on one connection. On a terminal the screen is drawn anew each time; elsewhere, and with
  * --json, a line is written for each flow that is new, has changed or is gone, so that the output can be piped. While the supervisor is

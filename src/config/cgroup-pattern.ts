@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Patterns of capture.cgroup: absolute paths in which `*` and `?` stand for a part of one name, and `**` at the end for everything below.
  *

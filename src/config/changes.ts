@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is different between two configurations, for a reload: which keys, and which of them can change while the agent runs. */
 import { KEY_NAMES, keySpec, type FlatConfig, type KeyName } from './keys.js';
 import { toConfig, toFlat, type Config } from './schema.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a value may look like: each format turns the text of a `key = value` line into a typed value, and back for the documentation.
  * A format's `decode` throws a plain Error whose message says what is wrong with this text; the caller adds file, line, key and `allowed`.

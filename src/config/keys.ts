@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The schema: every key of capture.conf with its format, default and meaning. Types, validation, environment names, `config/capture.conf`
  * and its unit test all come from this table.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * From a file and the environment to a checked configuration. All or nothing: whatever is wrong is thrown before anything is returned, so
  * that a reload can parse first and swap once.

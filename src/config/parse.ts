@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** capture.conf as text: `key = value` lines, each key once, no key that the schema does not have. */
 import { ConfigError, type Place } from '../shared/errors/errors.js';
 import { clip, textLines } from '../shared/files/text-file.js';

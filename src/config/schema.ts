@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The convict schema, made from the table of keys, and the type of a loaded configuration.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Who may use the control socket. Its folder keeps other users out already; this is for those whom a mount or a loosened mode lets in:
  * other users, and root inside a container, who is uid 0 as well. Whoever is captured has no say about what captures it.

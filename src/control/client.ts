@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The client's side of the control socket: for tlshubctl, and for tools that want the same answers. */
 import { createConnection, type Socket } from 'node:net';
 import { ControlError, PermissionError, fromWire, toWire } from '../shared/errors/errors.js';

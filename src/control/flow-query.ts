@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Which flows somebody wants to see: the arguments of the operation `flows`. */
 import { ControlError } from '../shared/errors/errors.js';
 import { FLOW_STATES, type FlowReport, type FlowState } from '../report/flow.js';

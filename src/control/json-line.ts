@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One line of the control protocol as a JSON object, or where it stops being one: JSON.parse names the place of some mistakes only. */
 import { isUtf8 } from 'node:buffer';
 import { ControlError } from '../shared/errors/errors.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The control protocol: what travels over the control socket, as types. docs/CONTROL_PROTOCOL.md describes it for people.
  *

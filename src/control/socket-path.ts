@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where the control socket lives: a folder of our own with 0700, so that nobody else can reach the socket, whatever its mode. */
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, type Stats } from 'node:fs';
 import { createConnection, type Server } from 'node:net';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The health endpoint: /healthz (the process answers), /readyz (new connections are secured), /metrics (Prometheus). For kubelets, load
  * balancers and scrapers, so it is plain HTTP and says nothing that names a peer or a pod; it is bound to loopback unless told otherwise.

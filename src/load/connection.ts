@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One connection of a load test, as the engine recorded it. */
 import { getSystemErrorName } from 'node:util';
 

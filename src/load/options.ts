@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The command line of tlshub_bench. */
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The result of a run, as it is written: JSON for programs, CSV for spreadsheets. */
 import { throughputMbps, type Connection } from './connection.js';
 import type { BenchOptions } from './options.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One run of tlshub_bench: the engine works, this side counts, reports and writes. */
 import { statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a run adds up to. Of bounded size whatever the number of connections: totals are exact, details are of the last ones. */
 import { build, type Histogram } from 'hdr-histogram-js';
 import { throughputMbps, type Connection } from './connection.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Logs: one line a message, for people on a terminal and as JSON anywhere else.
  *

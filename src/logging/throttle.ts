@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Repeated messages: the first of a kind (or the first few) are logged at once, then no more until the interval is over; how many were left
  * out is said at its end. Nothing is suppressed silently.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is different between two mappings, by pod. */
 import type { Pod, PodNodeMapping } from './pod-node-mapping.js';
 

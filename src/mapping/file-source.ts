@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A mapping from a file: `pod_name node_name [address-or-CIDR ...]`, one pod a line. */
 import { EventEmitter } from 'node:events';
 import { statSync, watch, type FSWatcher } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The file format of the Pod-Node mapping: `pod_name node_name [address-or-CIDR ...]`, one pod a line, `#` comments. */
 import { coversAllIPv4, equalAddresses, formatCidr, parseCidr, type Cidr } from '../shared/net/address.js';
 import { AddressError, MappingError, type MappingErrorCode } from '../shared/errors/errors.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The Pod-Node mapping: who runs where. It says which peers belong to the mesh, and which node names the certificate at an address may
  * carry. Immutable: a reload loads another one and swaps. A MappingSource (source.ts) tells of changes.

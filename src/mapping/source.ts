@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Where a mapping comes from. Mappings are immutable values; a source gives one whenever it is asked, and tells of changes that it learns
  * of by itself.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The metrics of the agent as a whole: its status, as time series. */
 import { memoryUsage, cpuUsage } from 'node:process';
 import type { FlowState } from '../report/flow.js';

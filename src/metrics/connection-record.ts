@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One connection in the metrics files: docs/PERFORMANCE_METRICS.md defines every figure. */
 import { FlowClass, type Traffic } from '../shared/kernel/abi.js';
 import { stateOf, type Flow } from '../supervisor/flow/table.js';

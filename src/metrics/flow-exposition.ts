@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The figures of the metrics files that make sense as time series: docs/PERFORMANCE_METRICS.md defines them. */
 import { LATENCIES, type FlowMetrics } from './flow-metrics.js';
 import type { Moved } from './moved-bytes.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the agent knows of its connections, in bounded memory: exact totals of all of them, histograms of their times, and a record of each
  * of the last ones that ended. docs/PERFORMANCE_METRICS.md defines every figure.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Distributions of times, in bounded memory: HDR histograms (93 KiB each) to 3 significant digits, with exact count, mean, minimum and maximum. */
 import { build, type Histogram } from 'hdr-histogram-js';
 

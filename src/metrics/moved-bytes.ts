@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What all connections have moved, for /metrics: whoever may ask for that, it costs one reading of the kernel's list in a while. */
 import type { UnloadedFlow } from '../supervisor/flow/gathering.js';
 import type { ListReader, ListVisitor } from '../supervisor/flow/list-reader.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Writes the metrics files so that whoever reads the folder sees whole files or none (src/shared/files/atomic-file.ts), and none is ever replaced: the
  * second report of one second has `-2` behind the number. The .json comes last: where it is, its .csv is too.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The metrics files' contents: docs/PERFORMANCE_METRICS.md says what each field is. Names and units are a contract: add, do not change. */
 import type { ConnectionRecord } from './connection-record.js';
 import type { FlowMetricsReport, LatencyName } from './flow-metrics.js';

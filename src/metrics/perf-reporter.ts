@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** When metrics files are written: on demand and at exit, one after another. */
 import type { Logger } from '../logging/logger.js';
 import { asTlshubError } from '../shared/errors/errors.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** CPU and memory of this process, all threads, from /proc/self (proc(5)). */
 import { readFileSync } from 'node:fs';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the agent counts, in Prometheus' form. One registry a process; whoever has something to count registers it here, and nothing else
  * in the product knows prom-client.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The connections for a metrics report: those of the table, and the unloaded ones as the kernel's list has them. */
 import type { UnloadedFlow } from '../supervisor/flow/gathering.js';
 import type { ListVisitor } from '../supervisor/flow/list-reader.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What is to become of a connection: a pure function of its ends, the mapping and the policy. BPF makes the same decision when the SYN
  * leaves and when a connection comes in (bpf/policy.bpf.h, in the same order); user space uses this one for words and for what a reload

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Policy and mapping as BPF has them. */
 import type { MappedNetwork } from '../mapping/pod-node-mapping.js';
 import type { GateSettings, MeshEntry } from '../shared/kernel/kernel-addon.js';

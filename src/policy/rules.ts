@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Rules of `policy_exclude` and `policy_require`: a network, a server port, or both. docs/POLICY.md says what they mean; the same table lies
  * in BPF's trie "rules".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is to become of each connection when the gate goes. */
 import { BOTH_DIRECTIONS, FlowClass, TcpState, type SweepRecord } from '../shared/kernel/abi.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Is there still an agent, or a guardian, that works on the pins? Whoever takes them away must be the last. */
 
 /** What can be seen of an agent from outside. */

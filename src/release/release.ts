@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Takes away the gate of a dead agent that has no successor: `tlshubctl release`.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One connection as users are shown it: `tlshubctl flows`, its --json, the access to it over the control socket. */
 import type { CipherName, Role } from '../shared/kernel/words.js';
 

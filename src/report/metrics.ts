@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The metrics as users are shown them: as text, and as objects. */
 
 /** One metric with all its series; Prometheus' data model. */

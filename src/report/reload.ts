@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What came of a reload, as users are shown it. */
 export interface ReloadReport {
   /** one line each; empty: everything is as it was */

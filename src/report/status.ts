@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The agent as users are shown it: `tlshubctl status`, readiness, the metrics made from it. */
 import type { WireError } from '../shared/errors/errors.js';
 import type { DelayCounts } from '../shared/ipc/delays.js';

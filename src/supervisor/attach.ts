@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
 import { intentOf } from './flow/marker.js';
 import { planScope, Scope } from './gate/cgroups.js';

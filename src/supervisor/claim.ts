@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What can fail, and what tells a second agent from the first, before the gate is touched: the lock on the pins, the control socket, the
  * ciphers. An agent that fails here leaves nothing behind.

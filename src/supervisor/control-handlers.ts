@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the control socket's operations do. */
 import { isPod, matchesFlow } from '../control/flow-query.js';
 import type { PodReport } from '../report/pod.js';

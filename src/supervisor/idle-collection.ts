@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * When the agent gives back the memory that its work has left behind. V8 collects when a thread has allocated enough, and an idle thread
  * allocates nothing. Without this, every idle node would keep the garbage of its last handshakes (PERFORMANCE_METRICS.md, "Memory of an

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What must be so before anything is made: nothing is attached, bound or written when one of these fails. */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/schema.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Whether new connections are secured, or would be: what `tlshubctl status`, /readyz and the metrics say, as a pure function. */
 export interface ReadinessFacts {
   /** the kernel's list of flows was read at least once: what happened before the agent came is known */

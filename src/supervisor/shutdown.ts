@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * How the agent goes: drain, refuse the rest, gate, guardian, threads. A list of steps, each by its name, one after the other; the first
  * that fails ends it, and the caller the process with the gate shut.

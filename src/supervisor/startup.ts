@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What took how long between the start of the process and the moment the agent was ready: `startup` in `tlshubctl status`. */
 import { performance } from 'node:perf_hooks';
 import type { StartupStep } from '../report/status.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../report/status.js';
 import type { Attached } from './attach.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** When the kernel's list of flows is read: at start, every few seconds, soon after a loss of events, and when somebody asks. */
 import type { Logger } from '../logging/logger.js';
 import type { Throttle } from '../logging/throttle.js';

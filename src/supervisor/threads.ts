@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The two threads that are not a pool's: the event reader and the installer. Neither can be replaced while flows are held (the reader has
  * the perf buffer, the installer the descriptors), so if one fails the agent ends and leaves the gate shut.

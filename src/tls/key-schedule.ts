@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * From a TLS 1.3 traffic secret to the key and iv that kTLS wants.
  *

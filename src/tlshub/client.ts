@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The client of the TLSHub kernel module: mutual TLS between nodes, whose result is a master key for each connection. docs/TLSHUB_API.md
  * describes the API, the messages and what becomes of a key.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * From TLSHub's master key to the two traffic secrets of one connection. docs/TLSHUB_API.md has it with test vectors.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * One connection's way to its secrets by TLSHub, without a word to the peer's agent: fetch the key; if there is none, the client's side
  * asks for a handshake and fetches again, and the server's side fetches until the client's has made one. docs/TLSHUB_API.md describes it.

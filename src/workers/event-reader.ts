@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The thread that blocks in the perf buffer's poll, so that nothing else has to. The addon writes struct tlshub_event straight into the
  * ring; this loop only wakes the dispatcher. When the ring is full, events stay in the perf buffer, and what the kernel then has no room

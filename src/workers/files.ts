@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where the file of a thread is. */
 import { pathToFileURL } from 'node:url';
 import { builtFile } from '../shared/files/package.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the installer does with each message, apart from how messages reach it. */
 import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The thread that ends negotiations: it sets kernel keys, refuses connections and closes descriptors, all of which may block (a close
  * lingers, SOCK_DESTROY takes the socket's lock). It is the only one that closes a held descriptor; messages.ts says who owns it when.

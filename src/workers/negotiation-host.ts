@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A provider worker: many negotiations at once on one thread, each a piscina task. In-band ones are the addon's driver's: it watches all
  * sockets in an epoll set of its own, and this thread's event loop watches that set.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The worker of an in-band provider's pool. */
 import { workerData } from 'node:worker_threads';
 import type { HandshakeAddon } from '../shared/kernel/handshake-addon.js';

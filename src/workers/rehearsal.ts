@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a provider worker does before it serves. */
 import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/kernel/handshake-addon.js';
 import type { Role } from '../shared/kernel/words.js';

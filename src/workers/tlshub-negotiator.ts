@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The worker of the TLSHub provider's pool: keys from the kernel module, never a byte on the connection. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { monotonicNs } from '../shared/kernel/clock.js';

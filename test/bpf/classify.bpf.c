@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The policy of bpf/policy.bpf.h, and what the marker decides, by themselves, so that BPF_PROG_TEST_RUN can ask it: any kernel runs this, without LSM and cgroups. */
 #include "marker.bpf.h"
 

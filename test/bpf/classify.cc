@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asks the policy in BPF. Usage: classify OBJECT. Commands on stdin, answers on stdout, all in the machine's byte order:
 //   'M' n, n * {addr[16], prefix, local}          sets the mesh
 //   'P' policy                                    puts a policy in force

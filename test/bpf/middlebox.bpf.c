@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 // Devices on the way that do not like the marker (bpf/marker.bpf.h), as direct-action classifiers of tc: "strip" overwrites it with NOPs as
 // firewalls do, "drop" drops every SYN that has it.
 #include "kernel.h"

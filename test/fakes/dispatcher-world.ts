@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The dispatcher with a real installer's work behind it, on sockets in memory. */
 import { expect } from 'chai';
 import {

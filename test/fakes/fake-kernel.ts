@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
 import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/kernel/abi.generated.js';
 import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';

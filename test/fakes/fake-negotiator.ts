@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A provider worker whose TLS library does what the first peer name says: `ok`, `ok-slow` (20 ms), `fail`, `never` (until cancelled or
  * timed out), `stuck` (until cancelled), `crash` (the thread ends), `hang` (its event loop never runs again).

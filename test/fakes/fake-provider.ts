@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A provider that settles when the test says so. */
 import type {
   Negotiation,

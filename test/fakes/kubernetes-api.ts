@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * An API server as far as following Pods goes: list in pages and watch of /api/v1/pods, over TLS with a bearer token, with resource
  * versions, selectors, bookmarks and expiry as the real one has them, and with the ways in which the real one and the network fail.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A logger that remembers. */
 import type { LogFields, LogLevel, Logger } from '../../src/logging/logger.js';
 

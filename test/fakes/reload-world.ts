@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A reloader with all that it works on in memory, but for the files. */
 import { loadConfig } from '../../src/config/load.js';
 import { formatAddress } from '../../src/shared/net/address.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A thread that writes `count` records of known length and content, waiting when the ring is full, then closes the ring. */
 import { workerData } from 'node:worker_threads';
 import { RingProducer } from '../../src/shared/ipc/ring.js';

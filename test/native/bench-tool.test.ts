@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** tlshub_bench as a user runs it: processes on loopback, against itself and against peers that misbehave. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the handshake tests share: the built addon, credentials of a lab CA, and loopback connections whose descriptors a driver may use. */
 import { createDecipheriv } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** BoringSSL against itself and against OpenSSL, in both directions, in one process: the two must neither mix nor differ. */
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The driver over each library against a peer that is no agent: what comes behind the handshake must be left to the application. */
 import { expect } from 'chai';
 import { once } from 'node:events';

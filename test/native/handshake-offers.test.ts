@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What an agent offers and asks for, pinned for each library: a library's own defaults change with its version (OpenSSL 3.5 would offer a
  * hybrid key share, Node.js 24's OpenSSL compresses certificates with Brotli, at the price of a handshake for each).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import type { HandshakeContext, HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
 import {

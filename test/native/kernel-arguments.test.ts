@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the kernel addon does with arguments that make no sense: a TypeError that names the argument and what it may be, and nothing else. */
 import { readdirSync, writeFileSync, openSync, closeSync, ftruncateSync } from 'node:fs';
 import { expect } from 'chai';

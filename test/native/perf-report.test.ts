@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The report in a real browser (Chromium, headless) with the network off. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

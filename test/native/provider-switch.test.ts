@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Real libraries in real pools, two "nodes" in one process over loopback: switching under load, and workers that die under it. */
 import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Stand-ins for the TLSHub module on this host (test/peers), in pairs that agree on keys over loopback. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The TLSHub provider's pool with two stand-ins for the module: what the installer would get from the pools of two nodes. */
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load.js';

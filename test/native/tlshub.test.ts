@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The TLSHub client over real netlink sockets, against stand-ins for the module that agree on keys, and that misbehave. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands in for the TLSHub kernel module in tests: the same messages over a netlink socket in user space, and a real key agreement
 // (X25519, RFC 7748) with its other instance over UDP. It authenticates nobody, so it protects nothing. On request it misbehaves.
 //

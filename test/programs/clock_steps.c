@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * LD_PRELOAD=clock_steps: a machine whose time of day is being set. Each look at it finds it a day before or a day after the truth, in
  * turn; with CLOCK_AT in the environment it stands still at that Unix time. CLOCK_MONOTONIC is left alone, as the kernel leaves it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an interactive zsh makes of command lines when Tab is pressed: complete-in-zsh.py SCRIPT LINE...
 
 SCRIPT is a completion script. Prints, for each LINE, the line after completion.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opens one HTTP connection after another until SIGTERM, several at a time, never blocking in a socket call, and prints what became of each.
 
 usage: fetch-load.py HOST PORT PATH PER-SECOND DEADLINE-SECONDS

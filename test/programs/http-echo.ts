@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** An HTTP server that returns what it is sent. `node http-echo.js PORT`. Knows nothing of TLS. */
 import { createServer } from 'node:http';
 

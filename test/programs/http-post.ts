@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Sends a file to an HTTP server and writes what comes back to another. `node http-post.js URL FILE OUT`. Knows nothing of TLS. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { request } from 'node:http';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * An API server for Pods (test/fakes/kubernetes-api.ts) as a program: `node kubernetes-api.js PORT TOKEN KEY CERTIFICATE PODS`. PODS is a file
  * of JSON: by `namespace/name` the node and the addresses of each Pod. It is read at the start and at every SIGHUP; each time says `ready`.

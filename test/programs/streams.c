@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Many connections that move data until they are told to finish, and check every byte.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Very many short connections, some at once, with contents that both ends can account for.
  *

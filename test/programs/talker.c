@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * A small TCP program as others write them, one behaviour a run:
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Peers that take part in a connection and never say a word.
 
 usage: tarpit.py serve PORT                       accepts whatever comes, on all addresses, and keeps it open

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TLS client with a certificate of no CA: its request leaves in one segment with its own Finished, then a reset.
 
 usage: tls-attacker.py ADDRESS FIRST_PORT COUNT REQUEST

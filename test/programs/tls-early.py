@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TLS client with node a's certificate, whose request leaves in one segment with its own Finished, or so many ms later.
 
 usage: tls-early.py ADDRESS PORT PKI_DIR REQUEST fin|stay DELAY_MS...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS 1.3 clients that choose which of their records leave together: what a TLS library decides for itself otherwise."""
 import socket
 import ssl

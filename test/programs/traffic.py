@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moves a known number of bytes over each of several connections, and says how many the system calls took and gave.
 
   traffic.py serve PORT COUNT          serves COUNT connections, one after another

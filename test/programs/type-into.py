@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types into a program on a terminal: type-into.py COMMAND...
 
 Standard input is JSON, a list of [MARK, TEXT]: when the program has said MARK, TEXT is typed. Prints all that it said, and ends with its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One agent on a folder of pins. What it does on bpffs: test/vm/death/start.test.ts. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What measures and what waits goes by the monotonic clock: the same tests, on a machine whose time of day is being set all the time. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

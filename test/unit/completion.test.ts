@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The completion scripts in the shells that they are for: what Tab gives. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';

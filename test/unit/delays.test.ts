@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Delays of events as counts: bounds, differences, percentiles. */
 import { expect } from 'chai';
 import {

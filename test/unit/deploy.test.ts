@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is in deploy/: that it is valid, that its parts fit each other, and that it fits the build. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';

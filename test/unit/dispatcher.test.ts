@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { FlowClass, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { FlowClass, type Traffic } from '../../src/shared/kernel/abi.js';
 import { registerFlowMetrics } from '../../src/metrics/flow-exposition.js';

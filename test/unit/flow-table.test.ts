@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { FlowClass } from '../../src/shared/kernel/abi.js';
 import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow/table.js';

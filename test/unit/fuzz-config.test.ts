@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** capture.conf as nobody should write it. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The control socket under clients that do not speak its protocol, or only almost: over a real socket, many messages on a connection, cut
  * into chunks anywhere. A model that shares no code with the server says what each is answered with.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Pod-Node mappings as nobody should write them. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

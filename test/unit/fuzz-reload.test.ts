@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Reloads of files as nobody should write them: all of them is in force afterwards, or nothing. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';

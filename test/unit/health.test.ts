@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { request, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { createConnection, createServer, type AddressInfo, type Server } from 'node:net';
 import { expect } from 'chai';

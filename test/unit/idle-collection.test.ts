@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { IdleCollection } from '../../src/supervisor/idle-collection.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { hkdfExpand, hkdfExpandLabel, hkdfExtract, trafficKeys } from '../../src/tls/key-schedule.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One reading of the kernel's list for all who ask, in pieces between which the world goes on. */
 import { expect } from 'chai';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
@@ -68,8 +69,8 @@ class ListWorld extends World {
       openSweep: () => {
         this.readings++;
         this.open++;
-        const { read } = fake.openSweep();
-        return { fd: 9, read, close: () => this.open-- };
+        const sweep = fake.openSweep();
+        return { fd: 9, read: (into, from) => sweep.read(into, from), close: () => this.open-- };
       },
     };
     return readSweepGradually(kernel, 0, async (sweep, into, from) => {

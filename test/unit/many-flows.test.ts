@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Two hundred thousand short connections through the dispatcher: totals exact, memory flat, files bounded. */
 import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { FlowClass, Intent } from '../../src/shared/kernel/abi.js';
 import { parseAddress } from '../../src/shared/net/address.js';

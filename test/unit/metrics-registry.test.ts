@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import type { StatusReport } from '../../src/report/status.js';
 import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** scripts/node, with a cache of our own and a registry that nobody answers for. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

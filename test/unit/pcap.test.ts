@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The analysis of captured frames: on it rests every "no plaintext on the wire" of the VM tests. */
 import { expect } from 'chai';
 import { Capture } from '../wire/capture.js';

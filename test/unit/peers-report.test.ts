@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the comparison with peers concludes from its figures. */
 import { expect } from 'chai';
 import { aimsOf, peersPage, peersTable, type ContenderFigures, type PeersResult } from '../../bench/peers/report.js';

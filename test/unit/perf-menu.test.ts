@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The menu of test/perf_test.sh on a terminal, up to the run itself: in a copy of the checkout in which what would run says how it was called. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import { policyOf, decide, type Decision, type PolicyKeys } from '../../src/policy/decide.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';

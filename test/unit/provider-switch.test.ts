@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import type { Provider, ProviderName } from '../../src/supervisor/provider/provider.js';
 import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider/switch.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Taking the gate of a dead agent away: when it may be done, what becomes of the connections, and in which order. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

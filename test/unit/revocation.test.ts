@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import type { Decision } from '../../src/policy/decide.js';
 import { FlowClass } from '../../src/shared/kernel/abi.js';

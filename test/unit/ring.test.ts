@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { Worker } from 'node:worker_threads';
 import { MessageReceiver, MessageSender } from '../../src/shared/ipc/message-ring.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import { readSweep } from '../../src/shared/kernel/sweep-records.js';
 import { FakeSweep, sweepBytes, unknownRecord, type SweepSeed } from '../fakes/fake-kernel.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The key schedule against the vectors of docs/TLSHUB_API.md, which were computed by another program (Python's hmac). */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

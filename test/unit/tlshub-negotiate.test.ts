@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The way of one connection to its key, with a module that answers as the test says. */
 import { expect } from 'chai';
 import { parseAddress } from '../../src/shared/net/address.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is taken back after a failure, and what is said of it. */
 import { expect } from 'chai';
 import { undoAndThrow } from '../../src/shared/async/undo.js';

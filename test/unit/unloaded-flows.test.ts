@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Secured flows that the agent unloads: their sockets remember them. */
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The lab without supervisors: that its nodes reach each other, and that its recording sees plaintext when there is some. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

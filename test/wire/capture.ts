@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What was on the wire between the nodes of the lab, as tests ask for it. */
 import { readFileSync } from 'node:fs';
 import { parsePcap, type Frame } from './pcap.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Reads pcap files (https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html) as tcpdump writes them. */
 
 /** One captured frame, as it was on the link. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** From a frame to its TCP segment: Ethernet or Linux cooked, IPv4 (RFC 791) or IPv6 (RFC 8200), TCP (RFC 9293). */
 import { formatAddress } from '../../src/shared/net/address.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Reassembles each direction of each TCP connection by sequence numbers and walks the TLS records in it.
  *

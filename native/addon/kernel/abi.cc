@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which bpf/tlshub.h this addon was compiled with.
 #include "../../../bpf/abi.generated.h"
 #include "kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What happens to one flow.
 #include "../../domain/clock.h"
 #include "flow_from.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gate of this process.
 #include "../../domain/gate.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // JavaScript's hold on an object of the domain: it is freed with the handle, or earlier by a method of the handle's.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What the files of tlshub_kernel.node share. Each adds the functions of its own to the exports: src/shared/kernel/native.ts has them all.
 #pragma once
 

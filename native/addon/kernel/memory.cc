@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this process keeps of memory that it does not use.
 #include "../../domain/memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this kernel can do, and who asks.
 #include "../../domain/probe.h"
 

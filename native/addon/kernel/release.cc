@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pins of an agent: who may work on them, and what somebody who is no agent does with them.
 #include <vector>
 

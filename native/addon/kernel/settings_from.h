@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Settings and addresses of the gate, as JavaScript has them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The iterator over all sockets with flow state.
 #include "../../domain/sweep.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // TLS alerts (RFC 8446 section 6): their names, and what the peer means by one.
 #pragma once
 

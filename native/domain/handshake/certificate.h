@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Names in certificates, and what to say about one that was not accepted.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // A node's credentials, parsed and checked: what all handshakes of one configuration share.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Many handshakes at once on one thread, over an epoll set of its own.
 //
 // Why a set of its own: the event loop's way to watch a descriptor (uv_poll_init) sets O_NONBLOCK, and these descriptors

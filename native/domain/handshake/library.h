@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What OpenSSL and BoringSSL do differently. Everything else in this folder uses calls that both have; a build takes
 // library_openssl.cc or library_boringssl.cc, and is otherwise the same.
 #pragma once

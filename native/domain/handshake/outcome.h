@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What a handshake is asked for and what comes out of it. Plain data: no TLS library, no event loop.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The socket as the TLS library sees it: a BIO on a borrowed descriptor that belongs to somebody else's program.
 //
 // Reading never takes a byte beyond the TLS record that is being read, and no record beyond those allowed: what follows

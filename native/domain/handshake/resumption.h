@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // TLS 1.3 session resumption: what a library asks of a handshake, and the sessions that a node may resume.
 //
 // A resumed session skips the certificates, so everything that made them acceptable must still hold without them:

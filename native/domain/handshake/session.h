@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // One handshake on one socket: TLS 1.3 (RFC 8446) with certificates on both sides, then one record of confirmation.
 //
 // In TLS 1.3 a client is done before the server has seen its certificate. A program let loose at that moment could write a

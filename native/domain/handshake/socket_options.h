@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Options of the application's socket that stand in the way of a handshake. What is changed is put back.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The client's side: connects, sends, checks that exactly that comes back, closes with FIN.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // One epoll loop on a thread of its own, for either side of a load test.
 //
 // Why native: under emulation, and in one process on one core, a thread of JavaScript makes a tenth of the connections. Why edge-triggered:

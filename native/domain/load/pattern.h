@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The bytes that a client sends: every connection's are its own, so an echo of another's, a lost or a repeated block is seen.
 #pragma once
 

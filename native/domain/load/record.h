@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What the load engines tell about each connection, and how it gets to the thread that counts.
 #pragma once
 

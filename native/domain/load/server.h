@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The server's side: sends back what comes, until the client's FIN.
 #pragma once
 

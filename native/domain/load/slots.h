@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Connections in places that are used again. A tag names one use of a place, so that an event that comes late finds nothing.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Many requests to the module at once on one thread.
 //
 // A reply names no connection, and the module need not repeat nlmsg_seq. So a socket has one request under way at a time, and what comes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "netlink_socket.h"
 
 #include <sys/random.h>

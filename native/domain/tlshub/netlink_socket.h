@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // One netlink socket to the module, non-blocking, with a port id of its own that is not used again in this process.
 #pragma once
 

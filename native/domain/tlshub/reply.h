@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What a reply of the module says. Reads untrusted bytes: everything is checked before it is used.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The TLSHub module's netlink messages. Byte order is the machine's, except where a field says network order; structs have
 // C padding. docs/TLSHUB_API.md describes them for people.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The two requests that following Pods takes: a list in pages and a watch, over HTTP/1.1. Where the API server is and how to authenticate
  * is @kubernetes/client-node's business (kubeconfig files, service accounts, tokens that expire, exec plugins, proxies). Its list and watch

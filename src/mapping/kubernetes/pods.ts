@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * From Pods of the Kubernetes API to lines of the mapping.
  *

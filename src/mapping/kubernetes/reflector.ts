@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Keeps a copy of the cluster's Pods: lists them, watches from there on, and whenever that ends goes on where it was. A list is made again
  * only when the server no longer has our version (410). After failures it waits, twice as long each time, with jitter: when an API server

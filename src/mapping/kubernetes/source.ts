@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A mapping from the Kubernetes API: each Pod as `namespace/name`, on the node that it was scheduled to, with its addresses. It follows the
  * cluster and tells of changes, several at a time where they come fast: a mapping is built as a whole.

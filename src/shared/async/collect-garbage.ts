@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Collects the calling thread's garbage in one go, moves together what is left and gives the rest back to the system. Tens of milliseconds.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * All timers of flows, in one place: each has an owner (the flow's key) and a name, and ends with its owner. Node keeps timers of one
  * duration in one list, so a few thousand of them cost next to nothing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The one way parts end: stop taking work, wait for what is under way until a deadline, then by force. A part whose `idle` resolves in
  * time is never forced; one that hangs cannot hold up the others for longer than the deadline.

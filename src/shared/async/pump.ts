@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Reads a ring on the main thread for as long as it is open. */
 export interface Source {
   /** resolves to false when the ring is closed and empty */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Bounds for what costs much and may be asked for by many. */
 
 /** Of the time at most: after an answer that took long there is a rest of so many times its length. */

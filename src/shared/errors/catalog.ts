@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Every coded failure of the product in one table, joined here from a file for each noun. `docs/ERRORS.md` is generated from it, in this
  * order (`node build/tools/docs.js`).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Coded errors: one class per kind of failure, each with a stable `code`, the exit status that a command ends with, and what to do next.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Files that are there whole or not at all, also after a crash and on a full disk: each is written under a hidden name in the same folder
  * and synced, and then gets its name. By link(2), which never replaces a file that is there, or, where that is wanted, by rename(2).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Who has a file locked by flock(2). */
 import { readFileSync, statSync } from 'node:fs';
 

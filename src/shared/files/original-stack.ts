@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A stack's places in the sources instead of in the bundle. `--enable-source-maps` would do that too, but reads every map (2 MB) at each
  * start; this reads one when something has gone wrong.

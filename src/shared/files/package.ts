@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where this package lies: its package.json, and what the build has put into dist/. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Reading files that people write: capture.conf and the Pod-Node mapping. Both are UTF-8 text, one thing a line; `#` begins a comment at
  * the start of a line or after white space (so that a `#` inside a path stays).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * How long events took from the kernel into the ring, as counts: the event reader has no time for more, and who reads the counts may take
  * the difference of two readings. Buckets are log-linear, 16 to an octave: none is wider than a sixteenth of what it is for.

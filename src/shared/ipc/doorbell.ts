@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * One word on which one thread sleeps for the news of many producers: each writes into its own ring (or port) first and rings then. The
  * sleeper reads the word before it looks at the rings, so that a ring in between ends its sleep at once. One ring for each producer

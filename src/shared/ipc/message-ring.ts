@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Typed messages over a ring, as msgpack. Both ends name the same union; the record's tag is the protocol version, so that two
  * builds that do not agree fail at the first message and not in the middle of one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Every message between threads. Unions are tagged by `type`; MESSAGE_VERSION is raised whenever one of them changes.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A fixed-size byte ring for one producer and one consumer, on a SharedArrayBuffer.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The slot table: one Int32 word for every descriptor that the agent holds, with the ticket of whoever may still end it. It settles the
  * race between a negotiator that has finished and a dispatcher that has given up (or lost the negotiator): see messages.ts.

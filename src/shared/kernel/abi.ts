@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What bpf/tlshub.h says, in TypeScript's words. Layouts and numbers are not written here: abi.generated.ts has them from the BTF of the BPF
  * object. Records are decoded in records.ts.

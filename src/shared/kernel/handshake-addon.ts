@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_openssl.node` and `tlshub_boringssl.node` offer. Errors: native.ts. */
 import type { CipherName, Role } from './words.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_kernel.node` offers: BPF, sockets of other processes, kTLS. Errors: native.ts. */
 import type { CipherName, Role } from './words.js';
 

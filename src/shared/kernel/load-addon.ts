@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `tlshub_load.node`: the engines (native/domain/load), each an epoll loop on a thread of its own. */
 import { createRequire } from 'node:module';
 import { builtFile } from '../files/package.js';

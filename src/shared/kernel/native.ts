@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The whole native boundary: what the addons offer, as types, and the one loader.
  *

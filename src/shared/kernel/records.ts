@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Decodes the records that the kernel sends (bpf/tlshub.h). The accessors take a field only as what abi.generated.ts says it is. */
 import { RecordType, Role as RoleNumber, STRUCTS, TrafficFlag } from './abi.generated.js';
 import {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The kernel's list of sockets with flow state, read piece by piece: it is as long as there are connections, and memory for it is not. */
 import { read } from 'node:fs';
 import { promisify } from 'node:util';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `tlshub_netlink.node`: what of the TLSHub client is native. `TlshubClient` is the form of it for people. */
 
 /** The operations of the module, as the wire numbers them. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Words that more than one addon uses. */
 
 export type Role = 'active' | 'passive';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `127.0.0.1:9465` and `[::1]:9465`: where the health endpoint listens. */
 import { isIP } from 'node:net';
 

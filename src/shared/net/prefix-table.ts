@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Longest prefix match over 128-bit addresses: one hash map for each prefix length that occurs, tried from the longest. A mapping has a
  * handful of lengths (pods are whole addresses, node ranges a /24 or /64), so a lookup is a handful of hash lookups.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Cuts a byte stream into lines of bounded length. */
 export class LineSplitter {
   readonly #limit: number;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Node names: what may stand in the mapping's second column, in `node_name`, and as the DNS SAN of a node's certificate. */
 import { isIP } from 'node:net';
 

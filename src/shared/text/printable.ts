@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Text from elsewhere on one line of a terminal: names of programs and reasons come from other users and peers, and must not move the
  * cursor, start a line of their own, or colour the screen (C0, DEL and C1 of ECMA-48).

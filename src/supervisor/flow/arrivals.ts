@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Which flow news is about: one of the table, a new one, or an unloaded one that comes back. */
 import { FlowClass, type FlowEvent } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Commands on their way to the installer, in order, also when its ring is full for a while. */
 import type { InstallerCommand } from '../../shared/ipc/messages.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the machine's actions are to the installer. */
 import type { InstallerCommand } from '../../shared/ipc/messages.js';
 import { FlowClass } from '../../shared/kernel/abi.js';

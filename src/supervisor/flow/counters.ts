@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Counts of everything the dispatcher sees and does, for `status`, the log and tests. */
 import { EventKind } from '../../shared/kernel/abi.js';
 

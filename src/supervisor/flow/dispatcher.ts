@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The dispatcher: one flow's events, answers and timers in, system calls and messages out. It lives on the main thread and never blocks:
  * what may block (ending connections, closing descriptors, setting keys) is the installer's, what takes time is a provider's. Decisions

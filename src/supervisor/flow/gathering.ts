@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The unloaded flows as one reading of the kernel's list finds them.
  *

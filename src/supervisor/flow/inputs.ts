@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What news says, as a pure function: an event of the gate or an answer of the installer comes in, the facts to note on its flow and the
  * machine's input go out. The dispatcher does what follows from it.

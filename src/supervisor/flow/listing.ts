@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What `tlshubctl flows` shows: live flows, and those that are over and still kept. */
 import type { UnloadedFlow } from './gathering.js';
 import type { ListVisitor } from './list-reader.js';

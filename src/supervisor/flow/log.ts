@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the log says of flows, and how often. */
 import type { LogFields, Logger } from '../../logging/logger.js';
 import { createThrottle, type Throttle } from '../../logging/throttle.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What to do with one flow, as a pure function: events come in any order (perf buffers are per CPU, threads answer when they can), the
  * next state and a list of actions go out. The dispatcher carries the actions out and knows nothing of states.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The marker (docs/POLICY.md): what an agent says in a TCP option of the handshake, in words, and what of it concerns a flow. */
 import { GateReason, Intent, reasonText } from '../../shared/kernel/abi.js';
 import type { Role } from '../../shared/kernel/words.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Ends many flows at once: all that are not secured yet, or all that somebody has a word against. */
 import { FlowClass } from '../../shared/kernel/abi.js';
 import type { Dispatcher } from './dispatcher.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the dispatcher asks of the provider, and what the answers are to the flow's machine. */
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Counters } from './counters.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Traffic } from '../../shared/kernel/abi.js';
 import type { Flow } from './table.js';
 

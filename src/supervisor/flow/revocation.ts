@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Connections that were made under other rules than those of now (revoke_on_reload). */
 import type { Decision } from '../../policy/decide.js';
 import { FlowClass, type SweepRecord } from '../../shared/kernel/abi.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The dups of programs' sockets, from taking one until the installer has closed it.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What events did not say. The perf buffer can lose samples and an agent can come after its predecessor, so the kernel's own list of
  * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The flows that the agent has in mind, by socket cookie. A socket that is disconnected and connects again is the same cookie in a higher generation: a new flow,
  * whose predecessor may still have to give its descriptor back, so work under way is found by ticket and not by cookie.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The timers of flows. All of a flow's end with `clear`. */
 import { Deadlines } from '../../shared/async/deadlines.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';

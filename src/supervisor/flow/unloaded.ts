@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Unloaded flows: secured ones that the agent has let go, or never knew. Their sockets remember how they were secured (struct
  * tlshub_secured), through the end of any agent, and the last event of each brings it back.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * One agent on a folder of pins: two of them would write the same maps. Taken before anything else of the gate is touched.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Which cgroups are captured: those that match capture.cgroup, as they come and go.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Can this kernel encrypt with the ciphers that the settings name? To be known before the first program waits for it. */
 import { KernelUnsupportedError, asTlshubError } from '../../shared/errors/errors.js';
 import type { KernelAddon } from '../../shared/kernel/kernel-addon.js';

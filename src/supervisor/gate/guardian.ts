@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Starts the guardian (native/guardian) and another one whenever it dies while we live. It must survive what kills us, so it is detached
  * and gets a cgroup of its own at the root of the hierarchy; without it the gate stops no processes and refuses blocking callers instead.

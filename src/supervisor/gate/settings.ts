@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the gate in the kernel is told of the settings in force: at start, and again after a swap. */
 import { builtFile } from '../../shared/files/package.js';
 import type { Config } from '../../config/schema.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Who may begin a negotiation, and who waits: the rule of a pool, apart from its threads.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a provider is made from. */
 import type { Config } from '../../config/schema.js';
 import type { Logger } from '../../logging/logger.js';

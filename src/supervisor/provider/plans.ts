@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The providers of this build: how each is made from the settings. */
 import { randomBytes } from 'node:crypto';
 import { PROVIDER_NUMBERS } from '../../shared/kernel/abi.js';

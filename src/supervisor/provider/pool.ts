@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A provider: a piscina pool of its own, with many negotiations at once on each thread.
  *

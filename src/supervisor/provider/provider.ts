@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A key provider, as the dispatcher sees it. There are two kinds:
  *   - in-band: it speaks with the peer on the flow's own socket, so it needs the established, accepted socket (OpenSSL).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Flows that the provider's pool turned away for want of room. They ask again when there is some, oldest first. */
 export interface RetryRules<T> {
   /** names whom a place would be for: the provider gives each peer a share, so who is turned away speaks for all of its peer */

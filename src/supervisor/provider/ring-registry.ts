@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Rings of provider workers on their way to the installer: workers come up before it does, and come and go while it runs. */
 export interface RingHost {
   addRing: (id: number, ring: SharedArrayBuffer) => void;

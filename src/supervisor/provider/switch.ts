@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The provider in force, and those that still finish what they began. To the dispatcher it is one provider.
  *

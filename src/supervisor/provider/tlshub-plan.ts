@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The TLSHub provider: keys come from the kernel module, out of band. */
 import { TlshubClient } from '../../tlshub/client.js';
 import { workerFile } from '../../workers/files.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a change of the settings changes, in words: one line each, for the log and for who asked for it. Never a secret. */
 import type { X509Certificate } from 'node:crypto';
 import { compareConfigs, type ConfigChange } from '../../config/changes.js';

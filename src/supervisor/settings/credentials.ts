@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The node's CA, certificate and key: read from where the configuration says, and checked for what peers would say of them. */
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';

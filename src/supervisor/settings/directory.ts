@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the mapping and the policy say about flows, as the dispatcher asks it.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The settings in force: configuration, mapping and credentials, read and checked together and swapped together.
  *

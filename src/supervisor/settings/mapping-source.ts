@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The source of the mapping that the configuration asks for. */
 import type { Config } from '../../config/schema.js';
 import { FileMappingSource } from '../../mapping/file-source.js';

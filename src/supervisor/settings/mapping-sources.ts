@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Which source the mapping comes from, by the configuration. A source that goes on as it is stays open over a reload. */
 import type { Config } from '../../config/schema.js';
 import type { Logger } from '../../logging/logger.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Changes of the settings in force: a reload (SIGHUP, `tlshubctl reload`), another mode (`tlshubctl mode set`), another mapping that its
  * source tells of. One after the other, each in the same way:

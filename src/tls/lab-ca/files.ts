@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Writing keys and certificates: folders 0700, keys 0600, whole files or none, and no overwriting by accident. */
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';

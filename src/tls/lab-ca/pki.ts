@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A lab CA and node certificates: ECDSA P-256 with SHA-256, X.509 version 3 (RFC 5280). A node is named by one DNS SAN, which is what the
  * other side of a handshake compares with the Pod-Node mapping; the subject is for people.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * @peculiar/x509 names the Web Crypto types as globals, the way lib.dom has them. Node's own are the same shapes; taking them from there
  * keeps the rest of the DOM (window, document ...) out of the program.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The interpreter: blocks, waiting, output.
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every way to move a byte through a socket.
 #include <errno.h>
 #include <fcntl.h>

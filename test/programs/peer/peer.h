@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // peer: a small program that does what a test tells it, one system call after the other, and says what came of each.
 //
 //   peer OP...

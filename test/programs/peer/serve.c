@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Servers and clients in numbers. A request is a line; the answer is "ok " and the request. Each connection carries one.
 #include <errno.h>
 #include <fcntl.h>

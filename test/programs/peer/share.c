@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Processes and threads that have the socket, or come by it: fork, SCM_RIGHTS, cgroups; signals; descriptors used again.
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Making, naming and ending connections.
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // io_uring by bare system calls: one request at a time, waited for.
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The status of an agent that has seen something of everything. */
 import type { StatusReport } from '../../../src/report/status.js';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Makes the pcap files that the tests of the capture analysis read. */
 
 export interface FrameOptions {

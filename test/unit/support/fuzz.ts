@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Many random cases from one seed. A failure says by which seed and case it is repeated:
  * TLSHUB_FUZZ_SEED sets the seed, TLSHUB_FUZZ_CASE runs that one case alone.

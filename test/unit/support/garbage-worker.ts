@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A thread that leaves garbage, collects it and tells by how much its heap has shrunk. */
 import { parentPort } from 'node:worker_threads';
 import { collectGarbage } from '../../../src/shared/async/collect-garbage.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a program keeps. */
 import { getHeapStatistics } from 'node:v8';
 import { collectGarbage } from '../../../src/shared/async/collect-garbage.js';

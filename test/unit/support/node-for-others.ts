@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The program of Node.js, where every user may run it: scripts/node keeps it in a folder below root's home. */
 import { chmodSync, copyFileSync, linkSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

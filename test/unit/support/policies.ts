@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Random policies, mappings and flows. Addresses are few and close together, so that prefixes overlap and most rules match something. */
 import { PodNodeMapping } from '../../../src/mapping/pod-node-mapping.js';
 import type { FlowAddresses, Policy } from '../../../src/policy/decide.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Seeded random numbers (mulberry32), so that a failing fuzz run can be repeated. */
 export class Random {
   #state: number;

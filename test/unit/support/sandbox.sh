@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # usage: sandbox.sh UNIT.service CMD ARG... | sandbox.sh --no-unit CMD ARG...
 #
 # Runs CMD with the limits that the unit sets, by a manager of its own (systemd --user, as root) in a mount namespace of its own, so that it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A folder for one test file, 0700, removed after it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

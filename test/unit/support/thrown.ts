@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a function throws, or a promise rejects with, as the class that it must be of. */
 import { expect } from 'chai';
 import type { TlshubError } from '../../../src/shared/errors/errors.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A new agent takes the gate of a dead one over: watched at every step of it, with any one of them failing, and killed at any. The agent is
  * native/hammer/gate_adopter.cc: its gate is the real one, and it has no other parts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** SIGTERM: what is held is finished or ended, what is secured runs on, and nothing of the agent is left. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';

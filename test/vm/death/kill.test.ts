@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** SIGKILL of the agent, of its guardian, and of both: what was secured runs on, what was held never becomes plaintext, nobody stays stopped. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

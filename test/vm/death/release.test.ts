@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `tlshubctl release`: a host whose agent is gone for good is freed, and nothing that was held becomes plaintext by that. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Programs that die while they are held, and peers that never answer: nothing is left over, nobody waits for ever. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Agents that must not start: a second one beside a live one, and those whose settings cannot work. Nothing of the gate is touched by them. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

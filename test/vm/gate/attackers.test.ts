@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Peers that are no agents: raw programs at a mesh address, outside the captured cgroup, that send plaintext or half a handshake. A
  * captured program must not read one byte of theirs, nor send them one of its own in the clear.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A program closes a connection while the agent has a descriptor of it too. Its epoll set must not know the connection any more when
  * close() has returned: an event would carry a pointer to what the program has freed.

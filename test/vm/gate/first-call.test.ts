@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Every call that moves bytes, as the first one on a connection: blocking and not, on either side. */
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended. */
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';

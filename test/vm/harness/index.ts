@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What VM tests import. */
 export { Capture, MESH_ADDRESSES } from '../../wire/capture.js';
 export { lab, type ExecOptions, type LabOptions, type MeshNode, type Sniffer } from './lab.js';

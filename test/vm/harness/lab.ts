@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The lab (scripts/lab) as functions for tests that run inside the virtual machine. */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Load of new connections. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What must be true of every exchange between programs on nodes a and b, whatever the programs: the wire, the flows, the processes. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The program `peer` (test/programs/peer) in a node: what it is told to do, and what came of each system call. */
 import { resolve } from 'node:path';
 import { patience } from '../../speed.js';

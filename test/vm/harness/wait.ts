@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Waiting for something to become true. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { patience } from '../../speed.js';

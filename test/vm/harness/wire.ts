@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What every test of the gate demands of the wire. */
 import { expect } from 'chai';
 import type { Capture } from '../../wire/capture.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Peers that are not who they should be: a certificate of another CA, one that has expired, one with another node's name, and a peer whose
  * address the mapping gives to another node. In each case node a has to find out, once as the side that connected and once as the one that

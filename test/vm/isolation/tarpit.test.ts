@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One provider full of peers that say nothing: the others do not notice. */
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Hundreds of peers that say nothing, on node c: addresses of the mesh by the mapping, each a node of its own, with no agent behind them. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The other ciphers of kernel TLS (programs.test.ts has the first), and that what is on the wire is standard TLS 1.3. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Content that the programs of the matrix exchange: in files, since that is what most of them take, and known by its SHA-256. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The main job on real programs, with OpenSSL's keys on both nodes. */
 import { readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';

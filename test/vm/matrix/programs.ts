@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The program matrix: clients on node a, servers on node b, none of them changed, none of them aware of TLS. Each exchange is checked by its
  * content's SHA-256, by the flows of both supervisors, and by a full capture of the wire (mutualTls). The same for every provider of keys.

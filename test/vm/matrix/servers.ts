@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The servers of the matrix, unmodified and in captured cgroups, each with a configuration of its own in the folder of the run. */
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A capture as an independent implementation reads it. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A flow's bytes are those that its program's system calls took and gave, to the byte. */
 import { expect } from 'chai';
 import { release } from 'node:os';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Programs that move a known number of bytes (test/programs/traffic.py), and what the supervisors say of it. */
 import { expect } from 'chai';
 import { resolve } from 'node:path';

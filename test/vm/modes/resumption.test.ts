@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Resumed sessions under kernel TLS: the ticket is consumed before RX is armed, so nothing that a program sees is different. */
 import { expect } from 'chai';
 import { lab, type MeshNode } from '../harness/index.js';

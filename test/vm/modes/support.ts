@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a supervisor holds. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { lab, type MeshNode } from '../harness/index.js';

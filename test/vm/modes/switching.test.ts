@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Twenty changes of the key provider under a load of new connections. */
 import { expect } from 'chai';
 import { lab, waitFor, type MeshNode } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The mapping from the Kubernetes API, down to what the gate lets connect. */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';

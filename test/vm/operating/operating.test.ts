@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a running agent shows to those who operate it, and whom it takes orders from. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Real traffic between real nodes, measured and summed up as test/perf_test.sh does it. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';

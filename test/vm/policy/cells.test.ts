@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** strict and permissive, a peer in the mesh and one outside, as client and as server, over IPv4 and IPv6: each with the wire recorded. */
 import { expect } from 'chai';
 import { lab, type Capture } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** BPF and user space decide the same: bpf/policy.bpf.h, run by BPF_PROG_TEST_RUN, beside src/policy/ on random rules, mappings and flows. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The marker between two agents: what it says, what it refuses at once, and that nothing depends on it where somebody takes it away. */
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';

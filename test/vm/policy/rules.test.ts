@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** policy_exclude, policy_require and policy_same_node on real connections, with the wire recorded. */
 import { expect } from 'chai';
 import { lab, type Capture } from '../harness/index.js';

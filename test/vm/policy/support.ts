@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One conversation between two nodes, and what both ends and the wire say about it. */
 import { resolve } from 'node:path';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The program matrix with every other provider of keys, and with different ones on the two nodes. One pair of supervisors serves all: they
  * are switched, while the servers go on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A node's files, and how tests change them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { lab, type MeshNode } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A thousand connections, fifty at once: blocking and non-blocking clients, blocking and non-blocking servers (test/programs/swarm.c).
  * All are secured, all contents are right, nothing is lost, and nothing is left over.

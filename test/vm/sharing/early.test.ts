@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Calls that come before there is a connection, connections that come about in unusual ways, and calls that few programs make. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The race of the flip against a stop: native/hammer plays it 10,000 times with the real BPF programs and the agent's own code. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Ends of connections: half a shutdown and reading on, ends that come right behind the data, servers that speak first. */
 import { expect } from 'chai';
 import { Peer, step } from '../harness/peer.js';

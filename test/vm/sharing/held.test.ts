@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Held sockets that several processes have, that are closed, or whose number is another file's a moment later. */
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';

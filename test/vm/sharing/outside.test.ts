@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Sockets that were made elsewhere come into captured programs, and captured ones go out: what is captured is what programs do. */
 import { expect } from 'chai';
 import { Peer, step } from '../harness/peer.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** connect(AF_UNSPEC) takes a socket off its connection, and it may connect again: no grant and no key of the old connection counts. */
 import { expect } from 'chai';
 import { Peer, step } from '../harness/peer.js';

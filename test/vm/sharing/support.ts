@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where the tests of this group talk to. */
 import { waitFor, lab, type MeshNode } from '../harness/index.js';
 import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** io_uring: its requests are issued by the program's thread, polled by the kernel, or carried out by worker threads that cannot be held. */
 import { expect } from 'chai';
 import { Peer, step } from '../harness/peer.js';

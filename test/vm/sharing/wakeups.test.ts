@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Records that are there before the keys are: a peer's request (and its FIN) may lie in the receive queue behind the handshake when
  * TLS_RX is set. A reader that waits for an edge has had its edge then and was told EAGAIN: it must have another.

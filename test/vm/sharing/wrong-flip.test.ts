@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Our own state says "open" and is wrong: the gate goes by what the kernel says of the socket, so it stays shut. */
 import { expect } from 'chai';
 import { Peer, step } from '../harness/peer.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** mode = tlshub where nobody serves the module's protocol. */
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One side on TLSHub, the other in-band: no connection, no byte in plaintext, and both sides say what is wrong before their deadline. */
 import { expect } from 'chai';
 import { detailedFlows } from '../harness/mutual-tls.js';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Keys of TLSHub on both nodes, each with a stand-in for the module in its network namespace: what is on the wire is only the programs' own
  * data, encrypted by the kernel, and not one byte of a handshake. The program matrix with these keys is in test/vm/providers.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the tests of TLSHub in the lab share: the stand-ins for its module. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';

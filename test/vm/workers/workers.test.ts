@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Workers of the key providers that die or hang, for a minute under a load of new connections. */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
