@@ -3,7 +3,7 @@ import js from '@eslint/js';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
-import { FOLDERS, LAYERS } from './tools/layers.js';
+import { FOLDERS } from './tools/layers.js';
 
 /** @param {string} folder of the table: its own files, without those of folders of the table below it */
 const filesOf = (folder) => {
@@ -14,7 +14,7 @@ const filesOf = (folder) => {
 };
 
 /** Who may know whom: tools/layers.js. */
-const layers = FOLDERS.map(({ folder, layer }) => ({
+const layers = FOLDERS.map(({ folder, layer, holds }) => ({
   files: [filesOf(folder)],
   rules: {
     'import-x/no-restricted-paths': [
@@ -23,7 +23,7 @@ const layers = FOLDERS.map(({ folder, layer }) => ({
         zones: FOLDERS.filter((other) => other.folder !== folder && other.layer >= layer).map((other) => ({
           target: filesOf(folder),
           from: filesOf(other.folder),
-          message: `src/${folder} is of layer ${layer} (${LAYERS[layer]?.holds}), src/${other.folder} of layer ${other.layer}: imports go down only.`,
+          message: `src/${folder} is of layer ${layer} (${holds}), src/${other.folder} of layer ${other.layer}: imports go down only.`,
         })),
       },
     ],

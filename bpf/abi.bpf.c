@@ -12,7 +12,7 @@ struct told_to_user_space {
 	enum tlshub_role role;
 	enum tlshub_class class;
 	enum tlshub_policy policy;
-	enum tlshub_wants wants;
+	enum tlshub_intent intent;
 	enum tlshub_same_node same_node;
 	enum tlshub_reason reason;
 	enum tlshub_verdict_flag verdict_flag;

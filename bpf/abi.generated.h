@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /* Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`. */
 #ifndef TLSHUB_ABI_GENERATED_H
 #define TLSHUB_ABI_GENERATED_H
@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "d1bbd4f9fbd6d0ad"
+#define TLSHUB_ABI_HASH "70427208f193146e"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -40,7 +40,7 @@ TLSHUB_PLACED(tlshub_event, irs, 104, 4);
 TLSHUB_PLACED(tlshub_event, wait_ms, 108, 4);
 TLSHUB_PLACED(tlshub_event, refs, 112, 4);
 TLSHUB_PLACED(tlshub_event, blocking, 116, 4);
-TLSHUB_PLACED(tlshub_event, peer_wants, 120, 4);
+TLSHUB_PLACED(tlshub_event, peer_intent, 120, 4);
 TLSHUB_PLACED(tlshub_event, traffic, 124, 4);
 TLSHUB_PLACED(tlshub_event, tuple, 128, 40);
 TLSHUB_PLACED(tlshub_event, comm, 168, 16);
@@ -70,8 +70,8 @@ TLSHUB_PLACED(tlshub_flow, open_tx, 108, 4);
 TLSHUB_PLACED(tlshub_flow, open_rx, 112, 4);
 TLSHUB_PLACED(tlshub_flow, held_tgid, 116, 4);
 TLSHUB_PLACED(tlshub_flow, spin_calls, 120, 4);
-TLSHUB_PLACED(tlshub_flow, wants, 124, 4);
-TLSHUB_PLACED(tlshub_flow, peer_wants, 128, 4);
+TLSHUB_PLACED(tlshub_flow, intent, 124, 4);
+TLSHUB_PLACED(tlshub_flow, peer_intent, 128, 4);
 TLSHUB_PLACED(tlshub_flow, marks, 132, 4);
 TLSHUB_PLACED(tlshub_flow, tuple, 136, 40);
 TLSHUB_PLACED(tlshub_flow, passed, 176, 4);
@@ -140,7 +140,7 @@ TLSHUB_PLACED(tlshub_settings, policy_bank, 16, 4);
 TLSHUB_PLACED(tlshub_settings, emit_connect, 20, 4);
 TLSHUB_PLACED(tlshub_settings, abi_version, 24, 4);
 TLSHUB_PLACED(tlshub_settings, scopes, 28, 4);
-TLSHUB_PLACED(tlshub_settings, wants, 32, 4);
+TLSHUB_PLACED(tlshub_settings, intent, 32, 4);
 TLSHUB_PLACED(tlshub_settings, pad, 36, 4);
 
 static_assert(sizeof(struct tlshub_silent_peer) == 16, "BPF has another tlshub_silent_peer: make -C bpf generate");
@@ -216,6 +216,12 @@ static_assert(EVENT_REFUSED == 6, "BPF has another EVENT_REFUSED: make -C bpf ge
 static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf generate");
 static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
 
+static_assert(INTENT_UNKNOWN == 0, "BPF has another INTENT_UNKNOWN: make -C bpf generate");
+static_assert(INTENT_PLAINTEXT == 1, "BPF has another INTENT_PLAINTEXT: make -C bpf generate");
+static_assert(INTENT_IN_BAND == 2, "BPF has another INTENT_IN_BAND: make -C bpf generate");
+static_assert(INTENT_TLSHUB == 3, "BPF has another INTENT_TLSHUB: make -C bpf generate");
+static_assert(INTENT_REFUSED == 4, "BPF has another INTENT_REFUSED: make -C bpf generate");
+
 static_assert(TLSHUB_ABI_VERSION == 3, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
 static_assert(TLSHUB_COMM_LEN == 16, "BPF has another TLSHUB_COMM_LEN: make -C bpf generate");
 static_assert(TLSHUB_NODE_LEN == 208, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
@@ -284,12 +290,6 @@ static_assert(TRAFFIC_CLOSED == 8, "BPF has another TRAFFIC_CLOSED: make -C bpf 
 static_assert(TLSHUB_TX == 1, "BPF has another TLSHUB_TX: make -C bpf generate");
 static_assert(TLSHUB_RX == 2, "BPF has another TLSHUB_RX: make -C bpf generate");
 static_assert(VERDICT_REFUSE == 4, "BPF has another VERDICT_REFUSE: make -C bpf generate");
-
-static_assert(WANTS_UNKNOWN == 0, "BPF has another WANTS_UNKNOWN: make -C bpf generate");
-static_assert(WANTS_PLAINTEXT == 1, "BPF has another WANTS_PLAINTEXT: make -C bpf generate");
-static_assert(WANTS_IN_BAND == 2, "BPF has another WANTS_IN_BAND: make -C bpf generate");
-static_assert(WANTS_TLSHUB == 3, "BPF has another WANTS_TLSHUB: make -C bpf generate");
-static_assert(WANTS_REFUSED == 4, "BPF has another WANTS_REFUSED: make -C bpf generate");
 /* clang-format on */
 
 #endif

@@ -66,6 +66,7 @@ def ts_values(enum, values):
 
 
 def typescript():
+    yield '// SPDX-License-Identifier: Apache-2.0'
     yield '// Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.'
     yield ''
     yield f"export const ABI_HASH = '{digest}';"
@@ -96,7 +97,7 @@ def typescript():
 
 
 def c():
-    yield '/* SPDX-License-Identifier: GPL-2.0 */'
+    yield '/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */'
     yield '/* Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`. */'
     yield '#ifndef TLSHUB_ABI_GENERATED_H'
     yield '#define TLSHUB_ABI_GENERATED_H'

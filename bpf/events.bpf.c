@@ -151,8 +151,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	f->tuple = tuple;
 	if (f->flow_class == CLASS_MESH && (f->passed || kernel_encrypts(tp)))
 		f->refused = REASON_UNSUPPORTED;
-	f->wants = wants_when_connecting(f);
-	follow(ops, f->wants ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
+	f->intent = intent_when_connecting(f);
+	follow(ops, f->intent ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
 	if (s && s->emit_connect && f->flow_class == CLASS_MESH)
 		announce(ops, sk, EVENT_CONNECT, f);
 }
@@ -190,7 +190,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	if (f->flow_class == CLASS_PLAINTEXT)
 		count(COUNTER_PLAINTEXT_FLOWS);
 	/* A listener's flag has come down to its connection, which has nothing to write. */
-	follow(ops, role == ROLE_ACTIVE && f->wants && !ops->total_retrans
+	follow(ops, role == ROLE_ACTIVE && f->intent && !ops->total_retrans
 			    ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
 			    : 0);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);

@@ -159,7 +159,7 @@ static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const
 	e->reason = f->refused;
 	e->iss = f->iss;
 	e->irs = f->irs;
-	e->peer_wants = f->peer_wants;
+	e->peer_intent = f->peer_intent;
 	e->tuple = f->tuple;
 }
 

@@ -21,41 +21,41 @@
 
 #define TCP_FLAG_SYN 0x02
 
-/* The peer's marker in the segment at hand, or in the SYN that a SYN-ACK answers (BPF_LOAD_HDR_OPT_TCP_SYN). WANTS_UNKNOWN: there is none. */
+/* The peer's marker in the segment at hand, or in the SYN that a SYN-ACK answers (BPF_LOAD_HDR_OPT_TCP_SYN). INTENT_UNKNOWN: there is none. */
 static __always_inline __u32 read_marker(struct bpf_sock_ops *ops, __u64 flags)
 {
 	struct marker m = {.kind = MARKER_KIND, .len = 4, .exid = {MARKER_EXID_HIGH, MARKER_EXID_LOW}};
 
 	if (bpf_load_hdr_opt(ops, &m, sizeof(m), flags) != sizeof(m) || m.version != MARKER_VERSION)
-		return WANTS_UNKNOWN;
-	return m.wants;
+		return INTENT_UNKNOWN;
+	return m.intent;
 }
 
-static __always_inline __u32 wants_of(__u32 class)
+static __always_inline __u32 intent_of(__u32 class)
 {
 	struct tlshub_settings *s = get_settings();
 
 	if (!s)
-		return WANTS_UNKNOWN;
+		return INTENT_UNKNOWN;
 	switch (class) {
 	case CLASS_MESH:
-		return s->wants;
+		return s->intent;
 	case CLASS_PLAINTEXT:
-		return s->wants ? WANTS_PLAINTEXT : WANTS_UNKNOWN;
+		return s->intent ? INTENT_PLAINTEXT : INTENT_UNKNOWN;
 	default:
-		return s->wants ? WANTS_REFUSED : WANTS_UNKNOWN;
+		return s->intent ? INTENT_REFUSED : INTENT_UNKNOWN;
 	}
 }
 
 /* What we say of a flow that we begin: nothing to strangers, and nothing on loopback. */
-static __always_inline __u32 wants_when_connecting(const struct tlshub_flow *f)
+static __always_inline __u32 intent_when_connecting(const struct tlshub_flow *f)
 {
 	if (f->refused || f->flow_class == CLASS_REFUSED)
-		return WANTS_UNKNOWN;
+		return INTENT_UNKNOWN;
 	if (f->flow_class == CLASS_PLAINTEXT &&
 	    (is_loopback(f->tuple.remote) || is_loopback(f->tuple.local) || !mesh_entry(f->tuple.remote)))
-		return WANTS_UNKNOWN;
-	return wants_of(f->flow_class);
+		return INTENT_UNKNOWN;
+	return intent_of(f->flow_class);
 }
 
 /* An IPv6 address of the context, which is to be read by words. */
@@ -67,12 +67,12 @@ static __always_inline void read_words(__u8 out[16], const volatile __u32 *words
 }
 
 /* What we say in a SYN-ACK, of which there is no socket yet. */
-static __always_inline __u32 wants_when_answering(struct bpf_sock_ops *ops)
+static __always_inline __u32 intent_when_answering(struct bpf_sock_ops *ops)
 {
 	struct tlshub_tuple tuple = {};
 
-	if (read_marker(ops, BPF_LOAD_HDR_OPT_TCP_SYN) == WANTS_UNKNOWN)
-		return WANTS_UNKNOWN;
+	if (read_marker(ops, BPF_LOAD_HDR_OPT_TCP_SYN) == INTENT_UNKNOWN)
+		return INTENT_UNKNOWN;
 	if (ops->family == AF_INET6) {
 		read_words(tuple.local, ops->local_ip6);
 		read_words(tuple.remote, ops->remote_ip6);
@@ -82,23 +82,23 @@ static __always_inline __u32 wants_when_answering(struct bpf_sock_ops *ops)
 	}
 	tuple.lport = ops->local_port;
 	tuple.rport = bpf_ntohl(ops->remote_port);
-	return wants_of(classify(&tuple, ROLE_PASSIVE));
+	return intent_of(classify(&tuple, ROLE_PASSIVE));
 }
 
 /* What the segment that is being built is to say. */
-static __always_inline __u32 wants_now(struct bpf_sock_ops *ops)
+static __always_inline __u32 intent_now(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
 	struct tlshub_flow *f;
 
 	if (!ops->is_fullsock)
-		return wants_when_answering(ops);
+		return intent_when_answering(ops);
 	if (!sk)
-		return WANTS_UNKNOWN;
+		return INTENT_UNKNOWN;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || (!f->established_ns && ops->total_retrans))
-		return WANTS_UNKNOWN;
-	return f->wants;
+		return INTENT_UNKNOWN;
+	return f->intent;
 }
 
 /* Before the header is there, so that the length is that of the payload. */
@@ -107,7 +107,7 @@ static __always_inline void reserve_marker(struct bpf_sock_ops *ops)
 	struct bpf_sock *sk = ops->sk;
 	struct tlshub_flow *f;
 
-	if (wants_now(ops) == WANTS_UNKNOWN || bpf_reserve_hdr_opt(ops, MARKER_LEN, 0))
+	if (intent_now(ops) == INTENT_UNKNOWN || bpf_reserve_hdr_opt(ops, MARKER_LEN, 0))
 		return;
 	if (!ops->is_fullsock || !sk || !ops->skb_len)
 		return;
@@ -127,8 +127,8 @@ static __always_inline void write_marker(struct bpf_sock_ops *ops)
 	struct bpf_sock *sk = ops->sk;
 	struct tlshub_flow *f;
 
-	m.wants = wants_now(ops);
-	if (m.wants == WANTS_UNKNOWN)
+	m.intent = intent_now(ops);
+	if (m.intent == INTENT_UNKNOWN)
 		return;
 	bpf_store_hdr_opt(ops, &m, sizeof(m), 0);
 	if (!ops->is_fullsock || !sk || (ops->skb_tcp_flags & TCP_FLAG_SYN))
@@ -141,15 +141,15 @@ static __always_inline void write_marker(struct bpf_sock_ops *ops)
 /* What the two sides want does not fit together: the reason to refuse, or REASON_NONE. */
 static __always_inline __u32 disagreement(__u32 class, __u32 peer)
 {
-	if (peer == WANTS_UNKNOWN || class == CLASS_REFUSED)
+	if (peer == INTENT_UNKNOWN || class == CLASS_REFUSED)
 		return REASON_NONE;
-	if (peer == WANTS_REFUSED)
+	if (peer == INTENT_REFUSED)
 		return REASON_PEER_REFUSES;
 	if (class == CLASS_PLAINTEXT)
-		return peer == WANTS_PLAINTEXT ? REASON_NONE : REASON_PEER_SECURES;
-	if (peer == WANTS_PLAINTEXT)
+		return peer == INTENT_PLAINTEXT ? REASON_NONE : REASON_PEER_SECURES;
+	if (peer == INTENT_PLAINTEXT)
 		return REASON_PEER_PLAINTEXT;
-	return peer == wants_of(class) ? REASON_NONE : REASON_PEER_MODE;
+	return peer == intent_of(class) ? REASON_NONE : REASON_PEER_MODE;
 }
 
 /* At ESTABLISHED: reads what the peer said, and refuses what cannot work. */
@@ -158,10 +158,10 @@ static __always_inline void heed_marker(struct bpf_sock_ops *ops, struct tlshub_
 	struct tlshub_settings *s = get_settings();
 	__u32 reason;
 
-	if (!s || s->wants == WANTS_UNKNOWN)
+	if (!s || s->intent == INTENT_UNKNOWN)
 		return;
-	f->peer_wants = read_marker(ops, 0);
-	reason = disagreement(f->flow_class, f->peer_wants);
+	f->peer_intent = read_marker(ops, 0);
+	reason = disagreement(f->flow_class, f->peer_intent);
 	if (!reason)
 		return;
 	/* A plaintext flow passes the gate by its class; a mesh flow stays what it is to the egress guard. */

@@ -17,7 +17,7 @@ struct marker {
 	__u8 len;
 	__u8 exid[2];
 	__u8 version;
-	__u8 wants;
+	__u8 intent;
 };
 
 #endif

@@ -70,12 +70,12 @@ enum tlshub_class { CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
 
 enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
 /* What an agent says in its marker (marker.bpf.h): on the wire, so numbers are never given twice. */
-enum tlshub_wants {
-	WANTS_UNKNOWN = 0, /* no marker: no agent, or somebody took it away */
-	WANTS_PLAINTEXT = 1,
-	WANTS_IN_BAND = 2, /* TLS 1.3 on the connection itself */
-	WANTS_TLSHUB = 3,  /* keys from the TLSHub module */
-	WANTS_REFUSED = 4, /* its policy refuses the connection */
+enum tlshub_intent {
+	INTENT_UNKNOWN = 0, /* no marker: no agent, or somebody took it away */
+	INTENT_PLAINTEXT = 1,
+	INTENT_IN_BAND = 2, /* TLS 1.3 on the connection itself */
+	INTENT_TLSHUB = 3,  /* keys from the TLSHub module */
+	INTENT_REFUSED = 4, /* its policy refuses the connection */
 };
 enum tlshub_same_node { SAME_NODE_SECURE = 1, SAME_NODE_PLAINTEXT = 2 };
 
@@ -132,8 +132,8 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 wants;	  /* tlshub_wants: what our marker says, if we connect */
-	__u32 peer_wants; /* what the peer's said */
+	__u32 intent;	  /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent; /* what the peer's said */
 	__u32 marks;	  /* segments after the SYN-ACK that carried ours */
 	struct tlshub_tuple tuple;
 	/* Of the socket, not of the connection: begin() leaves these two alone. */
@@ -208,7 +208,7 @@ struct tlshub_settings {
 	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
-	__u32 wants; /* tlshub_wants of a connection that is to be secured here; WANTS_UNKNOWN: no markers at all */
+	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
 	__u32 pad;
 };
 
@@ -312,7 +312,7 @@ struct tlshub_event {
 	__u32 wait_ms; /* HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
 	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
-	__u32 peer_wants;
+	__u32 peer_intent;
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];

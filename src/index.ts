@@ -25,4 +25,4 @@ export {
 } from './tlshub/key-schedule.js';
 export { trafficKeys, type TrafficKeys } from './tls/key-schedule.js';
 export { AddressError, MappingError, TlshubError } from './shared/errors/errors.js';
-export type { CipherName } from './shared/kernel/native.js';
+export type { CipherName } from './shared/kernel/words.js';

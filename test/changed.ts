@@ -23,7 +23,7 @@ const RULES: [RegExp, 'all' | 'native and vm' | 'vm' | 'lint'][] = [
     /^scripts\/(lint|fresh|bench|demo|start)$|^(eslint\.config\.js|\.prettier.*|\.gitignore|LICENSE.*|[A-Z]+\.md)$/,
     'lint',
   ],
-  [/^bench\//, 'lint'],
+  [/^(bench|tools)\//, 'lint'],
   [/^(scripts|\.ci)\/|^(package.*\.json|tsconfig.*\.json|\.mocharc\.json|\.npmrc)$|^test\/[^/]*\.ts$/, 'all'],
 ];
 /** Folders that only count where a test's strings or imports lead there. */

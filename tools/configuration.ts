@@ -142,17 +142,20 @@ redis-pod    node-b
 
 ## Reload
 
-\`tlshubctl reload\`, or SIGHUP (\`systemctl reload tlshub\` runs the former):
+\`tlshubctl reload\`, or SIGHUP (\`systemctl reload tlshub\` runs the former). Another mode, and a mapping that the cluster tells of, are put in force in the
+same way, one change after the other (\`src/supervisor/settings/reload.ts\`):
 
 1. Everything is read and checked: the configuration, the certificates (that they are valid, fit each other and carry the node's name), the mapping. What can
    fail is done: a new provider is started if its library, credentials or pool have changed, new cgroups are captured, new addresses written to the kernel.
    Whatever goes wrong up to here is undone, and all stays as it was: the error is the answer of \`tlshubctl reload\`, in the log, and in \`tlshubctl status\`
    until a reload succeeds.
-2. Everything is swapped in one turn of the main thread. The kernel's rules change with one word: no connection is judged by a mixture.
+2. Everything is swapped in one turn of the main thread. In the kernel, policy and rules lie in two banks, and one word says which is in force: no connection
+   is judged by a mixture.
 3. What went is cleared away: addresses, cgroups, the old provider when it has finished what it began. The log has a line \`changed: ...\` for each
    difference, and \`tlshubctl reload\` prints the same lines.
 
 - New connections go by the new settings. One that is held is judged by the policy and mapping under which it began, and finishes with the provider that it began with.
+  News of a flow may come after the swap, so the agent keeps the settings of the last minute (eight at most).
 - Connections that are secured, or were let go in plaintext, are left alone. With \`revoke_on_reload = true\` those that the new policy or mapping forbids are
   ended: a secured one whose peer's node is no longer that of its address, or that is now refused; one in plaintext that would now be secured or refused.
 - These keep the value that they have until the agent is started again; the log says so and \`status\` lists them: ${restarts()}.

@@ -48,7 +48,7 @@ export function renderErrors(): string {
   );
   return `# Error codes
 
-Made from \`src/shared/errors/catalog.ts\` by \`node build/tools/docs.js\`; do not edit.
+Made from \`src/shared/errors/catalog/\` by \`node build/tools/docs.js\`; do not edit.
 
 Every failure has a stable code. It is in the log, in the \`code\` of a flow, and in the answer of the control socket. The exit status is that of a
 command that ends with it: 1 failed, 64 usage, 69 the kernel cannot do it, 77 not permitted, 78 configuration. Messages about files begin with

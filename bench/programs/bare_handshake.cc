@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "../domain/error.h"
@@ -58,6 +59,47 @@ inline double wholeFrom(const Napi::Object& object, const char* name, double low
   if (number != std::floor(number))
     wrongArgument(object.Env(), std::string(name) + " must be a whole number");
   return number;
+}
+
+// A number that is what it says: nothing is cut off or wrapped around to fit.
+inline int64_t toWhole(const Napi::Value& value, const char* name, int64_t low, int64_t high) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) ||
+      number != std::floor(number))
+    wrongArgument(value.Env(), std::string(name) + " must be a whole number from " + std::to_string(low) +
+                                   " to " + std::to_string(high));
+  return static_cast<int64_t>(number);
+}
+
+inline uint32_t toU32(const Napi::Value& value, const char* name) {
+  return static_cast<uint32_t>(toWhole(value, name, 0, UINT32_MAX));
+}
+
+inline uint16_t toPort(const Napi::Value& value, const char* name) {
+  return static_cast<uint16_t>(toWhole(value, name, 0, UINT16_MAX));
+}
+
+inline int toInt(const Napi::Value& value, const char* name) {
+  return static_cast<int>(toWhole(value, name, INT32_MIN, INT32_MAX));
+}
+
+inline uint64_t toU64(const Napi::Value& value, const char* name) {
+  bool lossless = false;
+  const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless)
+    wrongArgument(value.Env(),
+                  std::string(name) + " must be a bigint from 0 to " + std::to_string(UINT64_MAX));
+  return number;
+}
+
+inline bool toBool(const Napi::Value& value, const char* name) {
+  if (!value.IsBoolean()) wrongArgument(value.Env(), std::string(name) + " must be a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+inline std::string toText(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) wrongArgument(value.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
 }
 
 // The bytes of a Uint8Array of just this length.

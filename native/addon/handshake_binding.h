@@ -1,4 +1,4 @@
-// `HandshakeAddon` of src/shared/kernel/native.ts: arguments in, outcomes out. Which TLS library it is, the linker decides.
+// `HandshakeAddon` of src/shared/kernel/handshake-addon.ts: arguments in, outcomes out. Which TLS library it is, the linker decides.
 #pragma once
 
 #include <napi.h>

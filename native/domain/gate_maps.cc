@@ -124,8 +124,8 @@ uint32_t readScopes(int settingsFd) {
   return readSettings(settingsFd).scopes;
 }
 
-void writeWants(int settingsFd, uint32_t wants) {
-  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.wants = wants; });
+void writeIntent(int settingsFd, uint32_t intent) {
+  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.intent = intent; });
 }
 
 std::map<std::string, uint64_t> readCounters(int countersFd) {

@@ -55,8 +55,8 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& settings, Undo*
 void writeScopes(int settingsFd, uint32_t scopes);
 uint32_t readScopes(int settingsFd);
 
-// What the marker says of connections that are to be secured (tlshub_wants). Throws SysError.
-void writeWants(int settingsFd, uint32_t wants);
+// What the marker says of connections that are to be secured (tlshub_intent). Throws SysError.
+void writeIntent(int settingsFd, uint32_t intent);
 
 // Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);

@@ -11,26 +11,36 @@
 
 namespace tlshub {
 
+namespace {
+
+size_t pageBytes() {
+  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+void Lease::Unmap::operator()(tlshub_leases* leases) const {
+  munmap(leases, pageBytes());
+}
+
 Lease::Lease(int leasesFd, uint32_t ttlMs, uint32_t everyMs) : ttlMs_(ttlMs) {
-  void* memory = mmap(nullptr, static_cast<size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED,
-                      leasesFd, 0);
+  void* memory = mmap(nullptr, pageBytes(), PROT_READ | PROT_WRITE, MAP_SHARED, leasesFd, 0);
   if (memory == MAP_FAILED) throw SysError("mmap", "cannot map the leases");
-  leases_ = static_cast<tlshub_leases*>(memory);
-  stop_ = eventfd(0, EFD_CLOEXEC);
-  if (stop_ < 0) throw SysError("eventfd", "cannot start the lease");
-  renew();
+  leases_.reset(static_cast<tlshub_leases*>(memory));
+  stop_.reset(eventfd(0, EFD_CLOEXEC));
+  if (!stop_) throw SysError("eventfd", "cannot start the lease");
   thread_ = std::thread([this, everyMs] {
-    pollfd stop = {stop_, POLLIN, 0};
+    pollfd stop = {stop_.get(), POLLIN, 0};
     while (poll(&stop, 1, static_cast<int>(everyMs)) == 0) renew();
   });
+  // Last: one that does not come about leaves no sign of life.
+  renew();
 }
 
 Lease::~Lease() {
   uint64_t one = 1;
-  (void)!write(stop_, &one, sizeof(one));
+  (void)!write(stop_.get(), &one, sizeof(one));
   thread_.join();
-  close(stop_);
-  munmap(leases_, static_cast<size_t>(sysconf(_SC_PAGESIZE)));
 }
 
 void Lease::renew() {

@@ -1,7 +1,6 @@
 #include "pins.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "../../bpf/tlshub.h"
 #include "error.h"
+#include "streams.h"
 
 namespace tlshub {
 namespace {
@@ -95,13 +95,12 @@ void StagedPins::keep() {
 
 std::vector<std::string> listFolder(const std::string& path) {
   std::vector<std::string> names;
-  DIR* dir = opendir(path.c_str());
-  if (!dir) return names;
-  while (dirent* entry = readdir(dir)) {
+  const Folder folder = openFolder(path);
+  if (!folder) return names;
+  while (dirent* entry = readdir(folder.get())) {
     std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
   }
-  closedir(dir);
   return names;
 }
 

@@ -1,6 +1,5 @@
 #include "remote_socket.h"
 
-#include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 
 #include "error.h"
 #include "ktls.h"
+#include "streams.h"
 
 namespace tlshub {
 namespace {
@@ -42,34 +42,27 @@ Fd openPid(uint32_t tgid) {
 }
 
 Fd findByInode(const SocketOwner& owner, uint32_t tgid, int pidfd) {
-  std::string folder = "/proc/" + std::to_string(tgid) + "/fd";
   std::string wanted = "socket:[" + std::to_string(owner.inode) + "]";
-  DIR* dir = opendir(folder.c_str());
-  if (!dir) return Fd();
-  Fd found;
-  while (dirent* entry = readdir(dir)) {
+  const Folder folder = openFolder("/proc/" + std::to_string(tgid) + "/fd");
+  if (!folder) return Fd();
+  while (dirent* entry = readdir(folder.get())) {
     char target[64];
-    ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+    ssize_t n = readlinkat(dirfd(folder.get()), entry->d_name, target, sizeof(target));
     if (n <= 0 || std::string(target, static_cast<size_t>(n)) != wanted) continue;
     Fd candidate = getFd(pidfd, std::atoi(entry->d_name));
-    if (candidate && matches(candidate, owner.cookie)) {
-      found = std::move(candidate);
-      break;
-    }
+    if (candidate && matches(candidate, owner.cookie)) return candidate;
   }
-  closedir(dir);
-  return found;
+  return Fd();
 }
 
 // The kernel lists children in the order of their birth.
 std::vector<uint32_t> youngestChildren(uint32_t tgid) {
   std::string pid = std::to_string(tgid);
   std::vector<uint32_t> children;
-  FILE* file = std::fopen(("/proc/" + pid + "/task/" + pid + "/children").c_str(), "re");
+  const File file = openFile("/proc/" + pid + "/task/" + pid + "/children");
   if (!file) return children;
   uint32_t child = 0;
-  while (std::fscanf(file, "%u", &child) == 1) children.push_back(child);
-  std::fclose(file);
+  while (std::fscanf(file.get(), "%u", &child) == 1) children.push_back(child);
   std::reverse(children.begin(), children.end());
   if (children.size() > kMostChildren) children.resize(kMostChildren);
   return children;
@@ -77,12 +70,10 @@ std::vector<uint32_t> youngestChildren(uint32_t tgid) {
 
 // A number of /proc/PID/stat, numbered as in proc(5), from 4 on; nothing when there is no such process.
 std::optional<uint64_t> statField(uint32_t tgid, int wanted) {
-  std::string path = "/proc/" + std::to_string(tgid) + "/stat";
-  FILE* file = std::fopen(path.c_str(), "re");
+  const File file = openFile("/proc/" + std::to_string(tgid) + "/stat");
   if (!file) return std::nullopt;
   char line[1024];
-  size_t n = std::fread(line, 1, sizeof(line) - 1, file);
-  std::fclose(file);
+  size_t n = std::fread(line, 1, sizeof(line) - 1, file.get());
   line[n] = 0;
   // The name may hold spaces and brackets: fields count from behind the last one.
   char* at = std::strrchr(line, ')');

@@ -206,7 +206,7 @@ TEST("credentials that cannot work are refused when they are loaded, with the re
       return error.what();
     }
   };
-  const Identity& a = identityOf("a");
+  const Identity a = identityOf("a");
   const std::string& ca = labCa().pem();
   EXPECT_EQ(problem(ca, a.certPem, a.keyPem, kAllCiphers), "none");
   EXPECT_EQ(problem("", a.certPem, a.keyPem, kAllCiphers), "CA: there is no PEM certificate in it");

@@ -11,7 +11,7 @@ import {
   UsageError,
   asTlshubError,
 } from '../shared/errors/errors.js';
-import type { ProbeResult } from '../shared/kernel/native.js';
+import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
 import { checkTable, flowsTable, podsTable, releaseText, reloadText, statusTable, table } from './tables.js';
 import { watchFlows } from './watch.js';

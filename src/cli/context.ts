@@ -1,6 +1,6 @@
 /** What the commands need from outside, so that tests can run them whole without a process of their own. */
 import type { ReleaseOptions, ReleaseReport } from '../release/release.js';
-import type { ProbeResult } from '../shared/kernel/native.js';
+import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 
 export interface CliContext {
   out(text: string): void;

@@ -5,7 +5,7 @@ import type { PodReport } from '../report/pod.js';
 import type { ReloadReport } from '../report/reload.js';
 import type { StatusReport } from '../report/status.js';
 import { FLOW_STATES } from '../report/flow.js';
-import type { ProbeResult } from '../shared/kernel/native.js';
+import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 import type { ReleaseReport } from '../release/release.js';
 import { printable } from '../shared/text/printable.js';
 

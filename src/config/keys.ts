@@ -65,7 +65,7 @@ function poolKeys<P extends string>(
     [`${provider}.pool_queue`]: key(
       integer({ min: 0, max: 1_000_000 }),
       4096,
-      `Outgoing connections that wait for a place in the pool of the ${name} provider, addresses by turns; one more waits in hold until its deadline and is counted. Incoming connections do not wait: as many as all places and this begin at once.`,
+      `Outgoing connections that wait to be admitted to the pool of the ${name} provider, addresses by turns. One more stays held, is counted, and asks again until its deadline. Incoming connections do not wait: pool_size times pool_in_flight and this many of them begin at once.`,
     ),
   };
   return keys;

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { ControlError } from '../shared/errors/errors.js';
-import type { SocketPeer } from '../shared/kernel/native.js';
+import type { SocketPeer } from '../shared/kernel/kernel-addon.js';
 
 export interface AdmissionFacts {
   peer: SocketPeer;

@@ -5,34 +5,19 @@
  * What a connection has moved may become known after its end (a program can go on reading what arrived before), so its record is found again
  * by its name and totals are corrected by the difference.
  */
-import { FlowClass, type Traffic } from '../shared/kernel/abi.js';
-import type { FlowObserver } from '../supervisor/flow/dispatcher.js';
+import type { Traffic } from '../shared/kernel/abi.js';
+import type { FlowObserver } from '../supervisor/flow/observer.js';
 import type { Flow } from '../supervisor/flow/table.js';
-import { stateOf } from '../supervisor/flow/table.js';
+import {
+  connectionId,
+  connectionLatencyMs,
+  outcomeOf,
+  recordOf,
+  setBytes,
+  type ConnectionRecord,
+  type Outcome,
+} from './connection-record.js';
 import { Latency, type LatencyReport } from './latency.js';
-
-/** One connection. Times in milliseconds, null: not known, or it never came to that. */
-export interface ConnectionRecord {
-  connection_id: string;
-  connection_latency_ms: number | null;
-  key_negotiation_ms: number | null;
-  bytes_sent: number | null;
-  bytes_received: number | null;
-  throughput_mbps: number | null;
-  state: string;
-  role: string;
-  provider: string | null;
-  cipher: string | null;
-  syn_to_established_ms: number | null;
-  hold_ms: number | null;
-  dispatch_ms: number | null;
-  queue_ms: number | null;
-  install_ms: number | null;
-  open_ms: number | null;
-}
-
-/** How a connection counts; each of them in exactly one way. */
-export type Outcome = 'secured' | 'plaintext' | 'failed' | 'closedUnsecured' | 'pending';
 
 export const LATENCIES = ['syn_to_established', 'hold', 'dispatch', 'queue', 'negotiation', 'install'] as const;
 export type LatencyName = (typeof LATENCIES)[number];
@@ -85,10 +70,10 @@ export class FlowMetrics implements FlowObserver {
     this.listener = listener;
   }
 
-  /** What all connections have moved. @param live what running ones have */
-  bytes(live: Iterable<Traffic | undefined>): { sent: number; received: number } {
+  /** What those that ended and these have moved. */
+  bytes(live: Iterable<Pick<Flow, 'traffic'>>): { sent: number; received: number } {
     let { bytesSent: sent, bytesReceived: received } = this.totals;
-    for (const traffic of live) {
+    for (const { traffic } of live) {
       sent += traffic?.sent ?? 0;
       received += traffic?.received ?? 0;
     }
@@ -142,13 +127,15 @@ export class FlowMetrics implements FlowObserver {
   }
 
   /**
-   * @param live flows that have not ended
+   * @param live flows of the table that have not ended
    * @param nowNs CLOCK_MONOTONIC nanoseconds
+   * @param unloaded secured ones that are not in the table
    */
-  report(live: Iterable<Flow>, nowNs: number): FlowMetricsReport {
+  report(live: Iterable<Flow>, nowNs: number, unloaded: readonly ConnectionRecord[] = []): FlowMetricsReport {
     const totals = { ...this.totals, outcomes: { ...this.totals.outcomes } };
-    const records: ConnectionRecord[] = [];
-    let unheard = this.securedCount - this.securedEnded;
+    const records = [...unloaded];
+    for (const record of unloaded) addTo(totals, record, 'secured');
+    let unheard = this.securedCount - this.securedEnded - unloaded.length;
     for (const flow of live) {
       const record = recordOf(flow, nowNs);
       addTo(totals, record, outcomeOf(flow));
@@ -193,57 +180,6 @@ function emptyTotals(): Totals {
     throughputCount: 0,
     throughputMax: 0,
   };
-}
-
-/** The socket's cookie, and which of its connections if it had several. */
-function connectionId({ cookie, generation }: Pick<Flow, 'cookie' | 'generation'>): string {
-  return generation === 1 ? cookie.toString() : `${cookie}.${generation}`;
-}
-
-function outcomeOf(flow: Flow): Outcome {
-  const { verdict, phase } = flow.machine;
-  if (verdict?.state === 'refused') return 'failed';
-  if (flow.secured) return 'secured';
-  if (flow.class === FlowClass.PLAINTEXT) return 'plaintext';
-  return phase === 'done' ? 'closedUnsecured' : 'pending';
-}
-
-/** From the SYN to the moment the program's first byte could move. */
-function connectionLatencyMs(flow: Flow): number | null {
-  if (flow.class === FlowClass.PLAINTEXT) return flow.synMs;
-  return flow.holdMs === null ? null : (flow.synMs ?? 0) + flow.holdMs;
-}
-
-function recordOf(flow: Flow, endNs: number): ConnectionRecord {
-  const openedNs = flow.class === FlowClass.PLAINTEXT ? flow.establishedNs : flow.openedNs;
-  const record: ConnectionRecord = {
-    connection_id: connectionId(flow),
-    connection_latency_ms: connectionLatencyMs(flow),
-    key_negotiation_ms: flow.negotiationMs,
-    bytes_sent: null,
-    bytes_received: null,
-    throughput_mbps: null,
-    state: stateOf(flow),
-    role: flow.role,
-    provider: flow.provider,
-    cipher: flow.cipher,
-    syn_to_established_ms: flow.synMs,
-    hold_ms: flow.holdMs,
-    dispatch_ms: flow.dispatchMs,
-    queue_ms: flow.queueMs,
-    install_ms: flow.installMs,
-    open_ms: openedNs > 0 && endNs > openedNs ? (endNs - openedNs) / 1e6 : null,
-  };
-  if (flow.traffic !== undefined) setBytes(record, flow.traffic);
-  // A gate that was never open let nothing through.
-  else if (!flow.secured && flow.class !== FlowClass.PLAINTEXT) setBytes(record, { sent: 0, received: 0 });
-  return record;
-}
-
-function setBytes(record: ConnectionRecord, { sent, received }: Omit<Traffic, 'final'>): void {
-  record.bytes_sent = sent;
-  record.bytes_received = received;
-  record.throughput_mbps = record.open_ms === null ? null : ((sent + received) * 8) / 1000 / record.open_ms;
 }
 
 function countBytes(totals: Totals, record: ConnectionRecord, sign: 1 | -1): void {

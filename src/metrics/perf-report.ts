@@ -1,5 +1,6 @@
 /** The metrics files' contents: docs/PERFORMANCE_METRICS.md says what each field is. Names and units are a contract: add, do not change. */
-import type { ConnectionRecord, FlowMetricsReport, LatencyName } from './flow-metrics.js';
+import type { ConnectionRecord } from './connection-record.js';
+import type { FlowMetricsReport, LatencyName } from './flow-metrics.js';
 import type { LatencyReport } from './latency.js';
 import type { ProcessUsage } from './process-usage.js';
 

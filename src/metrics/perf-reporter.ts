@@ -11,7 +11,7 @@ export interface PerfReporterOptions {
   dir: () => string;
   node: string;
   /** the connections, counted up to now */
-  flows: () => FlowMetricsReport;
+  flows: () => FlowMetricsReport | Promise<FlowMetricsReport>;
   log: Logger;
   usage?: () => ProcessUsage;
   /** seconds since 1970 */
@@ -24,10 +24,10 @@ export class PerfReporter {
   constructor(private readonly options: PerfReporterOptions) {}
 
   /** What would be written now; undefined when it cannot be made, and the log says why: no agent ends for want of figures. */
-  report(): PerfReport | undefined {
+  async report(): Promise<PerfReport | undefined> {
     const { flows, node, log, usage = processUsage, now = wallClock } = this.options;
     try {
-      return perfReport(flows(), usage(), node, now());
+      return perfReport(await flows(), usage(), node, now());
     } catch (error) {
       log.error('cannot make a metrics report', { error });
       return undefined;
@@ -38,10 +38,12 @@ export class PerfReporter {
    * Writes a report: by default one that is made now, also if an earlier one is still being written.
    * @returns the files, or undefined when it failed; the log says why
    */
-  write(report = this.report()): Promise<PerfFiles | undefined> {
-    if (report === undefined) return Promise.resolve(undefined);
+  write(report: Promise<PerfReport | undefined> = this.report()): Promise<PerfFiles | undefined> {
     const dir = this.options.dir();
-    const written = this.last.then(() => this.attempt(dir, report));
+    const written = this.last.then(async () => {
+      const made = await report;
+      return made && this.attempt(dir, made);
+    });
     this.last = written;
     return written;
   }

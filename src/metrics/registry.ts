@@ -34,10 +34,10 @@ export const OTHER = 'other';
 
 export class MetricsRegistry {
   readonly #registry = new Registry();
-  readonly #before: (() => void)[] = [];
+  readonly #before: (() => unknown)[] = [];
 
-  /** Runs before each collection: to read once what several metrics show. */
-  beforeCollect(prepare: () => void): void {
+  /** Runs before each collection, which waits for it: to read once what several metrics show. */
+  beforeCollect(prepare: () => unknown): void {
     this.#before.push(prepare);
   }
 
@@ -82,14 +82,14 @@ export class MetricsRegistry {
   }
 
   /** The text format of Prometheus, version 0.0.4. Rejects with what a `read` threw. */
-  text(): Promise<string> {
-    this.#prepare();
+  async text(): Promise<string> {
+    await this.#prepare();
     return this.#registry.metrics();
   }
 
   /** The same as objects. */
   async families(): Promise<MetricFamily[]> {
-    this.#prepare();
+    await this.#prepare();
     // prom-client's types say that a type is a number; it is the word of the text format.
     return (await this.#registry.getMetricsAsJSON()) as unknown as MetricFamily[];
   }
@@ -98,8 +98,8 @@ export class MetricsRegistry {
     return this.#registry.contentType;
   }
 
-  #prepare(): void {
-    for (const prepare of this.#before) prepare();
+  async #prepare(): Promise<void> {
+    for (const prepare of this.#before) await prepare();
   }
 
   #options<L extends string>(

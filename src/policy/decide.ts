@@ -4,7 +4,7 @@
  * changes. docs/POLICY.md is the text of it.
  */
 import { formatAddress, isLoopback, type AddressBytes } from '../shared/net/address.js';
-import type { Role } from '../shared/kernel/native.js';
+import type { Role } from '../shared/kernel/words.js';
 import { RuleTable, type Rule } from './rules.js';
 
 export type DecidedClass = 'mesh' | 'plaintext' | 'refused';

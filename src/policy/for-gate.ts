@@ -1,6 +1,6 @@
 /** Policy and mapping as BPF has them. */
 import type { MappedNetwork } from '../mapping/pod-node-mapping.js';
-import type { GateSettings, MeshEntry } from '../shared/kernel/native.js';
+import type { GateSettings, MeshEntry } from '../shared/kernel/kernel-addon.js';
 import type { Policy } from './decide.js';
 
 export function policyForGate({

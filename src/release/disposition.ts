@@ -6,13 +6,13 @@ import { BOTH_DIRECTIONS, FlowClass, TcpState, type SweepRecord } from '../share
  * - `end`: the gate alone keeps its bytes back. Without it they would go in plaintext, after what the agent may have said on it.
  * - `empty`: it has ended, but what the peer had sent, and nobody has vouched for, may still lie in it for the program to read.
  */
-export type Fate = 'leave' | 'end' | 'empty';
+export type Disposition = 'leave' | 'end' | 'empty';
 
 export function isSecured(record: SweepRecord): boolean {
   return record.class === FlowClass.MESH && record.encrypts === BOTH_DIRECTIONS && record.skState !== TcpState.CLOSE;
 }
 
-export function fateOf(record: SweepRecord): Fate {
+export function dispositionOf(record: SweepRecord): Disposition {
   if (record.class !== FlowClass.MESH && record.class !== FlowClass.REFUSED) return 'leave';
   if (record.encrypts === BOTH_DIRECTIONS || record.skState === TcpState.LISTEN) return 'leave';
   if (record.skState !== TcpState.CLOSE) return 'end';

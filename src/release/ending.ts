@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SweepRecord } from '../shared/kernel/abi.js';
 import { formatAddress } from '../shared/net/address.js';
 import { ReleaseError, toWire } from '../shared/errors/errors.js';
-import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
+import type { KernelAddon, PinnedFds } from '../shared/kernel/kernel-addon.js';
 import { readSweep, type SweepKernel } from '../shared/kernel/sweep-records.js';
-import { fateOf, isSecured } from './disposition.js';
+import { dispositionOf, isSecured } from './disposition.js';
 
 /** Between two looks at the kernel's list, in ms. */
 const LOOK_MS = 100;
@@ -62,8 +62,8 @@ export class Ending {
     const end = performance.now() + this.limitMs;
     for (;;) {
       const records = Array.from(readSweep(this.kernel, this.fds.sweepLink), (record) => record.copy());
-      const open = records.filter((record) => fateOf(record) === 'end');
-      for (const record of records) if (fateOf(record) === 'empty') this.empty(record);
+      const open = records.filter((record) => dispositionOf(record) === 'end');
+      for (const record of records) if (dispositionOf(record) === 'empty') this.empty(record);
       if (done(open)) {
         this.secured = records.filter(isSecured).length;
         return;

@@ -1,20 +1,20 @@
 /**
- * Takes the gate of an agent away that is dead and has no successor: `tlshubctl release`.
+ * Takes away the gate of a dead agent that has no successor: `tlshubctl release`.
  *
- * What the gate holds back must not become plaintext by that, so the order is that of an agent's own end (src/supervisor/compose.ts):
- * what is not secured is ended while the gate is still there, then it opens for new connections, then what has come in between is ended
- * as well, and only when nothing is left that needs it do the programs go. If a connection cannot be ended, the gate stays shut.
+ * What the gate holds back must not become plaintext by that. So the order is that of an agent's own end: end what is not secured while
+ * the gate is still shut; let new connections go; end what came in between; and take the programs away only when nothing needs them any
+ * more. If a connection cannot be ended, the gate stays shut.
  */
 import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers } from '../control/socket-path.js';
 import { lockHolderNames } from '../shared/files/lock-holders.js';
-import { Wants } from '../shared/kernel/abi.js';
+import { Intent } from '../shared/kernel/abi.js';
 import { NotFoundError, ReleaseError, UsageError } from '../shared/errors/errors.js';
-import type { KernelAddon, PinnedFds } from '../shared/kernel/native.js';
+import type { KernelAddon, PinnedFds } from '../shared/kernel/kernel-addon.js';
 import { removeGuardianFolders } from '../supervisor/gate/guardian.js';
 import { Ending, type EndingKernel } from './ending.js';
-import { signOfLife, type Signs } from './liveness.js';
+import { whyAlive, type Liveness } from './liveness.js';
 
 /** For connections to end, in ms. */
 const END_MS = 10_000;
@@ -46,7 +46,7 @@ export type ReleaseKernel = EndingKernel &
     | 'readLeases'
     | 'exemptSelf'
     | 'updateSettings'
-    | 'setWants'
+    | 'setIntent'
     | 'clearMesh'
     | 'stoppedFlows'
     | 'releasePins'
@@ -61,7 +61,11 @@ export async function releaseGate(
   const controlAnswers = await answers(controlSocket);
   // Until this process ends: an agent that starts meanwhile finds the folder locked.
   const lock = kernel.lockPins(pinDir);
-  refuseIfAlive(pinDir, { controlAnswers, lockedBy: lock < 0 ? lockHolderNames(pinDir) : undefined, ...NO_LEASES });
+  refuseIfAlive(pinDir, {
+    controlAnswers,
+    lockedBy: lock === undefined ? lockHolderNames(pinDir) : undefined,
+    ...NO_LEASES,
+  });
   const report = await takeAway(kernel, pinDir, readdirIf(join(pinDir, 'links')).length > 0, END_MS);
   removeGuardianFolders();
   if (existsSync(pinDir)) {
@@ -82,7 +86,20 @@ export async function takeAway(
   endMs: number,
 ): Promise<ReleaseReport> {
   if (!attached) return { pinDir, pins: kernel.releasePins(pinDir), ended: 0, secured: 0, continued: 0 };
-  const fds = kernel.openPins(pinDir);
+  const pinned = kernel.openPins(pinDir);
+  try {
+    return await takeGateAway(kernel, pinDir, pinned.fds, endMs);
+  } finally {
+    pinned.close();
+  }
+}
+
+async function takeGateAway(
+  kernel: ReleaseKernel,
+  pinDir: string,
+  fds: PinnedFds,
+  endMs: number,
+): Promise<ReleaseReport> {
   const leases = kernel.readLeases(fds.leases);
   const now = process.hrtime.bigint();
   refuseIfAlive(pinDir, {
@@ -106,9 +123,9 @@ export async function takeAway(
 
 const NO_LEASES = { agentLeaseMs: 0, guardianLeaseMs: 0 } as const;
 
-function refuseIfAlive(pinDir: string, signs: Signs): void {
-  const sign = signOfLife(signs);
-  if (sign !== undefined) throw new ReleaseError('TLSHUB_RELEASE_ALIVE', `${pinDir} is in use: ${sign}`);
+function refuseIfAlive(pinDir: string, seen: Liveness): void {
+  const why = whyAlive(seen);
+  if (why !== undefined) throw new ReleaseError('TLSHUB_RELEASE_ALIVE', `${pinDir} is in use: ${why}`);
 }
 
 function checkFolder(pinDir: string): void {
@@ -127,7 +144,7 @@ function readdirIf(folder: string): string[] {
 
 /** New connections are from now on what they will be without a gate. Those that it knows keep what was decided for them. */
 function openForNew(kernel: ReleaseKernel, fds: PinnedFds): void {
-  kernel.setWants(fds.settings, Wants.UNKNOWN);
+  kernel.setIntent(fds.settings, Intent.UNKNOWN);
   kernel.updateSettings(fds, {
     holdMs: END_MS,
     silentPeerMs: END_MS,

@@ -1,5 +1,5 @@
 /** One connection as users are shown it: `tlshubctl flows`, its --json, the access to it over the control socket. */
-import type { CipherName, Role } from '../shared/kernel/native.js';
+import type { CipherName, Role } from '../shared/kernel/words.js';
 
 export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refused' | 'closed';
 

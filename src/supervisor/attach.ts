@@ -1,5 +1,5 @@
 /** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
-import { wantsOf } from './flow/marker.js';
+import { intentOf } from './flow/marker.js';
 import { planScope, Scope } from './gate/cgroups.js';
 import { Guardian } from './gate/guardian.js';
 import { GateUpdate, openGate } from './gate/settings.js';
@@ -7,8 +7,8 @@ import type { ProviderSwitch } from './provider/switch.js';
 import type { InForce } from './settings/in-force.js';
 import type { Logger } from '../logging/logger.js';
 import { builtFile } from '../shared/files/package.js';
-import { Wants } from '../shared/kernel/abi.js';
-import type { GateFds, KernelAddon } from '../shared/kernel/native.js';
+import { Intent } from '../shared/kernel/abi.js';
+import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
 
 /** A lease is renewed so often that four renewals may be late. */
 const LEASE_SHARE = 5;
@@ -41,10 +41,11 @@ export interface Attached {
 export function attach({ addon, inForce, provider, log }: AttachOptions): Attached {
   const { config } = inForce;
   const plan = planScope(config.capture.cgroup);
-  const { fds, adopted } = openGate(addon, inForce.current, plan.capture);
-  const scope = new Scope(config.capture.cgroup, plan, addon, log.child({ component: 'scope' }));
+  const gate = openGate(addon, inForce.current, plan.capture);
+  const { fds, adopted } = gate;
+  const scope = new Scope(config.capture.cgroup, plan, gate, log.child({ component: 'scope' }));
   const announce = (): void =>
-    addon.setWants(fds.settings, inForce.config.marker ? wantsOf(provider.name) : Wants.UNKNOWN);
+    addon.setIntent(fds.settings, inForce.config.marker ? intentOf(provider.name) : Intent.UNKNOWN);
   announce();
   provider.onSwitch(announce);
   inForce.onSwap(announce);
@@ -68,8 +69,8 @@ export function attach({ addon, inForce, provider, log }: AttachOptions): Attach
     detach: () => {
       update.close();
       scope.close();
-      addon.detachGate();
+      gate.detach();
     },
-    stopLease: () => addon.stopLease(lease),
+    stopLease: () => lease.stop(),
   };
 }

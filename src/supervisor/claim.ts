@@ -5,7 +5,8 @@
 import type { Config } from '../config/schema.js';
 import { startControlServer, type ControlServer } from '../control/server.js';
 import type { Logger } from '../logging/logger.js';
-import type { CipherName, KernelAddon } from '../shared/kernel/native.js';
+import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
+import type { CipherName } from '../shared/kernel/words.js';
 import { takeAgentLock } from './gate/agent-lock.js';
 import { tryCiphers } from './gate/ciphers.js';
 

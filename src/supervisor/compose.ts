@@ -13,21 +13,20 @@ import { createThrottle } from '../logging/throttle.js';
 import { registerAgentMetrics } from '../metrics/agent-metrics.js';
 import { registerFlowMetrics } from '../metrics/flow-exposition.js';
 import { FlowMetrics } from '../metrics/flow-metrics.js';
+import { movedBytes } from '../metrics/moved-bytes.js';
 import { PerfReporter } from '../metrics/perf-reporter.js';
 import { MetricsRegistry } from '../metrics/registry.js';
+import { RunningConnections } from '../metrics/running-connections.js';
 import type { ReloadReport } from '../report/reload.js';
 import type { StatusReport } from '../report/status.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
-import type { SweepRecord } from '../shared/kernel/abi.js';
-import { monotonicNs } from '../shared/kernel/clock.js';
-import { readSweep } from '../shared/kernel/sweep-records.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import { claim } from './claim.js';
 import { controlHandlers } from './control-handlers.js';
 import { Dispatcher } from './flow/dispatcher.js';
-import { revokeForbidden } from './flow/revocation.js';
+import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import { preflight } from './preflight.js';
 import { planProvider } from './provider/plans.js';
@@ -126,22 +125,22 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(inForce.current);
-  const list = (): Iterable<SweepRecord> => readSweep(addon, fds.sweepLink);
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics, sweep: list },
+    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics },
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
   });
   const lost = (): number => reader.counts().lost;
-  const sweeper = new Sweeper({ dispatcher, kernel: addon, fds, list, lost, throttle, log });
+  const sweeper = new Sweeper({ dispatcher, kernel: addon, fds, lost, throttle, log });
+  const { list } = sweeper;
   const idle = new IdleCollection({
     collect: () => collectEverywhere({ provider, threads: [installer, reader], addon, log: part('memory') }),
     trim: () => addon.trimMemory(),
   });
   pumpEvents(reader, dispatcher, () => sweeper.watchLosses()).catch(onFatal);
   pumpReports(installer, dispatcher).catch(onFatal);
-  sweeper.start(() => {
+  await sweeper.start(() => {
     scope.look();
     idle.look(reader.counts().records, performance.now());
   });
@@ -150,7 +149,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const reloader = new Reloader({
     ...{ configFile, inForce, sources, provider, plan, directory, gate: attached.update, scope },
     tryCipher: (cipher) => addon.tryCipher(cipher),
-    revoke: () => revokeForbidden(dispatcher, inForce.current, list()),
+    revoke: () => list.read(new Revocation(dispatcher, inForce.current)),
     draining: () => draining,
     log: part('reload'),
   });
@@ -159,10 +158,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const perf = new PerfReporter({
     dir: () => inForce.config.metricsDir,
     node: config.nodeName,
-    flows: () => {
-      sweeper.sweep(); // brings the counts of running connections up to date
-      return flowMetrics.report(dispatcher.live(), monotonicNs());
-    },
+    flows: () => list.read(new RunningConnections(flowMetrics, dispatcher.table)),
     log: part('metrics'),
   });
   const status = (): StatusReport =>
@@ -185,9 +181,9 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
       draining: () => draining,
     });
   registerAgentMetrics(metrics, status);
-  registerFlowMetrics(metrics, flowMetrics, () => dispatcher.traffic());
+  registerFlowMetrics(metrics, flowMetrics, movedBytes(list, flowMetrics, dispatcher.table));
   notReady = () => status().notReady;
-  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, sweeper }));
+  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
   startup.ready();
   const { library } = provider.stats();
   log.info(

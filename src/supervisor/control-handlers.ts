@@ -7,11 +7,12 @@ import type { MetricsRegistry } from '../metrics/registry.js';
 import { NotFoundError } from '../shared/errors/errors.js';
 import { testHooks } from '../shared/ipc/test-hooks.js';
 import type { Dispatcher } from './flow/dispatcher.js';
+import type { ListReader } from './flow/list-reader.js';
+import { FlowListing } from './flow/listing.js';
 import type { ProviderSwitch } from './provider/switch.js';
 import { knownProvider } from './provider/plans.js';
 import type { Reloader } from './settings/reload.js';
 import type { InForce } from './settings/in-force.js';
-import type { Sweeper } from './sweeper.js';
 
 export interface ControlParts {
   inForce: InForce;
@@ -20,7 +21,7 @@ export interface ControlParts {
   reloader: Reloader;
   metrics: MetricsRegistry;
   status: () => StatusReport;
-  sweeper: Pick<Sweeper, 'sweep'>;
+  list: ListReader;
 }
 
 export function controlHandlers({
@@ -30,15 +31,12 @@ export function controlHandlers({
   reloader,
   metrics,
   status,
-  sweeper,
+  list,
 }: ControlParts): ControlHandlers {
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
-    flows: (query) => {
-      sweeper.sweep(); // brings what flows have moved up to date
-      return Promise.resolve([...dispatcher.reports()].filter((flow) => matchesFlow(flow, query)));
-    },
+    flows: (query) => list.read(new FlowListing(dispatcher.table, (flow) => matchesFlow(flow, query))),
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
     'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),
     'mode.get': () => Promise.resolve({ mode: provider.name }),

@@ -1,15 +1,15 @@
 /**
- * When the agent gives back the memory that its work has left behind. V8 collects when a thread has allocated enough, and a thread that
- * rests allocates nothing: without this, the garbage of the last handshakes would stay with every idle node, and it would look as if
- * connections had a price that they have not (PERFORMANCE_METRICS.md, "Memory at rest").
+ * When the agent gives back the memory that its work has left behind. V8 collects when a thread has allocated enough, and an idle thread
+ * allocates nothing. Without this, every idle node would keep the garbage of its last handshakes (PERFORMANCE_METRICS.md, "Memory of an
+ * idle agent").
  *
- * A collection takes a thread some tens of milliseconds, in which it does nothing else. So it comes only after some time in which no
- * connection began or ended, and not again soon: on a node that never rests V8 collects as it always does. A second one follows, since the
- * first does not move together all that is left.
+ * A collection takes a thread some tens of milliseconds, in which it does nothing else. So it comes only when no connection has begun or
+ * ended for a while, and not again soon; a node that is never idle has V8's own collections. A second one follows, since the first does not
+ * compact all that is left.
  */
 import type { Logger } from '../logging/logger.js';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
-import type { KernelAddon } from '../shared/kernel/native.js';
+import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
 import type { Provider } from './provider/provider.js';
 
 export interface IdleCollectionParts {

@@ -4,7 +4,8 @@ import type { Config } from '../config/schema.js';
 import { PermissionError } from '../shared/errors/errors.js';
 import { builtFile } from '../shared/files/package.js';
 import { checkAbi } from '../shared/kernel/abi.js';
-import { kernel, type KernelAddon } from '../shared/kernel/native.js';
+import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
+import { kernel } from '../shared/kernel/native.js';
 import { knownProvider } from './provider/plans.js';
 
 const OBJECT_ABI = builtFile('bpf/abi.json');

@@ -8,6 +8,7 @@ import type { PerfReporter } from '../metrics/perf-reporter.js';
 import { drain, type Drainable } from '../shared/async/drain.js';
 import type { Attached } from './attach.js';
 import type { Dispatcher } from './flow/dispatcher.js';
+import { giveUpAll } from './flow/mass-ending.js';
 import type { Reloader } from './settings/reload.js';
 import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
@@ -49,22 +50,27 @@ interface Closable {
 export async function shutdown(parts: ShutdownParts): Promise<boolean> {
   const { dispatcher, sweeper, attached, perf, log } = parts;
   let drained: Drained | undefined;
-  let lastReport: ReturnType<PerfReporter['report']>;
+  let lastReport: ReturnType<PerfReporter['report']> | undefined;
   let written: unknown;
   await runSteps([
     {
       name: 'drain',
       run: async () => {
-        const sweep = (): void => sweeper.sweep();
+        // A report reads the kernel's list as a sweep does, and the last one is of the moment when nothing is under way: after it there
+        // must be no wait in which another connection begins before the gate goes.
+        let last: ReturnType<PerfReporter['report']> | undefined;
+        const sweep = (): unknown => (last = perf.report());
         drained = await drainFlows(dispatcher, sweep, parts.drainMs, parts.onDraining, () => sweeper.stop());
+        lastReport = last ?? perf.report();
+        await lastReport;
       },
     },
-    { name: 'last metrics', run: () => (lastReport = perf.report()) },
     { name: 'gate', run: () => attached.detach() },
     // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
     { name: 'stopped processes', run: () => sweeper.continueAll() },
     { name: 'say so', run: () => log.info('drained', { ...drained }) },
     { name: 'guardian', run: () => attached.guardian.stop() },
+    { name: 'list of connections', run: () => sweeper.list.stop() },
     { name: 'dispatcher', run: () => dispatcher.close() },
     { name: 'control socket', run: () => parts.control.close() },
     { name: 'health endpoint', run: () => parts.health?.close() },
@@ -121,7 +127,7 @@ export interface Drained {
  */
 export async function drainFlows(
   dispatcher: Dispatcher,
-  sweep: () => void,
+  sweep: () => unknown,
   deadlineMs: number,
   onBegin: () => void,
   onHeldEnded: () => void,
@@ -129,19 +135,19 @@ export async function drainFlows(
   const held: Drainable = {
     name: 'held connections',
     stop: onBegin,
-    idle: () => until(() => dispatcher.pending().length === 0),
-    force: () => void dispatcher.giveUpAll(DRAINED),
+    idle: () => until(() => dispatcher.table.pending().length === 0),
+    force: () => void giveUpAll(dispatcher, DRAINED),
   };
   const { ms, forced } = await drain(held, deadlineMs);
   onHeldEnded();
   let refused = 0;
   // Also those that no program has accepted, and those that come while others are being ended: nobody but us may have said anything
   // on a connection that goes on without the gate.
-  const nothingBegun = (): boolean => {
-    refused += dispatcher.giveUpAll(DRAINED);
+  const nothingBegun = async (): Promise<boolean> => {
+    refused += giveUpAll(dispatcher, DRAINED);
     if (!quiet(dispatcher)) return false;
-    sweep();
-    refused += dispatcher.giveUpAll(DRAINED);
+    await sweep();
+    refused += giveUpAll(dispatcher, DRAINED);
     return quiet(dispatcher);
   };
   const last = await drain(
@@ -152,9 +158,9 @@ export async function drainFlows(
 }
 
 function quiet(dispatcher: Dispatcher): boolean {
-  return dispatcher.pending().length === 0 && dispatcher.table.pendingTickets === 0;
+  return dispatcher.table.pending().length === 0 && dispatcher.table.pendingTickets === 0;
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
 }

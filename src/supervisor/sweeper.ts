@@ -1,20 +1,19 @@
 /** When the kernel's list of flows is read: at start, every few seconds, soon after a loss of events, and when somebody asks. */
 import type { Logger } from '../logging/logger.js';
 import type { Throttle } from '../logging/throttle.js';
-import type { SweepRecord } from '../shared/kernel/abi.js';
-import type { GateFds, KernelAddon } from '../shared/kernel/native.js';
+import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import { readSweepGradually, type SweepKernel } from '../shared/kernel/sweep-records.js';
 import type { Dispatcher } from './flow/dispatcher.js';
-import { continueForgotten, sweepNow } from './flow/sweep.js';
+import { ListReader } from './flow/list-reader.js';
+import { continueAbandoned, type SweepResult } from './flow/sweep.js';
 
 const EVERY_MS = 5000;
 const AFTER_LOSS_MS = 50;
 
 export interface SweeperOptions {
   dispatcher: Dispatcher;
-  kernel: Pick<KernelAddon, 'stoppedFlows' | 'continueStopped'>;
+  kernel: Pick<KernelAddon, 'stoppedFlows' | 'continueStopped'> & SweepKernel;
   fds: GateFds;
-  /** the kernel's list, see Dispatcher */
-  list: () => Iterable<SweepRecord>;
   /** samples that the perf buffer had no room for, so far */
   lost: () => number;
   throttle: Throttle;
@@ -24,41 +23,40 @@ export interface SweeperOptions {
 export class Sweeper {
   /** the list was read at least once: what happened before the agent came is known */
   swept = false;
+  /** for all who want to know the kernel's list */
+  readonly list: ListReader;
   private lostSeen = 0;
   private soon: NodeJS.Timeout | undefined;
   private regular: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: SweeperOptions) {}
-
-  /** Sweeps now, and from now on regularly. `also` is called with each regular round. */
-  start(also: () => void): void {
-    this.sweep();
-    this.regular = setInterval(() => {
-      this.watchLosses();
-      this.sweep();
-      also();
-    }, EVERY_MS);
+  constructor(private readonly options: SweeperOptions) {
+    const { dispatcher, kernel, fds } = options;
+    this.list = new ListReader({
+      dispatcher,
+      pieces: () => readSweepGradually(kernel, fds.sweepLink),
+      after: (result, error) => this.after(result, error),
+    });
   }
 
+  /** Sweeps once, and from now on regularly. `also` is called with each regular round. Resolves when the first sweep is over. */
+  start(also: () => void): Promise<void> {
+    this.regular = setInterval(() => {
+      this.watchLosses();
+      void this.sweep();
+      also();
+    }, EVERY_MS);
+    return this.sweep();
+  }
+
+  /** No more by itself. Who asks is still answered. */
   stop(): void {
     clearInterval(this.regular);
     clearTimeout(this.soon);
   }
 
-  /** Brings the dispatcher up to date with the kernel's list, and continues whom nobody else would. Never throws. */
-  sweep(): void {
-    const { dispatcher, list, throttle, log } = this.options;
-    const result = sweepNow(dispatcher, list, (error) =>
-      throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error }),
-    );
-    const { kernel, fds } = this.options;
-    const continued = continueForgotten(dispatcher, kernel.stoppedFlows(fds.stops), (cookie) =>
-      kernel.continueStopped(fds, cookie),
-    );
-    this.swept ||= result !== undefined;
-    if (continued > 0) log.info(`continued ${continued} processes that stood still for connections nobody works on`);
-    if (result === undefined || result.found + result.gone + result.adopted === 0) return;
-    log.debug('sweep', { component: 'dispatcher', ...result });
+  /** Brings the dispatcher up to date with the kernel's list, and continues whom nobody else would. Never rejects. */
+  async sweep(): Promise<void> {
+    await this.list.sweep().catch(() => undefined); // said in `after`
   }
 
   /** To be called after each batch of events: sweeps soon if some were lost. */
@@ -71,7 +69,7 @@ export class Sweeper {
     });
     this.soon ??= setTimeout(() => {
       this.soon = undefined;
-      this.sweep();
+      void this.sweep();
     }, AFTER_LOSS_MS);
   }
 
@@ -79,5 +77,23 @@ export class Sweeper {
   continueAll(): void {
     const { kernel, fds } = this.options;
     for (const cookie of kernel.stoppedFlows(fds.stops)) kernel.continueStopped(fds, cookie);
+  }
+
+  /** With each reading of the list, whoever asked for it. */
+  private after(result: SweepResult | undefined, error: unknown): void {
+    const { dispatcher, kernel, fds, throttle, log } = this.options;
+    try {
+      const stopped = kernel.stoppedFlows(fds.stops);
+      const continued = continueAbandoned(dispatcher, stopped, (cookie) => kernel.continueStopped(fds, cookie));
+      if (continued > 0) log.info(`continued ${continued} processes that stood still for connections nobody works on`);
+    } catch (cause) {
+      throttle.log('error', 'stopped', 'cannot look for processes that stand still', { error: cause });
+    }
+    if (result === undefined) {
+      throttle.log('error', 'sweep', 'the sweep failed: lost events are not made up for', { error });
+      return;
+    }
+    this.swept = true;
+    if (result.found + result.gone + result.adopted > 0) log.debug('sweep', { component: 'dispatcher', ...result });
   }
 }

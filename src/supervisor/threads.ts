@@ -16,7 +16,8 @@ import {
   type ThreadReport,
 } from '../shared/ipc/messages.js';
 import { decodeEvent } from '../shared/kernel/records.js';
-import type { CipherName, GateFds } from '../shared/kernel/native.js';
+import type { GateFds } from '../shared/kernel/kernel-addon.js';
+import type { CipherName } from '../shared/kernel/words.js';
 import { RingConsumer, type RingProducer, createRing } from '../shared/ipc/ring.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { EventReaderData } from '../workers/event-reader.js';

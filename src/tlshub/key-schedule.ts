@@ -6,7 +6,7 @@
  * must agree on is in salt or info, so that a difference shows as records that cannot be opened.
  */
 import { cipherHash, hashLength, hkdfExpand, hkdfExtract } from '../tls/key-schedule.js';
-import type { CipherName } from '../shared/kernel/native.js';
+import type { CipherName } from '../shared/kernel/words.js';
 
 /** What both ends know of a connection. */
 export interface ConnectionNames {

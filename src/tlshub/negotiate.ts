@@ -4,7 +4,7 @@
  */
 import { TlshubError } from '../shared/errors/errors.js';
 import type { ConnectionId } from '../shared/ipc/messages.js';
-import type { CipherName, Role } from '../shared/kernel/native.js';
+import type { CipherName, Role } from '../shared/kernel/words.js';
 import { ipv4Of, type FetchKeyResult, type TlshubClient, type TlshubTuple } from './client.js';
 import { deriveTrafficSecrets, type TrafficSecrets } from './key-schedule.js';
 

@@ -29,11 +29,11 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
   const words = new Int32Array(stats);
   const producer = new RingProducer(ring);
   const reader = addon.openReader(eventsFd, pagesPerCpu, DELAY_BOUNDS_NS);
-  report({ type: 'ready', wakeFd: addon.wakeFd(reader) });
+  report({ type: 'ready', wakeFd: reader.wakeFd });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
       if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) collectGarbage();
-      const { records, lost, full } = addon.pollReader(reader, ring, delays, POLL_MS);
+      const { records, lost, full } = reader.poll(ring, delays, POLL_MS);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);
       Atomics.store(words, ReaderStat.LOST, lost | 0);
@@ -43,7 +43,7 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
       }
     }
   } finally {
-    addon.closeReader(reader);
+    reader.close();
     producer.close();
   }
 }

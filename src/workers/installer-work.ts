@@ -3,7 +3,7 @@ import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
 import { trafficKeys } from '../tls/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
-import type { GateFds, InstallResult, KernelAddon } from '../shared/kernel/native.js';
+import type { GateFds, InstallResult, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
 type InstallerKernel = Pick<

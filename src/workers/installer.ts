@@ -17,7 +17,9 @@ import type {
   Negotiated,
   ThreadReport,
 } from '../shared/ipc/messages.js';
-import { kernel, type CipherName, type GateFds } from '../shared/kernel/native.js';
+import type { GateFds } from '../shared/kernel/kernel-addon.js';
+import { kernel } from '../shared/kernel/native.js';
+import type { CipherName } from '../shared/kernel/words.js';
 import { InstallerWork } from './installer-work.js';
 
 export interface InstallerData {

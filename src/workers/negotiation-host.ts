@@ -25,7 +25,8 @@ import type {
   RestTask,
   WorkerHello,
 } from '../shared/ipc/messages.js';
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, TlsLibrary } from '../shared/kernel/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/kernel/handshake-addon.js';
+import type { TlsLibrary } from '../shared/kernel/words.js';
 import { createRing } from '../shared/ipc/ring.js';
 
 /** What every worker needs to hand keys on. */

@@ -1,6 +1,7 @@
 /** The worker of an in-band provider's pool. */
 import { workerData } from 'node:worker_threads';
-import { handshakeAddon, kernel, type HandshakeAddon } from '../shared/kernel/native.js';
+import type { HandshakeAddon } from '../shared/kernel/handshake-addon.js';
+import { handshakeAddon, kernel } from '../shared/kernel/native.js';
 import { toWire } from '../shared/errors/errors.js';
 import { hostNegotiations, type NegotiatorData } from './negotiation-host.js';
 import { rehearse } from './rehearsal.js';

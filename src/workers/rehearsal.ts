@@ -1,5 +1,6 @@
 /** What a provider worker does before it serves. */
-import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome, Role } from '../shared/kernel/native.js';
+import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/kernel/handshake-addon.js';
+import type { Role } from '../shared/kernel/words.js';
 
 /** A negotiation with oneself may take this long, in ms: nobody waits for it but the start. */
 const REHEARSAL_MS = 20_000;

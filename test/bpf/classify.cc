@@ -137,7 +137,7 @@ void serve(const char* path) {
     } else if (command == 'F') {
       for (uint32_t n = number(); n > 0; n--) give(ask(program, readQuestion()));
     } else if (command == 'W') {
-      tlshub::writeWants(fd("settings"), number());
+      tlshub::writeIntent(fd("settings"), number());
     } else if (command == 'D') {
       for (uint32_t n = number(); n > 0; n--) give(ask(compare, readPair()));
     } else if (command == 'S') {

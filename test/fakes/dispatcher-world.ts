@@ -1,12 +1,24 @@
 /** The dispatcher with a real installer's work behind it, on sockets in memory. */
 import { expect } from 'chai';
-import { EventKind, FlowClass, Wants, type FlowEvent, type OwnerRecord } from '../../src/shared/kernel/abi.js';
+import {
+  EventKind,
+  FlowClass,
+  Intent,
+  type FlowEvent,
+  type OwnerRecord,
+  type SweepRecord,
+} from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../../src/shared/ipc/messages.js';
-import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
-import type { Role } from '../../src/shared/kernel/native.js';
+import { FlowMetrics, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
+import { RunningConnections } from '../../src/metrics/running-connections.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { SlotTable, createSlots } from '../../src/shared/ipc/slots.js';
 import { Dispatcher } from '../../src/supervisor/flow/dispatcher.js';
+import { Gathering } from '../../src/supervisor/flow/gathering.js';
+import { ListPass, type ListVisitor } from '../../src/supervisor/flow/list-reader.js';
+import { FlowListing } from '../../src/supervisor/flow/listing.js';
+import type { SweepResult } from '../../src/supervisor/flow/sweep.js';
 import type { DetailedFlowReport } from '../../src/supervisor/flow/table.js';
 import { InstallerWork } from '../../src/workers/installer-work.js';
 import { FDS, FakeKernel, sweepRecords, type SweepSeed } from './fake-kernel.js';
@@ -38,7 +50,7 @@ export class World {
   /** what the kernel's list has */
   sockets: SweepSeed[] = [];
   private readonly commands: InstallerCommand[] = [];
-  private readonly reports: InstallerReport[] = [];
+  private readonly answers: InstallerReport[] = [];
   private readonly work: InstallerWork;
 
   constructor(options: { handshakeTimeoutMs?: number; flowsKept?: number; metrics?: FlowMetrics } = {}) {
@@ -46,7 +58,7 @@ export class World {
     const { log, lines } = memoryLogger();
     this.lines = lines;
     const words = new Int32Array(this.slots.buffer);
-    this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.reports.push(report));
+    this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.answers.push(report));
     this.dispatcher = new Dispatcher({
       kernel: this.kernel,
       fds: FDS,
@@ -62,7 +74,6 @@ export class World {
         return true;
       },
       observer: this.metrics,
-      sweep: () => sweepRecords(this.sockets),
       log,
       limits: () => ({
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
@@ -88,7 +99,7 @@ export class World {
       waitMs: 0,
       refs: 0,
       blocking: false,
-      peerWants: Wants.IN_BAND,
+      peerIntent: Intent.IN_BAND,
       traffic: undefined,
       tuple: TUPLE,
       owner: kind === 'CLOSED' ? undefined : OWNER,
@@ -101,7 +112,7 @@ export class World {
   async pass(): Promise<void> {
     for (let turn = 0; turn < 4; turn++) {
       for (const command of this.commands.splice(0)) this.work.execute(command);
-      for (const report of this.reports.splice(0)) this.dispatcher.onReport(report);
+      for (const report of this.answers.splice(0)) this.dispatcher.onReport(report);
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -139,8 +150,31 @@ export class World {
     await this.pass();
   }
 
+  /** What one reading of the kernel's list makes known to a visitor, without bringing the table up to date. */
+  visit<T>(visitor: ListVisitor<T>): T {
+    const { table, unloaded } = this.dispatcher;
+    const gathering = new Gathering(table, unloaded, [visitor]);
+    for (const record of sweepRecords(this.sockets)) if (gathering.take(record) === 'other') visitor.other?.(record);
+    return visitor.done();
+  }
+
+  reports(): DetailedFlowReport[] {
+    return this.visit(new FlowListing(this.dispatcher.table));
+  }
+
+  report(): FlowMetricsReport {
+    return this.visit(new RunningConnections(this.metrics, this.dispatcher.table));
+  }
+
+  /** Brings the table up to date with a list that was opened then. */
+  sweep(records: Iterable<SweepRecord> = sweepRecords(this.sockets), startedNs = monotonicNs()): SweepResult {
+    const pass = new ListPass(this.dispatcher, [], startedNs);
+    for (const record of records) pass.record(record);
+    return pass.finish();
+  }
+
   get flow(): DetailedFlowReport {
-    const [first] = [...this.dispatcher.reports()];
+    const [first] = this.reports();
     if (first === undefined) throw new Error('no flow');
     return first;
   }

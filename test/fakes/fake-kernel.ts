@@ -7,10 +7,11 @@ import type {
   InstallResult,
   KernelAddon,
   RefuseResult,
-  Role,
   SocketOwner,
+  Sweep,
   TakenSocket,
-} from '../../src/shared/kernel/native.js';
+} from '../../src/shared/kernel/kernel-addon.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
 
@@ -182,20 +183,16 @@ export class FakeSweep implements SweepKernel {
     private readonly piece = 1000,
   ) {}
 
-  openSweep(): number {
+  openSweep(): Sweep {
     this.open++;
-    return 9;
+    return { fd: -1, read: (into, from) => this.read(into, from), close: () => this.open-- };
   }
 
-  readSweep(_fd: number, into: Uint8Array, from: number): number {
+  private read(into: Uint8Array, from: number): number {
     const next = this.bytes.subarray(this.at, this.at + Math.min(this.piece, into.length - from));
     into.set(next, from);
     this.at += next.length;
     return next.length;
-  }
-
-  closeFd(): void {
-    this.open--;
   }
 }
 

@@ -3,7 +3,7 @@
  * timed out), `stuck` (until cancelled), `crash` (the thread ends), `hang` (its event loop never runs again).
  */
 import { workerData } from 'node:worker_threads';
-import type { HandshakeAddon, HandshakeContext, HandshakeOutcome } from '../../src/shared/kernel/native.js';
+import type { HandshakeAddon, HandshakeContext, HandshakeOutcome } from '../../src/shared/kernel/handshake-addon.js';
 import { hostNegotiations, type NegotiatorData } from '../../src/workers/negotiation-host.js';
 
 const NOTHING = { peerNames: [], bytesSent: 0, bytesReceived: 0, durationNs: 1_000_000n };

@@ -2,7 +2,7 @@
 import { loadConfig } from '../../src/config/load.js';
 import { formatAddress } from '../../src/shared/net/address.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
-import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/kernel/native.js';
+import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/kernel/kernel-addon.js';
 import { DirectoryHistory } from '../../src/supervisor/settings/directory.js';
 import { GateUpdate } from '../../src/supervisor/gate/settings.js';
 import { MappingSources } from '../../src/supervisor/settings/mapping-sources.js';
@@ -101,7 +101,7 @@ export class World {
       tryCipher: () => undefined,
       revoke: () => {
         if (holder.world !== undefined) holder.world.revoked++;
-        return 0;
+        return Promise.resolve(0);
       },
       draining: () => holder.world?.draining ?? false,
       log,

@@ -10,14 +10,14 @@ import { fileURLToPath } from 'node:url';
 import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { trafficKeys } from '../../src/tls/key-schedule.js';
 import type {
-  CipherName,
   HandshakeAddon,
   HandshakeContext,
   HandshakeCredentials,
   HandshakeDriver,
   HandshakeOutcome,
   HandshakeRequest,
-} from '../../src/shared/kernel/native.js';
+} from '../../src/shared/kernel/handshake-addon.js';
+import type { CipherName } from '../../src/shared/kernel/words.js';
 
 /** From build/test/native, where the compiled test lies. */
 export const ADDON_PATH = fileURLToPath(new URL('../../../dist/native/tlshub_openssl.node', import.meta.url));

@@ -4,13 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type {
-  HandshakeAddon,
-  HandshakeContext,
-  HandshakeDriver,
-  Role,
-  TlsLibrary,
-} from '../../src/shared/kernel/native.js';
+import type { HandshakeAddon, HandshakeContext, HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
+import type { Role, TlsLibrary } from '../../src/shared/kernel/words.js';
 import { handshakeAddon } from '../../src/shared/kernel/native.js';
 import { makeLab, refused, request, run, succeeded, tcpPair } from './handshake-kit.js';
 import type { Lab, Pair } from './handshake-kit.js';

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import { handshakeAddon, type HandshakeDriver } from '../../src/shared/kernel/native.js';
+import type { HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
+import { handshakeAddon } from '../../src/shared/kernel/native.js';
 import {
   makeLab,
   openRecord,

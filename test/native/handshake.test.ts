@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { HandshakeContext, HandshakeDriver } from '../../src/shared/kernel/native.js';
+import type { HandshakeContext, HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
 import {
   addon,
   ALL_CIPHERS,

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { Doorbell } from '../../src/shared/ipc/doorbell.js';
 import { ProviderPool } from '../../src/supervisor/provider/pool.js';
 import { ProviderSwitch, planKey, type ProviderPlan } from '../../src/supervisor/provider/switch.js';

@@ -6,7 +6,7 @@ import { parseAddress } from '../../src/shared/net/address.js';
 import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
 import { Doorbell } from '../../src/shared/ipc/doorbell.js';
 import type { Negotiated } from '../../src/shared/ipc/messages.js';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import type { Negotiation, Provider } from '../../src/supervisor/provider/provider.js';
 import { RingRegistry } from '../../src/supervisor/provider/ring-registry.js';
 import { planTlshub } from '../../src/supervisor/provider/tlshub-plan.js';

@@ -80,7 +80,7 @@ describe('abi', () => {
     view.setUint32(offset('wait_ms'), 250, true);
     view.setUint32(offset('refs'), 2, true);
     view.setUint32(offset('blocking'), 1, true);
-    view.setUint32(offset('peer_wants'), 3, true);
+    view.setUint32(offset('peer_intent'), 3, true);
     view.setUint32(offset('traffic'), 1 | 2 | 8, true);
     const tuple = offset('tuple');
     for (let i = 0; i < 16; i++) view.setUint8(tuple + i, i);
@@ -104,7 +104,7 @@ describe('abi', () => {
       waitMs: 250,
       refs: 2,
       blocking: true,
-      peerWants: 3,
+      peerIntent: 3,
       traffic: { sent: 2 ** 53 - 1, received: 2 ** 32, final: true },
       tuple: {
         local: Uint8Array.from({ length: 16 }, (_, i) => i),

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import {
   Admission,
   admissionLimits,

@@ -12,8 +12,9 @@ import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { ReleaseOptions } from '../../src/release/release.js';
 import { NotFoundError, ReleaseError } from '../../src/shared/errors/errors.js';
-import type { ProbeResult } from '../../src/shared/kernel/native.js';
+import type { ProbeResult } from '../../src/shared/kernel/kernel-addon.js';
 import { agentStatus } from './support/agent-status.js';
+import { nodeForOthers } from './support/node-for-others.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const SECURED: FlowReport = {
@@ -589,8 +590,10 @@ describe('tlshubctl', () => {
 
   describe('as a process', () => {
     const script = fileURLToPath(new URL('../../src/cli/tlshubctl.js', import.meta.url));
+    const node = nodeForOthers();
+    after(() => node.remove());
     const spawn = (args: string[], options: { uid?: number } = {}): SpawnSyncReturns<string> =>
-      spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', cwd: '/', ...options });
+      spawnSync(node.path, [script, ...args], { encoding: 'utf8', cwd: '/', ...options });
 
     it('passes output and exit status on', () => {
       expect(spawn(['--version']).stdout).to.match(/^\d+\.\d+\.\d+\n$/);

@@ -7,6 +7,7 @@ import { ControlClient } from '../../src/control/client.js';
 import { startControlServer, type ControlServer } from '../../src/control/server.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
+import { nodeForOthers } from './support/node-for-others.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const HOST = { point: '/sys/fs/cgroup', root: '/' };
@@ -91,7 +92,8 @@ describe('admission to the control socket', () => {
       chmodSync(path(), 0o711);
       chmodSync(path('run'), 0o711);
       chmodSync(server.path, 0o666);
-      const child = spawn(process.execPath, [ctl, 'mode', 'get', '--json', '--socket', server.path], {
+      const node = nodeForOthers();
+      const child = spawn(node.path, [ctl, 'mode', 'get', '--json', '--socket', server.path], {
         cwd: '/',
         uid: 65_534,
       });
@@ -99,6 +101,7 @@ describe('admission to the control socket', () => {
       child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
       const status = await new Promise((resolve) => child.once('close', resolve));
+      node.remove();
       expect(out).to.equal('');
       expect(JSON.parse(err)).to.deep.equal({
         error: { code: 'TLSHUB_CONTROL_FORBIDDEN', message: 'only root may use the control socket, not uid 65534' },

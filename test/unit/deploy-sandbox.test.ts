@@ -66,7 +66,8 @@ describe("the sandbox of systemd's unit", function () {
       'echo up; exec sleep 100',
     ];
     other = spawn('unshare', ['--net', ...nobody], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(other.stdout!, 'data');
+    const [first] = (await Promise.race([once(other.stdout!, 'data'), once(other, 'exit')])) as [Buffer | number];
+    expect(first.toString(), 'what it says').to.equal('up\n');
   });
   after(() => other?.kill('SIGKILL'));
 

@@ -184,6 +184,13 @@ describe('deploy/install', () => {
       expect(existsSync(inside('usr/lib/tlshub', folder))).to.equal(false);
   });
 
+  it('installs the licences with what they are for', () => {
+    const { license } = JSON.parse(read('package.json')) as { license: string };
+    const texts = license.split(' AND ').map((name) => `LICENSES/${name}.txt`);
+    expect(texts).to.have.length(2);
+    for (const file of ['LICENSE', ...texts]) expect(read(inside('usr/lib/tlshub', file)), file).to.equal(read(file));
+  });
+
   it('installs all that the agent loads: addons, BPF object, guardian, threads, the client of Kubernetes', () => {
     const lib = inside('usr/lib/tlshub');
     const files = (folder: string, pattern: RegExp): string[] =>

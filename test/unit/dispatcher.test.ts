@@ -3,7 +3,7 @@ import { FlowClass, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
 import { trafficKeys } from '../../src/tls/key-schedule.js';
-import { applySweep } from '../../src/supervisor/flow/sweep.js';
+import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
 import { OWNER, REMOTE, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
 import type { LogLine } from '../fakes/memory-logger.js';
@@ -61,7 +61,7 @@ describe('dispatcher', () => {
   it('a passive flow waits for its program to accept', async () => {
     world.event('ESTABLISHED', { role: 'passive', owner: undefined });
     expect(world.flow.state).to.equal('held');
-    expect(world.dispatcher.pending()).to.deep.equal([]);
+    expect(world.dispatcher.table.pending()).to.deep.equal([]);
     world.event('ACCEPTED', { role: 'passive' });
     await world.succeed(world.provider.pending[0]!);
     expect(world.flow.state).to.equal('secured');
@@ -196,7 +196,7 @@ describe('dispatcher', () => {
     world.provider.pending[3]!.settle(lost);
     await world.pass();
     expect(world.provider.pending).to.have.length(4);
-    const states = [...world.dispatcher.reports()].map(({ state, code }) => `${state} ${code}`);
+    const states = world.reports().map(({ state, code }) => `${state} ${code}`);
     expect(states.slice(1)).to.deep.equal(Array(2).fill('refused TLSHUB_WORKER_LOST'));
     world.expectClean();
   });
@@ -219,7 +219,7 @@ describe('dispatcher', () => {
   it('a full pool keeps flows in hold, and serves them in order when there is room', async () => {
     world.provider.room = 1;
     for (const cookie of [1n, 2n, 3n]) world.event('ESTABLISHED', { cookie });
-    expect([...world.dispatcher.reports()].map(({ state }) => state)).to.deep.equal(['negotiating', 'held', 'held']);
+    expect(world.reports().map(({ state }) => state)).to.deep.equal(['negotiating', 'held', 'held']);
     expect(world.dispatcher.counters.values.poolFull).to.equal(2);
     world.provider.makeRoom(1);
     expect(world.provider.pending.map(({ request }) => request.socket?.cookie)).to.deep.equal([1n, 2n]);
@@ -269,7 +269,7 @@ describe('dispatcher', () => {
     expect(world.flow.state).to.equal('plaintext');
     world.event('CLOSED', { class: FlowClass.PLAINTEXT });
     world.event('REFUSED', { class: FlowClass.REFUSED, cookie: 2n, reason: 4 });
-    const [plaintext, refused] = [...world.dispatcher.reports()];
+    const [plaintext, refused] = world.reports();
     expect(plaintext?.state).to.equal('closed');
     expect(refused).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
     expect(refused?.reason).to.contain('outside the mesh');
@@ -333,7 +333,7 @@ describe('dispatcher', () => {
       await world.succeed(world.provider.pending.pop()!);
       world.event('CLOSED', { cookie });
     }
-    expect([...world.dispatcher.reports()]).to.have.length(50);
+    expect(world.reports()).to.have.length(50);
     expect(world.dispatcher.counters.values.secured).to.equal(2000);
     world.expectClean();
   }).timeout(20_000);
@@ -345,9 +345,9 @@ describe('dispatcher', () => {
     world.event('ESTABLISHED', { cookie: 3n, role: 'passive', owner: undefined });
     world.event('ESTABLISHED', { cookie: 4n, class: FlowClass.PLAINTEXT });
     const verdict = { state: 'refused', code: 'TLSHUB_DRAINING', reason: 'bye', final: false } as const;
-    expect(world.dispatcher.giveUpAll(verdict)).to.equal(2);
+    expect(giveUpAll(world.dispatcher, verdict)).to.equal(2);
     await world.fail(world.provider.pending[1]!, 'TLSHUB_HANDSHAKE_CANCELLED');
-    const states = [...world.dispatcher.reports()].map(({ state }) => state);
+    const states = world.reports().map(({ state }) => state);
     expect(states).to.deep.equal(['secured', 'refused', 'refused', 'plaintext']);
     expect(world.kernel.calls).to.include.members(['refuse 2', 'destroy 3']);
     world.expectClean();
@@ -367,7 +367,7 @@ describe('dispatcher', () => {
           { cookie: 5n, tuple: TUPLE, establishedNs: 0, owner: OWNER },
           { cookie: 6n, tuple: TUPLE, skState: 7, owner: OWNER },
         ]);
-      expect(applySweep(world.dispatcher, list(), monotonicNs())).to.deep.equal({
+      expect(world.sweep(list())).to.deep.equal({
         records: 6,
         found: 3,
         gone: 0,
@@ -376,7 +376,7 @@ describe('dispatcher', () => {
       expect(world.provider.pending.map(({ request }) => request.socket?.cookie).sort()).to.deep.equal([1n, 2n]);
       await world.succeed(world.provider.pending[0]!);
       await world.succeed(world.provider.pending[1]!);
-      expect(applySweep(world.dispatcher, list(), monotonicNs()).found).to.equal(0);
+      expect(world.sweep(list()).found).to.equal(0);
       world.expectClean();
     });
 
@@ -385,20 +385,19 @@ describe('dispatcher', () => {
         { cookie: 1n, tuple: TUPLE, encrypts: 3, agentTx: 500, owner: OWNER },
         { cookie: 2n, tuple: TUPLE, agentTx: 500, owner: OWNER },
       ]);
-      expect(applySweep(world.dispatcher, list, monotonicNs())).to.include({ adopted: 1, found: 1 });
+      expect(world.sweep(list)).to.include({ adopted: 1, found: 1 });
       await world.pass();
-      const [adopted, begun] = [...world.dispatcher.reports()];
+      const [adopted, begun] = world.reports();
       expect(adopted).to.include({ state: 'secured', secured: true, comm: 'curl' });
       expect(begun).to.include({ state: 'refused', code: 'TLSHUB_SPOILT' });
       expect(world.kernel.calls).to.deep.equal(['take 2 from 4242', 'refuse 2', 'release 2']);
       world.event('CLOSED', { cookie: 1n });
-      expect([...world.dispatcher.reports()][0]?.state).to.equal('closed');
+      expect(world.reports()[0]?.state).to.equal('closed');
       world.expectClean();
     });
 
     it('closes flows that the kernel has no more, once two lists were without them, but not those that are younger than the list', async () => {
-      const gone = (nowNs: number, seeds: SweepSeed[] = []): number =>
-        applySweep(world.dispatcher, sweepRecords(seeds), nowNs).gone;
+      const gone = (nowNs: number, seeds: SweepSeed[] = []): number => world.sweep(sweepRecords(seeds), nowNs).gone;
       world.event('ESTABLISHED', { cookie: 1n });
       await world.succeed(world.provider.pending[0]!);
       expect([gone(monotonicNs()), gone(monotonicNs())]).to.deep.equal([0, 0]);
@@ -412,11 +411,7 @@ describe('dispatcher', () => {
 
     it('learns of a refusal whose event was lost', async () => {
       world.event('ESTABLISHED');
-      applySweep(
-        world.dispatcher,
-        sweepRecords([{ cookie: 1n, tuple: TUPLE, refused: 1, owner: OWNER }]),
-        monotonicNs(),
-      );
+      world.sweep(sweepRecords([{ cookie: 1n, tuple: TUPLE, refused: 1, owner: OWNER }]));
       await world.fail(world.provider.pending[0]!, 'TLSHUB_HANDSHAKE_CANCELLED');
       expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
       world.expectClean();

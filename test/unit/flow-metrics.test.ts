@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 import { FlowClass, type Traffic } from '../../src/shared/kernel/abi.js';
-import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { registerFlowMetrics } from '../../src/metrics/flow-exposition.js';
 import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import { MovedBytes } from '../../src/metrics/moved-bytes.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { Latency } from '../../src/metrics/latency.js';
 import { LATENCIES, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
-import { applySweep } from '../../src/supervisor/flow/sweep.js';
 import { TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords } from '../fakes/fake-kernel.js';
 
@@ -19,7 +18,7 @@ describe('flow metrics', () => {
   beforeEach(() => (world = new World()));
   afterEach(() => world.dispatcher.close());
 
-  const report = (): FlowMetricsReport => world.metrics.report(world.dispatcher.live(), monotonicNs());
+  const report = (): FlowMetricsReport => world.report();
 
   /** A flow that is secured and over. */
   async function one(cookie: bigint, traffic: Traffic | undefined): Promise<void> {
@@ -114,7 +113,7 @@ describe('flow metrics', () => {
     world.event('ESTABLISHED');
     await world.succeed(world.provider.pending.pop()!);
     const traffic = { sent: 2 ** 40, received: 3 };
-    applySweep(world.dispatcher, sweepRecords([{ cookie: 1n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
+    world.sweep(sweepRecords([{ cookie: 1n, tuple: TUPLE, encrypts: 3, traffic }]));
     expect(world.flow).to.include({ bytesSent: 2 ** 40, bytesReceived: 3, state: 'secured' });
     const { totals, connections } = report();
     expect(totals).to.include({ bytesSent: 2 ** 40, bytesReceived: 3, bytesUnknown: 0 });
@@ -153,14 +152,16 @@ describe('flow metrics as time series', () => {
   it('have the times of each part and the bytes of all connections, and grow when those run and end', async () => {
     const world = new World();
     const registry = new MetricsRegistry();
-    registerFlowMetrics(registry, world.metrics, () => world.dispatcher.traffic());
+    registerFlowMetrics(registry, world.metrics, () =>
+      Promise.resolve(world.visit(new MovedBytes(world.metrics, world.dispatcher.table))),
+    );
     for (const cookie of [1n, 2n]) {
       world.event('ESTABLISHED', { cookie });
       await world.succeed(world.provider.pending.pop()!);
     }
     world.event('CLOSED', { cookie: 1n, traffic: over(100, 200) });
     const traffic = { sent: 7, received: 8 };
-    applySweep(world.dispatcher, sweepRecords([{ cookie: 2n, tuple: TUPLE, encrypts: 3, traffic }]), monotonicNs());
+    world.sweep(sweepRecords([{ cookie: 2n, tuple: TUPLE, encrypts: 3, traffic }]));
     const text = await registry.text();
     expect(text).to.contain('tlshub_flow_sent_bytes_total 107\n');
     expect(text).to.contain('tlshub_flow_received_bytes_total 208\n');

@@ -19,7 +19,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
     irs: 0,
     createdNs: 0,
     establishedNs: 0,
-    peerWants: 0,
+    peerIntent: 0,
   };
   return { ...createFlow({ ...seed, ...more }, 5), ...more };
 }

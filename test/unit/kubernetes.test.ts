@@ -9,6 +9,7 @@ import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { KubernetesApi, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
+import { patience } from '../speed.js';
 import { Random } from './support/random.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
@@ -41,7 +42,7 @@ function pod(key: string, parts: PodParts = {}): FakePod {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < patience(2000); i++) {
     if (condition()) return;
     await sleep(2);
   }
@@ -497,7 +498,7 @@ contexts:
 
   it('counts as stale while the server is away for too long, and no longer when it is back', async () => {
     api.put(pod('ns/one', { node: 'a', ips: ['10.0.0.1'] }));
-    const from = make({ staleAfterMs: 80 });
+    const from = make({ staleAfterMs: patience(500) });
     const mapping = await from.read();
     await until(() => api.watchers === 1, 'a watch');
     expect(from.staleness()).to.equal(undefined);

@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { FlowClass } from '../../src/shared/kernel/abi.js';
 import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
 import { PerfReporter } from '../../src/metrics/perf-reporter.js';
@@ -59,7 +58,7 @@ describe('many flows', function () {
     world.expectClean();
 
     const { log } = memoryLogger();
-    const flows = (): ReturnType<FlowMetrics['report']> => metrics.report(world.dispatcher.live(), monotonicNs());
+    const flows = (): ReturnType<FlowMetrics['report']> => world.report();
     const files = await new PerfReporter({ dir: () => dir, node: 'a', flows, log }).write();
     const { summary, ...report } = JSON.parse(readFileSync(files!.json, 'utf8')) as PerfReport;
     const tenths = FLOWS / 10;

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
-import { FlowClass, Wants } from '../../src/shared/kernel/abi.js';
+import { FlowClass, Intent } from '../../src/shared/kernel/abi.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { createFlow, reportOf, type Flow } from '../../src/supervisor/flow/table.js';
-import { gateReason, missingMarker, wantsOf, wantsText } from '../../src/supervisor/flow/marker.js';
+import { gateReason, missingMarker, intentOf, intentText } from '../../src/supervisor/flow/marker.js';
 
 /** enum tlshub_reason */
 const [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES, PEER_MODE] = [8, 9, 10, 11] as const;
 
-function flow(role: 'active' | 'passive', peerWants: number, establishedNs = 1): Flow {
+function flow(role: 'active' | 'passive', peerIntent: number, establishedNs = 1): Flow {
   const tuple = { local: parseAddress('10.0.0.1'), remote: parseAddress('10.0.0.2'), lport: 1, rport: 2 };
   const seed = {
     cookie: 1n,
@@ -20,29 +20,29 @@ function flow(role: 'active' | 'passive', peerWants: number, establishedNs = 1):
     createdNs: 0,
     establishedNs,
   };
-  return createFlow({ ...seed, peerWants }, 0);
+  return createFlow({ ...seed, peerIntent }, 0);
 }
 
 describe('the marker in words', () => {
   it('says of all in-band providers the same', () => {
-    expect(wantsOf('openssl')).to.equal(Wants.IN_BAND);
-    expect(wantsOf('boringssl')).to.equal(Wants.IN_BAND);
-    expect(wantsOf('tlshub')).to.equal(Wants.TLSHUB);
+    expect(intentOf('openssl')).to.equal(Intent.IN_BAND);
+    expect(intentOf('boringssl')).to.equal(Intent.IN_BAND);
+    expect(intentOf('tlshub')).to.equal(Intent.TLSHUB);
   });
 
   it('names both sides when they get their keys in different ways', () => {
-    const reason = gateReason(PEER_MODE, flow('active', Wants.TLSHUB), 'boringssl');
+    const reason = gateReason(PEER_MODE, flow('active', Intent.TLSHUB), 'boringssl');
     expect(reason).to.include('it wants keys by TLSHub, this node is in mode boringssl');
     expect(gateReason(PEER_MODE, flow('active', 77), 'openssl')).to.include(
       'a way that this version does not know (77)',
     );
     for (const other of [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES]) {
-      expect(gateReason(other, flow('active', Wants.PLAINTEXT), 'openssl')).to.include("the peer's agent says that");
+      expect(gateReason(other, flow('active', Intent.PLAINTEXT), 'openssl')).to.include("the peer's agent says that");
     }
   });
 
   it("goes with the policy's own words for who is outside the mesh", () => {
-    const stranger = { ...flow('active', Wants.UNKNOWN), peerReason: 'not in the mapping (policy strict)' };
+    const stranger = { ...flow('active', Intent.UNKNOWN), peerReason: 'not in the mapping (policy strict)' };
     expect(gateReason(4, stranger, 'openssl')).to.equal(
       'the peer is outside the mesh: not in the mapping (policy strict)',
     );
@@ -51,16 +51,16 @@ describe('the marker in words', () => {
   });
 
   it('is in the report of a flow', () => {
-    expect(reportOf(flow('active', Wants.UNKNOWN)).peerMarker).to.equal(null);
-    for (const wants of [Wants.PLAINTEXT, Wants.IN_BAND, Wants.TLSHUB, Wants.REFUSED]) {
-      expect(reportOf(flow('passive', wants)).peerMarker).to.equal(wantsText(wants));
+    expect(reportOf(flow('active', Intent.UNKNOWN)).peerMarker).to.equal(null);
+    for (const intent of [Intent.PLAINTEXT, Intent.IN_BAND, Intent.TLSHUB, Intent.REFUSED]) {
+      expect(reportOf(flow('passive', intent)).peerMarker).to.equal(intentText(intent));
     }
   });
 
   it('is missed only where it could have been there', () => {
-    expect(missingMarker(flow('active', Wants.UNKNOWN))).to.include('SYN-ACK had no marker');
-    expect(missingMarker(flow('passive', Wants.UNKNOWN))).to.include('handshake had no marker');
-    expect(missingMarker(flow('active', Wants.IN_BAND))).to.equal('');
-    expect(missingMarker(flow('active', Wants.UNKNOWN, 0))).to.equal('');
+    expect(missingMarker(flow('active', Intent.UNKNOWN))).to.include('SYN-ACK had no marker');
+    expect(missingMarker(flow('passive', Intent.UNKNOWN))).to.include('handshake had no marker');
+    expect(missingMarker(flow('active', Intent.IN_BAND))).to.equal('');
+    expect(missingMarker(flow('active', Intent.UNKNOWN, 0))).to.equal('');
   });
 });

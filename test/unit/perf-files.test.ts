@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
 import { PerfReporter } from '../../src/metrics/perf-reporter.js';
-import type { ConnectionRecord } from '../../src/metrics/flow-metrics.js';
+import type { ConnectionRecord } from '../../src/metrics/connection-record.js';
 import { writePerfFiles } from '../../src/metrics/perf-files.js';
 import { COLUMNS, perfReport, type PerfReport } from '../../src/metrics/perf-report.js';
 import { processUsage } from '../../src/metrics/process-usage.js';
@@ -181,7 +181,7 @@ describe('metrics files', () => {
     const flows = (): ReturnType<FlowMetrics['report']> => new FlowMetrics(10).report([], 0);
     const reporter = new PerfReporter({ dir: () => folder('unmade'), node: 'a', flows, log, usage });
     expect(await reporter.write()).to.equal(undefined);
-    expect(reporter.report()).to.equal(undefined);
+    expect(await reporter.report()).to.equal(undefined);
     expect(lines.map(({ level }) => level)).to.deep.equal(['error', 'error']);
   });
 

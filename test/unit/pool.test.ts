@@ -3,7 +3,7 @@ import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { Doorbell } from '../../src/shared/ipc/doorbell.js';
 import type { Negotiated } from '../../src/shared/ipc/messages.js';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import { ProviderPool } from '../../src/supervisor/provider/pool.js';
 import type { Negotiation, NegotiationOutcome } from '../../src/supervisor/provider/provider.js';
 import { memoryLogger } from '../fakes/memory-logger.js';

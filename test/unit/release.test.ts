@@ -3,13 +3,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';
-import { fateOf } from '../../src/release/disposition.js';
+import { dispositionOf } from '../../src/release/disposition.js';
 import { takeAway, type ReleaseKernel } from '../../src/release/release.js';
-import { signOfLife, type Signs } from '../../src/release/liveness.js';
+import { whyAlive, type Liveness } from '../../src/release/liveness.js';
 import { lockHolders } from '../../src/shared/files/lock-holders.js';
 import { FlowClass, type OwnerRecord, type Tuple } from '../../src/shared/kernel/abi.js';
 import { ReleaseError } from '../../src/shared/errors/errors.js';
-import type { GateSettings, Leases, PinnedFds, RefuseResult } from '../../src/shared/kernel/native.js';
+import type {
+  GateSettings,
+  Leases,
+  OpenPins,
+  PinLock,
+  RefuseResult,
+  Sweep,
+} from '../../src/shared/kernel/kernel-addon.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { FDS, FakeKernel, FakeSweep, sweepBytes, sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
@@ -32,15 +39,15 @@ const OWNER: OwnerRecord = { tgid: 4711, fd: 5, inode: 6n, startBoottime: 7n, co
 
 describe('release', () => {
   describe('of a gate that somebody may still work on', () => {
-    const NOBODY: Signs = { controlAnswers: false, lockedBy: undefined, agentLeaseMs: -1, guardianLeaseMs: 0 };
+    const NOBODY: Liveness = { controlAnswers: false, lockedBy: undefined, agentLeaseMs: -1, guardianLeaseMs: 0 };
 
     it('goes ahead only without a sign of life', () => {
-      expect(signOfLife(NOBODY)).to.equal(undefined);
-      expect(signOfLife({ ...NOBODY, agentLeaseMs: -1e12, guardianLeaseMs: -1e12 })).to.equal(undefined);
+      expect(whyAlive(NOBODY)).to.equal(undefined);
+      expect(whyAlive({ ...NOBODY, agentLeaseMs: -1e12, guardianLeaseMs: -1e12 })).to.equal(undefined);
     });
 
     it('names the sign', () => {
-      const because = (sign: Partial<Signs>): string | undefined => signOfLife({ ...NOBODY, ...sign });
+      const because = (sign: Partial<Liveness>): string | undefined => whyAlive({ ...NOBODY, ...sign });
       expect(because({ controlAnswers: true })).to.include('answers on the control socket');
       expect(because({ lockedBy: ['12 (node)', '13 (tlshub-guardian)'] })).to.match(
         /^process 12 \(node\), 13 \(tlshub-guardian\) works/,
@@ -75,43 +82,42 @@ describe('release', () => {
       });
       const ended = once(holder, 'exit');
       await once(holder.stdout, 'data');
-      expect(kernel().lockPins(path(''))).to.equal(-1);
+      expect(kernel().lockPins(path(''))).to.equal(undefined);
       const holders = lockHolders(readFileSync('/proc/locks', 'utf8'), statSync(path('')));
       expect(holders).to.include(holder.pid);
       holder.kill('SIGKILL');
       await ended;
       const lock = kernel().lockPins(path(''));
-      expect(lock).to.be.at.least(0);
       const other = spawn('flock', ['--shared', '--nonblock', path(''), 'true'], { stdio: 'inherit' });
       expect((await once(other, 'exit'))[0]).to.equal(1);
-      kernel().closeFd(lock);
+      lock?.close();
     });
   });
 
   describe('of connections', () => {
-    const fate = (seed: Partial<SweepSeed>): string =>
-      Array.from(sweepRecords([{ cookie: 1n, tuple: TUPLE, ...seed }]), fateOf)[0]!;
+    const disposition = (seed: Partial<SweepSeed>): string =>
+      Array.from(sweepRecords([{ cookie: 1n, tuple: TUPLE, ...seed }]), dispositionOf)[0]!;
 
     it('leaves what needs no gate', () => {
-      expect(fate({ encrypts: BOTH }), 'secured').to.equal('leave');
-      expect(fate({ encrypts: BOTH, skState: CLOSE, owner: OWNER }), 'secured, and over').to.equal('leave');
-      expect(fate({ class: PLAINTEXT }), 'plaintext').to.equal('leave');
-      expect(fate({ class: 0 }), 'only noted').to.equal('leave');
-      expect(fate({ skState: LISTEN }), 'a listener').to.equal('leave');
-      expect(fate({ skState: CLOSE, establishedNs: 0, owner: OWNER }), 'never connected').to.equal('leave');
-      expect(fate({ skState: CLOSE }), 'over, and nobody has it').to.equal('leave');
+      expect(disposition({ encrypts: BOTH }), 'secured').to.equal('leave');
+      expect(disposition({ encrypts: BOTH, skState: CLOSE, owner: OWNER }), 'secured, and over').to.equal('leave');
+      expect(disposition({ class: PLAINTEXT }), 'plaintext').to.equal('leave');
+      expect(disposition({ class: 0 }), 'only noted').to.equal('leave');
+      expect(disposition({ skState: LISTEN }), 'a listener').to.equal('leave');
+      expect(disposition({ skState: CLOSE, establishedNs: 0, owner: OWNER }), 'never connected').to.equal('leave');
+      expect(disposition({ skState: CLOSE }), 'over, and nobody has it').to.equal('leave');
     });
 
     it('ends what only the gate keeps from going in plaintext', () => {
-      expect(fate({}), 'held').to.equal('end');
-      expect(fate({ encrypts: 1 }), 'only one direction has its key').to.equal('end');
-      expect(fate({ skState: SYN_SENT, establishedNs: 0 }), 'connecting').to.equal('end');
-      expect(fate({ refused: 5 }), 'refused by the gate').to.equal('end');
-      expect(fate({ class: REFUSED }), 'refused by policy').to.equal('end');
+      expect(disposition({}), 'held').to.equal('end');
+      expect(disposition({ encrypts: 1 }), 'only one direction has its key').to.equal('end');
+      expect(disposition({ skState: SYN_SENT, establishedNs: 0 }), 'connecting').to.equal('end');
+      expect(disposition({ refused: 5 }), 'refused by the gate').to.equal('end');
+      expect(disposition({ class: REFUSED }), 'refused by policy').to.equal('end');
     });
 
     it('empties what has ended with bytes that nobody has vouched for', () => {
-      expect(fate({ skState: CLOSE, owner: OWNER })).to.equal('empty');
+      expect(disposition({ skState: CLOSE, owner: OWNER })).to.equal('empty');
     });
   });
 
@@ -140,7 +146,7 @@ describe('release', () => {
         'continue 1',
         'destroy 2',
         'continue 2',
-        'wants 0',
+        'intent 0',
         'permissive, 0 rules',
         'clear mesh',
         'take 6 from 4711',
@@ -149,6 +155,7 @@ describe('release', () => {
         'continue 6',
         'release pins',
         'continue 9',
+        'close pins',
       ]);
       expect(world.open.size, 'descriptors left').to.equal(0);
     });
@@ -159,7 +166,7 @@ describe('release', () => {
         world.leases[lease] = process.hrtime.bigint() + 10_000_000_000n;
         const error = await rejected(ReleaseError, takeAway(world, '/pins', true, 1000));
         expect(error).to.include({ code: 'TLSHUB_RELEASE_ALIVE', exitCode: 1 });
-        expect(world.calls).to.deep.equal([]);
+        expect(world.calls).to.deep.equal(['close pins']);
       }
     });
 
@@ -194,18 +201,17 @@ class World extends FakeKernel implements ReleaseKernel {
   onOpen: () => void = () => undefined;
   stopped: bigint[] = [];
   destroyError: Error | undefined;
-  private list: FakeSweep | undefined;
 
   constructor(readonly seeds: SweepSeed[]) {
     super();
   }
 
-  lockPins(): number {
-    return 9;
+  lockPins(): PinLock {
+    return { close: () => undefined };
   }
 
-  openPins(): PinnedFds {
-    return FDS;
+  openPins(): OpenPins {
+    return { fds: FDS, close: () => this.calls.push('close pins') };
   }
 
   readLeases(): Leases {
@@ -216,8 +222,8 @@ class World extends FakeKernel implements ReleaseKernel {
     this.calls.push('exempt');
   }
 
-  setWants(_settings: number, wants: number): void {
-    this.calls.push(`wants ${wants}`);
+  setIntent(_settings: number, intent: number): void {
+    this.calls.push(`intent ${intent}`);
   }
 
   updateSettings(_fds: unknown, { policy, rules }: GateSettings): void {
@@ -229,17 +235,8 @@ class World extends FakeKernel implements ReleaseKernel {
     this.onOpen();
   }
 
-  openSweep(): number {
-    this.list = new FakeSweep(sweepBytes(this.seeds));
-    return this.list.openSweep();
-  }
-
-  readSweep(fd: number, into: Uint8Array, from: number): number {
-    return this.list?.readSweep(fd, into, from) ?? 0;
-  }
-
-  closeFd(): void {
-    this.list = undefined;
+  openSweep(): Sweep {
+    return new FakeSweep(sweepBytes(this.seeds)).openSweep();
   }
 
   override refuse(fds: typeof FDS, fd: number, cookie: bigint): RefuseResult {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { trafficKeys } from '../../src/tls/key-schedule.js';
-import type { CipherName } from '../../src/shared/kernel/native.js';
+import type { CipherName } from '../../src/shared/kernel/words.js';
 import { connectionSalt, deriveTrafficSecrets, type ConnectionNames } from '../../src/tlshub/key-schedule.js';
 
 interface Vectors {

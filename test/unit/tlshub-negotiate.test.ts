@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
-import type { Role } from '../../src/shared/kernel/native.js';
+import type { Role } from '../../src/shared/kernel/words.js';
 import type { FetchKeyResult, HandshakeResult, TlshubTuple } from '../../src/tlshub/client.js';
 import { negotiateOutOfBand, type OutOfBandKeys, type OutOfBandRequest } from '../../src/tlshub/negotiate.js';
 

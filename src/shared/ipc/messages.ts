@@ -12,7 +12,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ProviderName, Tuple } from '../kernel/abi.js';
 import type { WireError } from '../errors/errors.js';
-import type { CipherName, Role } from '../kernel/native.js';
+import type { CipherName, Role } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
 export const MESSAGE_VERSION = 2;

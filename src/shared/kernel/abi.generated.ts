@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'd1bbd4f9fbd6d0ad';
+export const ABI_HASH = '70427208f193146e';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -35,7 +36,7 @@ export const STRUCTS = {
       wait_ms: { at: 108, type: 'u32', bytes: 4 },
       refs: { at: 112, type: 'u32', bytes: 4 },
       blocking: { at: 116, type: 'u32', bytes: 4 },
-      peer_wants: { at: 120, type: 'u32', bytes: 4 },
+      peer_intent: { at: 120, type: 'u32', bytes: 4 },
       traffic: { at: 124, type: 'u32', bytes: 4 },
       tuple: { at: 128, type: 'tlshub_tuple', bytes: 40 },
       comm: { at: 168, type: 'bytes', bytes: 16 },
@@ -68,8 +69,8 @@ export const STRUCTS = {
       open_rx: { at: 112, type: 'u32', bytes: 4 },
       held_tgid: { at: 116, type: 'u32', bytes: 4 },
       spin_calls: { at: 120, type: 'u32', bytes: 4 },
-      wants: { at: 124, type: 'u32', bytes: 4 },
-      peer_wants: { at: 128, type: 'u32', bytes: 4 },
+      intent: { at: 124, type: 'u32', bytes: 4 },
+      peer_intent: { at: 128, type: 'u32', bytes: 4 },
       marks: { at: 132, type: 'u32', bytes: 4 },
       tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
       passed: { at: 176, type: 'u32', bytes: 4 },
@@ -171,7 +172,7 @@ export const STRUCTS = {
       emit_connect: { at: 20, type: 'u32', bytes: 4 },
       abi_version: { at: 24, type: 'u32', bytes: 4 },
       scopes: { at: 28, type: 'u32', bytes: 4 },
-      wants: { at: 32, type: 'u32', bytes: 4 },
+      intent: { at: 32, type: 'u32', bytes: 4 },
       pad: { at: 36, type: 'u32', bytes: 4 },
     },
   },
@@ -277,6 +278,9 @@ export const EventKind = {
   RELEASED: 8,
 } as const;
 
+/** enum tlshub_intent */
+export const Intent = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;
+
 /** enum tlshub_limit */
 export const Limit = {
   ABI_VERSION: 3,
@@ -353,6 +357,3 @@ export const TrafficFlag = { KNOWN: 1, RELEASED: 2, FIN: 4, CLOSED: 8 } as const
 
 /** enum tlshub_verdict_flag */
 export const VerdictFlag = { TLSHUB_TX: 1, TLSHUB_RX: 2, VERDICT_REFUSE: 4 } as const;
-
-/** enum tlshub_wants */
-export const Wants = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;

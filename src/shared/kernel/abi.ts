@@ -12,12 +12,12 @@ import {
   Suite,
   TcpState,
   VerdictFlag,
-  Wants,
+  Intent,
 } from './abi.generated.js';
 import { TlshubError } from '../errors/errors.js';
-import type { CipherName, Role } from './native.js';
+import type { CipherName, Role } from './words.js';
 
-export { Class as FlowClass, EventKind, Reason as GateReason, TcpState, Wants };
+export { Class as FlowClass, EventKind, Reason as GateReason, TcpState, Intent };
 export const BOTH_DIRECTIONS = VerdictFlag.TLSHUB_TX | VerdictFlag.TLSHUB_RX;
 
 /** Parts of different builds; exit status 1. */
@@ -146,8 +146,8 @@ export interface FlowEvent {
   waitMs: number;
   refs: number;
   blocking: boolean;
-  /** what the peer's marker said, see Wants */
-  peerWants: number;
+  /** what the peer's marker said, see Intent */
+  peerIntent: number;
   /** of CLOSED and RELEASED; undefined: not known */
   traffic: Traffic | undefined;
   tuple: Tuple;
@@ -169,7 +169,7 @@ export interface SweepRecord {
   refused: number;
   iss: number;
   irs: number;
-  peerWants: number;
+  peerIntent: number;
   /** bytes that an agent has sent into the socket */
   agentTx: number;
   keyed: number;

@@ -11,7 +11,7 @@ import {
   type Traffic,
   type Tuple,
 } from './abi.js';
-import type { Role } from './native.js';
+import type { Role } from './words.js';
 
 type Fields<S extends keyof typeof STRUCTS> = (typeof STRUCTS)[S]['fields'];
 interface Place<Type extends string> {
@@ -168,7 +168,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     waitMs: u32(view, at, EVENT.wait_ms),
     refs: u32(view, at, EVENT.refs),
     blocking: u32(view, at, EVENT.blocking) !== 0,
-    peerWants: u32(view, at, EVENT.peer_wants),
+    peerIntent: u32(view, at, EVENT.peer_intent),
     traffic: decodeTraffic(view, at, EVENT),
     tuple: decodeTuple(view, at + EVENT.tuple.at),
     owner: decodeOwner(view, at, EVENT),
@@ -213,8 +213,8 @@ export class SweepView implements SweepRecord {
   get irs(): number {
     return u32(this.view, this.flow, FLOW.irs);
   }
-  get peerWants(): number {
-    return u32(this.view, this.flow, FLOW.peer_wants);
+  get peerIntent(): number {
+    return u32(this.view, this.flow, FLOW.peer_intent);
   }
   get agentTx(): number {
     return u32(this.view, this.flow, FLOW.agent_tx);

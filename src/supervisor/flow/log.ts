@@ -1,6 +1,8 @@
 /** What the log says of flows, and how often. */
 import type { LogFields, Logger } from '../../logging/logger.js';
 import { createThrottle, type Throttle } from '../../logging/throttle.js';
+import { fromWire } from '../../shared/errors/errors.js';
+import type { InstallerReport } from '../../shared/ipc/messages.js';
 import { FlowClass } from '../../shared/kernel/abi.js';
 import type { Counters } from './counters.js';
 import type { Verdict } from './machine.js';
@@ -34,6 +36,13 @@ export class FlowLog {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
       this.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
     }
+  }
+
+  /** Says what the installer could not do. */
+  reported(flow: Flow, report: InstallerReport): void {
+    if (!('error' in report) || report.type === 'install-failed') return;
+    const fields = { ...who(flow), error: fromWire(report.error), step: report.type };
+    this.log.error(`could not end the connection of ${party(flow)} cleanly`, fields);
   }
 
   /** Says what was kept back. */

@@ -3,6 +3,9 @@ import type { Decision } from '../../policy/decide.js';
 import { FlowClass, type SweepRecord } from '../../shared/kernel/abi.js';
 import { decideBy } from '../settings/directory.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { UnloadedFlow } from './gathering.js';
+import type { ListVisitor } from './list-reader.js';
+import { revokeAll } from './mass-ending.js';
 import type { Flow } from './table.js';
 import type { Settings } from '../settings/in-force.js';
 
@@ -25,25 +28,38 @@ export function whyForbidden(
 }
 
 /**
- * Ends what the settings forbid, also what only the kernel knows of: secured connections, and plaintext ones of an earlier agent's time.
- * @param records the kernel's list, read after the settings came into force
- * @returns how many
+ * Ends what the settings forbid, also what only the kernel knows of: secured connections, and plaintext ones of an earlier agent's time. To be
+ * read after the settings came into force. Says how many.
  */
-export function revokeForbidden(
-  dispatcher: Dispatcher,
-  settings: Pick<Settings, 'config' | 'mapping'>,
-  records: Iterable<SweepRecord>,
-): number {
-  const judge = (flow: Flow): string | undefined => whyForbidden(flow, decideBy(settings, flow.tuple, flow.role));
-  for (const record of records) {
-    const secured = dispatcher.recall(record);
-    if (secured !== undefined) {
-      if (judge(secured) !== undefined) dispatcher.table.add(secured);
-      continue;
-    }
-    if (record.class !== FlowClass.PLAINTEXT || record.establishedNs === 0 || record.refused !== 0) continue;
-    if (dispatcher.table.get(record.cookie) !== undefined) continue;
-    dispatcher.learn(record).owner = record.owner;
+export class Revocation implements ListVisitor<number> {
+  private readonly forbidden = new Map<bigint, Flow>();
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly settings: Pick<Settings, 'config' | 'mapping'>,
+  ) {}
+
+  found(unloaded: UnloadedFlow): void {
+    const flow = unloaded.restore();
+    if (this.judge(flow) !== undefined) this.forbidden.set(flow.cookie, flow);
   }
-  return dispatcher.revoke(judge);
+
+  lost(cookie: bigint): void {
+    this.forbidden.delete(cookie);
+  }
+
+  other(record: SweepRecord): void {
+    if (record.class !== FlowClass.PLAINTEXT || record.establishedNs === 0 || record.refused !== 0) return;
+    if (this.dispatcher.table.get(record.cookie) !== undefined) return;
+    this.dispatcher.arrivals.learn(record).owner = record.owner;
+  }
+
+  done(): number {
+    for (const flow of this.forbidden.values()) this.dispatcher.table.add(flow);
+    return revokeAll(this.dispatcher, (flow) => this.judge(flow));
+  }
+
+  private judge(flow: Flow): string | undefined {
+    return whyForbidden(flow, decideBy(this.settings, flow.tuple, flow.role));
+  }
 }

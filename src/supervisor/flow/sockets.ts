@@ -8,7 +8,7 @@ import type { FlowEvent } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import { toWire } from '../../shared/errors/errors.js';
 import type { Held } from '../../shared/ipc/messages.js';
-import type { GateFds, KernelAddon, TakenSocket } from '../../shared/kernel/native.js';
+import type { GateFds, KernelAddon, TakenSocket } from '../../shared/kernel/kernel-addon.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import type { Counters } from './counters.js';
 import type { Input } from './machine.js';

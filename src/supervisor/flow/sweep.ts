@@ -3,17 +3,27 @@
  * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event
  * must not leave a program hanging, nor the table growing.
  */
-import { BOTH_DIRECTIONS, FlowClass, TcpState, reasonText, type SweepRecord } from '../../shared/kernel/abi.js';
-import { monotonicNs } from '../../shared/kernel/clock.js';
+import {
+  BOTH_DIRECTIONS,
+  FlowClass,
+  TcpState,
+  reasonText,
+  type SweepRecord,
+  type Traffic,
+} from '../../shared/kernel/abi.js';
 import type { Dispatcher } from './dispatcher.js';
 import { ADOPTED_SECURED } from './machine.js';
 import type { Flow } from './table.js';
-import { isForgotten } from './unloaded.js';
 
 /** States in which keys can be set. */
 const USABLE_STATES = new Set<number>([TcpState.ESTABLISHED, TcpState.CLOSE_WAIT]);
 /** A flow that events have just told of may be younger than the list. In ns. */
 const SETTLING_NS = 1e9;
+/**
+ * Lists in a row without a flow that mean that the kernel has it no more. It goes on in its list by a place's number: for each socket that
+ * ends behind that place between two pieces, another one is skipped. So one list says nothing, and of long ones it takes one more.
+ */
+const ENOUGH_MISSES = { whole: 2, pieces: 3 };
 
 export interface SweepResult {
   records: number;
@@ -25,57 +35,70 @@ export interface SweepResult {
   adopted: number;
 }
 
-/**
- * Brings the dispatcher up to date with the kernel's list.
- * @param records the list, read after `startedNs`; each is used up before the next one is asked for
- */
-export function applySweep(dispatcher: Dispatcher, records: Iterable<SweepRecord>, startedNs: number): SweepResult {
-  const { table } = dispatcher;
-  const result: SweepResult = { records: 0, found: 0, gone: 0, adopted: 0 };
-  const present = new Set<Flow>();
-  let forgotten = 0;
-  for (const record of records) {
+/** Brings the dispatcher up to date with one reading of the kernel's list. Events may come between two records. */
+export class Sweep {
+  private readonly result: SweepResult = { records: 0, found: 0, gone: 0, adopted: 0 };
+  private readonly present = new Set<Flow>();
+
+  /** @param startedNs before the list was opened, CLOCK_MONOTONIC nanoseconds */
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly startedNs: number,
+  ) {}
+
+  /** @param kind what it is to the gathering of the same reading */
+  record(record: SweepRecord, kind: 'unloaded' | 'known' | 'other'): void {
+    const { dispatcher, present, result } = this;
     result.records++;
-    if (isForgotten(table, record)) {
-      const before = table.get(record.cookie);
+    if (kind === 'known') return;
+    if (kind === 'unloaded') {
+      const before = dispatcher.table.get(record.cookie);
       if (before !== undefined) dispatcher.supersede(before);
-      forgotten++;
-      continue;
+      return;
     }
     applyRecord(dispatcher, record, result);
-    const flow = table.get(record.cookie);
+    const flow = dispatcher.table.get(record.cookie);
     if (flow !== undefined && record.generation >= flow.generation) present.add(flow);
   }
-  for (const flow of [...table.all()]) {
-    if (!table.isLive(flow) || flow.seenNs > startedNs - SETTLING_NS) continue;
-    // The kernel goes on in its list by a place's number: a socket that ends behind it meanwhile lets another one be skipped.
-    const missedBefore = flow.missed;
-    flow.missed = !present.has(flow);
-    if (!missedBefore || !flow.missed) continue;
-    result.gone++;
-    dispatcher.feed(flow, { type: 'closed' });
+
+  /** That was all. */
+  finish(unloaded: { count: number; countOnList: number }, inPieces = false): SweepResult {
+    const { dispatcher, result } = this;
+    this.closeMissing(inPieces ? ENOUGH_MISSES.pieces : ENOUGH_MISSES.whole);
+    const { values } = dispatcher.counters;
+    if (values.sweeps === 0) result.adopted += unloaded.countOnList;
+    dispatcher.unloaded.count = unloaded.count;
+    dispatcher.adopted(result.adopted);
+    values.sweeps++;
+    values.sweptIn += result.found;
+    values.sweptOut += result.gone;
+    dispatcher.flush();
+    return result;
   }
-  const { values } = dispatcher.counters;
-  if (values.sweeps === 0) result.adopted += forgotten;
-  dispatcher.countForgotten(forgotten);
-  dispatcher.adopted(result.adopted);
-  values.sweeps++;
-  values.sweptIn += result.found;
-  values.sweptOut += result.gone;
-  dispatcher.flush();
-  return result;
+
+  private closeMissing(enough: number): void {
+    const { dispatcher, result, present, startedNs } = this;
+    const { table } = dispatcher;
+    for (const flow of [...table.all()]) {
+      if (!table.isLive(flow) || flow.seenNs > startedNs - SETTLING_NS) continue;
+      flow.missed = present.has(flow) ? 0 : flow.missed + 1;
+      if (flow.missed < enough) continue;
+      result.gone++;
+      dispatcher.feed(flow, { type: 'closed' });
+    }
+  }
 }
 
 function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepResult): void {
   let flow = dispatcher.table.get(record.cookie);
-  if (flow?.generation === record.generation) dispatcher.learnTraffic(flow, record.traffic);
+  if (flow?.generation === record.generation) learnTraffic(dispatcher, flow, record.traffic);
   if (record.class !== FlowClass.MESH) return;
   if (flow !== undefined && flow.generation > record.generation) return;
   if (flow === undefined || flow.generation < record.generation) {
     // Not established yet, or over: events will say, or there is nothing to say.
     if (record.refused !== 0 || record.establishedNs === 0 || !USABLE_STATES.has(record.skState)) return;
     if (flow !== undefined) dispatcher.supersede(flow);
-    flow = dispatcher.learn(record);
+    flow = dispatcher.arrivals.learn(record);
     if (record.encrypts === BOTH_DIRECTIONS) {
       adopt(flow, record, result);
       return;
@@ -93,6 +116,14 @@ function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepR
     return;
   }
   if (record.owner !== undefined) dispatcher.ownerKnown(flow, record.owner);
+}
+
+/** What a connection has moved only grows; an event may have told of more since the record was read. */
+function learnTraffic(dispatcher: Dispatcher, flow: Flow, traffic: Traffic | undefined): void {
+  const { sent = 0, received = 0 } = flow.traffic ?? {};
+  if (traffic !== undefined && traffic.sent >= sent && traffic.received >= received) {
+    dispatcher.learnTraffic(flow, traffic);
+  }
 }
 
 function lostRefusal(dispatcher: Dispatcher, flow: Flow, record: SweepRecord): void {
@@ -116,26 +147,12 @@ function adopt(flow: Flow, record: SweepRecord, result: SweepResult): void {
  * @param resume returns how many processes it continued
  * @returns how many were continued in all
  */
-export function continueForgotten(
+export function continueAbandoned(
   dispatcher: Dispatcher,
   stopped: readonly bigint[],
   resume: (cookie: bigint) => number,
 ): number {
   if (stopped.length === 0) return 0;
-  const answered = new Set(dispatcher.pending().map((flow) => flow.cookie));
+  const answered = new Set(dispatcher.table.pending().map((flow) => flow.cookie));
   return stopped.reduce((count, cookie) => (answered.has(cookie) ? count : count + resume(cookie)), 0);
-}
-
-/** Reads and applies. Returns undefined when the list could not be read; `failed` is told why. */
-export function sweepNow(
-  dispatcher: Dispatcher,
-  read: () => Iterable<SweepRecord>,
-  failed: (error: unknown) => void,
-): SweepResult | undefined {
-  try {
-    return applySweep(dispatcher, read(), monotonicNs());
-  } catch (error) {
-    failed(error);
-    return undefined;
-  }
 }

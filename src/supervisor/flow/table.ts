@@ -9,10 +9,10 @@
 import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
 import type { OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
-import { FlowClass, Wants } from '../../shared/kernel/abi.js';
+import { FlowClass, Intent } from '../../shared/kernel/abi.js';
 import type { Held } from '../../shared/ipc/messages.js';
-import type { CipherName, Role } from '../../shared/kernel/native.js';
-import { wantsText } from './marker.js';
+import type { CipherName, Role } from '../../shared/kernel/words.js';
+import { intentText } from './marker.js';
 import { INITIAL, type MachineState } from './machine.js';
 import type { Negotiation } from '../provider/provider.js';
 
@@ -29,8 +29,8 @@ export interface Flow {
   readonly seenNs: number;
   createdNs: number;
   establishedNs: number;
-  /** what the peer's marker said, see Wants */
-  peerWants: number;
+  /** what the peer's marker said, see Intent */
+  peerIntent: number;
   /** who connected or accepted, for reports */
   owner: OwnerRecord | undefined;
   /** who was last seen with the socket: where to take it from */
@@ -61,8 +61,8 @@ export interface Flow {
   tlsVersion: string | null;
   kernelUlp: string | null;
   secured: boolean;
-  /** the last sweep did not see it */
-  missed: boolean;
+  /** sweeps in a row that did not see it */
+  missed: number;
   /** CLOCK_MONOTONIC nanoseconds, 0: not yet. The provider was asked; the gate opened; TCP closed */
   askedNs: number;
   openedNs: number;
@@ -88,7 +88,7 @@ export interface FlowSeed {
   irs: number;
   createdNs: number;
   establishedNs: number;
-  peerWants: number;
+  peerIntent: number;
 }
 
 export function createFlow(seed: FlowSeed, nowNs: number): Flow {
@@ -103,7 +103,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     seenNs: nowNs,
     createdNs: seed.createdNs,
     establishedNs: seed.establishedNs,
-    peerWants: seed.peerWants,
+    peerIntent: seed.peerIntent,
     owner: undefined,
     holder: undefined,
     machine: INITIAL,
@@ -124,7 +124,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     tlsVersion: null,
     kernelUlp: null,
     secured: false,
-    missed: false,
+    missed: 0,
     askedNs: 0,
     openedNs: 0,
     closedNs: 0,
@@ -199,7 +199,7 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     bytesSent: flow.traffic?.sent ?? null,
     bytesReceived: flow.traffic?.received ?? null,
     kernelUlp: flow.kernelUlp,
-    peerMarker: flow.peerWants === Wants.UNKNOWN ? null : wantsText(flow.peerWants),
+    peerMarker: flow.peerIntent === Intent.UNKNOWN ? null : intentText(flow.peerIntent),
   };
 }
 
@@ -218,22 +218,28 @@ export function tupleText(flow: Flow): string {
 /** Secured flows that stay for the events that are still under way, and for a look at what was just connected. */
 const SECURED_KEPT = 64;
 
+/** Told what comes into a table and what goes. */
+export interface TableWatcher {
+  entered(flow: Flow): void;
+  /** a secured flow is unloaded: its socket remembers it */
+  left(flow: Flow): void;
+  /** nothing more will happen to it */
+  over(flow: Flow): void;
+}
+
 export class FlowTable {
   /** the newest generation of each socket */
   private readonly current = new Map<bigint, Flow>();
   private readonly byTicket = new Map<number, Flow>();
   /** flows that are over, oldest first (Sets keep insertion order) */
   private readonly over = new Set<Flow>();
-  /** flows that may be forgotten, oldest first */
+  /** flows that may be unloaded, oldest first */
   private readonly settled = new Set<Flow>();
 
-  /**
-   * @param kept flows that are over, at most; asked each time
-   * @param forgotten told of each secured flow that leaves
-   */
+  /** @param kept flows that are over, at most; asked each time */
   constructor(
     private readonly kept: () => number,
-    private readonly forgotten: (flow: Flow) => void = () => undefined,
+    private readonly watcher?: TableWatcher,
   ) {}
 
   get(cookie: bigint): Flow | undefined {
@@ -249,6 +255,7 @@ export class FlowTable {
       flow.predecessor = before.held === undefined ? before.predecessor : before;
     }
     this.current.set(flow.cookie, flow);
+    this.watcher?.entered(flow);
   }
 
   bindTicket(ticket: number, flow: Flow): void {
@@ -268,7 +275,7 @@ export class FlowTable {
     for (const oldest of this.settled) {
       if (this.settled.size <= SECURED_KEPT) break;
       this.remove(oldest);
-      this.forgotten(oldest);
+      this.watcher?.left(oldest);
     }
   }
 
@@ -284,6 +291,7 @@ export class FlowTable {
     if (this.current.get(flow.cookie) !== flow) return;
     this.over.delete(flow);
     this.over.add(flow);
+    this.watcher?.over(flow);
     const kept = this.kept();
     while (this.over.size > kept) {
       const [oldest] = this.over;
@@ -301,6 +309,20 @@ export class FlowTable {
   /** Live and kept flows, in the order they were first seen. */
   all(): IterableIterator<Flow> {
     return this.current.values();
+  }
+
+  /** Flows that have not ended. */
+  *live(): Generator<Flow> {
+    for (const flow of this.all()) if (flow.machine.phase !== 'done') yield flow;
+  }
+
+  /** Flows for which something is still to be done: neither secured nor over, nor waiting for a program to accept them. */
+  pending(): Flow[] {
+    return [...this.all()].filter((flow) => {
+      const { phase } = flow.machine;
+      if (phase === 'waiting') return flow.class === FlowClass.MESH && flow.dueNs > 0;
+      return phase !== 'secured' && phase !== 'done';
+    });
   }
 
   /** Flows with work at the installer or a descriptor of ours, older generations included. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AlreadyRunningError } from '../../shared/errors/errors.js';
 import { lockHolderNames } from '../../shared/files/lock-holders.js';
-import type { KernelAddon } from '../../shared/kernel/native.js';
+import type { KernelAddon } from '../../shared/kernel/kernel-addon.js';
 
 /** For a process that is ending to be gone, in ms. */
 const ENDING_MS = 2000;
@@ -26,7 +26,7 @@ export async function takeAgentLock(
   endingMs = ENDING_MS,
 ): Promise<void> {
   const until = performance.now() + endingMs;
-  while (!addon.lockAgent(pinDir)) {
+  while (addon.lockAgent(pinDir) === undefined) {
     if (performance.now() < until) {
       await sleep(LOOK_MS);
       continue;

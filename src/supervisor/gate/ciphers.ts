@@ -1,6 +1,7 @@
 /** Can this kernel encrypt with the ciphers that the settings name? To be known before the first program waits for it. */
 import { KernelUnsupportedError, asTlshubError } from '../../shared/errors/errors.js';
-import type { CipherName, KernelAddon } from '../../shared/kernel/native.js';
+import type { KernelAddon } from '../../shared/kernel/kernel-addon.js';
+import type { CipherName } from '../../shared/kernel/words.js';
 
 /** @throws KernelUnsupportedError (exit status 69) */
 export function tryCiphers(addon: Pick<KernelAddon, 'tryCipher'>, ciphers: readonly CipherName[]): void {

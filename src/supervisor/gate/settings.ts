@@ -5,7 +5,7 @@ import { policyOf } from '../../policy/decide.js';
 import { isLocal, policyForGate } from '../../policy/for-gate.js';
 import type { Cidr } from '../../shared/net/address.js';
 import { KernelUnsupportedError } from '../../shared/errors/errors.js';
-import type { Gate, GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/native.js';
+import type { Gate, GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/kernel-addon.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 
 const OBJECT = builtFile('bpf/tlshub.bpf.o');

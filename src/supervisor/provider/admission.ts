@@ -1,9 +1,9 @@
 /**
  * Who may begin a negotiation, and who waits: the rule of a pool, apart from its threads.
  *
- * A negotiation is two short bursts of arithmetic with a wait for the peer between them, and only its thread's turns are scarce then: a
- * peer that says nothing costs memory. So the bounds here are bounds on memory, and what they must see to is that the silent do not take
- * what the others need. Two things decide for a newcomer, and no peer is ever asked to behave:
+ * A negotiation is two short bursts of arithmetic with a wait for the peer between them. Waiting costs memory and nothing else, so the
+ * bounds here are bounds on memory. Their purpose: silent peers must not take what the others need. Two things decide about a newcomer, and
+ * neither asks a peer to behave:
  *
  *   - Shares. A node may have as many negotiations under way as there are places left, an address as many as its node still may
  *     (dynamic thresholds: Choudhury and Hahne, "Dynamic queue length thresholds", 1998). Alone, a node gets half and an address a third;
@@ -18,9 +18,9 @@
  * the same reason active flows and passive ones do not count against each other. Since of one address no more active flows begin than a
  * third of the places, and passive ones of that address begin up to a quarter of places and queue, order does not matter either, unless
  * a program accepts in another order than its peers connect by more than that.
- * Beyond these bounds a flow is turned away: it stays held, is counted, and asks again when there is room.
+ * Beyond these bounds a flow is turned away (retry-queue.ts): it stays held, is counted, and asks again when there is room.
  */
-import type { Role } from '../../shared/kernel/native.js';
+import type { Role } from '../../shared/kernel/words.js';
 
 export interface AdmissionLimits {
   active: number;

@@ -1,17 +1,16 @@
 /** The providers of this build: how each is made from the settings. */
 import { randomBytes } from 'node:crypto';
-import type { Logger } from '../../logging/logger.js';
 import { PROVIDER_NUMBERS } from '../../shared/kernel/abi.js';
-import type { Doorbell } from '../../shared/ipc/doorbell.js';
 import { ProviderStartError, ProviderUnavailableError, toWire } from '../../shared/errors/errors.js';
-import { handshakeAddon, type HandshakeCredentials, type TlsLibrary } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
+import { handshakeAddon } from '../../shared/kernel/native.js';
+import type { TlsLibrary } from '../../shared/kernel/words.js';
 import { workerFile } from '../../workers/files.js';
 import type { NegotiatorData } from '../../workers/negotiation-host.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
 import type { ProviderName } from './provider.js';
-import type { RingRegistry } from './ring-registry.js';
-import type { Config } from '../../config/schema.js';
+import type { ProviderParts } from './parts.js';
 import { planTlshub } from './tlshub-plan.js';
 
 /** Modes that this build has a provider for. */
@@ -20,14 +19,6 @@ export const PROVIDERS = Object.keys(PROVIDER_NUMBERS) as readonly ProviderName[
 const ALL_CIPHERS = 3;
 /** As native/domain/handshake/resumption.h says. */
 const TICKET_KEY_BYTES = 80;
-
-export interface ProviderParts {
-  config: Config;
-  credentials: HandshakeCredentials;
-  doorbell: Doorbell;
-  rings: RingRegistry;
-  log: Logger;
-}
 
 /** @throws ProviderUnavailableError */
 export function knownProvider(mode: string): ProviderName {

@@ -6,7 +6,7 @@
  */
 import type { ProviderStatus } from '../../report/status.js';
 import type { Fault, Held, LibraryReport, NegotiateResult } from '../../shared/ipc/messages.js';
-import type { Role } from '../../shared/kernel/native.js';
+import type { Role } from '../../shared/kernel/words.js';
 import type { ProviderName, Tuple } from '../../shared/kernel/abi.js';
 
 export type { ProviderName };

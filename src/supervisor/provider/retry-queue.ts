@@ -1,4 +1,4 @@
-/** Who was turned away for want of room in the provider's pool, and asks again when there is some: oldest first. */
+/** Flows that the provider's pool turned away for want of room. They ask again when there is some, oldest first. */
 export interface RetryRules<T> {
   /** names whom a place would be for: the provider gives each peer a share, so who is turned away speaks for all of its peer */
   peerOf(one: T): string;

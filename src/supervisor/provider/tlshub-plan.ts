@@ -4,7 +4,7 @@ import { workerFile } from '../../workers/files.js';
 import type { TlshubWorkerData } from '../../workers/tlshub-negotiator.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
-import type { ProviderParts } from './plans.js';
+import type { ProviderParts } from './parts.js';
 
 /** For the module to say that it is ready, in ms. */
 const INIT_MS = 10_000;

@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import { compareConfigs, type ConfigChange } from '../../config/changes.js';
 import type { MappingDiff } from '../../mapping/diff.js';
 import type { Pod } from '../../mapping/pod-node-mapping.js';
-import type { HandshakeCredentials } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { certificatesOf, commonName } from './credentials.js';
 import type { Settings } from './in-force.js';
 

@@ -3,7 +3,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/schema.js';
 import { CredentialsError, toWire, type Place } from '../../shared/errors/errors.js';
-import type { HandshakeCredentials } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 
 /** @throws CredentialsError (exit status 78) that names the key of the configuration and the file */
 export function readCredentials(config: Config): HandshakeCredentials {

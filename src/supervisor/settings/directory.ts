@@ -1,13 +1,13 @@
 /**
  * What the mapping and the policy say about flows, as the dispatcher asks it.
  *
- * A flow is judged by what was in force when it began, and the news of it comes a little later: a reload may lie in between, and while one
- * is under way the kernel knows the old and the new addresses at once. So a few of the past are kept, and the coming one.
+ * A flow is judged by what was in force when it began. News of it comes a little later, and a reload may lie in between; while one is under
+ * way the kernel knows the old and the new addresses at once. So the settings of the last minute are kept here, and the coming ones.
  */
 import { decide, policyOf, type Decision } from '../../policy/decide.js';
 import type { Tuple } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
-import type { Role } from '../../shared/kernel/native.js';
+import type { Role } from '../../shared/kernel/words.js';
 import type { Settings } from './in-force.js';
 
 export interface PeerNodes {

@@ -6,7 +6,7 @@
  */
 import type { Config } from '../../config/schema.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
-import type { HandshakeCredentials } from '../../shared/kernel/native.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { readCredentials } from './credentials.js';
 import type { MappingSources } from './mapping-sources.js';
 

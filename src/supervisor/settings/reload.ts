@@ -5,7 +5,7 @@
  *   1. read and check everything, and make what can fail: the provider's threads, the kernel's new addresses. Whatever goes wrong until
  *      here is undone, and nothing has happened.
  *   2. swap, in one turn of the event loop.
- *   3. tidy up: addresses that went, connections that are forbidden now. What is left over shuts, it does not open.
+ *   3. tidy up: addresses that went, connections that are forbidden now. What is not tidied up yet refuses connections, it lets none through.
  */
 import { compareConfigs, withMode, withRunning, type ConfigChange } from '../../config/changes.js';
 import { loadConfig } from '../../config/load.js';
@@ -18,7 +18,7 @@ import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 import type { MappingChange } from '../../mapping/source.js';
 import { ReloadError, placeOf, toWire } from '../../shared/errors/errors.js';
 import type { PreparedScope, Scope } from '../gate/cgroups.js';
-import type { CipherName } from '../../shared/kernel/native.js';
+import type { CipherName } from '../../shared/kernel/words.js';
 import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
 import { checkCredentials, readCredentials } from './credentials.js';
@@ -41,7 +41,7 @@ export interface ReloaderParts {
   /** The kernel can do this cipher. @throws TLSHUB_SYS */
   tryCipher: (cipher: CipherName) => void;
   /** Ends what the settings in force forbid; returns how many. */
-  revoke(): number;
+  revoke(): Promise<number>;
   draining(): boolean;
   log: Logger;
 }
@@ -166,7 +166,7 @@ export class Reloader {
     for (const line of changes) log.info(`changed: ${line}`);
     try {
       await gate.narrow(before, after);
-      const revoked = after.config.revokeOnReload && changes.length > 0 ? this.parts.revoke() : 0;
+      const revoked = after.config.revokeOnReload && changes.length > 0 ? await this.parts.revoke() : 0;
       if (revoked > 0) log.warning(`closed ${revoked} connections that are no longer allowed`);
     } catch (error) {
       log.error('the new settings are in force, but not everything of the old ones could be cleared away', { error });

@@ -103,8 +103,8 @@ describe('the gate of a dead agent', () => {
 
   it('holds at every step of being taken over, for programs that were captured before and are after', async () => {
     const watched = await adopt(['--watch'], 'permissive', '10.77.0.8', 'two');
-    expect(watched.stdout).to.match(/^adopted\n\d+ calls, 0 times open\n$/);
     calls = callsOf(watched);
+    expect(watched.stdout).to.match(/^adopted\n\d+ calls, 0 times open\n$/);
     // Each of some thirty programs is attached, pinned and put in an old one's place.
     expect(calls).to.be.greaterThan(90);
   });

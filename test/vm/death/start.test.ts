@@ -60,7 +60,7 @@ describe('an agent that must not start', () => {
 
     const { code, stderr } = await start();
     expect(code, stderr).to.equal(1);
-    expect(stderr).to.match(new RegExp(`TLSHUB_ALREADY_RUNNING.*process ${pid} \\(.*tlshub-lab-a`));
+    expect(stderr).to.match(new RegExp(`process ${pid} \\(.*\\) is the agent that works on ${pinDir('a')}`));
     expect({ pins: pins('a'), contents: contents() }).to.deep.equal(before);
     expect((await lab.status('a')).pid).to.equal(pid);
 
@@ -87,13 +87,13 @@ describe('an agent that must not start', () => {
     };
 
     for (const [what, path] of [
-      ['in a folder that cannot be made', '/proc/nowhere/control.sock'],
+      ['in a folder that cannot be made', '/etc/passwd/control.sock'],
       ['in a folder of everybody', '/tmp/control.sock'],
     ] as const) {
       it(`has no gate with its control socket ${what}`, async () => {
         const { code, stderr } = await start({ TLSHUB_CONTROL_SOCKET: path });
         expect(code, stderr).to.equal(78);
-        expect(stderr).to.include('TLSHUB_CONTROL_SOCKET');
+        expect(stderr).to.include(path.slice(0, path.lastIndexOf('/')));
         nothingIsLeft();
       });
     }
@@ -107,7 +107,7 @@ describe('an agent that must not start', () => {
           TLSHUB_TLS_CIPHERS: 'TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256',
         });
         expect(code, stderr).to.equal(69);
-        expect(stderr).to.match(/TLSHUB_KERNEL_UNSUPPORTED.*missing kernel TLS with TLS_CHACHA20_POLY1305_SHA256\n/);
+        expect(stderr).to.match(/missing kernel TLS with TLS_CHACHA20_POLY1305_SHA256\n/);
         nothingIsLeft();
       } finally {
         execFileSync('umount', [modules]);

@@ -1,7 +1,7 @@
 /** What must be true of every exchange between programs on nodes a and b, whatever the programs: the wire, the flows, the processes. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { CipherName } from '../../../src/shared/kernel/native.js';
+import type { CipherName } from '../../../src/shared/kernel/words.js';
 import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import type { ProviderName } from '../../../src/supervisor/provider/provider.js';
 import type { Capture } from '../../wire/capture.js';

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { ConnectionRecord } from '../../../src/metrics/flow-metrics.js';
+import type { ConnectionRecord } from '../../../src/metrics/connection-record.js';
 import type { PerfReport } from '../../../src/metrics/perf-report.js';
 import type { DetailedFlowReport } from '../../../src/supervisor/flow/table.js';
 import { parsePcap } from '../../wire/pcap.js';

@@ -6,7 +6,7 @@ import type { PodNodeMapping } from '../../../src/mapping/pod-node-mapping.js';
 import { decide, type FlowAddresses, type DecidedClass, type Policy } from '../../../src/policy/decide.js';
 import { meshForGate, policyForGate } from '../../../src/policy/for-gate.js';
 import { RuleTable } from '../../../src/policy/rules.js';
-import { Wants } from '../../../src/shared/kernel/abi.js';
+import { Intent } from '../../../src/shared/kernel/abi.js';
 import { parseAddress } from '../../../src/shared/net/address.js';
 import { NODE, flow, world } from '../../unit/support/policies.js';
 import { Random } from '../../unit/support/random.js';
@@ -105,7 +105,7 @@ describe('policy in BPF and in user space', () => {
 
   it('refuses by the marker what cannot work, and nothing else', () => {
     const classes = ['mesh', 'plaintext', 'refused'] as const;
-    const { UNKNOWN, PLAINTEXT, IN_BAND, TLSHUB, REFUSED } = Wants;
+    const { UNKNOWN, PLAINTEXT, IN_BAND, TLSHUB, REFUSED } = Intent;
     const markers = [UNKNOWN, PLAINTEXT, IN_BAND, TLSHUB, REFUSED, 77];
     /** the table of docs/POLICY.md; enum tlshub_reason */
     const expected = {

@@ -1,16 +1,15 @@
-/** Secured flows that the agent lets go: their sockets remember them. */
+/** Secured flows that the agent unloads: their sockets remember them. */
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load.js';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import type { SecuredRecord } from '../../src/shared/kernel/abi.js';
 import { parseAddress } from '../../src/shared/net/address.js';
-import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
 import { FlowMetrics, type FlowMetricsReport } from '../../src/metrics/flow-metrics.js';
-import { revokeForbidden } from '../../src/supervisor/flow/revocation.js';
-import { applySweep, type SweepResult } from '../../src/supervisor/flow/sweep.js';
+import type { SweepResult } from '../../src/supervisor/flow/sweep.js';
+import { Revocation } from '../../src/supervisor/flow/revocation.js';
 import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
-import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
+import type { SweepSeed } from '../fakes/fake-kernel.js';
 import { NodeFiles } from '../fakes/settings.js';
 import { heapUsed } from './support/heap.js';
 import { temporaryFolder } from './support/temporary.js';
@@ -29,14 +28,14 @@ const HOW: SecuredRecord = {
 };
 const TIMES = { createdNs: 9e6, establishedNs: 10e6 };
 
-describe('secured flows that are let go', () => {
+describe('unloaded flows', () => {
   const path = temporaryFolder();
   let world: World;
   beforeEach(() => (world = new World()));
   afterEach(() => world.dispatcher.close());
 
-  const report = (): FlowMetricsReport => world.metrics.report(world.dispatcher.live(), monotonicNs());
-  const sweep = (): SweepResult => applySweep(world.dispatcher, sweepRecords(world.sockets), monotonicNs());
+  const report = (): FlowMetricsReport => world.report();
+  const sweep = (): SweepResult => world.sweep();
   const socket = (cookie: bigint, more: Partial<SweepSeed> = {}): SweepSeed => ({
     cookie,
     tuple: TUPLE,
@@ -63,7 +62,7 @@ describe('secured flows that are let go', () => {
     await secureMany();
     expect(world.dispatcher.table.size).to.equal(64);
     expect(world.dispatcher.byState().secured).to.equal(MANY);
-    const reports = [...world.dispatcher.reports()];
+    const reports = world.reports();
     expect(reports.map(({ cookie }) => BigInt(cookie))).to.have.members(world.sockets.map(({ cookie }) => cookie));
     expect(reports[0]).to.include({
       cookie: '1',
@@ -93,7 +92,7 @@ describe('secured flows that are let go', () => {
     const traffic = { sent: 1000, received: 2000, final: false };
     world.event('CLOSED', { ...TIMES, cookie: 1n, timeNs: 28e6, traffic, secured: HOW });
     expect(world.dispatcher.byState()).to.include({ secured: MANY - 1, closed: 1 });
-    const closed = [...world.dispatcher.reports()].find(({ state }) => state === 'closed');
+    const closed = world.reports().find(({ state }) => state === 'closed');
     expect(closed).to.include({ cookie: '1', secured: true, provider: 'boringssl', bytesReceived: 2000 });
     expect(report().totals.outcomes.secured).to.equal(MANY);
     expect(report().connections.find(({ connection_id: id }) => id === '1')).to.deep.equal({
@@ -152,7 +151,7 @@ describe('secured flows that are let go', () => {
     expect(sweep()).to.include({ adopted: 3, found: 0 });
     expect(world.dispatcher.table.size).to.equal(0);
     expect(world.dispatcher.byState().secured).to.equal(3);
-    expect([...world.dispatcher.reports()].map(({ cookie, peerNode }) => [cookie, peerNode])).to.deep.equal([
+    expect(world.reports().map(({ cookie, peerNode }) => [cookie, peerNode])).to.deep.equal([
       ['1', 'b'],
       ['2', 'b'],
       ['3', 'b'],
@@ -174,13 +173,14 @@ describe('secured flows that are let go', () => {
     sweep();
     const config = loadConfig((await NodeFiles.make(path())).config, {});
     const settings = { config, mapping: PodNodeMapping.parse('pod-b b 10.0.0.2\n') };
-    expect(revokeForbidden(world.dispatcher, settings, sweepRecords(world.sockets))).to.equal(2);
+    expect(world.visit(new Revocation(world.dispatcher, settings))).to.equal(2);
     await world.pass();
     expect(world.kernel.calls.filter((call) => call.startsWith('destroy'))).to.deep.equal(['destroy 2', 'destroy 3']);
-    const revoked = [...world.dispatcher.reports()].filter(({ code }) => code === 'TLSHUB_REVOKED');
+    const revoked = world.reports().filter(({ code }) => code === 'TLSHUB_REVOKED');
     expect(revoked.map(({ reason }) => reason)).to.have.length(2);
     expect(revoked[0]?.reason).to.match(/the connection was made with c$/);
-    expect(revokeForbidden(world.dispatcher, settings, sweepRecords([world.sockets[0]!]))).to.equal(0);
+    world.sockets.splice(1);
+    expect(world.visit(new Revocation(world.dispatcher, settings))).to.equal(0);
   });
 
   it('make room for what the socket connects to next', async () => {
@@ -189,7 +189,7 @@ describe('secured flows that are let go', () => {
     world.event('ESTABLISHED', { cookie: 1n, generation: 2 });
     expect(world.flow).to.include({ generation: 2, state: 'negotiating' });
     world.sockets = [socket(1n, { generation: 2, encrypts: 0 })];
-    expect([...world.dispatcher.reports()]).to.have.length(1);
+    expect(world.reports()).to.have.length(1);
     await world.succeed(world.provider.pending.pop()!);
     expect(world.flow).to.include({ generation: 2, state: 'secured' });
     world.expectClean();

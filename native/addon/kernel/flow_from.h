@@ -1,0 +1,12 @@
+// What several functions for one flow are given.
+#pragma once
+
+#include "../../domain/flow_ops.h"
+#include "kernel.h"
+
+namespace tlshub::addon {
+
+FlowMaps mapsFrom(const Value& value);
+Cipher cipherFrom(const Value& value);
+
+}  // namespace tlshub::addon

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A command, and what has no code of its own. */
+import { EXIT, type ErrorEntry } from './entry.js';
+
+export const COMMAND_ERRORS = {
+  TLSHUB_USAGE: {
+    exitCode: EXIT.usage,
+    meaning: 'The command line is wrong.',
+    remedy: 'Run the command with --help.',
+  },
+  TLSHUB_INTERNAL: {
+    exitCode: EXIT.failed,
+    meaning: 'Something failed that has no code of its own.',
+    remedy: 'Run again with log_level = debug and report the log.',
+  },
+  TLSHUB_SYS: {
+    exitCode: EXIT.failed,
+    meaning: 'A system call failed; errno and the call are named.',
+    remedy: 'Look up the errno for that call; `tlshubctl check` tells what this kernel lacks.',
+  },
+  TLSHUB_BENCH_FILE: {
+    exitCode: EXIT.failed,
+    meaning: 'The results of a benchmark cannot be written.',
+    remedy: 'Name files in a folder that exists, may be written to and has room (-o, -j).',
+  },
+} as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,307 @@
+/** What `tlshub_kernel.node` offers: BPF, sockets of other processes, kTLS. Errors: native.ts. */
+import type { CipherName, Role } from './words.js';
+
+/** Who holds the socket, as the kernel told it. `startBoottime` and the like are nanoseconds. */
+export interface SocketOwner {
+  tgid: number;
+  /** a hint; -1: not known, look for the inode */
+  fd: number;
+  inode: bigint;
+  startBoottime: bigint;
+  cookie: bigint;
+}
+
+export interface GateOptions {
+  objectPath: string;
+  /** folder on bpffs for links and maps, made with 0700 */
+  pinDir: string;
+  cgroups: string[];
+  settings: GateSettings;
+  /** in force before the first program is attached, so that there is no moment in which a pod is unknown */
+  mesh: MeshEntry[];
+}
+
+/** An address range of the mapping: 16 bytes (IPv4 as ::ffff:a.b.c.d), prefix 0..128 of that form. */
+export interface MeshEntry {
+  addr: Uint8Array;
+  prefix: number;
+  /** a pod of this node, and of no other */
+  local: boolean;
+}
+
+/** A rule of the policy for BPF's trie: addresses as in MeshEntry, `port` 0 for any; src/policy/rules.ts has the meaning of `rank`. */
+export interface RuleEntry {
+  addr: Uint8Array;
+  prefix: number;
+  port: number;
+  rank: number;
+}
+
+export interface GateSettings {
+  holdMs: number;
+  silentPeerMs: number;
+  policy: 'strict' | 'permissive';
+  sameNode: 'secure' | 'plaintext';
+  rules: RuleEntry[];
+  emitConnect: boolean;
+}
+
+/** Descriptors of the gate's maps, good in any thread. */
+export interface GateFds {
+  flows: number;
+  verdicts: number;
+  owners: number;
+  stops: number;
+  userStops: number;
+  dups: number;
+  leases: number;
+  settings: number;
+  mesh: number;
+  events: number;
+  counters: number;
+  agents: number;
+  sweepLink: number;
+  policy: number;
+  rules: number;
+  secured: number;
+}
+
+/** What the functions for one flow need of them. */
+export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
+/** What a change of settings needs of them. */
+export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
+/** What can be opened of an agent's maps by who is no agent. */
+export type PinnedFds = FlowFds & SettingsFds & Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
+
+/** CLOCK_MONOTONIC until which each is taken to be alive; 0: it has said that it is not. */
+export interface Leases {
+  agentUntilNs: bigint;
+  guardianUntilNs: bigint;
+}
+
+/** The gate of this process, which stays until `detach`, or the end of the process, which leaves its pins. */
+export interface Gate {
+  readonly fds: GateFds;
+  /** true: pins of an earlier agent were found and taken over */
+  readonly adopted: boolean;
+  /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
+  attachCgroup(path: string): void;
+  /** Lets a cgroup go, whether it still exists or not. */
+  detachCgroup(path: string): void;
+  /** Removes links, pins and the gate; its descriptors are closed. */
+  detach(): void;
+}
+
+/** A lock on the pins, until it is closed or its process ends. */
+export interface PinLock {
+  close(): void;
+}
+
+/** Maps of an agent that somebody else has opened, until they are closed. */
+export interface OpenPins {
+  readonly fds: PinnedFds;
+  close(): void;
+}
+
+/** The agent's lease, renewed by a native thread until `stop`; then it runs out. */
+export interface Lease {
+  stop(): void;
+}
+
+/** The perf buffer. */
+export interface PerfReader {
+  /** an eventfd: `wake` makes a blocked `poll` return, from any thread */
+  readonly wakeFd: number;
+  /**
+   * Blocks up to timeoutMs; writes events into the ring, tagged with their record type. Returns records written; lost counts so far in `lost`.
+   * Counts in `delays` (words of 4 bytes, one more than there are bounds) how long each took from the kernel into the ring: word i is for
+   * those of at most delayBounds[i], the last one for longer ones.
+   */
+  poll(
+    ring: SharedArrayBuffer,
+    delays: SharedArrayBuffer,
+    timeoutMs: number,
+  ): {
+    records: number;
+    lost: number;
+    /** the ring has no room: what is left stays in the perf buffer */
+    full: boolean;
+  };
+  close(): void;
+}
+
+/** An iterator over all sockets with flow state. */
+export interface Sweep {
+  /** for reading by a thread of libuv; good until `close` */
+  readonly fd: number;
+  /** Puts what comes next into `into`, from byte `from` on; it may end within a record. Returns how many bytes, 0: that was all. */
+  read(into: Uint8Array, from: number): number;
+  close(): void;
+}
+
+export interface InstallRequest {
+  fd: number;
+  cookie: bigint;
+  generation: number;
+  cipher: CipherName;
+  /** key, iv (12 bytes) as RFC 8446 section 7.3 derives them */
+  txKey: Uint8Array;
+  txIv: Uint8Array;
+  rxKey: Uint8Array;
+  rxIv: Uint8Array;
+  txSequence: bigint;
+  rxSequence: bigint;
+  /** plaintext bytes the handshake wrote to and read from the socket: checked against the kernel's sequence numbers */
+  handshakeBytesSent: number;
+  handshakeBytesReceived: number;
+  /** for the record that stays with the socket (struct tlshub_secured): enum tlshub_provider; CLOCK_MONOTONIC nanoseconds; a node name */
+  provider: number;
+  askedNs: bigint;
+  startedNs: bigint;
+  negotiationNs: bigint;
+  peerNode: string;
+}
+
+export interface InstallResult {
+  /** getsockopt(TCP_ULP) after the install: what the kernel says */
+  kernelUlp: string;
+  /** cipher and version read back by getsockopt(SOL_TLS) */
+  kernelCipher: CipherName;
+  kernelVersion: string;
+  /** processes that stood still for this flow and were continued */
+  continued: number;
+  installNs: bigint;
+  /** CLOCK_MONOTONIC when both directions were open */
+  openedNs: bigint;
+  /** the record stays with the socket: nobody else need know how it was secured. False: no memory, or a node's name of over 215 characters */
+  remembered: boolean;
+}
+
+export interface RefuseResult {
+  /** how the connection was ended */
+  by: 'disconnect' | 'sock_destroy' | 'already-closed';
+  discardedBytes: number;
+  continued: number;
+}
+
+export interface FlowRecord {
+  cookie: bigint;
+  generation: number;
+  role: Role;
+  establishedNs: bigint;
+  firstHeldNs: bigint;
+  refused: number;
+  heldCalls: number;
+  agentTx: number;
+}
+
+export interface ProbeResult {
+  name: string;
+  ok: boolean;
+  detail: string;
+  remedy: string;
+}
+
+export interface SocketPeer {
+  /** in our user namespace */
+  uid: number;
+  gid: number;
+  /** in our PID namespace; 0: it has none there */
+  pid: number;
+  /** version 2, as /proc/PID/cgroup has it; '': cannot be told, also because the process has ended */
+  cgroup: string;
+}
+
+export interface TakenSocket {
+  /** ours to close */
+  fd: number;
+  /** false: the connection has left ESTABLISHED, so that it can carry no TLS any more (a FIN came before the program accepted it) */
+  live: boolean;
+}
+
+/** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
+export interface KernelAddon {
+  /** the hash of the bpf/tlshub.h that the addon was compiled with: see checkAbi in abi.ts */
+  abi(): string;
+  probe(): ProbeResult[];
+  /** Who is at the other end of a connected Unix socket. */
+  peerOf(fd: number): SocketPeer;
+
+  /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
+  openGate(options: GateOptions): Gate;
+  /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
+  updateSettings(fds: SettingsFds, settings: GateSettings): void;
+  /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */
+  setIntent(settingsFd: number, intent: number): void;
+  /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
+  putMesh(meshFd: number, entries: MeshEntry[]): void;
+  /** Takes entries out; one that is not there is no error. */
+  dropMesh(meshFd: number, entries: MeshEntry[]): void;
+  counters(countersFd: number): Record<string, number>;
+  /** Keeps other agents away from the folder. Undefined: another agent works on its pins. Throws TLSHUB_GATE, TLSHUB_SYS. */
+  lockAgent(pinDir: string): PinLock | undefined;
+  /** Keeps agents away from the folder. Undefined: an agent or a guardian works on its pins. */
+  lockPins(pinDir: string): PinLock | undefined;
+  /** Throws TLSHUB_RELEASE_LAYOUT if they are of another version, TLSHUB_SYS if one is missing. */
+  openPins(pinDir: string): OpenPins;
+  readLeases(leasesFd: number): Leases;
+  /** The calls of this process pass the gate. */
+  exemptSelf(agentsFd: number): void;
+  /** From now on no address is one of the mesh. */
+  clearMesh(meshFd: number): void;
+  /** Takes the pins of a dead agent away: its gate opens. Returns how many there were. */
+  releasePins(pinDir: string): number;
+
+  startLease(leasesFd: number, ttlMs: number, everyMs: number): Lease;
+
+  /** delayBounds: ascending nanoseconds, see PerfReader.poll */
+  openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): PerfReader;
+  /** Writes to an eventfd, such as a reader's wakeFd. */
+  wake(fd: number): void;
+
+  /**
+   * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
+   * Attaches the "tls" ULP at once. Ends by releaseSocket: until then nobody comes back from closing the program's last one. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
+   * ULP or keys are not ours), TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
+   */
+  takeSocket(fds: FlowFds, owner: SocketOwner): TakenSocket;
+  /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
+  releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
+  /** Closes a descriptor that no other function here closes: one of `loopbackPair`. */
+  closeFd(fd: number): void;
+  /** Keeps allocator and kernel from holding on to memory that is not used. For the whole process, once, when it starts. */
+  boundMemory(): void;
+  /** Gives back what the allocator has free, of the whole process; about a millisecond. */
+  trimMemory(): void;
+  /** Two connected TCP sockets over 127.0.0.1, ours to close. */
+  loopbackPair(): [number, number];
+  /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
+  tryCipher(cipher: CipherName): void;
+  /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
+  hasSocket(owner: SocketOwner): boolean;
+  readFlow(flowsFd: number, fd: number): FlowRecord;
+  /** Begins with this connection: until then the gate lets the agent move no byte on the socket. False: the socket has another, or none. */
+  claim(fds: FlowFds, fd: number, cookie: bigint, generation: number): boolean;
+  /** Sets both keys, opens the gate and releases the descriptor. When it throws, the descriptor is still to be released. */
+  install(fds: FlowFds, request: InstallRequest): InstallResult;
+  refuse(fds: FlowFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
+  /**
+   * Shuts the gate for good and continues who stood still (returns how many), but lets the connection end by itself: the peer's FIN
+   * without one byte before it is still to be read by the program.
+   */
+  forbid(fds: FlowFds, fd: number, cookie: bigint, generation: number): number;
+  /**
+   * Ends a connection nobody handed us a descriptor of, in the network namespace of process `tgid`, or in ours if that is 0 or has ended.
+   * False: there is no such connection.
+   */
+  destroyByTuple(
+    tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number },
+    cookie: bigint,
+    tgid: number,
+  ): boolean;
+  continueStopped(fds: FlowFds, cookie: bigint): number;
+  /** Cookies of the flows for which somebody stands still. */
+  stoppedFlows(stopsFd: number): bigint[];
+  /** sweep-records.ts reads it. */
+  openSweep(sweepLinkFd: number): Sweep;
+}

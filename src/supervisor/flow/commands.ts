@@ -1,0 +1,29 @@
+/** What the machine's actions are to the installer. */
+import type { InstallerCommand } from '../../shared/ipc/messages.js';
+import { FlowClass } from '../../shared/kernel/abi.js';
+import type { Action } from './machine.js';
+import type { Flow } from './table.js';
+
+export type InstallerAction = Extract<Action, 'refuse' | 'forbid' | 'close' | 'destroy' | 'continue'>;
+
+/**
+ * Undefined: there is nothing to do.
+ * @param flow `destroy`: its ticket is the command's
+ */
+export function commandOf(flow: Flow, action: InstallerAction): InstallerCommand | undefined {
+  const { held, cookie } = flow;
+  switch (action) {
+    case 'refuse':
+      return held && { ...held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 };
+    case 'forbid':
+    case 'close':
+      return held && { ...held, type: action };
+    case 'destroy': {
+      const tgid = flow.holder?.tgid ?? flow.owner?.tgid ?? 0;
+      return { type: 'destroy', ticket: flow.ticket, cookie, tuple: flow.tuple, tgid };
+    }
+    case 'continue':
+      // A flow of another class is never held, so nobody stands still for it.
+      return flow.class === FlowClass.MESH ? { type: 'continue', cookie } : undefined;
+  }
+}

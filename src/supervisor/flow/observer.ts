@@ -1,0 +1,16 @@
+import type { Traffic } from '../../shared/kernel/abi.js';
+import type { Flow } from './table.js';
+
+/** Told what becomes of flows: for metrics. */
+export interface FlowObserver {
+  /** the gate is open */
+  secured(flow: Flow): void;
+  /** policy lets it go in plaintext */
+  plaintext(flow: Flow): void;
+  /** so many secured connections of an earlier agent were found */
+  adopted(count: number): void;
+  /** it was closed or refused. Called once, if at all */
+  ended(flow: Flow): void;
+  /** what a flow that may have ended has moved */
+  traffic(flow: Pick<Flow, 'cookie' | 'generation'>, traffic: Traffic): void;
+}
