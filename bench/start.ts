@@ -47,12 +47,14 @@ async function start(checkout: string): Promise<Start> {
   const command = [process.execPath, resolve(checkout, 'dist/supervisor.js'), await lab.config('a')];
   const begun = performance.now();
   const agent = lab.spawn('a', command, { outside: true, env: { TLSHUB_READY_FILE: READY } });
-  const ready = (): boolean => {
-    if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
-    return existsSync(READY);
-  };
-  await waitFor(ready, PATIENCE_MS, () => `ready: ${agent.stderr}`, LOOK_MS);
+  await waitFor(
+    () => existsSync(READY) || !agent.running,
+    PATIENCE_MS,
+    () => `ready: ${agent.stderr}`,
+    LOOK_MS,
+  );
   const readyMs = performance.now() - begun;
+  if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
   const figures = { readyMs, cpuMs: cpuMs(agent.pid), rssKb: rssKb(agent.pid) };
   const startup = stepsOf(await lab.status('a'));
   agent.kill('SIGTERM');
@@ -78,7 +80,10 @@ const builds = [
   { name: 'this', checkout: '.', starts: [] as Start[] },
   ...(AGAINST === '' ? [] : [{ name: AGAINST, checkout: AGAINST, starts: [] as Start[] }]),
 ];
-await lab.up({ bare: true });
+await lab.up();
+const { pid } = await lab.status('a');
+await lab.signal('a', 'TERM');
+await waitFor(() => !existsSync(`/proc/${pid}`), PATIENCE_MS, "the end of the lab's own agent");
 for (let round = 0; round <= ROUNDS; round++) {
   for (const { checkout, starts } of builds) {
     const one = await start(checkout);

@@ -81,7 +81,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
 
   const { ciphers } = inForce.current.credentials;
   let captured = (): readonly string[] => config.capture.cgroup;
-  const control = await claim(addon, config, ciphers, () => captured(), part('control'));
+  const control = await startup.time('claim', () => claim(addon, config, ciphers, () => captured(), part('control')));
 
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
