@@ -132,9 +132,9 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;	  /* tlshub_intent: what our marker says, if we connect */
+	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
 	__u32 peer_intent; /* what the peer's said */
-	__u32 marks;	  /* segments after the SYN-ACK that carried ours */
+	__u32 marks;	   /* segments after the SYN-ACK that carried ours */
 	struct tlshub_tuple tuple;
 	/* Of the socket, not of the connection: begin() leaves these two alone. */
 	__u32 passed; /* a call was let through that may still be on its way, without a key to protect it */

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where the control socket lives: a folder of our own with 0700, so that nobody else can reach the socket, whatever its mode. */
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, type Stats } from 'node:fs';
+import { chmodSync, lstatSync, renameSync, rmSync, statSync, type Stats } from 'node:fs';
 import { createConnection, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { ControlError, PermissionError, toWire } from '../shared/errors/errors.js';
+import { makeFolder } from '../shared/files/make-folder.js';
 
 /** @throws ControlError TLSHUB_CONTROL_SOCKET, PermissionError */
 export function prepareFolder(path: string): void {
   const folder = dirname(path);
   let stat: Stats;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     stat = statSync(folder);
   } catch (cause) {
     throw socketError(path, `cannot make the folder ${folder}`, cause);

@@ -70,7 +70,7 @@ class ListWorld extends World {
         this.readings++;
         this.open++;
         const sweep = fake.openSweep();
-        return { fd: 9, read: (into, from) => sweep.read(into, from), close: () => this.open-- };
+        return { fd: 9, read: (into: Uint8Array, from: number) => sweep.read(into, from), close: () => this.open-- };
       },
     };
     return readSweepGradually(kernel, 0, async (sweep, into, from) => {

@@ -4,9 +4,10 @@
  * and gets a cgroup of its own at the root of the hierarchy; without it the gate stops no processes and refuses blocking callers instead.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../logging/logger.js';
+import { makeFolder } from '../../shared/files/make-folder.js';
 
 export interface GuardianOptions {
   program: string;
@@ -82,7 +83,7 @@ export class Guardian {
     try {
       if (root === undefined) throw new Error('no cgroup2 hierarchy is mounted');
       this.folder = join(root, `${CGROUP_PREFIX}${process.pid}`);
-      mkdirSync(this.folder, { recursive: true });
+      makeFolder(this.folder);
       writeFileSync(join(this.folder, 'cgroup.procs'), String(pid));
     } catch (error) {
       this.options.log.warning("the guardian stays in the agent's cgroup: what kills the one may kill the other", {

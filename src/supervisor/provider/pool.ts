@@ -25,6 +25,7 @@ import type {
   WorkerHello,
   WorkerLog,
 } from '../../shared/ipc/messages.js';
+import { chooseWorker } from './choose-worker.js';
 import { Admission, admissionLimits, type PeerAnswer, type AdmissionJob } from './admission.js';
 import type {
   FlowNames,
@@ -130,13 +131,7 @@ export class ProviderPool implements Provider {
       workerData: options.workerData,
       loadBalancer: (task, workers) => {
         const purpose = (task as unknown as Record<symbol, Purpose | null>)[Piscina.queueOptionsSymbol];
-        // One that has died since does not keep piscina's queue waiting: then any will do.
-        const wanted = workers.find(({ id }) => id === purpose);
-        let best: (typeof workers)[number] | null = null;
-        for (const worker of wanted === undefined ? workers : [wanted]) {
-          if (!this.workers.has(worker.id) || worker.currentUsage >= (best?.currentUsage ?? perWorker)) continue;
-          best = worker;
-        }
+        const best = chooseWorker(workers, { wanted: purpose, perWorker, isUp: (id) => this.workers.has(id) });
         if (best !== null && purpose && typeof purpose === 'object') this.assigned(purpose, best.id);
         return best;
       },

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Writing keys and certificates: folders 0700, keys 0600, whole files or none, and no overwriting by accident. */
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PkiError, toWire } from '../../shared/errors/errors.js';
+import { makeFolder } from '../../shared/files/make-folder.js';
 import { writeWhole } from '../../shared/files/atomic-file.js';
 
 export interface PkiFile {
@@ -16,7 +17,7 @@ export interface PkiFile {
 /** Makes the folder with 0700; one that exists must not be writable for others, since they could swap the CA. */
 export async function prepareFolder(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
     const { mode } = await stat(dir);
     if ((mode & 0o022) === 0) return;
   } catch (cause) {
