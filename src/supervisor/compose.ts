@@ -11,40 +11,27 @@ import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
 import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
-import { registerAgentMetrics } from '../metrics/agent-metrics.js';
-import { registerFlowMetrics } from '../metrics/flow-exposition.js';
 import { FlowMetrics } from '../metrics/flow-metrics.js';
-import { movedBytes } from '../metrics/moved-bytes.js';
-import { PerfReporter } from '../metrics/perf-reporter.js';
 import { MetricsRegistry } from '../metrics/registry.js';
-import { RunningConnections } from '../metrics/running-connections.js';
 import type { ReloadReport } from '../report/reload.js';
-import type { StatusReport } from '../report/status.js';
-import { Doorbell } from '../shared/ipc/doorbell.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import { claim } from './claim.js';
-import { controlHandlers } from './control-handlers.js';
+import { expose } from './expose.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
+import { startKeys } from './keys.js';
 import { preflight } from './preflight.js';
-import { planProvider } from './provider/plans.js';
-import { RingRegistry } from './provider/ring-registry.js';
-import { ProviderSwitch, type ProviderPlan } from './provider/switch.js';
 import { DirectoryHistory } from './settings/directory.js';
-import { InForce, firstSettings, type Settings } from './settings/in-force.js';
+import { InForce, firstSettings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
 import { shutdown } from './shutdown.js';
 import type { Startup } from './startup.js';
-import { statusReport } from './status.js';
 import { Sweeper } from './sweeper.js';
 import { ThreadStart, pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
-
-/** For an old provider, beyond the deadline of its last negotiation, in ms. */
-const RETIRE_GRACE_MS = 5000;
 
 export interface Supervisor {
   /** Reads configuration, mapping and credentials anew. Rejects with what is wrong with them, which is logged; then all is as before. */
@@ -79,6 +66,8 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
     log.setVerbose(now.config.verbose);
   });
 
+  // They too: while this thread asks the machine whether it can, and others whether it may.
+  const keys = startKeys(inForce, part('provider'), onFatal);
   const { ciphers } = inForce.current.credentials;
   let captured = (): readonly string[] => config.capture.cgroup;
   const control = await startup.time('claim', () => claim(addon, config, ciphers, () => captured(), part('control')));
@@ -89,19 +78,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const health =
     listen && (await startHealthServer({ listen, notReady: () => notReady(), metrics, log: part('health') }));
 
-  const doorbell = new Doorbell();
-  const rings = new RingRegistry();
-  const providerParts = { doorbell, rings, log: part('provider') };
-  const plan = (wanted: Settings): ProviderPlan =>
-    planProvider(wanted.config.mode, { ...providerParts, config: wanted.config, credentials: wanted.credentials });
-  const provider = await startup.time('provider', () =>
-    ProviderSwitch.start(plan(inForce.current), {
-      retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
-      onFatal,
-      log: providerParts.log,
-    }),
-  );
-
+  const provider = await startup.time('provider', () => keys.started);
   const attached = startup.time('gate', () => attach({ addon, inForce, provider, log }));
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
@@ -111,7 +88,14 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const [installer, reader] = await startup.time('threads', () =>
     Promise.all([
       startInstaller({
-        ...{ thread: threads.installer, doorbell, slots: slots.buffer, fds, ciphers: [...ciphers], ringBytes },
+        ...{
+          thread: threads.installer,
+          doorbell: keys.doorbell,
+          slots: slots.buffer,
+          fds,
+          ciphers: [...ciphers],
+          ringBytes,
+        },
         onFailure: onFatal,
       }),
       startEventReader({
@@ -121,7 +105,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
       }),
     ]),
   );
-  rings.attach(installer);
+  keys.rings.attach(installer);
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
@@ -148,7 +132,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
 
   let draining = false;
   const reloader = new Reloader({
-    ...{ configFile, inForce, sources, provider, plan, directory, gate: attached.update, scope },
+    ...{ configFile, inForce, sources, provider, plan: keys.plan, directory, gate: attached.update, scope },
     tryCipher: (cipher) => addon.tryCipher(cipher),
     revoke: () => list.read(new Revocation(dispatcher, inForce.current)),
     draining: () => draining,
@@ -156,35 +140,12 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   });
   sources.onChange((change) => void reloader.mappingChanged(change));
 
-  const perf = new PerfReporter({
-    dir: () => inForce.config.metricsDir,
-    node: config.nodeName,
-    flows: () => list.read(new RunningConnections(flowMetrics, dispatcher.table)),
-    log: part('metrics'),
+  const exposed = expose({
+    ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
+    ...{ control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
+    draining: () => draining,
   });
-  const status = (): StatusReport =>
-    statusReport({
-      ...{
-        inForce,
-        configFile,
-        reloader,
-        sources,
-        attached,
-        dispatcher,
-        provider,
-        reader,
-        installer,
-        sweeper,
-        startedAt,
-        startup,
-      },
-      gateCounters: () => addon.counters(fds.counters),
-      draining: () => draining,
-    });
-  registerAgentMetrics(metrics, status);
-  registerFlowMetrics(metrics, flowMetrics, movedBytes(list, flowMetrics, dispatcher.table));
-  notReady = () => status().notReady;
-  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
+  notReady = exposed.notReady;
   startup.ready();
   const { library } = provider.stats();
   log.info(
@@ -193,12 +154,12 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   );
 
   return {
-    writeMetrics: () => void perf.write(),
+    writeMetrics: () => void exposed.perf.write(),
     reload: () => reloader.reload(),
     shutdown: () =>
       shutdown({
-        ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer, perf },
-        ...{ throttle, log, drainMs: inForce.config.drainTimeoutMs },
+        ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
+        ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         onDraining: () => (draining = true),
       }),
   };

@@ -13,7 +13,7 @@ export interface WorkerRules {
   /** tasks at once, at most */
   perWorker: number;
   /** it has said hello, and has not gone */
-  isUp(id: number): boolean;
+  isUp: (id: number) => boolean;
 }
 
 /** The least busy; null: none has room. */
