@@ -82,7 +82,7 @@ void forgetDescriptors(int dupsFd) {
 Gate::Scope Gate::openScope(const std::string& path) {
   Scope scope;
   scope.path = path;
-  scope.cgroup = Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  scope.cgroup = Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!scope.cgroup)
     throw CodedError("TLSHUB_CGROUP", "cgroup " + path + ": " + std::strerror(errno) +
                                           " (make it, or correct capture.cgroup)");
@@ -92,11 +92,24 @@ Gate::Scope Gate::openScope(const std::string& path) {
   return scope;
 }
 
-Gate::Gate(const Options& options) : pinDir_(options.pinDir) {
+Gate::Gate(const std::string& objectPath, const std::string& pinDir) : pinDir_(pinDir) {
   libbpf_set_print(keepLog);
   lastLog.clear();
+  load(objectPath);
+}
+
+void Gate::open(const Options& options) {
+  try {
+    takeOver(options);
+  } catch (...) {
+    links_.clear();
+    scopes_.clear();
+    throw;
+  }
+}
+
+void Gate::takeOver(const Options& options) {
   if (options.cgroups.size() > TLSHUB_MAX_SCOPES) tooManyCgroups();
-  load(options.objectPath);
   StagedPins pins(pinDir_);
   Undo undo;
   try {

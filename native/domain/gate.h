@@ -24,16 +24,17 @@ class StagedPins;
 class Gate {
  public:
   struct Options {
-    std::string objectPath;
-    std::string pinDir;
     std::vector<std::string> cgroups;
     GateSettings settings;
     std::vector<MeshEntry> mesh;
   };
 
-  // Loads, fills the maps, exempts this process, attaches and pins. Throws CodedError (TLSHUB_GATE, TLSHUB_CGROUP) or SysError; then nothing
-  // of this gate is left, and an earlier agent's is as it was: its maps' contents, its pins, its programs.
-  explicit Gate(const Options& options);
+  // Has the kernel check and take in the programs; they run nowhere yet, and an earlier agent's gate is as it was. It takes seconds of a slow
+  // machine, in which others can get ready. Throws CodedError TLSHUB_GATE or SysError.
+  Gate(const std::string& objectPath, const std::string& pinDir);
+  // Fills the maps, exempts this process, attaches and pins. Once. Throws CodedError (TLSHUB_GATE, TLSHUB_CGROUP) or SysError; then nothing
+  // of this gate is attached or pinned, and an earlier agent's is as it was: its maps' contents, its pins, its programs.
+  void open(const Options& options);
   // The pins stay, and what is pinned stays attached: taking the gate down is detach()'s, never an accident's.
   ~Gate() = default;
   Gate(const Gate&) = delete;
@@ -43,7 +44,7 @@ class Gate {
   // Of a map, or of the link "sweep". Throws CodedError TLSHUB_GATE.
   int fd(const std::string& name) const;
 
-  // Also captures a cgroup that appeared later. Throws as the constructor does; then nothing has changed.
+  // Also captures a cgroup that appeared later. Throws as open() does; then nothing has changed.
   void attachCgroup(const std::string& path);
   // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
   void detachCgroup(const std::string& path);
@@ -65,6 +66,7 @@ class Gate {
 
   static Scope openScope(const std::string& path);
   void load(const std::string& objectPath);
+  void takeOver(const Options& options);
   void changeMaps(const Options& options, Undo& undo);
   void noteScope(Scope& scope, Undo* undo);
   void attach();

@@ -151,8 +151,6 @@ int main(int argc, char** argv) {
   }
   if (argc - at < 5) return 64;
   tlshub::Gate::Options options;
-  options.objectPath = argv[at];
-  options.pinDir = argv[at + 1];
   options.settings.holdMs = options.settings.silentPeerMs = 60'000;
   options.settings.emitConnect = false;
   options.settings.policy.permissive = std::string(argv[at + 2]) == "permissive";
@@ -182,7 +180,8 @@ int main(int argc, char** argv) {
     startCaptured(options.cgroups[0], peer);
   }
   try {
-    tlshub::Gate gate(options);
+    tlshub::Gate gate(argv[at], argv[at + 1]);
+    gate.open(options);
     std::printf("%s\n", gate.adopted() ? "adopted" : "made");
   } catch (const std::exception& error) {
     std::printf("failed: %s\n", error.what());

@@ -3,13 +3,14 @@
 import { intentOf } from './flow/marker.js';
 import { planScope, Scope } from './gate/cgroups.js';
 import { Guardian } from './gate/guardian.js';
-import { GateUpdate, openGate } from './gate/settings.js';
+import { openGate } from './gate/opening.js';
+import { GateUpdate } from './gate/settings.js';
 import type { ProviderSwitch } from './provider/switch.js';
 import type { InForce } from './settings/in-force.js';
 import type { Logger } from '../logging/logger.js';
 import { builtFile } from '../shared/files/package.js';
 import { Intent } from '../shared/kernel/abi.js';
-import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import type { GateFds, KernelAddon, LoadedGate } from '../shared/kernel/kernel-addon.js';
 
 /** A lease is renewed so often that four renewals may be late. */
 const LEASE_SHARE = 5;
@@ -18,6 +19,7 @@ const GUARDIAN = builtFile('native/tlshub-guardian');
 
 export interface AttachOptions {
   addon: KernelAddon;
+  loaded: LoadedGate;
   inForce: InForce;
   provider: ProviderSwitch;
   log: Logger;
@@ -39,10 +41,10 @@ export interface Attached {
  * From when this returns mesh traffic is held.
  * @throws KernelUnsupportedError (exit status 69), and with the codes TLSHUB_GATE, TLSHUB_CGROUP
  */
-export function attach({ addon, inForce, provider, log }: AttachOptions): Attached {
+export function attach({ addon, loaded, inForce, provider, log }: AttachOptions): Attached {
   const { config } = inForce;
   const plan = planScope(config.capture.cgroup);
-  const gate = openGate(addon, inForce.current, plan.capture);
+  const gate = openGate(addon, loaded, inForce.current, plan.capture);
   const { fds, adopted } = gate;
   const scope = new Scope(config.capture.cgroup, plan, gate, log.child({ component: 'scope' }));
   const announce = (): void =>

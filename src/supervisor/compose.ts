@@ -3,9 +3,10 @@
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
- * socket among it, so that a second agent ends here), the provider's threads, the gate with the mesh in it (so there is no moment in
- * which a pod's connection would pass as plaintext), the threads that need its maps, which have loaded their programs meanwhile, and a
- * sweep for what happened before they ran. Anything unexpected ends the process with the gate shut.
+ * socket among it, so that a second agent ends here), the gate's programs in the kernel, the provider's threads, and only then the gate
+ * with the mesh in it, so that there is no moment in which a pod's connection would pass as plaintext. Then the threads that need its
+ * maps, which have loaded their programs meanwhile, and a sweep for what happened before they ran. Anything unexpected ends the process
+ * with the gate shut.
  */
 import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
@@ -19,6 +20,7 @@ import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
+import { loadGate } from './gate/opening.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
@@ -72,6 +74,8 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   let captured = (): readonly string[] => config.capture.cgroup;
   const control = await startup.time('claim', () => claim(addon, config, ciphers, () => captured(), part('control')));
 
+  const loaded = startup.time('gate', () => loadGate(addon, config.bpfPinDir));
+
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
   const listen = parseListenAddress(config.healthListen);
@@ -79,7 +83,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
     listen && (await startHealthServer({ listen, notReady: () => notReady(), metrics, log: part('health') }));
 
   const provider = await startup.time('provider', () => keys.started);
-  const attached = startup.time('gate', () => attach({ addon, inForce, provider, log }));
+  const attached = startup.time('attach', () => attach({ addon, loaded, inForce, provider, log }));
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
 

@@ -51,8 +51,6 @@ class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
 
 Gate::Options optionsFrom(const Object& from) {
   Gate::Options options;
-  options.objectPath = toText(from.Get("objectPath"), "objectPath");
-  options.pinDir = toText(from.Get("pinDir"), "pinDir");
   options.settings = settingsFrom(objectFrom(from.Get("settings"), "settings"));
   options.mesh = meshFrom(from.Get("mesh"));
   const Value cgroups = from.Get("cgroups");
@@ -84,28 +82,54 @@ Object fdsOf(Env env, const Gate& gate) {
   return fds;
 }
 
-Value openGate(const CallbackInfo& info) {
-  const Gate::Options options = optionsFrom(objectFrom(info[0], "options"));
+// Programs that the kernel has taken in and that run nowhere yet.
+class LoadedGateHandle : public Handle<LoadedGateHandle, Gate, Lives::kUntilClosed> {
+ public:
+  static constexpr char kName[] = "LoadedGate";
+  using Handle::Handle;
+
+  static std::vector<PropertyDescriptor> methods() {
+    return {InstanceMethod<&LoadedGateHandle::open>("open")};
+  }
+
+ private:
+  // Whether it succeeds or not: this handle is closed then.
+  Napi::Value open(const CallbackInfo& info) {
+    return guard(info, [&]() -> Napi::Value {
+      const Gate::Options options = optionsFrom(objectFrom(info[0], "options"));
+      std::unique_ptr<Gate> gate = take();
+      try {
+        gate->open(options);
+      } catch (...) {
+        there = false;
+        throw;
+      }
+      const Object fds = fdsOf(info.Env(), *gate);
+      const bool adopted = gate->adopted();
+      Object handle = GateHandle::wrap(info.Env(), std::move(gate));
+      handle.Set("fds", fds);
+      handle.Set("adopted", Napi::Boolean::New(info.Env(), adopted));
+      return handle;
+    });
+  }
+};
+
+Value loadGate(const CallbackInfo& info) {
+  const std::string objectPath = toText(info[0], "objectPath");
+  const std::string pinDir = toText(info[1], "pinDir");
   if (there.exchange(true)) wrongArgument(info.Env(), "this process has a gate already");
-  std::unique_ptr<Gate> gate;
   try {
-    gate = std::make_unique<Gate>(options);
+    return LoadedGateHandle::wrap(info.Env(), std::make_unique<Gate>(objectPath, pinDir));
   } catch (...) {
     there = false;
     throw;
   }
-  const Object fds = fdsOf(info.Env(), *gate);
-  const bool adopted = gate->adopted();
-  Object handle = GateHandle::wrap(info.Env(), std::move(gate));
-  handle.Set("fds", fds);
-  handle.Set("adopted", Napi::Boolean::New(info.Env(), adopted));
-  return handle;
 }
 
 }  // namespace
 
 void addGate(Object& exports) {
-  add<openGate>(exports, "openGate");
+  add<loadGate>(exports, "loadGate");
 }
 
 }  // namespace tlshub::addon

@@ -13,9 +13,6 @@ export interface SocketOwner {
 }
 
 export interface GateOptions {
-  objectPath: string;
-  /** folder on bpffs for links and maps, made with 0700 */
-  pinDir: string;
   cgroups: string[];
   settings: GateSettings;
   /** in force before the first program is attached, so that there is no moment in which a pod is unknown */
@@ -78,6 +75,15 @@ export type PinnedFds = FlowFds & SettingsFds & Pick<GateFds, 'leases' | 'mesh' 
 export interface Leases {
   agentUntilNs: bigint;
   guardianUntilNs: bigint;
+}
+
+/** Programs that the kernel has checked and taken in, and that run nowhere yet. */
+export interface LoadedGate {
+  /**
+   * Fills the maps, exempts this process, attaches, pins. Throws TLSHUB_GATE, TLSHUB_CGROUP; then an earlier agent's gate is as it was, and
+   * nothing of this one is left. Once, whether it succeeds or not.
+   */
+  open(options: GateOptions): Gate;
 }
 
 /** The gate of this process, which stays until `detach`, or the end of the process, which leaves its pins. */
@@ -228,8 +234,12 @@ export interface KernelAddon {
   /** Who is at the other end of a connected Unix socket. */
   peerOf(fd: number): SocketPeer;
 
-  /** Loads, fills the maps, exempts this process, attaches, pins. One a process. Throws TLSHUB_GATE, TLSHUB_CGROUP. */
-  openGate(options: GateOptions): Gate;
+  /**
+   * Has the kernel check and take in the BPF object: seconds on a slow machine. An earlier agent's gate stays as it is. One a process.
+   * Throws TLSHUB_GATE.
+   * @param pinDir folder on bpffs for links and maps, made with 0700
+   */
+  loadGate(objectPath: string, pinDir: string): LoadedGate;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */

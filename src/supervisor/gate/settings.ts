@@ -1,46 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the gate in the kernel is told of the settings in force: at start, and again after a swap. */
-import { builtFile } from '../../shared/files/package.js';
 import type { Config } from '../../config/schema.js';
 import { policyOf } from '../../policy/decide.js';
 import { isLocal, policyForGate } from '../../policy/for-gate.js';
 import type { Cidr } from '../../shared/net/address.js';
-import { KernelUnsupportedError } from '../../shared/errors/errors.js';
-import type { Gate, GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/kernel-addon.js';
+import type { GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/kernel-addon.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
-
-const OBJECT = builtFile('bpf/tlshub.bpf.o');
 
 /** What the gate is told comes from these two. */
 export interface GateInputs {
   readonly config: Config;
   readonly mapping: PodNodeMapping;
-}
-
-/**
- * Loads, fills and attaches the gate.
- * @param cgroups to capture; more may come later
- * @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure
- */
-export function openGate(addon: KernelAddon, settings: GateInputs, cgroups: string[]): Gate {
-  const { config } = settings;
-  try {
-    return addon.openGate({
-      objectPath: OBJECT,
-      pinDir: config.bpfPinDir,
-      cgroups,
-      settings: gateSettings(config),
-      mesh: [...meshEntries(settings)],
-    });
-  } catch (cause) {
-    const missing = addon.probe().filter((probe) => !probe.ok);
-    if (missing.length === 0) throw cause;
-    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
-    throw new KernelUnsupportedError(
-      missing.map((probe) => probe.name),
-      { cause, remedy },
-    );
-  }
 }
 
 export function gateSettings(config: Config): GateSettings {
@@ -54,7 +24,7 @@ export function gateSettings(config: Config): GateSettings {
 }
 
 /** The mesh as the gate sees it under some settings. */
-function* meshEntries({ mapping, config }: GateInputs): Generator<MeshEntry> {
+export function* meshEntries({ mapping, config }: GateInputs): Generator<MeshEntry> {
   for (const { address, prefix, nodes } of mapping.entries()) {
     yield { addr: address, prefix, local: isLocal(nodes, config.nodeName) };
   }

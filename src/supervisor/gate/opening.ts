@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The gate's beginning, in two steps: the kernel takes in its programs, which costs time and changes nothing, and then it is attached. In
+ * between others get ready, and may fail with nothing to be taken back.
+ */
+import { KernelUnsupportedError } from '../../shared/errors/errors.js';
+import { builtFile } from '../../shared/files/package.js';
+import type { Gate, KernelAddon, LoadedGate } from '../../shared/kernel/kernel-addon.js';
+import { gateSettings, meshEntries, type GateInputs } from './settings.js';
+
+const OBJECT = builtFile('bpf/tlshub.bpf.o');
+
+/** @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure; else with TLSHUB_GATE */
+export function loadGate(addon: KernelAddon, pinDir: string): LoadedGate {
+  return explained(addon, () => addon.loadGate(OBJECT, pinDir));
+}
+
+/**
+ * @param cgroups to capture; more may come later
+ * @throws as `loadGate`, and with TLSHUB_CGROUP
+ */
+export function openGate(addon: KernelAddon, loaded: LoadedGate, inputs: GateInputs, cgroups: string[]): Gate {
+  return explained(addon, () =>
+    loaded.open({ cgroups, settings: gateSettings(inputs.config), mesh: [...meshEntries(inputs)] }),
+  );
+}
+
+function explained<T>(addon: Pick<KernelAddon, 'probe'>, attempt: () => T): T {
+  try {
+    return attempt();
+  } catch (cause) {
+    const missing = addon.probe().filter((probe) => !probe.ok);
+    if (missing.length === 0) throw cause;
+    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
+    throw new KernelUnsupportedError(
+      missing.map((probe) => probe.name),
+      { cause, remedy },
+    );
+  }
+}
