@@ -75,7 +75,7 @@ async function makeCredentials(): Promise<void> {
   writeFileSync(MAPPING, 'pod-a a 10.77.0.1 fd77::1\npod-b b 10.77.0.2\npod-x elsewhere fd77::2\n');
 }
 
-/** What node b reads next. */
+/** What node b starts with: a reload refuses a certificate that has expired or names another node. */
 function use(identity: string): void {
   for (const kind of ['crt', 'key']) copyFileSync(`${PKI}/${identity}.${kind}`, `${PKI}/b.${kind}`);
 }
@@ -150,7 +150,7 @@ describe('a peer', () => {
       before(async () => {
         if (index > 0) {
           use(one.identity);
-          await lab.reload('b');
+          await lab.restart('b');
         }
         sniffer = await lab.sniff();
       });
