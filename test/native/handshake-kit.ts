@@ -18,7 +18,8 @@ import type {
   HandshakeOutcome,
   HandshakeRequest,
 } from '../../src/shared/kernel/handshake-addon.js';
-import type { CipherName } from '../../src/shared/kernel/words.js';
+import { handshakeAddon } from '../../src/shared/kernel/native.js';
+import type { CipherName, TlsLibrary } from '../../src/shared/kernel/words.js';
 
 /** From build/test/native, where the compiled test lies. */
 export const ADDON_PATH = fileURLToPath(new URL('../../../dist/native/tlshub_openssl.node', import.meta.url));
@@ -140,4 +141,41 @@ export function splitRecords(bytes: Buffer): Buffer[] {
     at = end;
   }
   return records;
+}
+
+/** What tests of one library's driver have at hand; made and taken away by the suite that calls this. */
+export interface Bench {
+  readonly addon: HandshakeAddon;
+  /** for the whole suite */
+  lab: Lab;
+  /** for each test */
+  driver: HandshakeDriver;
+  /** closed after the test */
+  newPair(): Promise<Pair>;
+}
+
+/** To be called where hooks can be set. */
+export function benchOf(library: TlsLibrary): Bench {
+  const pairs: Pair[] = [];
+  const own = handshakeAddon(library);
+  const bench = {
+    addon: own,
+    newPair: async () => {
+      const pair = await tcpPair();
+      pairs.push(pair);
+      return pair;
+    },
+  } as Bench;
+  before(async () => {
+    bench.lab = await makeLab('lab');
+  });
+  after(() => bench.lab.remove());
+  beforeEach(() => {
+    bench.driver = own.createDriver();
+  });
+  afterEach(() => {
+    bench.driver.close();
+    for (const pair of pairs.splice(0)) pair.close();
+  });
+  return bench;
 }

@@ -3,44 +3,12 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import type { HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
-import { handshakeAddon } from '../../src/shared/kernel/native.js';
-import {
-  makeLab,
-  openRecord,
-  request,
-  run,
-  splitRecords,
-  succeeded,
-  tcpPair,
-  type Lab,
-  type Pair,
-} from './handshake-kit.js';
+import { benchOf, openRecord, request, run, splitRecords, succeeded, type Pair } from './handshake-kit.js';
 
 for (const library of ['openssl', 'boringssl'] as const) {
   describe(`handshake by ${library} against node:tls`, () => {
-    const addon = handshakeAddon(library);
-    let lab: Lab;
-    let driver: HandshakeDriver;
-    const pairs: Pair[] = [];
-
-    before(async () => {
-      lab = await makeLab('lab');
-    });
-    after(() => lab.remove());
-    beforeEach(() => {
-      driver = addon.createDriver();
-    });
-    afterEach(() => {
-      driver.close();
-      for (const pair of pairs.splice(0)) pair.close();
-    });
-
-    async function newPair(): Promise<Pair> {
-      const pair = await tcpPair();
-      pairs.push(pair);
-      return pair;
-    }
+    const bench = benchOf(library);
+    const { addon } = bench;
 
     async function received(pair: Pair, side: 'active' | 'passive', count: number): Promise<Buffer[]> {
       const chunks: Buffer[] = [];
@@ -53,9 +21,13 @@ for (const library of ['openssl', 'boringssl'] as const) {
     }
 
     it('leaves a client’s first data in the socket, and its secret and sequence number open it', async () => {
-      const { caPem, certPem, keyPem } = await lab.credentials('a');
-      const pair = await newPair();
-      const done = run(driver, addon.createContext(await lab.credentials('b')), request(pair.passive, 'passive', 'a'));
+      const { caPem, certPem, keyPem } = await bench.lab.credentials('a');
+      const pair = await bench.newPair();
+      const done = run(
+        bench.driver,
+        addon.createContext(await bench.lab.credentials('b')),
+        request(pair.passive, 'passive', 'a'),
+      );
       const client = tlsConnect({
         socket: pair.active,
         ca: caPem,
@@ -75,8 +47,8 @@ for (const library of ['openssl', 'boringssl'] as const) {
     });
 
     it('takes one ticket from a server and leaves what is behind it', async () => {
-      const { caPem, certPem, keyPem } = await lab.credentials('b');
-      const pair = await newPair();
+      const { caPem, certPem, keyPem } = await bench.lab.credentials('b');
+      const pair = await bench.newPair();
       const server = new TLSSocket(pair.passive, {
         isServer: true,
         requestCert: true,
@@ -89,7 +61,11 @@ for (const library of ['openssl', 'boringssl'] as const) {
       server.on('error', () => undefined);
       server.write('220 welcome\r\n');
       const outcome = succeeded(
-        await run(driver, addon.createContext(await lab.credentials('a')), request(pair.active, 'active', 'b')),
+        await run(
+          bench.driver,
+          addon.createContext(await bench.lab.credentials('a')),
+          request(pair.active, 'active', 'b'),
+        ),
       );
       // Node's server sends two tickets; an agent sends one. So the second is still there, and opens with number 1.
       const [ticket, data] = await received(pair, 'active', 2);

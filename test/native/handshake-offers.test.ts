@@ -7,20 +7,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import type { HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
-import { handshakeAddon } from '../../src/shared/kernel/native.js';
-import {
-  makeLab,
-  openRecord,
-  request,
-  run,
-  splitRecords,
-  succeeded,
-  tcpPair,
-  type Lab,
-  type Pair,
-  type Success,
-} from './handshake-kit.js';
+import { benchOf, openRecord, request, run, splitRecords, succeeded, type Success } from './handshake-kit.js';
 
 const GROUPS = { X25519: 0x001d, P256: 0x0017, P384: 0x0018 };
 const Extension = { GROUPS: 10, COMPRESS_CERTIFICATE: 27, EARLY_DATA: 42, VERSIONS: 43, KEY_SHARES: 51 };
@@ -92,32 +79,12 @@ function messagesOf(bytes: Buffer, keyLog: readonly string[], label: string): { 
 
 for (const library of ['openssl', 'boringssl'] as const) {
   describe(`what ${library} offers in a handshake`, () => {
-    const addon = handshakeAddon(library);
-    let lab: Lab;
-    let driver: HandshakeDriver;
-    const pairs: Pair[] = [];
-
-    before(async () => {
-      lab = await makeLab('lab');
-    });
-    after(() => lab.remove());
-    beforeEach(() => {
-      driver = addon.createDriver();
-    });
-    afterEach(() => {
-      driver.close();
-      for (const pair of pairs.splice(0)) pair.close();
-    });
-
-    async function newPair(): Promise<Pair> {
-      const pair = await tcpPair();
-      pairs.push(pair);
-      return pair;
-    }
+    const bench = benchOf(library);
+    const { addon } = bench;
 
     /** Two connections joined to one; what went through it, by who sent it. */
     async function joined(): Promise<{ client: Socket; server: Socket; sent: { client: Buffer[]; server: Buffer[] } }> {
-      const [left, right] = [await newPair(), await newPair()];
+      const [left, right] = [await bench.newPair(), await bench.newPair()];
       const sent = { client: [] as Buffer[], server: [] as Buffer[] };
       left.passive.on('data', (chunk) => void (sent.client.push(chunk), right.active.write(chunk))).resume();
       right.active.on('data', (chunk) => void (sent.server.push(chunk), left.passive.write(chunk))).resume();
@@ -131,11 +98,11 @@ for (const library of ['openssl', 'boringssl'] as const) {
       const { client, server, sent } = await joined();
       const [ours, theirs] = role === 'active' ? [client, server] : [server, client];
       const done = run(
-        driver,
-        addon.createContext(await lab.credentials('a')),
+        bench.driver,
+        addon.createContext(await bench.lab.credentials('a')),
         request(ours, role, 'b', { keyLog: true }),
       );
-      const { caPem: ca, certPem: cert, keyPem: key } = await lab.credentials('b');
+      const { caPem: ca, certPem: cert, keyPem: key } = await bench.lab.credentials('b');
       const settings = { ca, cert, key, ciphers: CIPHER };
       const peer =
         role === 'active'
@@ -150,8 +117,12 @@ for (const library of ['openssl', 'boringssl'] as const) {
     }
 
     it('TLS 1.3, three groups and a share of X25519 only, no compressed certificates, no early data', async () => {
-      const pair = await newPair();
-      void run(driver, addon.createContext(await lab.credentials('a')), request(pair.active, 'active', 'b'));
+      const pair = await bench.newPair();
+      void run(
+        bench.driver,
+        addon.createContext(await bench.lab.credentials('a')),
+        request(pair.active, 'active', 'b'),
+      );
       const [record] = (await once(pair.passive.resume(), 'data')) as [Buffer];
       const extensions = extensionsAt(record, extensionsOfHello(record));
       const listed = (type: number, lengthBytes: number): Buffer =>
@@ -186,14 +157,14 @@ for (const library of ['openssl', 'boringssl'] as const) {
 
     it('certificates are not compressed for a client that could read them', async () => {
       // So long and so dull a name that a certificate compressed is shorter by far.
-      const context = addon.createContext(await lab.credentials(Array(3).fill('a'.repeat(60)).join('.')));
-      const pair = await newPair();
-      void run(driver, context, request(pair.active, 'active', 'b'));
+      const context = addon.createContext(await bench.lab.credentials(Array(3).fill('a'.repeat(60)).join('.')));
+      const pair = await bench.newPair();
+      void run(bench.driver, context, request(pair.active, 'active', 'b'));
       const [hello] = (await once(pair.passive.resume(), 'data')) as [Buffer];
       const answers: number[] = [];
       for (const sent of [hello, willingToDecompress(hello)]) {
-        const { active, passive } = await newPair();
-        void run(driver, context, request(passive, 'passive', 'b'));
+        const { active, passive } = await bench.newPair();
+        void run(bench.driver, context, request(passive, 'passive', 'b'));
         active.write(sent);
         const chunks: Buffer[] = [];
         // Its whole flight in one piece: see the driver's RecordChannel.
