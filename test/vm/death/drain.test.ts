@@ -12,7 +12,7 @@ describe('an agent that is asked to end', () => {
 
   before(async () => {
     await lab.up({ set: UNHURRIED });
-    await lab.signal('a', 'TERM');
+    lab.signal('a', 'SIGTERM');
     await waitFor(() => pins('a').length === 0, PATIENCE, "the end of the lab's own supervisor");
   });
 

@@ -66,11 +66,20 @@ export class Program {
 
   /** The same as `scripts/lab exec`, without the start of a shell of that size, which costs 0.3 s under emulation. */
   static start(node: Node, command: readonly string[], options: ProgramOptions = {}): Program {
-    const cgroup = join(CGROUPS, options.outside === true ? 'outside' : node);
+    return Program.#launch(node, options.outside === true ? 'outside' : node, command, options);
+  }
+
+  /** In the namespace of the bridge between the nodes, beside what `scripts/lab sniff` starts. */
+  static betweenNodes(command: readonly string[]): Program {
+    return Program.#launch('net', 'sniff', command, {});
+  }
+
+  static #launch(namespace: Node | 'net', group: string, command: readonly string[], options: ProgramOptions): Program {
+    const cgroup = join(CGROUPS, group);
     mkdirSync(cgroup, { recursive: true });
     const user = options.user === undefined ? [] : becoming(options.user);
     // Every link of the chain replaces itself by the next: the pid stays, and signals reach the program.
-    const chain = ['nsenter', `--net=/run/netns/tlshub-${node}`, ...user, ...command];
+    const chain = ['nsenter', `--net=/run/netns/tlshub-${namespace}`, ...user, ...command];
     const child = spawn('/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', join(cgroup, 'cgroup.procs'), ...chain], {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
