@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended. */
+/** A supervisor started by the test itself, which so learns its exit status; the lab's own must have ended, or never have been there. */
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { timed } from '../../timings.js';

@@ -25,6 +25,8 @@ export interface LabOptions {
   set?: Record<string, string | number | boolean>;
   /** no supervisors */
   bare?: boolean;
+  /** none on this node: the test starts its own (`startAgent`) */
+  without?: MeshNode;
 }
 
 export interface ExecOptions extends ProgramOptions {
@@ -62,12 +64,13 @@ const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.so
 const supervisor = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
 
 /** As options of `scripts/lab`. */
-function optionsOf({ mode, policy, set = {}, bare = false }: LabOptions): string[] {
+function optionsOf({ mode, policy, set = {}, bare = false, without }: LabOptions): string[] {
   return [
     ...(mode === undefined ? [] : ['--mode', mode]),
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ...(bare ? ['--bare'] : []),
+    ...(without === undefined ? [] : ['--without', without]),
   ];
 }
 
@@ -84,7 +87,7 @@ async function cleared(): Promise<boolean> {
 }
 
 export const lab = {
-  /** Takes down what is up, and makes the nodes; resolves when both supervisors are ready. */
+  /** Takes down what is up, and makes the nodes; resolves when their supervisors are ready. */
   async up(options: LabOptions = {}): Promise<void> {
     present = undefined;
     sniffing = false;
@@ -103,7 +106,7 @@ export const lab = {
 
   /** Brings the lab that is up to these options; false when it takes a new one. */
   async reuse(options: LabOptions): Promise<boolean> {
-    if (options.bare === true || sniffing || !(await cleared())) return false;
+    if (options.bare === true || options.without !== undefined || sniffing || !(await cleared())) return false;
     if (present === JSON.stringify(options)) return true;
     await script('configure', ...optionsOf(options));
     const reports = await Promise.all((['a', 'b'] as const).map((node) => this.reload(node)));
