@@ -2,7 +2,7 @@
 /** Programs that run in a node of the lab. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { waitFor } from './wait.js';
 
 export type Node = 'a' | 'b' | 'c';
@@ -27,6 +27,7 @@ export interface Result {
 }
 
 const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
+const ENTER = resolve('build/programs/enter');
 /** TCP_LISTEN of the kernel's tcp_states.h, as /proc/net/tcp writes it. */
 const LISTEN = '0A';
 
@@ -79,8 +80,7 @@ export class Program {
     mkdirSync(cgroup, { recursive: true });
     const user = options.user === undefined ? [] : becoming(options.user);
     // Every link of the chain replaces itself by the next: the pid stays, and signals reach the program.
-    const chain = ['nsenter', `--net=/run/netns/tlshub-${namespace}`, ...user, ...command];
-    const child = spawn('/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', join(cgroup, 'cgroup.procs'), ...chain], {
+    const child = spawn(ENTER, [cgroup, `/run/netns/tlshub-${namespace}`, ...user, ...command], {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
       cwd: options.cwd,

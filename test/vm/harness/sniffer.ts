@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Recordings of the wire, by tcpdump on the bridge between the nodes as `scripts/lab sniff` has it, without the starts of a shell of that
- * size and without its wait for the kernel's last block: tests record more than a hundred times.
+ * size and without its wait for the kernel's last block (test/programs/mark.c): tests record more than a hundred times.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Capture } from '../../wire/capture.js';
 import { Program } from './program.js';
 import { waitFor } from './wait.js';
@@ -16,13 +17,7 @@ const TCPDUMP = ['tcpdump', '-i', 'br0', '-n', '-U', '-B', '65536', '-s', '26214
 /** More than what can lie behind the mark in the file. */
 const TAIL = 2 << 20;
 const PATIENCE_MS = 30_000;
-
-/**
- * The kernel hands frames to tcpdump in blocks of 256 KiB (TPACKET_V3, whose size is libpcap's), the last one after a second. A mark and
- * more than a block behind it are sent to all nodes by the one outside the mesh: frames come in order, so when the mark is in the file,
- * everything before it is. Nobody listens on the discard port, and a multicast is not answered.
- */
-const FLUSH = `exec 3>/dev/udp/ff02::1%eth0/9; printf %s "$0" >&3; for i in {1..300}; do printf %01000d 0 >&3; done`;
+const MARK = resolve('build/programs/mark');
 
 export interface Sniffer {
   /** ends the recording when all frames sent so far are in it, and reads it */
@@ -56,8 +51,9 @@ export async function startSniffer(file = PCAP): Promise<Sniffer> {
   return {
     async stop() {
       const mark = `end-of-capture-${randomUUID()}`;
-      const flush = await Program.start('c', ['bash', '-c', FLUSH, mark]).ended;
-      if (flush.code !== 0) throw new Error(`the end of the capture cannot be marked: ${flush.stderr}`);
+      // By the node outside the mesh.
+      const marking = await Program.start('c', [MARK, 'eth0', mark]).ended;
+      if (marking.code !== 0) throw new Error(`the end of the capture cannot be marked: ${marking.stderr}`);
       const whole = (): boolean => {
         alive();
         return tail(file).includes(mark);
