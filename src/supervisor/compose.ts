@@ -30,7 +30,7 @@ import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
 import { shutdown } from './shutdown.js';
 import { Sweeper } from './sweeper.js';
-import { ThreadStart, pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
+import { beginThreads, pumpEvents, pumpReports } from './threads.js';
 
 export interface Supervisor {
   /** Reads configuration, mapping and credentials anew. Rejects with what is wrong with them, which is logged; then all is as before. */
@@ -54,7 +54,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const { config, configFile, startup, addon } = beginning;
   const part = (component: string): Logger => log.child({ component });
   // They load their programs while the rest comes up, and are given their work when there is a gate.
-  const threads = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
+  const startThreads = beginThreads();
 
   const sources = new MappingSources(part('mapping'));
   const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
@@ -81,27 +81,12 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
 
-  const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const [installer, reader] = await startup.time('threads', () =>
-    Promise.all([
-      startInstaller({
-        ...{
-          thread: threads.installer,
-          doorbell: keys.doorbell,
-          slots: slots.buffer,
-          fds,
-          ciphers: [...ciphers],
-          ringBytes,
-        },
-        onFailure: onFatal,
-      }),
-      startEventReader({
-        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
-        wake: (fd) => addon.wake(fd),
-        onFailure: onFatal,
-      }),
-    ]),
+  const { installer, reader } = await startup.time('threads', () =>
+    startThreads({
+      ...{ slots: slots.buffer, fds, ciphers: [...ciphers], doorbell: keys.doorbell, ringBytes: config.ringBytes },
+      ...{ pagesPerCpu: config.perfPages, wake: (fd) => addon.wake(fd), onFailure: onFatal },
+    }),
   );
   keys.rings.attach(installer);
 
