@@ -2,7 +2,7 @@
 // @ts-check
 /**
  * Makes the programs in dist/: each program and each thread is one file with all that it needs. Loading a module costs more than running
- * it, and every thread pays for it anew. What is rarely needed (an `import()` in the sources) is a file of its own in dist/late.
+ * it, and every thread pays for it anew. What is needed late or rarely (an `import()` in the sources) is a file of its own in dist/late.
  * Types are not checked here: tsc does that. Usage: node tools/bundle.js [OUT]
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
