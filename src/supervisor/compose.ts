@@ -20,6 +20,7 @@ import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
+import { HelperParent } from './gate/helper-parent.js';
 import { loadGate } from './gate/opening.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
@@ -68,8 +69,9 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
     log.setVerbose(now.config.verbose);
   });
 
+  const helperParent = new HelperParent(addon, part('helpers'));
   // They too: while this thread asks the machine whether it can, and others whether it may.
-  const keys = startKeys(inForce, part('provider'), onFatal);
+  const keys = startKeys(inForce, helperParent.fd, part('provider'), onFatal);
   const { ciphers } = inForce.current.credentials;
   let captured = (): readonly string[] => config.capture.cgroup;
   const control = await startup.time('claim', () => claim(addon, config, ciphers, () => captured(), part('control')));
@@ -84,7 +86,9 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
 
   const provider = await startup.time('provider', () => keys.started);
   const attached = startup.time('attach', () => attach({ addon, loaded, inForce, provider, log }));
-  const { fds, scope } = attached;
+  const { fds, scope, beats, beatMs } = attached;
+  helperParent.start(fds);
+  const helpers = addon.openHelpers(helperParent.fd, fds);
   captured = () => scope.cgroups;
 
   const { ringBytes } = config;
@@ -97,13 +101,14 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
           doorbell: keys.doorbell,
           slots: slots.buffer,
           fds,
+          helperParentFd: helperParent.fd,
           ciphers: [...ciphers],
-          ringBytes,
+          ...{ beats, beatMs, ringBytes },
         },
         onFailure: onFatal,
       }),
       startEventReader({
-        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
+        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes, beats, beatMs },
         wake: (fd) => addon.wake(fd),
         onFailure: onFatal,
       }),
@@ -115,7 +120,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(inForce.current);
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics },
+    ...{ kernel: addon, helpers, fds, slots, provider, directory, observer: flowMetrics },
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
@@ -146,7 +151,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
-    ...{ control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
+    ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
   notReady = exposed.notReady;
@@ -163,6 +168,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
     shutdown: () =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
+        ...{ helpers, helperParent },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         onDraining: () => (draining = true),
       }),

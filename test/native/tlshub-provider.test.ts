@@ -44,7 +44,13 @@ describe('the TLSHub provider', function () {
       addRing: (_, ring) => rings.push(new MessageReceiver<Negotiated>(ring, { wipe: true })),
       dropRing: () => undefined,
     });
-    const parts = { credentials: NO_CREDENTIALS, doorbell: new Doorbell(), rings: registry, log: lines.log };
+    const parts = {
+      credentials: NO_CREDENTIALS,
+      doorbell: new Doorbell(),
+      rings: registry,
+      helperParentFd: undefined,
+      log: lines.log,
+    };
     const pool = await planTlshub({ ...parts, config: configFor(peer, name) }).create((error) => {
       throw error;
     }, true);
@@ -73,6 +79,7 @@ describe('the TLSHub provider', function () {
         fd: fdOf(active ? pair.active : pair.passive),
         cookie: BigInt(ticket),
         generation: 1,
+        charge: 0,
       },
       askedNs: 0,
       timeoutMs,
