@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "../domain/clock.h"
 #include "../domain/error.h"
 
 namespace tlshub::helper {
@@ -45,11 +46,13 @@ void answerTasks(int channel, const Serve& serve) {
     char go;
     if (isLast(request.task) && recv(channel, &go, 1, 0) != 1) return;
     Served served;
+    const uint64_t begunNs = threadCpuNs();
     try {
       served = serve(request, buffer.substr(0, static_cast<size_t>(got) - sizeof(request)), socket);
     } catch (const CodedError& error) {
       served = failed(error);
     }
+    served.answer.cpuUs = static_cast<uint32_t>((threadCpuNs() - begunNs) / 1000);
     wipe(&request, sizeof(request));
     served.answer.bytes = static_cast<uint32_t>(served.bytes.size());
     if (!sendMessage(channel, &served.answer, sizeof(Answer), served.bytes.data(), served.bytes.size(),

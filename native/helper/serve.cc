@@ -18,7 +18,7 @@ void copy(char (&to)[n], const std::string& from) {
 }
 
 SocketOwner ownerOf(const Request& request) {
-  return {request.tgid, request.hint, request.inode, request.cookie};
+  return {request.tgid, request.hint, request.inode, request.cookie, request.search != 0};
 }
 
 Installation installationOf(const Request& request) {

@@ -21,6 +21,7 @@ using helper::Task;
 
 Napi::Value errorFrom(Env env, const Answer& answer) {
   Napi::Error error = Napi::Error::New(env, answer.message);
+  error.Set("cpuMs", Napi::Number::New(env, answer.cpuUs / 1e3));
   error.Set("code", Napi::String::New(env, answer.code));
   if (answer.syscall[0]) {
     error.Set("errno", Napi::Number::New(env, answer.err));
@@ -43,6 +44,7 @@ Job ownerJobFrom(const Object& from, Task task) {
   Job job = jobFrom(from, task);
   job.request.hint = toInt(from.Get("fd"), "fd");
   job.request.inode = toU64(from.Get("inode"), "inode");
+  job.request.search = toBool(from.Get("search"), "search");
   return job;
 }
 

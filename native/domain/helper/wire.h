@@ -59,9 +59,10 @@ struct Request {
   Task task;
   uint32_t generation;
   uint64_t cookie;
-  uint64_t inode;  // kTake, kHas
-  int32_t hint;    // kTake, kHas: the descriptor's number in the owner, -1: not known
-  uint32_t tgid;   // of the owner
+  uint64_t inode;   // kTake, kHas
+  int32_t hint;     // kTake, kHas: the descriptor's number in the owner, -1: not known
+  uint32_t tgid;    // of the owner
+  uint32_t search;  // kTake, kHas: where it is not at that number
   uint8_t local[16], remote[16];
   uint16_t localPort, remotePort;
   union {
@@ -72,7 +73,8 @@ struct Request {
 
 struct Answer {
   uint32_t failed;
-  int32_t err;  // errno of a system call that failed
+  uint32_t cpuUs;  // processor time that the task took
+  int32_t err;     // errno of a system call that failed
   char code[40], syscall[32], message[512];
   uint32_t live;  // kTake; kHas, kDestroy: there was one
   uint32_t continued, discarded, by, remembered;

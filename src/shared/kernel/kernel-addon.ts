@@ -236,9 +236,13 @@ interface TaskOf {
 }
 
 /** A connection to be taken. `fd` of the owner is a hint, -1: not known. */
-export type TakeRequest = TaskOf & Pick<SocketOwner, 'fd' | 'inode'>;
+export type TakeRequest = TaskOf &
+  Pick<SocketOwner, 'fd' | 'inode'> & {
+    /** where it is not at that number: up to 100 ms of processor time */
+    search: boolean;
+  };
 
-/** What a helper came to. Codes of its own: TLSHUB_HELPER_LOST, TLSHUB_OWNER_STUCK. */
+/** What a helper came to. Errors have `cpuMs`, its processor time. Codes of its own: TLSHUB_HELPER_LOST, TLSHUB_OWNER_STUCK. */
 export type HelperAnswer<T> = T | Error;
 
 export interface HelperFigures {

@@ -13,6 +13,11 @@ const PROCESSES = 2 ** 22;
 /** Numbers of cgroups: a charge is an exact number of JavaScript's. */
 const CGROUPS = 2 ** 31;
 
+/** The number of its cgroup. */
+export function cgroupOf(charge: number): number {
+  return Math.floor(charge / PROCESSES);
+}
+
 export class Charges {
   /** by process and its start, since numbers are used again */
   private readonly byProcess = new Map<string, number>();
@@ -36,7 +41,7 @@ export class Charges {
 
   /** For the log: a cgroup's path. */
   cgroup(charge: number): string {
-    return this.names.get(Math.floor(charge / PROCESSES)) ?? 'unknown';
+    return this.names.get(cgroupOf(charge)) ?? 'unknown';
   }
 
   private add(cgroup: string): number {

@@ -10,10 +10,11 @@ import { toWire } from '../../shared/errors/errors.js';
 import type { Held } from '../../shared/ipc/messages.js';
 import type { GateFds, Helpers, KernelAddon, TakeRequest, TakenSocket } from '../../shared/kernel/kernel-addon.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
-import { Charges } from './charges.js';
+import { Charges, cgroupOf } from './charges.js';
 import type { Counters } from './counters.js';
 import { HELPER_LOST, type Input } from './machine.js';
 import { party, who } from './log.js';
+import { Searches } from './searches.js';
 import { isBusy, type Flow, type FlowTable } from './table.js';
 
 /** What came of taking a socket, for the machine; `secured`: this was done before. */
@@ -33,6 +34,7 @@ export class Sockets {
   /** flows whose descriptor may have gone while it was being taken */
   private readonly doubtful = new Set<Flow>();
   private readonly charges = new Charges();
+  private readonly searches = new Searches();
 
   constructor(private readonly options: SocketsOptions) {}
 
@@ -58,7 +60,7 @@ export class Sockets {
     flow.charge = this.charges.of(holder);
     flow.taking = true;
     flow.takeBegunNs = monotonicNs();
-    helpers.take(requestOf(flow, holder), (taken) => {
+    helpers.take(this.requestOf(flow, holder), (taken) => {
       flow.taking = false;
       flow.takenNs = monotonicNs();
       if (taken instanceof Error) {
@@ -123,7 +125,7 @@ export class Sockets {
   private look(flow: Flow, gone: () => void): void {
     const { holder } = flow;
     if (holder === undefined) return;
-    this.options.helpers.has(requestOf(flow, holder), (has) => {
+    this.options.helpers.has(this.requestOf(flow, holder), (has) => {
       if (has === false) gone();
     });
   }
@@ -135,20 +137,22 @@ export class Sockets {
     return { type: 'taken', live };
   }
 
+  private requestOf(flow: Flow, { tgid, fd, inode }: NonNullable<Flow['holder']>): TakeRequest {
+    const { cookie, generation, charge } = flow;
+    return { tgid, fd, inode, cookie, generation, charge, search: this.searches.allowed(cgroupOf(charge)) };
+  }
+
   private failure(flow: Flow, thrown: Error): TakeOutcome {
     const { code, message } = toWire(thrown);
     if (code === 'TLSHUB_SOCKET_SECURED') return 'secured';
     if (code === 'TLSHUB_SOCKET_GONE') {
+      if ('cpuMs' in thrown && typeof thrown.cpuMs === 'number')
+        this.searches.vain(cgroupOf(flow.charge), thrown.cpuMs);
       this.options.counters.values.takesGone++;
       return { type: 'take-gone' };
     }
     return { type: 'take-failed', code, reason: message };
   }
-}
-
-function requestOf(flow: Flow, { tgid, fd, inode }: NonNullable<Flow['holder']>): TakeRequest {
-  const { cookie, generation, charge } = flow;
-  return { tgid, fd, inode, cookie, generation, charge };
 }
 
 /**
