@@ -25,6 +25,7 @@ import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import { startKeys } from './keys.js';
+import { keyExposure } from './settings/credentials.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
@@ -59,7 +60,13 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const sources = new MappingSources(part('mapping'));
   const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
+  const lookAtKey = (): void => {
+    const exposure = keyExposure(inForce.config);
+    if (exposure !== undefined) log.warning(exposure);
+  };
+  lookAtKey();
   inForce.onSwap((now) => {
+    lookAtKey();
     log.setLevel(now.config.logLevel);
     log.setVerbose(now.config.verbose);
   });
