@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tlshub-helper: the processes that make the agent's system calls on programs' sockets (domain/helper/wire.h says why).
 //
-//   tlshub-helper        descriptors 3: from the agent, 4 to 9: the gate's maps, 10: its map of agents
+//   tlshub-helper        descriptors 3: from the agent, 4 to 9: the gate's maps, 10: its map of agents. Without 4 to 10 there is no
+//                        gate: good for sockets that none is in front of
 //
 // This process is the parent of all helpers. It forks one for each pair of sockets that it is sent, touches nothing of any program, and ends
 // with the agent; so do its helpers, when their own pairs end. One that is stuck in the kernel keeps no more than the one socket that it is
@@ -36,7 +37,7 @@ constexpr FlowMaps kMaps = {4, 5, 6, 7, 8, 9};
   const rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
   try {
-    exemptSelf(kAgents);
+    if (fcntl(kAgents, F_GETFD) >= 0) exemptSelf(kAgents);
     answerTasks(channel.get(), [](const Request& request, const std::string& bytes, Fd& socket) {
       return serve(kMaps, request, bytes, socket);
     });
@@ -54,7 +55,7 @@ int main() {
   // Nobody waits for a helper: the agent has a pidfd of each.
   ::signal(SIGCHLD, SIG_IGN);
   for (int fd = kControl; fd <= kAgents; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (fcntl(kAgents, F_GETFD) < 0) {
+  if (fcntl(kControl, F_GETFD) < 0) {
     std::fprintf(stderr, "tlshub-helper is started by the agent, with descriptors 3 to 10\n");
     return 64;
   }
