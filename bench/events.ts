@@ -5,6 +5,7 @@
  *   stream  the source never has more than a thousand events under way: what the whole path can bear for long. None may be lost
  *   burst   as many at once as the perf buffer of a CPU (perf_pages = 64, its default) takes in without losing one
  */
+import { createBeats } from '../src/shared/ipc/beats.js';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
@@ -104,6 +105,8 @@ async function main(): Promise<void> {
     eventsFd,
     pagesPerCpu: PAGES,
     ringBytes: RING_BYTES,
+    beats: createBeats(),
+    beatMs: 1000,
     wake: (fd) => kernel().wake(fd),
     onFailure: (error) => {
       throw error;

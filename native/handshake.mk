@@ -20,9 +20,9 @@ BORINGSSL_INCLUDE ?= /usr/include/android
 BORINGSSL_LIB ?= /usr/lib/$(shell $(CXX) -print-multiarch)/android
 BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
-HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc))
+HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(wildcard domain/helper/*.cc)
 HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/loop_watch.cc
-HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc)
+HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) helper/loop.cc helper/exchange.cc
 OPENSSL_LIBRARY := domain/handshake/library_openssl.cc
 BORINGSSL_LIBRARY := domain/handshake/library_boringssl.cc
 

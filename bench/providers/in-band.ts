@@ -115,7 +115,7 @@ class Pool {
           irs: 2,
           peerNames: [NODE],
         },
-        socket: { ticket, slot: 0, fd, cookie: BigInt(ticket), generation: 1 },
+        socket: { ticket, slot: 0, fd, cookie: BigInt(ticket), generation: 1, charge: 0 },
         askedNs: 0,
         timeoutMs: 30_000,
       });

@@ -70,6 +70,7 @@ class Node {
       credentials: NO_CREDENTIALS,
       doorbell: new Doorbell(),
       rings,
+      helperParentFd: undefined,
       log: createLogger({ logLevel: 'warning', verbose: false }),
     });
     this.pool = await plan.create((error) => {
@@ -90,7 +91,7 @@ class Node {
         irs: remote.isn,
         peerNames: [remote.node],
       },
-      socket: { ticket, slot: 0, fd: this.fd, cookie: BigInt(ticket), generation: 1 },
+      socket: { ticket, slot: 0, fd: this.fd, cookie: BigInt(ticket), generation: 1, charge: 0 },
       askedNs: 0,
       timeoutMs: 30_000,
     });

@@ -18,6 +18,7 @@ namespace {
 
 // A day: what is longer is a mistake in units.
 constexpr double kMaxTimeoutMs = 86400e3;
+constexpr double kMostCharge = 9007199254740991;  // the largest exact number of JavaScript's
 
 std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
@@ -67,7 +68,7 @@ Napi::Value createContext(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value createDriver(const Napi::CallbackInfo& info) {
-  return info.Env().GetInstanceData<HandshakeClasses>()->driver.New({});
+  return info.Env().GetInstanceData<HandshakeClasses>()->driver.New({info[0]});
 }
 
 }  // namespace
@@ -128,6 +129,8 @@ handshake::Request requestFrom(const Napi::Value& value) {
   request.timeout = std::chrono::milliseconds(
       static_cast<int64_t>(std::ceil(numberFrom(object, "timeoutMs", 0, kMaxTimeoutMs))));
   request.keyLog = booleanFrom(object, "keyLog");
+  if (!object.Get("charge").IsUndefined())
+    request.charge = static_cast<uint64_t>(wholeFrom(object, "charge", 0, kMostCharge));
   return request;
 }
 

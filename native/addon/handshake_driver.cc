@@ -21,13 +21,18 @@ Napi::Function DriverWrap::define(Napi::Env env) {
 
 DriverWrap::DriverWrap(const Napi::CallbackInfo& info) : LoopWrap(info) {
   try {
-    watch(std::make_unique<handshake::Driver>());
+    std::unique_ptr<helper::Helpers> helpers;
+    if (!info[0].IsUndefined())
+      helpers = std::make_unique<helper::Helpers>(toInt(info[0], "helperParentFd"), helper::Limits{});
+    watch(std::make_unique<handshake::Driver>(std::move(helpers)));
   } catch (const std::system_error& problem) {
     Napi::Error error = Napi::Error::New(info.Env(), problem.what());
     error.Set("code", Napi::String::New(info.Env(), "TLSHUB_SYS"));
     error.Set("errno", Napi::Number::New(info.Env(), problem.code().value()));
     error.Set("syscall", Napi::String::New(info.Env(), "epoll_create1"));
     throw error;
+  } catch (const CodedError& problem) {
+    throw toJs(info.Env(), problem);
   }
 }
 

@@ -2,7 +2,6 @@
 // tlshub_netlink.node: the client of the TLSHub kernel module, src/shared/kernel/tlshub-addon.ts. The thread's event loop watches the client's epoll set.
 #include <napi.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <memory>
 #include <string>
@@ -156,20 +155,8 @@ class ClientWrap : public LoopWrap<ClientWrap, module::Client> {
   void close(const Napi::CallbackInfo&) { closeNative(); }
 };
 
-// The first byte that waits on a TCP socket, without taking it: 0..255, -1: none yet, -2: the peer has closed.
-Napi::Value peekByte(const Napi::CallbackInfo& info) {
-  if (!info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "fd must be a number");
-  uint8_t byte = 0;
-  const ssize_t got = recv(info[0].As<Napi::Number>().Int32Value(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got == 1) return Napi::Number::New(info.Env(), byte);
-  if (got == 0) return Napi::Number::New(info.Env(), -2);
-  if (errno == EAGAIN || errno == EINTR) return Napi::Number::New(info.Env(), -1);
-  throw toJs(info.Env(), SysError("recv", "cannot look at the connection"));
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Client", ClientWrap::define(env));
-  exports.Set("peekByte", Napi::Function::New(env, peekByte, "peekByte"));
   return exports;
 }
 

@@ -15,4 +15,11 @@ inline uint64_t monotonicNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
 }
 
+// CLOCK_THREAD_CPUTIME_ID: what the calling thread has had of a processor.
+inline uint64_t threadCpuNs() {
+  timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<uint64_t>(used.tv_sec) * 1000000000ull + static_cast<uint64_t>(used.tv_nsec);
+}
+
 }  // namespace tlshub

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -136,6 +137,19 @@ bool isSecured(const FlowMaps& maps, int fd) {
          record.generation == readFlow(maps.flows, fd).generation;
 }
 
+// close() waits as long as the program's SO_LINGER says if it is the last one. An ending process does not (inet_release() of
+// net/ipv4/af_inet.c looks for PF_EXITING), and the connection ends in the same way.
+void closeAtOnce(int fd) {
+  linger waits = {};
+  socklen_t length = sizeof(waits);
+  const bool lingers =
+      !getsockopt(fd, SOL_SOCKET, SO_LINGER, &waits, &length) && waits.l_onoff && waits.l_linger > 0;
+  const pid_t last = lingers ? fork() : -1;
+  if (last == 0) _exit(0);
+  close(fd);
+  if (last > 0) waitpid(last, nullptr, 0);
+}
+
 // The program has connected the socket anew meanwhile: what we know is of another connection, and this one is not ours to end.
 bool isSuperseded(const FlowMaps& maps, int fd, uint32_t generation) {
   return readFlow(maps.flows, fd).generation != generation;
@@ -178,7 +192,7 @@ Taken take(const FlowMaps& maps, const SocketOwner& owner) {
 }
 
 int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept {
-  if (fd >= 0) close(fd);
+  if (fd >= 0) closeAtOnce(fd);
   tlshub_dup dup = {};
   // Away first, then whoever was stopped: one who comes later finds nothing to stop for, and one who is between sees it afterwards.
   if (bpf_map_lookup_and_delete_elem(maps.dups, &cookie, &dup) || !dup.stops) return 0;

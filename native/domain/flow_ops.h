@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // What happens to a held flow in the end: keys are installed, or it is refused; and whoever stood still for it goes on.
+// All that has a descriptor runs in helper processes (helper/wire.h): it may wait for the program that has the socket.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,7 @@ struct Taken {
 };
 Taken take(const FlowMaps& maps, const SocketOwner& owner);
 
-// Closes a taken descriptor, and continues who stood still for that. May block (SO_LINGER). Returns how many were continued.
+// Closes a taken descriptor (-1: there is none any more), and continues who stood still for that. Returns how many were continued.
 int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept;
 
 // Installs both keys, opens the gate and releases the descriptor, in this order and with nothing in between that could be put off: from the

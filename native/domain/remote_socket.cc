@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "clock.h"
 #include "error.h"
 #include "ktls.h"
 #include "streams.h"
@@ -23,6 +24,8 @@ namespace {
 
 // Looked at in search of a socket: the one wanted is among the last that were born, and each costs a reading of its folder.
 constexpr size_t kMostChildren = 16;
+// For the whole search, of this thread's processor time. A program may have as many descriptors as it likes: this is some thousands.
+constexpr uint64_t kSearchNs = 100 * 1000000ull;
 
 [[noreturn]] void gone(const SocketOwner& owner, const char* what) {
   throw CodedError("TLSHUB_SOCKET_GONE", "process " + std::to_string(owner.tgid) + ": " + what);
@@ -42,11 +45,11 @@ Fd openPid(uint32_t tgid) {
   return Fd(static_cast<int>(syscall(SYS_pidfd_open, tgid, 0)));
 }
 
-Fd findByInode(const SocketOwner& owner, uint32_t tgid, int pidfd) {
+Fd findByInode(const SocketOwner& owner, uint32_t tgid, int pidfd, uint64_t untilNs) {
   std::string wanted = "socket:[" + std::to_string(owner.inode) + "]";
   const Folder folder = openFolder("/proc/" + std::to_string(tgid) + "/fd");
   if (!folder) return Fd();
-  while (dirent* entry = readdir(folder.get())) {
+  while (dirent* entry = threadCpuNs() < untilNs ? readdir(folder.get()) : nullptr) {
     char target[64];
     ssize_t n = readlinkat(dirfd(folder.get()), entry->d_name, target, sizeof(target));
     if (n <= 0 || std::string(target, static_cast<size_t>(n)) != wanted) continue;
@@ -89,11 +92,11 @@ bool isEnding(uint32_t tgid) {
   return !flags || (*flags & 0x4);
 }
 
-Fd findInChildren(const SocketOwner& owner) {
+Fd findInChildren(const SocketOwner& owner, uint64_t untilNs) {
   for (uint32_t child : youngestChildren(owner.tgid)) {
     Fd pidfd = openPid(child);
     if (!pidfd) continue;
-    Fd found = findByInode(owner, child, pidfd.get());
+    Fd found = findByInode(owner, child, pidfd.get(), untilNs);
     if (found) return found;
   }
   return Fd();
@@ -125,13 +128,16 @@ Fd duplicate(const SocketOwner& owner) {
           "process " + std::to_string(owner.tgid) +
               ": cannot duplicate its socket (needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope below 3)");
   }
-  Fd fd = findByInode(owner, owner.tgid, pidfd.get());
-  if (!fd) fd = findInChildren(owner);
+  if (!owner.search) gone(owner, "has no descriptor of the socket at that number; it was searched enough");
+  const uint64_t untilNs = threadCpuNs() + kSearchNs;
+  Fd fd = findByInode(owner, owner.tgid, pidfd.get(), untilNs);
+  if (!fd) fd = findInChildren(owner, untilNs);
   if (!fd) gone(owner, "has no descriptor of the socket (any more)");
   return fd;
 }
 
 bool hasSocket(const SocketOwner& owner) {
+  if (!owner.search) return true;
   try {
     return static_cast<bool>(duplicate(owner));
   } catch (const CodedError& error) {

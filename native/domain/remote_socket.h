@@ -13,11 +13,13 @@ struct SocketOwner {
   int fd;  // a hint, -1: none
   uint64_t inode;
   uint64_t cookie;
+  bool search = true;  // where it is not at that number
 };
 
 // A descriptor of our own for the owner's socket. The number is only a hint: the socket's cookie must match, else it is looked for
 // by inode in /proc/PID/fd, and then in the owner's youngest children: a server that forks for each connection closes its own descriptor
-// at once, and it may be long before the child says a word. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
+// at once, and it may be long before the child says a word. The search has 100 ms of processor time. Throws CodedError TLSHUB_SOCKET_GONE or SysError.
+// What turns out to be another file is closed, and that may wait for whoever it belongs to.
 Fd duplicate(const SocketOwner& owner);
 
 // Whether duplicate() would find the socket. True too when that cannot be told.

@@ -5,7 +5,7 @@
  *   tlshub-guardian --agent-pid PID --pin-dir DIR --lease-ms N --grace-ms N
  *
  * While the agent lives it does nothing but renew its own lease: the gate stops a process only while both leases are valid. When the
- * agent dies it continues every process in the "stops" map. If no new agent renews the agent's lease within the grace period, it ends
+ * agent dies, or hangs so that its lease runs out, it continues every process in the "stops" map. If no new agent renews the agent's lease within the grace period, it ends
  * the connections that are still held, so that programs asleep on them wake up and hear of it. The gate itself stays shut.
  *
  * Static, no libraries, raw bpf(2) calls on pinned maps, and a cgroup of its own: what kills the agent should not reach it.
@@ -229,7 +229,8 @@ static uint64_t destroy_held(void) {
   static struct held held[MOST_HELD];
   uint64_t n = 0;
   size_t found = MOST_HELD, left = 0; /* that could not be ended: the next reading begins behind them */
-  int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  static int netlink = -1; /* of our first network namespace: looking for an owner's, we stay there */
+  if (netlink < 0) netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (netlink < 0) {
     fprintf(stderr, "tlshub-guardian: cannot end held connections: %s\n", strerror(errno));
     return 0;
@@ -242,8 +243,38 @@ static uint64_t destroy_held(void) {
       left += !ended;
     }
   }
-  close(netlink);
   return n;
+}
+
+static uint64_t agent_until(void) {
+  return __atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Until the agent has died. One that hangs (stopped, or a thread that it cannot do without does nothing any more) does not renew its lease:
+ * that is as if it had died, but it may come back, and then all is as before.
+ */
+static void watch_agent(int pidfd, uint64_t agent, int stops, int user_stops, uint64_t grace_ms,
+                        int every_ms) {
+  struct pollfd agent_gone = {pidfd, POLLIN, 0};
+  uint64_t hung = 0, ended = 0; /* since when; that its connections were ended */
+
+  do {
+    renew();
+    if (now_ns() < agent_until()) {
+      if (hung) say("agent %llu has come back after %llu ms", agent, (now_ns() - hung) / 1000000ull);
+      hung = ended = 0;
+      continue;
+    }
+    uint64_t continued = continue_all(stops, user_stops);
+    if (!hung) {
+      hung = now_ns();
+      say("agent %llu hangs: continued %llu stopped processes", agent, continued);
+    } else if (!ended && now_ns() - hung >= grace_ms * 1000000ull) {
+      ended = 1;
+      say("agent %llu has hung for the grace period: ended %llu held connections", agent, destroy_held());
+    }
+  } while (poll(&agent_gone, 1, every_ms) == 0);
 }
 
 static uint64_t number(const char* text) {
@@ -300,19 +331,17 @@ int main(int argc, char** argv) {
   /* Memory now, not when the machine has none left. */
   mlockall(MCL_CURRENT | MCL_FUTURE);
   int every_ms = (int)(lease_ns / 1000000ull / 5);
-  struct pollfd agent_gone = {pidfd, POLLIN, 0};
-  do renew();
-  while (poll(&agent_gone, 1, every_ms) == 0);
+  watch_agent(pidfd, agent, stops, user_stops, grace_ms, every_ms);
 
   /* No more stops by a lease that has a moment to run: nobody is there to answer for them. */
   __atomic_store_n(&leases->guardian_until_ns, 0, __ATOMIC_RELEASE);
-  uint64_t died = now_ns(), seen = __atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE);
+  uint64_t died = now_ns(), seen = agent_until();
   say("agent %llu died: continued %llu stopped processes", agent, continue_all(stops, user_stops));
   while (now_ns() - died < grace_ms * 1000000ull) {
     struct timespec pause = {0, 100 * 1000000};
     nanosleep(&pause, NULL);
     continue_all(stops, user_stops); /* whoever the gate stopped while it still believed in the leases */
-    if (__atomic_load_n(&leases->agent_until_ns, __ATOMIC_ACQUIRE) != seen) {
+    if (agent_until() != seen) {
       say("a new agent took over after %llu ms", (now_ns() - died) / 1000000ull, 0);
       return 0;
     }

@@ -146,6 +146,8 @@ export function statusTable(status: StatusReport): string {
       'lease',
       `${status.lease.ttlMs} ms; guardian ${status.lease.guardianPid === null ? 'off' : `pid ${status.lease.guardianPid}`}`,
     ],
+    ['last signs of life', status.lease.threads.map(({ thread, ms }) => `${thread} ${ms} ms ago`).join(', ')],
+    ['helpers', counts(status.helpers)],
     ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
     ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
     ...status.needsRestart.map(({ key, inForce, wanted }) => ['needs a restart', `${key}: ${inForce} -> ${wanted}`]),

@@ -7,7 +7,7 @@
  * connection of its own, short limits on size and time, and the metrics are put together a few times a second at most.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from '../logging/logger.js';
 import { ConfigError, PermissionError, toWire } from '../shared/errors/errors.js';
 import { formatListenAddress, isLoopbackHost, type ListenAddress } from '../shared/net/listen-address.js';
@@ -29,6 +29,8 @@ const MAX_HEADER_BYTES = 8192;
 const MAX_CONNECTIONS = 32;
 /** For a request to be there whole, and for its answer to be read, in ms. */
 const REQUEST_MS = 5000;
+/** In which a client has sent its request, if it is one, in ms. */
+const SILENT_MS = 100;
 /** A connection lives no longer than this, in ms, whatever happens on it. */
 const CONNECTION_MS = 10_000;
 /** Metrics younger than this are given again, in ms. */
@@ -51,12 +53,14 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     connectionsCheckingInterval: 1000,
     keepAlive: false,
   });
-  server.maxConnections = MAX_CONNECTIONS;
   server.maxRequestsPerSocket = 1;
+  const silent = new Silent(server);
   server.on('connection', (socket) => {
+    if (!silent.admit(socket)) return;
     const end = setTimeout(() => socket.destroy(), CONNECTION_MS).unref();
     socket.once('close', () => clearTimeout(end));
   });
+  server.on('request', ({ socket }) => silent.spoke(socket));
   const routes = routesOf(options);
   server.on('request', (request, response) => {
     void answer(request, routes, log).then((result) => send(request, response, result));
@@ -76,6 +80,50 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
         server.closeAllConnections();
       }),
   };
+}
+
+/**
+ * Connections that have not asked anything yet. When there are as many as may be, the oldest of them makes room for the next one, once it
+ * had the time that a client needs: who holds connections and says nothing keeps nobody out.
+ */
+class Silent {
+  /** since when, performance.now(); oldest first */
+  private readonly waiting = new Map<Socket, number>();
+  private open = 0;
+
+  constructor(server: Server) {
+    // Beyond that the kernel's queue is emptied without a look at who is there.
+    server.maxConnections = 2 * MAX_CONNECTIONS;
+  }
+
+  /** False: there is no room, and the connection is closed. */
+  admit(socket: Socket): boolean {
+    this.open++;
+    socket.once('close', () => {
+      this.open--;
+      this.waiting.delete(socket);
+    });
+    if (this.open > MAX_CONNECTIONS && !this.makeRoom()) {
+      socket.destroy();
+      return false;
+    }
+    this.waiting.set(socket, performance.now());
+    return true;
+  }
+
+  spoke(socket: Socket): void {
+    this.waiting.delete(socket);
+  }
+
+  private makeRoom(): boolean {
+    for (const [oldest, since] of this.waiting) {
+      if (performance.now() - since < SILENT_MS) return false;
+      this.waiting.delete(oldest);
+      oldest.destroy();
+      return true;
+    }
+    return false;
+  }
 }
 
 type Routes = ReadonlyMap<string, () => Answer | Promise<Answer>>;

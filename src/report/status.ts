@@ -92,7 +92,10 @@ export interface StatusReport {
   gate: Record<string, number>;
   /** true: pins of an earlier agent were taken over */
   adopted: boolean;
-  lease: { ttlMs: number; guardianPid: number | null };
+  /** threads: those that the lease is renewed by, and for how many ms each has given no sign of life */
+  lease: { ttlMs: number; guardianPid: number | null; threads: { thread: string; ms: number }[] };
+  /** processes that make the main thread's system calls on programs' sockets: idle, at work, of these slow, and given up; tasks since the start */
+  helpers: { idle: number; busy: number; slow: number; lost: number; begun: number; lostEver: number; refused: number };
   uptimeMs: number;
   /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
   startup: StartupStep[];

@@ -10,6 +10,7 @@ import type { InForce } from './settings/in-force.js';
 import type { Logger } from '../logging/logger.js';
 import { builtFile } from '../shared/files/package.js';
 import { Intent } from '../shared/kernel/abi.js';
+import { BEAT_NAMES, Beat, createBeats, keepBeating } from '../shared/ipc/beats.js';
 import type { GateFds, KernelAddon, LoadedGate } from '../shared/kernel/kernel-addon.js';
 
 /** A lease is renewed so often that four renewals may be late. */
@@ -34,6 +35,11 @@ export interface Attached {
   guardian: Guardian;
   /** Takes the programs away: connections that begin now are plaintext. */
   detach(): void;
+  /** the lease is renewed by these, and each is to change so often, in ms */
+  beats: Uint32Array<SharedArrayBuffer>;
+  beatMs: number;
+  /** threads that the agent cannot do without, and for how many ms each has given no sign of life */
+  silences(): { thread: string; ms: number }[];
   stopLease(): void;
 }
 
@@ -53,7 +59,9 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
   provider.onSwitch(announce);
   inForce.onSwap(announce);
   const everyMs = Math.max(LEASE_EVERY_MIN_MS, Math.floor(config.leaseMs / LEASE_SHARE));
-  const lease = addon.startLease(fds.leases, config.leaseMs, everyMs);
+  const beats = createBeats();
+  const stopBeating = keepBeating(beats, Beat.MAIN, everyMs);
+  const lease = addon.startLease(fds.leases, config.leaseMs, everyMs, beats);
   const guardian = new Guardian({
     program: GUARDIAN,
     pinDir: config.bpfPinDir,
@@ -74,6 +82,12 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
       scope.close();
       gate.detach();
     },
-    stopLease: () => lease.stop(),
+    beats,
+    beatMs: everyMs,
+    silences: () => lease.silences().map((ms, i) => ({ thread: BEAT_NAMES[i] ?? '', ms })),
+    stopLease: () => {
+      stopBeating();
+      lease.stop();
+    },
   };
 }

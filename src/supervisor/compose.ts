@@ -20,10 +20,12 @@ import { attach } from './attach.js';
 import type { Beginning } from './beginning.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
+import { HelperParent } from './gate/helper-parent.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import { startKeys } from './keys.js';
+import { keyExposure } from './settings/credentials.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
@@ -58,13 +60,20 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const sources = new MappingSources(part('mapping'));
   const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
+  const lookAtKey = (): void => {
+    const exposure = keyExposure(inForce.config);
+    if (exposure !== undefined) log.warning(exposure);
+  };
+  lookAtKey();
   inForce.onSwap((now) => {
+    lookAtKey();
     log.setLevel(now.config.logLevel);
     log.setVerbose(now.config.verbose);
   });
 
+  const helperParent = new HelperParent(addon, part('helpers'));
   // They too: while this thread asks the machine whether it can, and others whether it may.
-  const keys = startKeys(inForce, part('provider'), onFatal);
+  const keys = startKeys(inForce, helperParent.fd, part('provider'), onFatal);
   const { ciphers } = inForce.current.credentials;
   let captured = (): readonly string[] => config.capture.cgroup;
   await beginning.alone;
@@ -78,13 +87,16 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const [provider, loaded] = await Promise.all([startup.time('provider', () => keys.started), beginning.loaded]);
   const attached = startup.time('attach', () => attach({ addon, loaded, inForce, provider, log }));
-  const { fds, scope } = attached;
+  const { fds, scope, beats, beatMs } = attached;
+  helperParent.start(fds);
+  const helpers = addon.openHelpers(helperParent.fd, fds);
   captured = () => scope.cgroups;
 
   const slots = new SlotTable(createSlots());
   const { installer, reader } = await startup.time('threads', () =>
     startThreads({
       ...{ slots: slots.buffer, fds, ciphers: [...ciphers], doorbell: keys.doorbell, ringBytes: config.ringBytes },
+      ...{ helperParentFd: helperParent.fd, beats, beatMs },
       ...{ pagesPerCpu: config.perfPages, wake: (fd) => addon.wake(fd), onFailure: onFatal },
     }),
   );
@@ -94,7 +106,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(inForce.current);
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, fds, slots, provider, directory, observer: flowMetrics },
+    ...{ kernel: addon, helpers, fds, slots, provider, directory, observer: flowMetrics },
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
@@ -125,7 +137,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
-    ...{ control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
+    ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
   notReady = exposed.notReady;
@@ -142,6 +154,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
     shutdown: () =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
+        ...{ helpers, helperParent },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         onDraining: () => (draining = true),
       }),

@@ -21,8 +21,13 @@ export interface Keys {
 }
 
 /** Begins to start the provider of the settings in force. Its threads load while others go on; wait for `started` before the gate. */
-export function startKeys(inForce: InForce, log: Logger, onFatal: (error: Error) => void): Keys {
-  const parts = { doorbell: new Doorbell(), rings: new RingRegistry(), log };
+export function startKeys(
+  inForce: InForce,
+  helperParentFd: number,
+  log: Logger,
+  onFatal: (error: Error) => void,
+): Keys {
+  const parts = { doorbell: new Doorbell(), rings: new RingRegistry(), helperParentFd, log };
   const plan = ({ config, credentials }: Settings): ProviderPlan =>
     planProvider(config.mode, { ...parts, config, credentials });
   const started = ProviderSwitch.start(plan(inForce.current), {

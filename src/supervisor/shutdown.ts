@@ -8,7 +8,9 @@ import type { Throttle } from '../logging/throttle.js';
 import type { PerfReporter } from '../metrics/perf-reporter.js';
 import { drain, type Drainable } from '../shared/async/drain.js';
 import type { Attached } from './attach.js';
+import type { Helpers } from '../shared/kernel/kernel-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
+import type { HelperParent } from './gate/helper-parent.js';
 import { giveUpAll } from './flow/mass-ending.js';
 import type { Reloader } from './settings/reload.js';
 import type { Sweeper } from './sweeper.js';
@@ -30,6 +32,8 @@ export interface ShutdownParts {
   provider: Closable;
   reader: Pick<EventReader, 'stop'>;
   installer: Pick<Installer, 'stop'>;
+  helpers: Pick<Helpers, 'close'>;
+  helperParent: Pick<HelperParent, 'stop'>;
   perf: PerfReporter;
   throttle: Throttle;
   log: Logger;
@@ -80,6 +84,8 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'provider', run: () => parts.provider.close() },
     { name: 'event reader', run: () => parts.reader.stop() },
     { name: 'installer', run: () => parts.installer.stop() },
+    { name: 'helpers', run: () => parts.helpers.close() },
+    { name: 'parent of the helpers', run: () => parts.helperParent.stop() },
     // Whoever was inside the gate when it was taken away.
     { name: 'stopped processes, again', run: () => sweeper.continueAll() },
     { name: 'lease', run: () => attached.stopLease() },

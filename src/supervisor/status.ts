@@ -7,6 +7,7 @@ import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
 import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
 import { VERSION } from '../shared/files/package.js';
+import type { Helpers } from '../shared/kernel/kernel-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
 import type { ProviderSwitch } from './provider/switch.js';
@@ -18,7 +19,8 @@ export interface StatusParts {
   inForce: InForce;
   configFile: string;
   reloader: Pick<Reloader, 'lastError' | 'waiting' | 'counts'>;
-  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian'>;
+  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian' | 'silences'>;
+  helpers: Pick<Helpers, 'figures'>;
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
@@ -44,7 +46,9 @@ export function statusReport(parts: StatusParts): StatusReport {
   const { attached, dispatcher, installer, provider, reader, reloader } = parts;
   const { config, mapping } = parts.inForce.current;
   const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
+  const threads = attached.silences();
   const notReady = whyNotReady({
+    late: threads.filter(({ ms }) => ms >= config.leaseMs).map(({ thread }) => thread),
     swept: parts.sweeper.swept,
     draining: parts.draining(),
     guardian: config.guardian ? attached.guardian.pid !== null : undefined,
@@ -83,7 +87,8 @@ export function statusReport(parts: StatusParts): StatusReport {
     rings,
     gate: parts.gateCounters(),
     adopted: attached.adopted,
-    lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid },
+    lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid, threads },
+    helpers: parts.helpers.figures(),
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,
     draining: parts.draining(),

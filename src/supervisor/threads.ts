@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The two threads that are not a pool's: the event reader and the installer. Neither can be replaced while flows are held (the reader has
- * the perf buffer, the installer the descriptors), so if one fails the agent ends and leaves the gate shut.
+ * the perf buffer, the installer the last word on descriptors), so if one fails the agent ends and leaves the gate shut.
  */
 import { Worker } from 'node:worker_threads';
 import { pump } from '../shared/async/pump.js';
@@ -112,6 +112,8 @@ export interface EventReaderOptions {
   eventsFd: number;
   pagesPerCpu: number;
   ringBytes: number;
+  beats: Uint32Array<SharedArrayBuffer>;
+  beatMs: number;
   /** kernel().wake */
   wake(fd: number): void;
   onFailure: (error: Error) => void;
@@ -122,7 +124,8 @@ export async function startEventReader(options: EventReaderOptions): Promise<Eve
   const stats = new SharedArrayBuffer(4 * ReaderStat.WORDS);
   const words = new Int32Array(stats);
   const delays = createDelays();
-  const data: EventReaderData = { eventsFd: options.eventsFd, pagesPerCpu: options.pagesPerCpu, ring, stats, delays };
+  const { eventsFd, pagesPerCpu, beats, beatMs } = options;
+  const data: EventReaderData = { eventsFd, pagesPerCpu, ring, stats, delays, beats, beatMs };
   const thread = await start(options.thread, data, options.onFailure);
   const read = (word: number): number => Atomics.load(words, word) >>> 0;
   const tell = (word: number): void => {
@@ -161,16 +164,21 @@ export interface InstallerOptions {
   doorbell: Doorbell;
   slots: SharedArrayBuffer;
   fds: GateFds;
+  helperParentFd: number;
   ciphers: CipherName[];
+  beats: Uint32Array<SharedArrayBuffer>;
+  beatMs: number;
   ringBytes: number;
   onFailure: (error: Error) => void;
 }
 
 export async function startInstaller(options: InstallerOptions): Promise<Installer> {
-  const { doorbell, slots, fds, ciphers, ringBytes } = options;
+  const { doorbell, slots, fds, helperParentFd, ciphers, beats, beatMs, ringBytes } = options;
   const commands = createRing(ringBytes);
   const reports = createRing(ringBytes);
-  const data: InstallerData = { commands, reports, doorbell: doorbell.buffer, slots, fds, ciphers };
+  const data: InstallerData = {
+    ...{ commands, reports, doorbell: doorbell.buffer, slots, fds, helperParentFd, ciphers, beats, beatMs },
+  };
   const thread = await start(options.thread, data, options.onFailure);
   const sender = new MessageSender<InstallerCommand>(commands);
   const tell = (message: InstallerControl): void => {

@@ -3,7 +3,7 @@
  * One connection's way to its secrets by TLSHub, without a word to the peer's agent: fetch the key; if there is none, the client's side
  * asks for a handshake and fetches again, and the server's side fetches until the client's has made one. docs/TLSHUB_API.md describes it.
  */
-import { TlshubError } from '../shared/errors/errors.js';
+import { TlshubError, toWire } from '../shared/errors/errors.js';
 import type { ConnectionId } from '../shared/ipc/messages.js';
 import type { CipherName, Role } from '../shared/kernel/words.js';
 import { ipv4Of, type FetchKeyResult, type TlshubClient, type TlshubTuple } from './client.js';
@@ -17,7 +17,7 @@ export interface OutOfBandRequest extends ConnectionId {
   timeoutMs: number;
   signal: AbortSignal;
   /** The first byte that waits on the connection, -1: none yet, -2: the peer has closed. Throws when it was reset. */
-  peek(): number;
+  peek(): Promise<number>;
 }
 
 export interface OutOfBandOptions {
@@ -111,7 +111,7 @@ class Acquisition {
       key = await this.fetch();
     }
     for (let pause = FIRST_PAUSE_MS; key === undefined; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      if (role === 'passive') this.checkPeer();
+      if (role === 'passive') await this.checkPeer();
       if (this.left() <= 0) throw this.noKey();
       await sleep(Math.min(pause, this.left()), signal);
       key = await this.fetch();
@@ -133,8 +133,8 @@ class Acquisition {
   }
 
   /** A peer that speaks already, and not in records of ours, will not get a key. */
-  private checkPeer(): void {
-    const seen = this.peek();
+  private async checkPeer(): Promise<void> {
+    const seen = await this.peek();
     if (seen === -2) throw new TlshubError('TLSHUB_PEER_CLOSED', 'the peer closed the connection before it had a key');
     if (seen === -1 || seen === RECORD_DATA) return;
     const what =
@@ -144,10 +144,13 @@ class Acquisition {
     throw new TlshubError('TLSHUB_PEER_PROTOCOL', what);
   }
 
-  private peek(): number {
+  private async peek(): Promise<number> {
     try {
-      return this.request.peek();
+      return await this.request.peek();
     } catch (cause) {
+      const { code, message } = toWire(cause);
+      if (code === 'TLSHUB_HELPER_LOST' || code === 'TLSHUB_OWNER_STUCK')
+        throw new TlshubError(code, message, { cause });
       throw new TlshubError('TLSHUB_PEER_RESET', 'the peer reset the connection', { cause });
     }
   }

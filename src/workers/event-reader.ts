@@ -6,6 +6,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
+import { Beat, beat } from '../shared/ipc/beats.js';
 import { DELAY_BOUNDS_NS } from '../shared/ipc/delays.js';
 import { toWire } from '../shared/errors/errors.js';
 import { ReaderStat, type ThreadReport } from '../shared/ipc/messages.js';
@@ -20,12 +21,12 @@ export interface EventReaderData {
   stats: SharedArrayBuffer;
   /** counts of delays, see src/shared/ipc/delays.ts */
   delays: SharedArrayBuffer;
+  beats: Uint32Array<SharedArrayBuffer>;
+  /** between two signs of life, in ms: so long a poll may last that nothing ends */
+  beatMs: number;
 }
 
-/** A poll that nothing ends: only a bound for a wake-up that got lost. */
-const POLL_MS = 1000;
-
-function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): void {
+function run({ eventsFd, pagesPerCpu, ring, stats, delays, beats, beatMs }: EventReaderData): void {
   const addon = kernel();
   const words = new Int32Array(stats);
   const producer = new RingProducer(ring);
@@ -33,8 +34,9 @@ function run({ eventsFd, pagesPerCpu, ring, stats, delays }: EventReaderData): v
   report({ type: 'ready', wakeFd: reader.wakeFd });
   try {
     while (Atomics.load(words, ReaderStat.STOP) === 0) {
+      beat(beats, Beat.READER);
       if (Atomics.exchange(words, ReaderStat.REST, 0) === 1) collectGarbage();
-      const { records, lost, full } = reader.poll(ring, delays, POLL_MS);
+      const { records, lost, full } = reader.poll(ring, delays, beatMs);
       producer.wakeConsumer();
       Atomics.add(words, ReaderStat.RECORDS, records);
       Atomics.store(words, ReaderStat.LOST, lost | 0);

@@ -1,176 +1,150 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the installer does with each message, apart from how messages reach it. */
+/** What the installer does with each message, apart from how messages reach it. Helpers do the work; none of it waits for another's. */
 import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
 import { trafficKeys } from '../tls/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
-import type { GateFds, InstallResult, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import type { EndHow, EndResult, GateFds, Helpers, InstallResult, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
-type InstallerKernel = Pick<
-  KernelAddon,
-  'install' | 'refuse' | 'forbid' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped'
->;
+export interface InstallerWorkOptions {
+  kernel: Pick<KernelAddon, 'continueStopped'>;
+  helpers: Pick<Helpers, 'install' | 'end' | 'destroy'>;
+  fds: Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
+  slots: Int32Array;
+  report(report: InstallerReport): void;
+}
 
 export class InstallerWork {
-  constructor(
-    private readonly kernel: InstallerKernel,
-    private readonly fds: GateFds,
-    private readonly slots: Int32Array,
-    private readonly report: (report: InstallerReport) => void,
-  ) {}
+  /** tasks that helpers are at */
+  inFlight = 0;
+
+  constructor(private readonly options: InstallerWorkOptions) {}
 
   /** Sets the keys and opens the gate; on failure refuses. The descriptor is released either way. Secrets are zeroed before it returns. */
   install(negotiated: Negotiated): void {
-    const { ticket, slot, summary } = negotiated;
+    const { ticket, slot, summary, clientSecret, serverSecret } = negotiated;
     try {
       // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
-      if (!claimSlot(this.slots, slot, ticket)) return;
-      let result: InstallResult;
-      try {
-        result = this.setKeys(negotiated);
-      } catch (error) {
-        this.attempt(() => this.kernel.refuse(this.fds, negotiated.fd, negotiated.cookie, negotiated.generation, 0));
-        this.attempt(() => this.kernel.releaseSocket(this.fds, negotiated.fd, negotiated.cookie));
-        this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
-        return;
-      }
-      this.report({
-        type: 'installed',
-        ticket,
-        summary,
-        openedNs: Number(result.openedNs),
-        kernelUlp: result.kernelUlp,
-        kernelCipher: result.kernelCipher,
-        kernelVersion: result.kernelVersion,
-        remembered: result.remembered,
-        continued: result.continued,
+      if (!claimSlot(this.options.slots, slot, ticket)) return;
+      this.setKeys(negotiated, (result) => {
+        if (result instanceof Error) {
+          this.options.report({ type: 'install-failed', ticket, summary, error: toWire(result) });
+          return;
+        }
+        const { kernelUlp, kernelCipher, kernelVersion, remembered, continued } = result;
+        const openedNs = Number(result.openedNs);
+        this.options.report({
+          ...{
+            type: 'installed',
+            ticket,
+            summary,
+            openedNs,
+            kernelUlp,
+            kernelCipher,
+            kernelVersion,
+            remembered,
+            continued,
+          },
+        });
       });
     } finally {
-      negotiated.clientSecret.fill(0);
-      negotiated.serverSecret.fill(0);
+      clientSecret.fill(0);
+      serverSecret.fill(0);
     }
   }
 
   execute(command: InstallerCommand): void {
     switch (command.type) {
-      case 'refuse': {
-        this.refuse(command, command.tgid);
+      case 'refuse':
+        this.end('refuse', command, command.tgid);
         return;
-      }
-      case 'forbid': {
-        this.forbid(command);
+      case 'forbid':
+      case 'close':
+        this.end(command.type, command, 0);
         return;
-      }
-      case 'close': {
-        this.close(command);
+      case 'destroy':
+        this.destroy(command);
         return;
-      }
-      case 'destroy': {
-        const { ticket, cookie, tuple, tgid } = command;
-        let found = false;
-        const error = this.attempt(() => {
-          found = this.kernel.destroyByTuple(tuple, cookie, tgid);
-        });
-        this.attempt(() => this.kernel.continueStopped(this.fds, cookie));
-        this.report({ type: 'destroyed', ticket, found, ...(error === undefined ? {} : { error }) });
-        return;
-      }
       case 'continue':
-        this.attempt(() => this.kernel.continueStopped(this.fds, command.cookie));
+        this.continueStopped(command.cookie);
         return;
     }
   }
 
-  private setKeys(negotiated: Negotiated): InstallResult {
+  private setKeys(negotiated: Negotiated, done: (result: InstallResult | Error) => void): void {
     const { summary, role, clientSecret, serverSecret } = negotiated;
     const client = trafficKeys(summary.cipher, clientSecret);
     const server = trafficKeys(summary.cipher, serverSecret);
     const [tx, rx] = role === 'active' ? [client, server] : [server, client];
     try {
-      return this.kernel.install(this.fds, {
-        fd: negotiated.fd,
-        cookie: negotiated.cookie,
-        generation: negotiated.generation,
-        cipher: summary.cipher,
-        txKey: tx.key,
-        txIv: tx.iv,
-        rxKey: rx.key,
-        rxIv: rx.iv,
-        txSequence: negotiated.txSequence,
-        rxSequence: negotiated.rxSequence,
-        handshakeBytesSent: negotiated.bytesSent,
-        handshakeBytesReceived: negotiated.bytesReceived,
-        provider: PROVIDER_NUMBERS[summary.provider],
-        askedNs: BigInt(Math.round(summary.askedNs)),
-        startedNs: BigInt(Math.round(summary.startedNs)),
-        negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
-        peerNode: summary.peerName,
-      });
+      this.options.helpers.install(
+        {
+          ...{ fd: negotiated.fd, cookie: negotiated.cookie, generation: negotiated.generation },
+          tgid: 0,
+          charge: negotiated.charge,
+          cipher: summary.cipher,
+          txKey: tx.key,
+          txIv: tx.iv,
+          rxKey: rx.key,
+          rxIv: rx.iv,
+          txSequence: negotiated.txSequence,
+          rxSequence: negotiated.rxSequence,
+          handshakeBytesSent: negotiated.bytesSent,
+          handshakeBytesReceived: negotiated.bytesReceived,
+          provider: PROVIDER_NUMBERS[summary.provider],
+          askedNs: BigInt(Math.round(summary.askedNs)),
+          startedNs: BigInt(Math.round(summary.startedNs)),
+          negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
+          peerNode: summary.peerName,
+        },
+        this.answered(done),
+      );
     } finally {
       for (const secret of [client.key, client.iv, server.key, server.iv]) secret.fill(0);
     }
   }
 
-  private refuse(held: Held, tgid: number): void {
-    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
-    let result = { by: 'failed', discardedBytes: 0, continued: 0 };
-    const error = this.attempt(() => {
-      result = this.kernel.refuse(this.fds, held.fd, held.cookie, held.generation, tgid);
+  private end(how: EndHow, held: Held, tgid: number): void {
+    const { ticket, slot, fd, cookie, generation, charge } = held;
+    if (!claimSlot(this.options.slots, slot, ticket)) return;
+    const answered = this.answered<EndResult>((result) => {
+      const failed = result instanceof Error;
+      const { by, discardedBytes, continued } = failed ? { by: 'failed', discardedBytes: 0, continued: 0 } : result;
+      // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
+      const late = how === 'close' || failed ? this.continueStopped(cookie) : undefined;
+      const failure = failed ? toWire(result) : late;
+      const error = failure === undefined ? {} : { error: failure };
+      this.options.report(
+        how === 'refuse'
+          ? { type: 'refused', ticket, by, discardedBytes, continued, ...error }
+          : { type: 'closed', ticket, continued, ...error },
+      );
     });
-    const closing = this.attempt(() => {
-      result.continued += this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
-    });
-    const failure = error ?? closing;
-    this.report({
-      type: 'refused',
-      ticket: held.ticket,
-      ...result,
-      ...(failure === undefined ? {} : { error: failure }),
-    });
+    this.options.helpers.end(how, { fd, cookie, generation, tgid, charge }, answered);
   }
 
-  private forbid(held: Held): void {
-    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
-    let continued = 0;
-    const error = this.attempt(() => {
-      continued = this.kernel.forbid(this.fds, held.fd, held.cookie, held.generation);
+  private destroy({ ticket, cookie, tuple, tgid, charge }: InstallerCommand & { type: 'destroy' }): void {
+    const answered = this.answered<boolean>((result) => {
+      this.continueStopped(cookie);
+      const error = result instanceof Error ? { error: toWire(result) } : {};
+      this.options.report({ type: 'destroyed', ticket, found: result === true, ...error });
     });
-    const closing = this.attempt(() => {
-      continued += this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
-    });
-    const failure = error ?? closing;
-    this.report({
-      type: 'closed',
-      ticket: held.ticket,
-      continued,
-      ...(failure === undefined ? {} : { error: failure }),
-    });
+    this.options.helpers.destroy({ tuple, cookie, generation: 0, tgid, charge }, answered);
   }
 
-  private close(held: Held): void {
-    if (!claimSlot(this.slots, held.slot, held.ticket)) return;
-    let continued = 0;
-    const error = this.attempt(() => {
-      continued = this.kernel.releaseSocket(this.fds, held.fd, held.cookie);
-    });
-    // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
-    const late = this.attempt(() => {
-      continued += this.kernel.continueStopped(this.fds, held.cookie);
-    });
-    const failure = error ?? late;
-    this.report({
-      type: 'closed',
-      ticket: held.ticket,
-      continued,
-      ...(failure === undefined ? {} : { error: failure }),
-    });
+  private answered<T>(done: (result: T | Error) => void): (result: T | Error) => void {
+    this.inFlight++;
+    return (result) => {
+      this.inFlight--;
+      done(result);
+    };
   }
 
-  /** Runs it; what it threw, or undefined. One flow's failure must not end the thread that all flows need. */
-  private attempt(run: () => void): WireError | undefined {
+  /** What it threw, or undefined. One flow's failure must not end the thread that all flows need. */
+  private continueStopped(cookie: bigint): WireError | undefined {
     try {
-      run();
+      this.options.kernel.continueStopped(this.options.fds, cookie);
       return undefined;
     } catch (error) {
       return toWire(error);

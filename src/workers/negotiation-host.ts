@@ -43,6 +43,8 @@ export interface NegotiatorData extends HostData {
   credentials: HandshakeCredentials;
   /** our own, as in the certificate */
   nodeName: string;
+  /** of KernelAddon.helperParentPair; undefined: sockets are our own */
+  helperParentFd?: number | undefined;
 }
 
 /** What a negotiation came to, with its secrets. */
@@ -63,10 +65,10 @@ const EARLY_CANCELS = 1024;
 /** A worker of an in-band provider. Sets this thread up and says hello to the pool. Returns the task handler. */
 export function hostNegotiations(addon: HandshakeAddon, data: NegotiatorData, rehearsal = ''): TaskHandler {
   const context = addon.createContext(data.credentials);
-  const driver = addon.createDriver();
+  const driver = addon.createDriver(data.helperParentFd);
   const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
-  const begin: Begin = ({ fd, role, peerNames, timeoutMs }, done) => {
-    const request = { fd, role, peerNames, timeoutMs, keyLog: data.keyLogFile !== '' };
+  const begin: Begin = ({ fd, charge, role, peerNames, timeoutMs }, done) => {
+    const request = { fd, charge, role, peerNames, timeoutMs, keyLog: data.keyLogFile !== '' };
     const id = driver.start(context, request, done);
     return () => driver.cancel(id);
   };
@@ -132,6 +134,7 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
         fd: task.fd,
         cookie: task.cookie,
         generation: task.generation,
+        charge: task.charge,
         role: task.role,
         summary: {
           provider: task.provider,

@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { monotonicNs } from '../shared/kernel/clock.js';
 import { TlshubError, toWire } from '../shared/errors/errors.js';
 import type { NegotiateTask, WorkerLog } from '../shared/ipc/messages.js';
-import { tlshubNetlink } from '../shared/kernel/native.js';
+import { kernel } from '../shared/kernel/native.js';
 import type { CipherName } from '../shared/kernel/words.js';
 import { TlshubClient } from '../tlshub/client.js';
 import { negotiateOutOfBand } from '../tlshub/negotiate.js';
@@ -16,6 +16,8 @@ export interface TlshubWorkerData extends HostData {
   sockets: number;
   cipher: CipherName;
   nodeName: string;
+  /** of KernelAddon.helperParentPair; undefined: sockets are our own, and nobody looks at what they bring */
+  helperParentFd: number | undefined;
 }
 
 /** Lines of the module's log that are passed on in a second; the rest is counted. */
@@ -41,6 +43,7 @@ function moduleLog(): (line: string) => void {
 }
 
 const data = workerData as TlshubWorkerData;
+const helpers = data.helperParentFd === undefined ? undefined : kernel().openHelpers(data.helperParentFd);
 const client = new TlshubClient({
   protocol: data.protocol,
   peerPortId: data.peerPortId,
@@ -62,7 +65,11 @@ async function negotiate(task: NegotiateTask, signal: AbortSignal): Promise<Task
   try {
     if (connection === undefined) throw new TypeError('a task without its connection');
     await (announced ??= client.init({ timeoutMs }));
-    const peek = (): number => tlshubNetlink().peekByte(task.fd);
+    const peek = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        if (helpers === undefined) resolve(-1);
+        else helpers.peek({ ...task, tgid: 0 }, (seen) => (seen instanceof Error ? reject(seen) : resolve(seen)));
+      });
     const { clientSecret, serverSecret, peerName } = await negotiateOutOfBand(
       { ...connection, role, peerNames, timeoutMs, signal, peek },
       { client, nodeName: data.nodeName, cipher: data.cipher },

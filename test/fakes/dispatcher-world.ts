@@ -22,6 +22,7 @@ import { FlowListing } from '../../src/supervisor/flow/listing.js';
 import type { SweepResult } from '../../src/supervisor/flow/sweep.js';
 import type { DetailedFlowReport } from '../../src/supervisor/flow/table.js';
 import { InstallerWork } from '../../src/workers/installer-work.js';
+import { FakeHelpers } from './fake-helpers.js';
 import { FDS, FakeKernel, sweepRecords, type SweepSeed } from './fake-kernel.js';
 import { FakeProvider, type Pending } from './fake-provider.js';
 import { memoryLogger, type LogLine } from './memory-logger.js';
@@ -41,6 +42,7 @@ const SUMMARY = {
 /** `pass()` lets threads' answers arrive. */
 export class World {
   readonly kernel = new FakeKernel();
+  readonly helpers = new FakeHelpers(this.kernel);
   readonly provider = new FakeProvider();
   readonly slots = new SlotTable(createSlots());
   readonly lines: LogLine[];
@@ -59,9 +61,13 @@ export class World {
     const { log, lines } = memoryLogger();
     this.lines = lines;
     const words = new Int32Array(this.slots.buffer);
-    this.work = new InstallerWork(this.kernel, FDS, words, (report) => this.answers.push(report));
+    this.work = new InstallerWork({
+      ...{ kernel: this.kernel, helpers: this.helpers, fds: FDS, slots: words },
+      report: (report) => this.answers.push(report),
+    });
     this.dispatcher = new Dispatcher({
       kernel: this.kernel,
+      helpers: this.helpers,
       fds: FDS,
       slots: this.slots,
       provider: this.provider,
@@ -107,6 +113,7 @@ export class World {
       secured: undefined,
       ...more,
     });
+    this.helpers.flush();
   }
 
   /** The installer works off what it has, and its answers and settled promises arrive. */
@@ -171,7 +178,9 @@ export class World {
   sweep(records: Iterable<SweepRecord> = sweepRecords(this.sockets), startedNs = monotonicNs()): SweepResult {
     const pass = new ListPass(this.dispatcher, [], startedNs);
     for (const record of records) pass.record(record);
-    return pass.finish();
+    const result = pass.finish();
+    this.helpers.flush();
+    return result;
   }
 
   get flow(): DetailedFlowReport {

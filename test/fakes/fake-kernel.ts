@@ -3,11 +3,11 @@
 import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/kernel/abi.generated.js';
 import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
 import type {
+  EndResult,
   GateFds,
   InstallRequest,
   InstallResult,
   KernelAddon,
-  RefuseResult,
   SocketOwner,
   Sweep,
   TakenSocket,
@@ -57,17 +57,7 @@ export interface SweepSeed {
 
 export type SecuredSeed = Partial<Omit<SecuredRecord, 'provider' | 'cipher' | 'tlsVersion'>> & { generation?: number };
 
-type Part =
-  | 'takeSocket'
-  | 'readFlow'
-  | 'claim'
-  | 'hasSocket'
-  | 'releaseSocket'
-  | 'install'
-  | 'refuse'
-  | 'forbid'
-  | 'destroyByTuple'
-  | 'continueStopped';
+type Part = 'takeSocket' | 'readFlow' | 'releaseSocket' | 'refuse' | 'destroyByTuple' | 'continueStopped';
 
 export class FakeKernel implements Pick<KernelAddon, Part> {
   /** what takeSocket throws for a cookie, oldest first; when empty it succeeds */
@@ -105,12 +95,8 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     };
   }
 
-  claim(_fds: GateFds, fd: number, cookie: bigint): boolean {
-    return this.cookieOf(fd) === cookie;
-  }
-
-  hasSocket(owner: SocketOwner): boolean {
-    return this.takeErrors.get(owner.cookie)?.shift() === undefined;
+  hasSocket(cookie: bigint): boolean {
+    return this.takeErrors.get(cookie)?.shift() === undefined;
   }
 
   releaseSocket(_fds: GateFds, fd: number, cookie: bigint): number {
@@ -120,7 +106,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     return 0;
   }
 
-  install(_fds: GateFds, request: InstallRequest): InstallResult {
+  install(request: InstallRequest): InstallResult {
     const cookie = this.cookieOf(request.fd);
     this.calls.push(`install ${cookie}`);
     const error = this.installErrors.get(cookie);
@@ -139,22 +125,20 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       kernelCipher: request.cipher,
       kernelVersion: 'TLSv1.3',
       continued: 0,
-      installNs: 1000n,
       openedNs: BigInt(Math.round(monotonicNs())),
       remembered: this.remembers,
     };
   }
 
-  refuse(_fds: GateFds, fd: number, cookie: bigint): RefuseResult {
+  refuse(_fds: GateFds, fd: number, cookie: bigint): EndResult {
     if (this.cookieOf(fd) !== cookie) throw new Error('refuse: the descriptor is of another socket');
     this.calls.push(`refuse ${cookie}`);
     return { by: 'disconnect', discardedBytes: 0, continued: 0 };
   }
 
-  forbid(_fds: GateFds, fd: number, cookie: bigint): number {
+  forbid(fd: number, cookie: bigint): void {
     if (this.cookieOf(fd) !== cookie) throw new Error('forbid: the descriptor is of another socket');
     this.calls.push(`forbid ${cookie}`);
-    return 0;
   }
 
   destroyByTuple(_tuple: Tuple, cookie: bigint): boolean {

@@ -3,12 +3,15 @@
 import { readdirSync, writeFileSync, openSync, closeSync, ftruncateSync } from 'node:fs';
 import { expect } from 'chai';
 import type { KernelAddon } from '../../src/shared/kernel/kernel-addon.js';
+import { createBeats } from '../../src/shared/ipc/beats.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { temporaryFolder } from '../unit/support/temporary.js';
 
 const addon = kernel();
 /** Calls with arguments that their types forbid. */
 const any = addon as unknown as Record<keyof KernelAddon, (...args: unknown[]) => unknown>;
+
+const NO_MAPS = { flows: -1, verdicts: -1, stops: -1, userStops: -1, dups: -1, secured: -1 };
 
 const refuses = (run: () => unknown, says: RegExp | string): void => {
   expect(run).to.throw(TypeError, says);
@@ -32,7 +35,7 @@ describe('arguments of the kernel addon', () => {
   for (const value of [-1n, 2n ** 64n, 7, '7']) {
     it(`refuses ${value} (${typeof value}) as a number of 64 bits`, () => {
       const owner = { tgid: 1, fd: -1, inode: value, cookie: 1n };
-      refuses(() => any.hasSocket(owner), 'inode must be a bigint from 0 to 18446744073709551615');
+      refuses(() => any.takeSocket(NO_MAPS, owner), 'inode must be a bigint from 0 to 18446744073709551615');
     });
   }
 
@@ -46,9 +49,8 @@ describe('arguments of the kernel addon', () => {
 
   it('takes the largest that there are: then it is the kernel that has no such map', () => {
     expect(() => addon.setIntent(-1, 2 ** 32 - 1)).to.throw(/Bad file descriptor/);
-    expect(
-      addon.hasSocket({ tgid: 2 ** 31 - 1, fd: -1, inode: 2n ** 64n - 1n, startBoottime: 0n, cookie: 0n }),
-    ).to.be.a('boolean');
+    const owner = { tgid: 2 ** 31 - 1, fd: -1, inode: 2n ** 64n - 1n, startBoottime: 0n, cookie: 0n };
+    expect(() => addon.takeSocket(NO_MAPS, owner)).to.throw(/Bad file descriptor/);
   });
 });
 
@@ -79,7 +81,7 @@ describe('handles of the kernel addon', () => {
     const fd = openSync(path('leases'), 'r+');
     ftruncateSync(fd, 4096);
     const before = readdirSync('/proc/self/fd').length;
-    const lease = addon.startLease(fd, 1000, 100);
+    const lease = addon.startLease(fd, 1000, 100, createBeats());
     expect(readdirSync('/proc/self/fd').length).to.equal(before + 1);
     lease.stop();
     expect(readdirSync('/proc/self/fd').length).to.equal(before);

@@ -76,7 +76,7 @@ describe('providers under load', function () {
           irs: 0,
           peerNames: [role === 'active' ? 'b' : 'a'],
         },
-        socket: { ticket, slot: ticket, fd: fdOf(pair[role]), cookie: BigInt(ticket), generation: 1 },
+        socket: { ticket, slot: ticket, fd: fdOf(pair[role]), cookie: BigInt(ticket), generation: 1, charge: 0 },
         askedNs: 0,
         timeoutMs: TIMEOUT_MS,
       });

@@ -11,6 +11,7 @@ import type { Role } from '../../src/shared/kernel/words.js';
 import type { Negotiation, Provider } from '../../src/supervisor/provider/provider.js';
 import { RingRegistry } from '../../src/supervisor/provider/ring-registry.js';
 import { planTlshub } from '../../src/supervisor/provider/tlshub-plan.js';
+import { startOwnHelpers } from '../fakes/own-helpers.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { CLIENT, PROTOCOL, SERVER, startPeer, stopAll, type Peer } from './tlshub-peers.js';
 import { fdOf, tcpPair, type Pair } from './handshake-kit.js';
@@ -27,6 +28,7 @@ interface Node {
 describe('the TLSHub provider', function () {
   this.timeout(60_000);
   const nodes: Node[] = [];
+  const helpers = startOwnHelpers();
   let pair: Pair;
   let tickets = 0;
 
@@ -44,7 +46,13 @@ describe('the TLSHub provider', function () {
       addRing: (_, ring) => rings.push(new MessageReceiver<Negotiated>(ring, { wipe: true })),
       dropRing: () => undefined,
     });
-    const parts = { credentials: NO_CREDENTIALS, doorbell: new Doorbell(), rings: registry, log: lines.log };
+    const parts = {
+      credentials: NO_CREDENTIALS,
+      doorbell: new Doorbell(),
+      rings: registry,
+      helperParentFd: helpers.fd,
+      log: lines.log,
+    };
     const pool = await planTlshub({ ...parts, config: configFor(peer, name) }).create((error) => {
       throw error;
     }, true);
@@ -53,7 +61,7 @@ describe('the TLSHub provider', function () {
     return node;
   }
 
-  function negotiate(node: Node, role: Role, port: number, timeoutMs = 20_000): Negotiation {
+  function negotiate(node: Node, role: Role, port: number, timeoutMs = 20_000, of = pair): Negotiation {
     const active = role === 'active';
     const [client, server] = [parseAddress(CLIENT), parseAddress(SERVER)];
     const ticket = ++tickets;
@@ -70,9 +78,10 @@ describe('the TLSHub provider', function () {
       socket: {
         ticket,
         slot: ticket,
-        fd: fdOf(active ? pair.active : pair.passive),
+        fd: fdOf(active ? of.active : of.passive),
         cookie: BigInt(ticket),
         generation: 1,
+        charge: 0,
       },
       askedNs: 0,
       timeoutMs,
@@ -95,6 +104,7 @@ describe('the TLSHub provider', function () {
   }
 
   beforeEach(async () => (pair = await tcpPair()));
+  after(() => helpers.stop());
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map(({ pool }) => pool.close()));
     await stopAll();
@@ -106,14 +116,16 @@ describe('the TLSHub provider', function () {
     expect(a.pool.kind).to.equal('out-of-band');
     expect(a.pool.stats().library?.version).to.match(/^TLSHub, netlink protocol 2, a stand-in with port id \d+$/);
     // The passive sides wait in their loop for what the active ones ask the module for.
-    const passive = Array.from({ length: 40 }, (_, i) => negotiate(b, 'passive', 30_000 + i));
-    const active = Array.from({ length: 40 }, (_, i) => negotiate(a, 'active', 30_000 + i));
+    const pairs = await Promise.all(Array.from({ length: 40 }, () => tcpPair()));
+    const passive = pairs.map((of, i) => negotiate(b, 'passive', 30_000 + i, 20_000, of));
+    const active = pairs.map((of, i) => negotiate(a, 'active', 30_000 + i, 20_000, of));
     const outcomes = await Promise.all([...passive, ...active].map(({ outcome }) => outcome));
     expect(outcomes).to.deep.equal(Array(80).fill({ ok: true, resumed: false }));
     const [one, other] = [secrets(a), secrets(b)];
     expect(one).to.have.length(40);
     expect(new Set(one).size).to.equal(40);
     expect(one).to.deep.equal(other);
+    for (const of of pairs) of.close();
   });
 
   it('a server side without a key gives up at its deadline', async () => {

@@ -138,6 +138,48 @@ describe('dispatcher', () => {
     expect(world.flow.state).to.equal('secured');
   });
 
+  it('a program that closes while its socket is being taken: whether somebody else has it is looked for afterwards', async () => {
+    for (const [cookie, kept] of [
+      [1n, true],
+      [2n, false],
+    ] as const) {
+      world.helpers.slow = true;
+      world.event('ESTABLISHED', { cookie });
+      world.event('CLOSING', { cookie, refs: 2 });
+      if (!kept) world.kernel.takeErrors.set(cookie, [new TlshubError('TLSHUB_SOCKET_GONE', 'gone')]);
+      world.helpers.release();
+      await world.pass();
+      expect(world.provider.pending.at(-1)?.cancelled, `cookie ${cookie}`).to.equal(!kept);
+    }
+  });
+
+  it('a connection that the socket gave up for another while it was being taken is let go', async () => {
+    world.helpers.slow = true;
+    world.event('ESTABLISHED');
+    world.event('ESTABLISHED', { generation: 2 });
+    world.helpers.release();
+    await world.pass();
+    expect(world.kernel.calls).to.include('release 1');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(world.kernel.open.size).to.equal(1);
+    await world.succeed(world.provider.pending.at(-1)!);
+    expect(world.flow).to.include({ state: 'secured', generation: 2 });
+    world.expectClean();
+  });
+
+  it('says whose sockets keep helpers waiting, and does no more with them', async () => {
+    const lost = (): Error => new TlshubError('TLSHUB_HELPER_LOST', 'it did not come back');
+    world.kernel.takeErrors.set(1n, [lost()]);
+    world.event('ESTABLISHED');
+    await world.pass();
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_HELPER_LOST' });
+    expect(world.kernel.calls).to.not.include('destroy 1');
+    const line = world.lines.find(({ level }) => level === 'error');
+    expect(line?.message).to.include('a helper process was given up');
+    expect(line?.fields).to.include({ comm: 'curl', code: 'TLSHUB_HELPER_LOST' });
+    world.expectClean();
+  });
+
   it('tries again for a socket that is gone, and takes it from whoever is held with it later', async () => {
     const gone = (): Error => new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
     world.kernel.takeErrors.set(1n, [gone(), gone(), gone(), gone()]);

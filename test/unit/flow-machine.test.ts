@@ -57,6 +57,31 @@ describe('flow machine', () => {
     expect(run([owner], waiting.state).actions).to.deep.equal(['take']);
   });
 
+  it('waits for the helper that takes the socket before it ends a connection', () => {
+    const closing = run([owner, { type: 'closing' }]);
+    expect([closing.state.phase, closing.actions]).to.deep.equal(['taking', ['take']]);
+    expect(run([taken], closing.state).actions).to.deep.equal(['close']);
+    expect(run([{ type: 'take-gone' }], closing.state)).to.deep.include({ actions: ['continue'] });
+    const late = run([owner, { type: 'deadline', reason: 'too late' }]).state;
+    expect(run([taken], late)).to.deep.include({ actions: ['refuse'] });
+    expect(run([{ type: 'take-busy' }], late)).to.deep.include({ actions: ['destroy'] });
+    const over = run([owner, { type: 'closed' }, { type: 'take-gone' }]);
+    expect([over.state.phase, over.actions]).to.deep.equal(['done', ['take', 'continue']]);
+  });
+
+  it('tries nothing more with a socket at which a helper was lost', () => {
+    const lost: Input = { type: 'take-failed', code: 'TLSHUB_HELPER_LOST', reason: 'it did not come back' };
+    const { state, actions } = run([owner, lost]);
+    expect(actions).to.deep.equal(['take', 'continue']);
+    expect(state.verdict).to.include({ state: 'refused', code: 'TLSHUB_HELPER_LOST' });
+    expect(run([owner, { type: 'closing' }, lost]).actions).to.deep.equal(['take', 'continue']);
+    const stuck: Input = { ...lost, code: 'TLSHUB_OWNER_STUCK' };
+    expect(run([owner, stuck]).actions).to.deep.equal(['take', 'destroy']);
+    const handshake = run([owner, taken, failure('TLSHUB_HELPER_LOST')]);
+    expect(handshake.actions).to.deep.equal(['take', 'negotiate', 'close']);
+    expect(handshake.state.verdict).to.include({ state: 'refused', code: 'TLSHUB_HELPER_LOST' });
+  });
+
   it('destroys a connection whose socket it never got, when its time is up', () => {
     const { state, actions } = run([owner, { type: 'take-gone' }, { type: 'deadline', reason: 'late' }]);
     expect(actions.at(-1)).to.equal('destroy');

@@ -153,7 +153,7 @@ describe('metrics of the agent', () => {
 });
 
 describe('readiness', () => {
-  const READY = { swept: true, draining: false, guardian: true, workers: 1, staleMapping: undefined };
+  const READY = { swept: true, draining: false, guardian: true, workers: 1, late: [], staleMapping: undefined };
 
   it('is given when nothing is amiss, also without a guardian that nobody wants', () => {
     expect(whyNotReady(READY)).to.deep.equal([]);
@@ -164,9 +164,10 @@ describe('readiness', () => {
     expect(whyNotReady({ ...READY, draining: true })).to.deep.equal(['the agent is draining']);
     expect(whyNotReady({ ...READY, swept: false })[0]).to.include('before the agent');
     expect(whyNotReady({ ...READY, guardian: false })[0]).to.include('no guardian');
+    expect(whyNotReady({ ...READY, late: ['installer'] })[0]).to.include('the installer thread');
     expect(whyNotReady({ ...READY, workers: 0 })[0]).to.include('no running thread');
     expect(
-      whyNotReady({ swept: false, draining: true, guardian: false, workers: 0, staleMapping: 'old' }),
-    ).to.have.length(5);
+      whyNotReady({ swept: false, draining: true, guardian: false, workers: 0, late: ['main'], staleMapping: 'old' }),
+    ).to.have.length(6);
   });
 });

@@ -59,7 +59,7 @@ describe('provider pool', function () {
         irs: 0,
         peerNames: [behaviour],
       },
-      socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1 },
+      socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1, charge: 0 },
       askedNs: 7,
       timeoutMs,
     });

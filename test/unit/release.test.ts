@@ -15,7 +15,7 @@ import type {
   Leases,
   OpenPins,
   PinLock,
-  RefuseResult,
+  EndResult,
   Sweep,
 } from '../../src/shared/kernel/kernel-addon.js';
 import { parseAddress } from '../../src/shared/net/address.js';
@@ -240,7 +240,7 @@ class World extends FakeKernel implements ReleaseKernel {
     return new FakeSweep(sweepBytes(this.seeds)).openSweep();
   }
 
-  override refuse(fds: typeof FDS, fd: number, cookie: bigint): RefuseResult {
+  override refuse(fds: typeof FDS, fd: number, cookie: bigint): EndResult {
     const result = super.refuse(fds, fd, cookie);
     this.close(cookie);
     return result;

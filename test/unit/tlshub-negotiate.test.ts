@@ -55,7 +55,7 @@ describe('negotiating by TLSHub', () => {
       peerNames: [active ? 'b' : 'a'],
       timeoutMs: 200,
       signal: new AbortController().signal,
-      peek: () => -1,
+      peek: () => Promise.resolve(-1),
       ...changes,
     };
     const options = { client, nodeName: active ? 'a' : 'b', cipher: 'TLS_AES_128_GCM_SHA256' as const };
@@ -138,7 +138,7 @@ describe('negotiating by TLSHub', () => {
     [-2, 'TLSHUB_PEER_CLOSED', 'closed'],
   ] as const) {
     it(`server: does not wait for a key when the first byte is ${seen}`, async () => {
-      const running = run('passive', [none], [], { peek: () => seen, timeoutMs: 60_000 });
+      const running = run('passive', [none], [], { peek: () => Promise.resolve(seen), timeoutMs: 60_000 });
       const error = await failure(running);
       expect(error.code).to.equal(code);
       expect(error.message).to.include(words);
@@ -151,7 +151,7 @@ describe('negotiating by TLSHub', () => {
       throw new Error('ECONNRESET');
     };
     expect((await failure(run('passive', [none], [], { peek }))).code).to.equal('TLSHUB_PEER_RESET');
-    await run('passive', [none, none, key], [], { peek: () => 23 });
+    await run('passive', [none, none, key], [], { peek: () => Promise.resolve(23) });
   });
 
   it('ends at once when it is cancelled', async () => {

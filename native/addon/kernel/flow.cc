@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens to one flow.
-#include "../../domain/clock.h"
 #include "flow_from.h"
 
 namespace tlshub::addon {
@@ -37,47 +36,6 @@ Value readFlow(const CallbackInfo& info) {
   return result;
 }
 
-Value claim(const CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(),
-                            tlshub::claim(mapsFrom(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
-                                          toU32(info[3], "generation")));
-}
-
-Value install(const CallbackInfo& info) {
-  Env env = info.Env();
-  uint64_t begun = tlshub::monotonicNs();
-  tlshub::FlowMaps maps = mapsFrom(info[0]);
-  Object from = objectFrom(info[1], "request");
-  int fd = toInt(from.Get("fd"), "fd");
-  tlshub::Cipher cipher = cipherFrom(from.Get("cipher"));
-  size_t length = tlshub::keyBytes(cipher);
-  tlshub::Installation what = {
-      toU64(from.Get("cookie"), "cookie"),
-      toU32(from.Get("generation"), "generation"),
-      {cipher, bytesFrom(from.Get("txKey"), length, "txKey"), bytesFrom(from.Get("txIv"), 12, "txIv"),
-       toU64(from.Get("txSequence"), "txSequence")},
-      {cipher, bytesFrom(from.Get("rxKey"), length, "rxKey"), bytesFrom(from.Get("rxIv"), 12, "rxIv"),
-       toU64(from.Get("rxSequence"), "rxSequence")},
-      toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent"),
-      toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
-      toU32(from.Get("provider"), "provider"),
-      toU64(from.Get("askedNs"), "askedNs"),
-      toU64(from.Get("startedNs"), "startedNs"),
-      toU64(from.Get("negotiationNs"), "negotiationNs"),
-      toText(from.Get("peerNode"), "peerNode"),
-  };
-  tlshub::Installed done = tlshub::install(maps, fd, what);
-  Object result = Object::New(env);
-  result.Set("kernelUlp", Napi::String::New(env, done.ulp));
-  result.Set("kernelCipher", Napi::String::New(env, done.cipher));
-  result.Set("kernelVersion", Napi::String::New(env, done.version));
-  result.Set("continued", Napi::Number::New(env, done.continued));
-  result.Set("installNs", big(env, done.openedNs - begun));
-  result.Set("openedNs", big(env, done.openedNs));
-  result.Set("remembered", Napi::Boolean::New(env, done.remembered));
-  return result;
-}
-
 Value refuse(const CallbackInfo& info) {
   Env env = info.Env();
   tlshub::Refused done = tlshub::refuse(mapsFrom(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
@@ -88,12 +46,6 @@ Value refuse(const CallbackInfo& info) {
   result.Set("discardedBytes", Napi::Number::New(env, done.discarded));
   result.Set("continued", Napi::Number::New(env, done.continued));
   return result;
-}
-
-Value forbid(const CallbackInfo& info) {
-  return Napi::Number::New(info.Env(),
-                           tlshub::forbid(mapsFrom(info[0]), toInt(info[1], "fd"), toU64(info[2], "cookie"),
-                                          toU32(info[3], "generation")));
 }
 
 Value continueStopped(const CallbackInfo& info) {
@@ -111,10 +63,7 @@ Value stoppedFlows(const CallbackInfo& info) {
 
 void addFlow(Object& exports) {
   add<readFlow>(exports, "readFlow");
-  add<claim>(exports, "claim");
-  add<install>(exports, "install");
   add<refuse>(exports, "refuse");
-  add<forbid>(exports, "forbid");
   add<continueStopped>(exports, "continueStopped");
   add<stoppedFlows>(exports, "stoppedFlows");
 }

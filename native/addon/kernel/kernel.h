@@ -42,6 +42,7 @@ inline Napi::BigInt big(Env env, uint64_t value) {
 void addAbi(Object& exports);
 void addFlow(Object& exports);
 void addGate(Object& exports);
+void addHelpers(Object& exports);
 void addLease(Object& exports);
 void addMaps(Object& exports);
 void addMemory(Object& exports);

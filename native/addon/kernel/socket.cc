@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets: of other processes, and of our own.
+// Sockets: of our own, and of others for who is no agent.
 #include <unistd.h>
 
 #include <cstring>
 
 #include "../../domain/probe.h"
-#include "../../domain/remote_socket.h"
-#include "../../domain/sock_diag.h"
 #include "flow_from.h"
 
 namespace tlshub::addon {
+
+Tuple tupleFrom(const Value& value) {
+  Object from = objectFrom(value, "tuple");
+  Tuple tuple = {};
+  std::memcpy(tuple.local, bytesFrom(from.Get("local"), 16, "local"), 16);
+  std::memcpy(tuple.remote, bytesFrom(from.Get("remote"), 16, "remote"), 16);
+  tuple.localPort = toPort(from.Get("lport"), "lport");
+  tuple.remotePort = toPort(from.Get("rport"), "rport");
+  return tuple;
+}
+
 namespace {
 
 SocketOwner toOwner(const Value& value) {
@@ -24,10 +33,6 @@ Value takeSocket(const CallbackInfo& info) {
   result.Set("live", Napi::Boolean::New(info.Env(), taken.live));
   result.Set("fd", Napi::Number::New(info.Env(), taken.fd));
   return result;
-}
-
-Value hasSocket(const CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), tlshub::hasSocket(toOwner(info[0])));
 }
 
 Value releaseSocket(const CallbackInfo& info) {
@@ -54,12 +59,7 @@ Value tryCipher(const CallbackInfo& info) {
 }
 
 Value destroyByTuple(const CallbackInfo& info) {
-  Object from = objectFrom(info[0], "tuple");
-  tlshub::Tuple tuple = {};
-  std::memcpy(tuple.local, bytesFrom(from.Get("local"), 16, "local"), 16);
-  std::memcpy(tuple.remote, bytesFrom(from.Get("remote"), 16, "remote"), 16);
-  tuple.localPort = toPort(from.Get("lport"), "lport");
-  tuple.remotePort = toPort(from.Get("rport"), "rport");
+  const Tuple tuple = tupleFrom(info[0]);
   return Napi::Boolean::New(info.Env(),
                             tlshub::destroySocket(tuple, toU64(info[1], "cookie"), toU32(info[2], "tgid")));
 }
@@ -68,7 +68,6 @@ Value destroyByTuple(const CallbackInfo& info) {
 
 void addSocket(Object& exports) {
   add<takeSocket>(exports, "takeSocket");
-  add<hasSocket>(exports, "hasSocket");
   add<releaseSocket>(exports, "releaseSocket");
   add<closeFd>(exports, "closeFd");
   add<loopbackPair>(exports, "loopbackPair");

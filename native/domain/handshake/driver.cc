@@ -20,6 +20,7 @@ namespace {
 // Events taken at a time: a handshake step costs up to a millisecond, and the event loop has other work.
 constexpr int kBatch = 16;
 constexpr uint64_t kTimerId = 0;
+constexpr uint64_t kHelpersId = UINT64_MAX;
 
 uint32_t eventsFor(Session::Step step) {
   switch (step) {
@@ -44,7 +45,7 @@ bool isOver(int fd) {
 
 }  // namespace
 
-Driver::Driver() {
+Driver::Driver(std::unique_ptr<helper::Helpers> helpers) : helpers_(std::move(helpers)) {
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
   if (epollFd_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -55,6 +56,12 @@ Driver::Driver() {
     const int error = errno;
     closeFds();
     throw std::system_error(error, std::generic_category(), "timerfd");
+  }
+  event.data.u64 = kHelpersId;
+  if (helpers_ && epoll_ctl(epollFd_, EPOLL_CTL_ADD, helpers_->pollFd(), &event) != 0) {
+    const int error = errno;
+    closeFds();
+    throw std::system_error(error, std::generic_category(), "helpers");
   }
 }
 
@@ -71,8 +78,10 @@ void Driver::closeFds() {
 uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, Done done) {
   const uint64_t id = ++lastId_;
   const Clock::time_point deadline = Clock::now() + request.timeout;
-  Job job{std::make_unique<Session>(std::move(context), std::move(request)), std::move(done), deadline,
-          false};
+  Job job;
+  job.session = std::make_unique<Session>(std::move(context), std::move(request), helpers_ != nullptr);
+  job.done = std::move(done);
+  job.deadline = deadline;
   const auto at = jobs_.emplace(id, std::move(job)).first;
   deadlines_.emplace(deadline, id);
   advance(at);
@@ -81,8 +90,49 @@ uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, 
 }
 
 void Driver::advance(Jobs::iterator at) {
-  const Session::Step step = at->second.session->advance();
-  if (step == Session::Step::kEnded || !watch(at->first, at->second, step)) end(at);
+  Job& job = at->second;
+  const Session::Step step = job.session->advance();
+  job.over = step == Session::Step::kEnded;
+  if (job.session->channel().wantsExchange(job.over)) return exchange(at);
+  if (job.over || !watch(at->first, job, step)) end(at);
+}
+
+void Driver::exchange(Jobs::iterator at) {
+  Job& job = at->second;
+  helper::Job task;
+  task.request.task = helper::Task::kExchange;
+  task.request.exchange = job.session->channel().nextExchange(job.over, &task.bytes);
+  task.request.exchange.bytes = static_cast<uint32_t>(task.bytes.size());
+  task.fd = job.session->fd();
+  task.charge = job.session->charge();
+  job.busy = true;
+  helpers_->submit(std::move(task),
+                   [this, id = at->first](const helper::Answer& answer, const std::string& bytes, Fd) {
+                     exchanged(id, answer, bytes);
+                   });
+}
+
+void Driver::exchanged(uint64_t id, const helper::Answer& answer, const std::string& bytes) {
+  const auto at = jobs_.find(id);
+  if (at == jobs_.end()) return;
+  Job& job = at->second;
+  Session& session = *job.session;
+  job.busy = false;
+  if (answer.failed) {
+    const std::string code = answer.code;
+    session.fail(code == helper::kLostCode    ? Failure::kHelperLost
+                 : code == helper::kStuckCode ? Failure::kOwnerStuck
+                                              : Failure::kFailed,
+                 answer.message);
+    return end(at);
+  }
+  session.channel().exchanged(answer, bytes);
+  if (job.over) return end(at);
+  if (!job.cancelled) return advance(at);
+  // News of a connection's end may overtake what the peer said before: an alert that tells why is still in the queue.
+  if (!answer.over || session.advance() != Session::Step::kEnded)
+    session.fail(Failure::kCancelled, "the handshake was cancelled");
+  end(at);
 }
 
 bool Driver::watch(uint64_t id, Job& job, Session::Step step) {
@@ -114,6 +164,12 @@ bool Driver::cancel(uint64_t id) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return false;
   Session& session = *at->second.session;
+  if (helpers_) {
+    at->second.cancelled = true;
+    session.channel().ready();
+    if (!at->second.busy) exchange(at);
+    return true;
+  }
   // News of a connection's end may overtake what the peer said before: an alert that tells why is still in the queue.
   if (!isOver(session.fd()) || session.advance() != Session::Step::kEnded)
     session.fail(Failure::kCancelled, "the handshake was cancelled");
@@ -132,8 +188,17 @@ void Driver::poll() {
       if (read(timerFd_, &expirations, sizeof expirations) > 0) timerAt_ = Clock::time_point::max();
       continue;
     }
+    if (events[i].data.u64 == kHelpersId) {
+      helpers_->poll();
+      continue;
+    }
     const auto at = jobs_.find(events[i].data.u64);
-    if (at != jobs_.end()) advance(at);
+    if (at == jobs_.end() || at->second.busy) continue;
+    at->second.session->channel().ready();
+    if (helpers_)
+      exchange(at);
+    else
+      advance(at);
   }
   expire();
   // Those that end within a callback come next time: the timer sees to it.
@@ -146,7 +211,13 @@ void Driver::expire() {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto at = jobs_.find(deadlines_.begin()->second);
     at->second.session->fail(Failure::kTimeout, at->second.session->overdueReason());
-    end(at);
+    if (!at->second.busy) {
+      end(at);
+      continue;
+    }
+    // Its socket is on its way.
+    at->second.over = true;
+    deadlines_.erase(deadlines_.begin());
   }
 }
 
@@ -179,12 +250,21 @@ void Driver::setTimer() {
 }
 
 void Driver::close() {
-  while (!jobs_.empty()) cancel(jobs_.begin()->first);
+  while (!jobs_.empty()) {
+    if (!helpers_) {
+      cancel(jobs_.begin()->first);
+      continue;
+    }
+    jobs_.begin()->second.session->fail(Failure::kCancelled, "the handshake was cancelled");
+    end(jobs_.begin());
+  }
+  if (helpers_) helpers_->close();
   closeFds();
   deliver(ended_.size());
 }
 
 void Driver::abandon() {
+  if (helpers_) helpers_->abandon();
   for (auto& [id, job] : jobs_) job.session->finish();
   jobs_.clear();
   deadlines_.clear();

@@ -6,6 +6,9 @@
 // are a timerfd in the same set. Each socket is armed for one event at a time (EPOLLONESHOT): a registration that outlives
 // its descriptor, because the application still has the file open, then fires once at most instead of for ever.
 //
+// With helpers (helper/helpers.h) no system call on a socket is made here but to wait for it, which takes no lock: any other
+// may wait for the program that has the socket.
+//
 // Not for several threads. Callbacks run inside poll() and close() only, and may call anything but the destructor.
 #pragma once
 
@@ -19,6 +22,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "../helper/helpers.h"
 #include "context.h"
 #include "outcome.h"
 #include "session.h"
@@ -30,7 +34,7 @@ class Driver {
   using Done = std::function<void(Outcome&&)>;
 
   // Throws std::system_error if the kernel gives no epoll set or timer.
-  Driver();
+  explicit Driver(std::unique_ptr<helper::Helpers> helpers = nullptr);
   ~Driver();  // as abandon()
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -42,8 +46,8 @@ class Driver {
   // Must not be called after close().
   uint64_t start(std::shared_ptr<const Context> context, Request request, Done done);
 
-  // Lets go of the socket before it returns; `done` follows with kCancelled. False: no such handshake, or it has already
-  // ended and `done` is on its way.
+  // `done` follows with kCancelled, or with what the peer said before: once it has let go of the socket. False: no such
+  // handshake, or it has already ended and `done` is on its way.
   bool cancel(uint64_t id);
 
   // Does everything that is due, without blocking.
@@ -64,6 +68,9 @@ class Driver {
     Done done;
     Clock::time_point deadline;
     bool registered = false;  // in the epoll set
+    bool busy = false;        // a helper is at it
+    bool cancelled = false;
+    bool over = false;  // whatever comes of that
   };
   struct Ended {
     Outcome outcome;
@@ -72,6 +79,8 @@ class Driver {
   using Jobs = std::unordered_map<uint64_t, Job>;
 
   void advance(Jobs::iterator at);
+  void exchange(Jobs::iterator at);
+  void exchanged(uint64_t id, const helper::Answer& answer, const std::string& bytes);
   bool watch(uint64_t id, Job& job, Session::Step step);
   void end(Jobs::iterator at);
   void expire();
@@ -79,6 +88,7 @@ class Driver {
   void setTimer();
   void closeFds();
 
+  std::unique_ptr<helper::Helpers> helpers_;
   int epollFd_ = -1;
   int timerFd_ = -1;
   uint64_t lastId_ = 0;  // 0 stands for the timer in the epoll set

@@ -21,6 +21,10 @@ const char* failureCode(Failure failure) {
       return "TLSHUB_PEER_REFUSED_US";
     case Failure::kPeerProtocol:
       return "TLSHUB_PEER_PROTOCOL";
+    case Failure::kHelperLost:
+      return "TLSHUB_HELPER_LOST";
+    case Failure::kOwnerStuck:
+      return "TLSHUB_OWNER_STUCK";
     case Failure::kFailed:
       return "TLSHUB_HANDSHAKE_FAILED";
   }

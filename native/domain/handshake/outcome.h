@@ -22,6 +22,8 @@ enum class Failure {
   kPeerCertificate,
   kPeerRefusedUs,
   kPeerProtocol,
+  kHelperLost,  // helper/helpers.h, as the next
+  kOwnerStuck,
   kFailed,
 };
 
@@ -29,12 +31,13 @@ enum class Failure {
 const char* failureCode(Failure failure);
 
 struct Request {
-  int fd = -1;  // borrowed: must stay open until the outcome is delivered or cancel() returned
+  int fd = -1;  // borrowed: must stay open until the outcome is delivered
   Role role = Role::kActive;
   std::vector<std::string>
       peerNames;  // any of which must be a DNS SAN of the peer; empty: the handshake fails
   std::chrono::milliseconds timeout{0};
   bool keyLog = false;
+  uint64_t charge = 0;  // of helpers, where there are any
 };
 
 // A traffic secret (RFC 8446 section 7.1): 32 or 48 bytes. Its memory is wiped when it goes away or is moved from.

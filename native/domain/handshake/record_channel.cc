@@ -70,6 +70,59 @@ long RecordChannel::bioControl(BIO* bio, int command, long, void*) {
   }
 }
 
+// As recv().
+ssize_t RecordChannel::receive(char* out, size_t size) {
+  if (!byExchanges_) return recv(fd_, out, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const size_t have = std::min(size, peeked_.size() - used_);
+  if (have > 0) {
+    peeked_.copy(out, have, used_);
+    used_ += have;
+    return static_cast<ssize_t>(have);
+  }
+  if (peekedEnd_) return 0;
+  errno = peekError_ != 0 ? peekError_ : EAGAIN;
+  return -1;
+}
+
+bool RecordChannel::wantsExchange(bool last) const {
+  if (!byExchanges_) return false;
+  if (last && lowWater_ != 1) return true;
+  return (stale_ && !last) || owed() > 0 || (hasPending() && !full_ && sendError_ == 0);
+}
+
+helper::Exchange RecordChannel::nextExchange(bool last, std::string* bytes) {
+  helper::Exchange next = {};
+  next.consume = static_cast<uint32_t>(owed());
+  // The library waits for a record and will read it, whatever it is.
+  next.take = !last && used_ >= peeked_.size() && (!atBoundary() || allowed_ > 0);
+  next.begin = !begun_;
+  next.lowWater = last ? lowWater_ : 0;
+  bytes->assign(pending_.data() + sent_, std::min(pending_.size() - sent_, helper::kMostBytes));
+  begun_ = true;
+  return next;
+}
+
+void RecordChannel::exchanged(const helper::Answer& answer, const std::string& bytes) {
+  stale_ = false;
+  if (answer.lowWater > 1) lowWater_ = answer.lowWater;
+  sent_ += answer.sent;
+  bytesSent_ += answer.sent;
+  if (!hasPending()) {
+    pending_.clear();
+    sent_ = 0;
+  }
+  full_ = answer.sendError == EAGAIN;
+  if (answer.sendError != 0 && !full_) sendError_ = answer.sendError;
+  // What was taken off the queue, and not read yet, is nowhere but here.
+  peeked_.erase(0, used_ < taken_ ? used_ : peeked_.size());
+  peeked_.resize(used_ < taken_ ? taken_ - used_ : 0);
+  taken_ = peeked_.size() + answer.taken;
+  used_ = 0;
+  peeked_ += bytes;
+  peekedEnd_ = answer.ended != 0;
+  peekError_ = answer.readError == EAGAIN ? 0 : answer.readError;
+}
+
 // Returns the bytes read, 0 at the end of the stream, -1 to wait or (with a flag set) for good.
 int RecordChannel::read(char* out, int size) {
   if (malformed_ || tooMuch_ || readError_ != 0 || size <= 0) return -1;
@@ -83,7 +136,7 @@ int RecordChannel::read(char* out, int size) {
   const size_t rest = inHeader ? kHeader - headerHave_ : bodyLeft_;
   ssize_t got;
   do {
-    got = recv(fd_, out, std::min<size_t>(rest, static_cast<size_t>(size)), MSG_DONTWAIT | MSG_NOSIGNAL);
+    got = receive(out, std::min<size_t>(rest, static_cast<size_t>(size)));
   } while (got < 0 && errno == EINTR);
   if (got < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK) readError_ = errno;
@@ -121,7 +174,7 @@ void RecordChannel::parseHeader() {
 
 bool RecordChannel::flush() {
   if (!hasPending()) return true;
-  if (sendError_ != 0) return false;
+  if (sendError_ != 0 || byExchanges_) return false;
   while (hasPending()) {
     const ssize_t put =
         send(fd_, pending_.data() + sent_, pending_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);

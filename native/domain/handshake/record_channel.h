@@ -3,17 +3,23 @@
 //
 // Reading never takes a byte beyond the TLS record that is being read, and no record beyond those allowed: what follows
 // the handshake in the receive queue is the application's. Writing only collects; flush() sends a whole flight in one
-// call, since several small segments would wait for each other under Nagle's algorithm. No call ever blocks and
-// O_NONBLOCK is left as the program set it.
+// call, since several small segments would wait for each other under Nagle's algorithm. O_NONBLOCK is left as the program
+// set it.
+//
+// Or it makes no calls: bytes come and go by exchanges (helper/wire.h), which the owner has made. Then what is read here is
+// what a helper has peeked at, and the next exchange takes it off the queue.
 #pragma once
 
 #include <openssl/bio.h>
+#include <sys/types.h>
 
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "../helper/wire.h"
 
 namespace tlshub::handshake {
 
@@ -22,7 +28,7 @@ class RecordChannel {
   // A handshake of ordinary certificates takes 2 to 6 KiB; a peer that needs more than this has something else in mind.
   static constexpr uint64_t kMaxReceived = 128 * 1024;
 
-  explicit RecordChannel(int fd) : fd_(fd) {}
+  RecordChannel(int fd, bool byExchanges) : fd_(fd), byExchanges_(byExchanges), stale_(byExchanges) {}
   RecordChannel(const RecordChannel&) = delete;
   RecordChannel& operator=(const RecordChannel&) = delete;
 
@@ -32,6 +38,17 @@ class RecordChannel {
   // Sends what was written. False: something is left, either because the socket is full or for good (sendError()).
   bool flush();
   bool hasPending() const { return sent_ < pending_.size(); }
+
+  // By exchanges: the socket has become ready.
+  void ready() {
+    stale_ = byExchanges_;
+    full_ = false;
+  }
+  // An exchange would bring it on. `last`: nothing more is to be read.
+  bool wantsExchange(bool last) const;
+  // What is to be exchanged, and the bytes to be sent.
+  helper::Exchange nextExchange(bool last, std::string* bytes);
+  void exchanged(const helper::Answer& answer, const std::string& bytes);
 
   // From now on only so many further records may be read; the next read after them is told to wait.
   void allowRecords(uint64_t count) { allowed_ = count; }
@@ -61,6 +78,8 @@ class RecordChannel {
   static constexpr size_t kAlertSize = 2;
 
   int read(char* out, int size);
+  ssize_t receive(char* out, size_t size);
+  size_t owed() const { return used_ > taken_ ? used_ - taken_ : 0; }
   void parseHeader();
   bool atBoundary() const { return headerHave_ == 0; }
 
@@ -70,6 +89,17 @@ class RecordChannel {
   static long bioControl(BIO* bio, int command, long number, void* pointer);
 
   const int fd_;
+  const bool byExchanges_;
+
+  bool stale_;          // nobody knows what is in the queue
+  bool begun_ = false;  // there was an exchange
+  bool full_ = false;   // the socket takes no more for now
+  std::string peeked_;
+  size_t used_ = 0;   // of peeked_, by the library
+  size_t taken_ = 0;  // of peeked_, off the queue
+  bool peekedEnd_ = false;
+  int peekError_ = 0;
+  int lowWater_ = 1;  // the program's
 
   std::array<unsigned char, kHeader> header_{};
   size_t headerHave_ = 0;

@@ -29,13 +29,14 @@ std::string bytesText(uint64_t count) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Context> context, Request request)
+Session::Session(std::shared_ptr<const Context> context, Request request, bool byExchanges)
     : context_(std::move(context)),
       request_(std::move(request)),
       started_(std::chrono::steady_clock::now()),
-      lowWater_(request_.fd),
-      channel_(request_.fd),
+      byExchanges_(byExchanges),
+      channel_(request_.fd, byExchanges),
       trustedSince_(unixTime()) {
+  if (!byExchanges_) lowWater_.emplace(request_.fd);
   prepare();
 }
 
@@ -73,7 +74,7 @@ void Session::prepare() {
     SSL_set_accept_state(ssl_.get());
   }
   if (context_->ticketKey() != nullptr) prepareResumption();
-  acknowledgeNow(request_.fd);
+  if (!byExchanges_) acknowledgeNow(request_.fd);
 }
 
 void Session::prepareResumption() {
@@ -180,7 +181,7 @@ void Session::stepConfirm() {
   }
   // Else the acknowledgement could wait for the application, and behind it, under Nagle's algorithm, a server that
   // speaks first.
-  acknowledgeNow(request_.fd);
+  if (!byExchanges_) acknowledgeNow(request_.fd);
   stage_ = Stage::kSucceeded;
 }
 
@@ -262,7 +263,7 @@ std::string Session::overdueReason() const {
 }
 
 Outcome Session::finish() {
-  lowWater_.restore();
+  if (lowWater_) lowWater_->restore();
   if (stage_ == Stage::kSucceeded && kept_) {
     // Or OpenSSL takes the connection for a broken one, and its session for one that nobody should resume.
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

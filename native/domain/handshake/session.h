@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,8 @@ class Session final : private Resumption {
     kEnded,  // finish() has the outcome
   };
 
-  Session(std::shared_ptr<const Context> context, Request request);
+  // `byExchanges`: it makes no system calls on the socket, see RecordChannel.
+  Session(std::shared_ptr<const Context> context, Request request, bool byExchanges = false);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -49,6 +51,8 @@ class Session final : private Resumption {
   Outcome finish();
 
   int fd() const { return request_.fd; }
+  uint64_t charge() const { return request_.charge; }
+  RecordChannel& channel() { return channel_; }
 
   // SSL_CTX_keylog_cb_func, set on every Context: the only way OpenSSL gives out traffic secrets.
   static void onKeyLog(const SSL* ssl, const char* line);
@@ -79,7 +83,8 @@ class Session final : private Resumption {
   const std::shared_ptr<const Context> context_;
   const Request request_;
   const std::chrono::steady_clock::time_point started_;
-  LowWaterMark lowWater_;
+  const bool byExchanges_;
+  std::optional<LowWaterMark> lowWater_;
   RecordChannel channel_;
   library::MessageWatch watch_;
   int64_t trustedSince_;  // of a session that is about to be resumed, else now

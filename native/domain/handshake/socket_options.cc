@@ -22,21 +22,25 @@ void acknowledgeNow(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
-LowWaterMark::LowWaterMark(int fd) : fd_(fd) {
+int lendLowWater(int fd) {
   int value = 1;
   socklen_t size = sizeof value;
-  if (getsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &value, &size) != 0 || value == 1) return;
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, &size) != 0 || value == 1) return 1;
   const int one = 1;
-  if (setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one) == 0) saved_ = value;
+  return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one) == 0 ? value : 1;
+}
+
+void restoreLowWater(int fd, int saved) {
+  if (saved == 1) return;
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, &size) == 0 && value == 1) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &saved, sizeof saved);
+  }
 }
 
 void LowWaterMark::restore() {
-  if (saved_ == 1) return;
-  int value = 0;
-  socklen_t size = sizeof value;
-  if (getsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &value, &size) == 0 && value == 1) {
-    setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &saved_, sizeof saved_);
-  }
+  restoreLowWater(fd_, saved_);
   saved_ = 1;
 }
 

@@ -11,11 +11,14 @@ void pushCorked(int fd);
 // Not a setting that lasts (tcp(7)), so nothing is to be put back.
 void acknowledgeNow(int fd);
 
-// SO_RCVLOWAT above 1 hides a short TLS record from epoll. Sets it to 1 and restores the program's value in restore(),
-// unless the program changed it meanwhile.
+// SO_RCVLOWAT above 1 hides a short TLS record from epoll. Sets it to 1; returns what it was, 1 if there is nothing to be put back.
+int lendLowWater(int fd);
+// Puts it back, unless the program changed it meanwhile.
+void restoreLowWater(int fd, int saved);
+
 class LowWaterMark {
  public:
-  explicit LowWaterMark(int fd);
+  explicit LowWaterMark(int fd) : fd_(fd), saved_(lendLowWater(fd)) {}
   ~LowWaterMark() { restore(); }
   LowWaterMark(const LowWaterMark&) = delete;
   LowWaterMark& operator=(const LowWaterMark&) = delete;
@@ -23,7 +26,7 @@ class LowWaterMark {
 
  private:
   const int fd_;
-  int saved_ = 1;
+  int saved_;
 };
 
 }  // namespace tlshub::handshake

@@ -16,13 +16,14 @@ export class Doorbell {
     Atomics.notify(this.word, 0);
   }
 
-  /** To be taken before looking for work, and given to `sleep` if there was none. */
+  /** To be taken before looking for work, and given to `wait` if there was none. */
   count(): number {
     return Atomics.load(this.word, 0);
   }
 
-  /** Blocks until it rings, unless it has since `count`; at most `timeoutMs`. */
-  sleep(count: number, timeoutMs: number): void {
-    Atomics.wait(this.word, 0, count, timeoutMs);
+  /** Resolves when it rings, at once if it has since `count`; at most after `timeoutMs`. Keeps no event loop alive. */
+  async wait(count: number, timeoutMs: number): Promise<void> {
+    const sleep = Atomics.waitAsync(this.word, 0, count, timeoutMs);
+    if (sleep.async) await sleep.value;
   }
 }

@@ -3,10 +3,10 @@
  * Every message between threads. Unions are tagged by `type`; MESSAGE_VERSION is raised whenever one of them changes.
  *
  * Who owns a held socket's descriptor (our dup of the program's socket): exactly one party at a time.
- *   - The dispatcher, from takeSocket on.
+ *   - The dispatcher, from when a helper has taken it.
  *   - A provider borrows it from `NegotiateTask` until the task has settled. It never closes it, and while it has it nobody else does: a
  *     closed number could be another socket's a moment later, and handshake bytes would go there.
- *   - The installer closes it, and only the installer. It does so when a negotiator's `negotiated` or a dispatcher's `refuse` or `close`
+ *   - The installer closes it, and only the installer, by having a helper do it. It does so when a negotiator's `negotiated` or a dispatcher's `refuse` or `close`
  *     reaches it, whichever comes first: each descriptor has a slot in a shared table (src/shared/ipc/slots.ts) that holds its ticket, and the
  *     installer takes the ticket off before it acts. A second message finds another ticket there and is dropped.
  */
@@ -16,7 +16,7 @@ import type { WireError } from '../errors/errors.js';
 import type { CipherName, Role } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
-export const MESSAGE_VERSION = 2;
+export const MESSAGE_VERSION = 3;
 
 /** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
 export interface Held {
@@ -25,6 +25,8 @@ export interface Held {
   fd: number;
   cookie: bigint;
   generation: number;
+  /** whom the helpers' time is charged to, see Helpers in kernel-addon.ts */
+  charge: number;
 }
 
 /** dispatcher -> provider worker, through piscina. */
@@ -93,7 +95,7 @@ export interface Negotiated extends Held {
   bytesReceived: number;
 }
 
-/** dispatcher -> installer: system calls that may block, and the end of descriptors. */
+/** dispatcher -> installer: the end of connections and of descriptors. */
 export type InstallerCommand =
   | (Held & { type: 'refuse'; tgid: number })
   /** Shut the gate for good but let the connection end by itself, continue whoever stood still, close our descriptor. */
@@ -101,7 +103,7 @@ export type InstallerCommand =
   /** Close our descriptor and continue whoever stood still; the connection itself is left alone. */
   | (Held & { type: 'close' })
   /** End a connection of which we hold no descriptor. `tgid`: a process in its network namespace, 0: not known. */
-  | { type: 'destroy'; ticket: number; cookie: bigint; tuple: Tuple; tgid: number }
+  | { type: 'destroy'; ticket: number; cookie: bigint; tuple: Tuple; tgid: number; charge: number }
   | { type: 'continue'; cookie: bigint };
 
 /** installer -> dispatcher. */
@@ -201,6 +203,7 @@ export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
     'fd',
     'cookie',
     'generation',
+    'charge',
     'role',
     'summary',
     'clientSecret',

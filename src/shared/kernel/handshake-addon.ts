@@ -10,8 +10,12 @@ export interface HandshakeAddon {
   libraryFile(): string;
   /** PEM texts in; throws `TLSHUB_CREDENTIALS` with what is wrong (unparsable, key does not match, no CA). */
   createContext(credentials: HandshakeCredentials): HandshakeContext;
-  /** One per thread: its own epoll set, watched by this thread's event loop. */
-  createDriver(): HandshakeDriver;
+  /**
+   * One per thread: its own epoll set, watched by this thread's event loop.
+   * @param helperParentFd of KernelAddon.helperParentPair: then helper processes make all system calls on sockets that may wait for who has
+   *   them too. Without: sockets of our own
+   */
+  createDriver(helperParentFd?: number): HandshakeDriver;
 }
 
 export interface HandshakeCredentials {
@@ -28,6 +32,8 @@ export type HandshakeContext = { readonly __context: unique symbol };
 export interface HandshakeRequest {
   /** borrowed: the driver never closes it */
   fd: number;
+  /** whom helpers' time is charged to, if there are any; default: nobody */
+  charge?: number;
   role: Role;
   /** node names, any of which the peer's certificate must carry as a DNS SAN */
   peerNames: string[];
@@ -45,6 +51,8 @@ export type HandshakeFailureCode =
   | 'TLSHUB_PEER_CERTIFICATE'
   | 'TLSHUB_PEER_REFUSED_US'
   | 'TLSHUB_PEER_PROTOCOL'
+  | 'TLSHUB_HELPER_LOST'
+  | 'TLSHUB_OWNER_STUCK'
   | 'TLSHUB_HANDSHAKE_FAILED';
 
 export type HandshakeOutcome =

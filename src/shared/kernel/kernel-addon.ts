@@ -110,8 +110,10 @@ export interface OpenPins {
   close(): void;
 }
 
-/** The agent's lease, renewed by a native thread until `stop`; then it runs out. */
+/** The agent's lease, renewed by a native thread until `stop`; then it runs out. It is good for ttlMs after the last beat of each thread. */
 export interface Lease {
+  /** for how many ms each of `beats` has not changed; 0 for one that is still 0 */
+  silences(): number[];
   stop(): void;
 }
 
@@ -146,10 +148,8 @@ export interface Sweep {
   close(): void;
 }
 
-export interface InstallRequest {
+export interface InstallRequest extends TaskOf {
   fd: number;
-  cookie: bigint;
-  generation: number;
   cipher: CipherName;
   /** key, iv (12 bytes) as RFC 8446 section 7.3 derives them */
   txKey: Uint8Array;
@@ -177,15 +177,14 @@ export interface InstallResult {
   kernelVersion: string;
   /** processes that stood still for this flow and were continued */
   continued: number;
-  installNs: bigint;
   /** CLOCK_MONOTONIC when both directions were open */
   openedNs: bigint;
   /** the record stays with the socket: nobody else need know how it was secured. False: no memory, or a node's name of over 215 characters */
   remembered: boolean;
 }
 
-export interface RefuseResult {
-  /** how the connection was ended */
+export interface EndResult {
+  /** how a refused connection was ended */
   by: 'disconnect' | 'sock_destroy' | 'already-closed';
   discardedBytes: number;
   continued: number;
@@ -220,10 +219,82 @@ export interface SocketPeer {
 }
 
 export interface TakenSocket {
-  /** ours to close */
+  /** ours, until one of the last tasks (`install`, `end`) has it */
   fd: number;
-  /** false: the connection has left ESTABLISHED, so that it can carry no TLS any more (a FIN came before the program accepted it) */
+  /** false: the connection has left ESTABLISHED (a FIN came before the program accepted it), or the socket has another connection by now */
   live: boolean;
+}
+
+/** What every task has. */
+interface TaskOf {
+  cookie: bigint;
+  generation: number;
+  /** of the owner; `end` and `destroy`: any process of its network namespace, 0: not known */
+  tgid: number;
+  /** whom the time of the helpers is charged to, 0: nobody. All with one number share what one owner may use at once */
+  charge: number;
+}
+
+/** A connection to be taken. `fd` of the owner is a hint, -1: not known. */
+export type TakeRequest = TaskOf &
+  Pick<SocketOwner, 'fd' | 'inode'> & {
+    /** where it is not at that number: up to 100 ms of processor time */
+    search: boolean;
+  };
+
+/** What a helper came to. Errors have `cpuMs`, its processor time. Codes of its own: TLSHUB_HELPER_LOST, TLSHUB_OWNER_STUCK. */
+export type HelperAnswer<T> = T | Error;
+
+export interface HelperFigures {
+  idle: number;
+  busy: number;
+  /** of the busy ones: longer at their task than others should wait for */
+  slow: number;
+  /** given up and not ended yet */
+  lost: number;
+  /** since the start */
+  begun: number;
+  lostEver: number;
+  /** tasks that were not begun, since too many of their owner's were lost */
+  refused: number;
+}
+
+/**
+ * This thread's helpers: processes that make its system calls on programs' sockets, since any of those may wait for the program
+ * (native/domain/helper/wire.h). `done` is called once, never from inside. A last task (`install`, `end`) closes its descriptor.
+ */
+export interface Helpers {
+  /**
+   * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
+   * Attaches the "tls" ULP and claims the connection at once. Until a last task nobody comes back from closing the program's last one.
+   * Codes: TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its ULP or keys are not ours),
+   * TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
+   */
+  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket>) => void): void;
+  /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
+  has(request: TakeRequest, done: (has: HelperAnswer<boolean>) => void): void;
+  /** The first byte of what there is to read; -1: nothing yet, -2: the end. */
+  peek(request: TaskOf & { fd: number }, done: (seen: HelperAnswer<number>) => void): void;
+  /** Sets both keys and opens the gate; if that fails, refuses. */
+  install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void;
+  /**
+   * `refuse`: shuts the gate for good and ends the connection. `forbid`: shuts the gate, but lets the connection end by itself: the peer's
+   * FIN without one byte before it is still to be read by the program. `close`: leaves it alone.
+   */
+  end(how: EndHow, request: TaskOf & { fd: number }, done: (result: HelperAnswer<EndResult>) => void): void;
+  /** Ends a connection nobody handed us a descriptor of. False: there is no such connection. */
+  destroy(request: TaskOf & { tuple: TupleBytes }, done: (found: HelperAnswer<boolean>) => void): void;
+  figures(): HelperFigures;
+  close(): void;
+}
+
+export type EndHow = 'refuse' | 'forbid' | 'close';
+
+interface TupleBytes {
+  local: Uint8Array;
+  remote: Uint8Array;
+  lport: number;
+  rport: number;
 }
 
 /** `tlshub_kernel.node`: BPF, sockets of other processes, kTLS. */
@@ -263,21 +334,23 @@ export interface KernelAddon {
   /** Takes the pins of a dead agent away: its gate opens. Returns how many there were. */
   releasePins(pinDir: string): number;
 
-  startLease(leasesFd: number, ttlMs: number, everyMs: number): Lease;
+  /** @param beats on shared memory: each changes as long as its thread works, and is 0 before that has begun */
+  startLease(leasesFd: number, ttlMs: number, everyMs: number, beats: Uint32Array): Lease;
 
   /** delayBounds: ascending nanoseconds, see PerfReader.poll */
   openReader(eventsFd: number, pagesPerCpu: number, delayBounds: Float64Array): PerfReader;
   /** Writes to an eventfd, such as a reader's wakeFd. */
   wake(fd: number): void;
 
-  /**
-   * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
-   * Attaches the "tls" ULP at once. Ends by releaseSocket: until then nobody comes back from closing the program's last one. Throws with `code` TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its
-   * ULP or keys are not ours), TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
-   */
+  /** A thread's helpers. @param parentFd of `helperParentPair` @param fds for all but `peek` */
+  openHelpers(parentFd: number, fds?: FlowFds): Helpers;
+  /** Our end and the other one, of the parent of all helpers (native/helper). Ours to close. */
+  helperParentPair(): [number, number];
+  /** As `Helpers.take`, without the claim. For who is no agent: it may wait for the program that has the socket, as `refuse` and `releaseSocket`. */
   takeSocket(fds: FlowFds, owner: SocketOwner): TakenSocket;
-  /** Closes a taken socket's descriptor (may block: SO_LINGER) and continues who stood still for that; returns how many. */
+  /** Closes a taken socket's descriptor and continues who stood still for that; returns how many. */
   releaseSocket(fds: FlowFds, fd: number, cookie: bigint): number;
+  refuse(fds: FlowFds, fd: number, cookie: bigint, generation: number, tgid: number): EndResult;
   /** Closes a descriptor that no other function here closes: one of `loopbackPair`. */
   closeFd(fd: number): void;
   /** Keeps allocator and kernel from holding on to memory that is not used. For the whole process, once, when it starts. */
@@ -288,28 +361,12 @@ export interface KernelAddon {
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */
   tryCipher(cipher: CipherName): void;
-  /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
-  hasSocket(owner: SocketOwner): boolean;
   readFlow(flowsFd: number, fd: number): FlowRecord;
-  /** Begins with this connection: until then the gate lets the agent move no byte on the socket. False: the socket has another, or none. */
-  claim(fds: FlowFds, fd: number, cookie: bigint, generation: number): boolean;
-  /** Sets both keys, opens the gate and releases the descriptor. When it throws, the descriptor is still to be released. */
-  install(fds: FlowFds, request: InstallRequest): InstallResult;
-  refuse(fds: FlowFds, fd: number, cookie: bigint, generation: number, tgid: number): RefuseResult;
-  /**
-   * Shuts the gate for good and continues who stood still (returns how many), but lets the connection end by itself: the peer's FIN
-   * without one byte before it is still to be read by the program.
-   */
-  forbid(fds: FlowFds, fd: number, cookie: bigint, generation: number): number;
   /**
    * Ends a connection nobody handed us a descriptor of, in the network namespace of process `tgid`, or in ours if that is 0 or has ended.
    * False: there is no such connection.
    */
-  destroyByTuple(
-    tuple: { local: Uint8Array; remote: Uint8Array; lport: number; rport: number },
-    cookie: bigint,
-    tgid: number,
-  ): boolean;
+  destroyByTuple(tuple: TupleBytes, cookie: bigint, tgid: number): boolean;
   continueStopped(fds: FlowFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */
   stoppedFlows(stopsFd: number): bigint[];

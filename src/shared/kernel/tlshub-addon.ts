@@ -76,9 +76,4 @@ export interface NativeTlshubClient {
 export interface TlshubAddon {
   /** One per thread: its epoll set is watched by this thread's event loop. `log` gets the module's log lines. */
   Client: new (options: NativeTlshubOptions, log: (line: string) => void) => NativeTlshubClient;
-  /**
-   * The first byte that waits on a TCP socket, without taking it: 0..255, -1: none yet, -2: the peer has closed.
-   * @throws NativeError, for example ECONNRESET
-   */
-  peekByte(fd: number): number;
 }

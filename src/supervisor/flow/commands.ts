@@ -21,7 +21,7 @@ export function commandOf(flow: Flow, action: InstallerAction): InstallerCommand
       return held && { ...held, type: action };
     case 'destroy': {
       const tgid = flow.holder?.tgid ?? flow.owner?.tgid ?? 0;
-      return { type: 'destroy', ticket: flow.ticket, cookie, tuple: flow.tuple, tgid };
+      return { type: 'destroy', ticket: flow.ticket, cookie, tuple: flow.tuple, tgid, charge: flow.charge };
     }
     case 'continue':
       // A flow of another class is never held, so nobody stands still for it.

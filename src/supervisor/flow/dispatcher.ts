@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The dispatcher: one flow's events, answers and timers in, system calls and messages out. It lives on the main thread and never blocks:
- * what may block (ending connections, closing descriptors, setting keys) is the installer's, what takes time is a provider's. Decisions
+ * The dispatcher: one flow's events, answers and timers in, tasks and messages out. It lives on the main thread and never blocks: what may
+ * block (every system call on a program's socket) is a helper process's, what takes time is a provider's. Decisions
  * are the state machine's (machine.ts); this file and its parts (sockets, negotiations, retry queue, commands) carry them out.
  */
 import type { Logger } from '../../logging/logger.js';
@@ -9,7 +9,7 @@ import { FLOW_STATES, type FlowState } from '../../report/flow.js';
 import type { InstallerCommand, InstallerReport } from '../../shared/ipc/messages.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../../shared/kernel/abi.js';
-import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
+import type { GateFds, Helpers, KernelAddon } from '../../shared/kernel/kernel-addon.js';
 import type { Provider } from '../provider/provider.js';
 import { RetryQueue } from '../provider/retry-queue.js';
 import type { Directory } from '../settings/directory.js';
@@ -22,13 +22,14 @@ import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
 import { Negotiations } from './negotiations.js';
 import type { FlowObserver } from './observer.js';
-import { Sockets } from './sockets.js';
+import { Sockets, type TakeOutcome } from './sockets.js';
 import { FlowTable, stateOf, type Flow } from './table.js';
 import { FlowTimers } from './timers.js';
 import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
-  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow' | 'claim' | 'hasSocket'>;
+  kernel: Pick<KernelAddon, 'readFlow'>;
+  helpers: Pick<Helpers, 'take' | 'has'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
@@ -97,7 +98,7 @@ export class Dispatcher {
     if (owner !== undefined) this.ownerKnown(flow, owner);
     // When its time is up, let the program ask the gate again, which then decides.
     if (silenceMs !== undefined) this.timers.silence(flow, silenceMs, () => this.act(flow, 'continue'));
-    if (input?.type === 'closing' && !this.sockets.isLastClose(flow, event)) return;
+    if (input?.type === 'closing' && !this.sockets.isLastClose(flow, event, () => this.feed(flow, input))) return;
     this.feedIf(flow, input);
   }
 
@@ -111,6 +112,9 @@ export class Dispatcher {
     }
     if (flow.held?.ticket === report.ticket) this.sockets.release(flow);
     this.flowLog.reported(flow, report);
+    if (report.type !== 'installed' && report.type !== 'install-failed' && report.error !== undefined) {
+      this.sockets.tellLost(flow, { code: report.error.code, reason: report.error.message });
+    }
     const { facts, input } = newsOfReport(flow, report);
     Object.assign(flow, facts);
     if (report.type === 'installed') {
@@ -143,6 +147,7 @@ export class Dispatcher {
   /** Gives the machine an input and does what it says. */
   feed(flow: Flow, input: Input): void {
     const before = flow.machine;
+    if ('code' in input) this.sockets.tellLost(flow, input);
     const { next, actions } = step(before, input);
     flow.machine = next;
     if (next.phase !== before.phase) this.entered(flow, before.phase);
@@ -210,12 +215,9 @@ export class Dispatcher {
 
   private act(flow: Flow, action: Action): void {
     switch (action) {
-      case 'take': {
-        const taken = this.sockets.take(flow);
-        if (taken === 'secured') this.mistaken(flow);
-        else this.feedIf(flow, taken);
+      case 'take':
+        this.sockets.take(flow, (taken) => this.taken(flow, taken));
         return;
-      }
       case 'pause':
         this.timers.pause(flow, () => this.feed(flow, { type: 'retry' }));
         return;
@@ -231,6 +233,12 @@ export class Dispatcher {
     }
     const command = commandOf(flow, action);
     if (command !== undefined) this.commands.send(command);
+  }
+
+  private taken(flow: Flow, outcome: TakeOutcome): void {
+    if (outcome === 'secured') this.mistaken(flow);
+    else this.feed(flow, outcome);
+    this.sockets.lookAgain(flow, () => this.feed(flow, { type: 'closing' }));
   }
 
   /** An event of an unloaded flow came so late that it was taken for a new one. */

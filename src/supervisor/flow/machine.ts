@@ -7,8 +7,8 @@
  *      ^                 │ gone               │ full
  *      └───────────── pausing               retrying ──room──> negotiating
  *
- * Whoever wants to end a flow whose descriptor a provider has borrowed must wait until it is back: `cancelling`. `ending` waits for the
- * installer to have closed it. Nothing leaves `done` but a secured flow that closes.
+ * Whoever wants to end a flow whose descriptor a provider has borrowed must wait until it is back: `cancelling`. One that a helper is
+ * about to bring waits for that, in `taking`, with its verdict. `ending` waits for the installer to have closed it. Nothing leaves `done` but a secured flow that closes.
  */
 
 export type Phase =
@@ -120,6 +120,9 @@ const TOO_LATE: Verdict = {
 };
 const ENDED: Verdict = { state: 'closed', code: '', reason: 'the connection ended while it was held', final: true };
 
+/** A call on the socket did not come back. */
+export const HELPER_LOST = 'TLSHUB_HELPER_LOST';
+
 /** Failures of a handshake that say more than that the connection is over. */
 const EXPLAIN_AN_END = new Set(['TLSHUB_PEER_CERTIFICATE', 'TLSHUB_PEER_REFUSED_US', 'TLSHUB_PEER_PROTOCOL']);
 
@@ -180,14 +183,26 @@ function endWithSocket(state: MachineState, verdict: Verdict): Step {
 }
 
 function whileSearching(state: MachineState, input: Input): Step {
+  if (state.phase === 'taking') return whileTaking(state, input);
   if (input.type === 'revoke' && input.open) return go(state, { phase: 'ending', verdict: revoked(input) }, 'destroy');
   const verdict = ending(input);
   if (verdict !== undefined) return endWithoutSocket(state, verdict);
   switch (input.type) {
     case 'owner':
-      return state.phase === 'taking' ? stay(state) : go(state, { phase: 'taking', misses: 0 }, 'take');
+      return go(state, { phase: 'taking', misses: 0 }, 'take');
     case 'retry':
       return state.phase === 'pausing' ? go(state, { phase: 'taking' }, 'take') : stay(state);
+    default:
+      return stay(state);
+  }
+}
+
+/** A helper is at it, and answers. */
+function whileTaking(state: MachineState, input: Input): Step {
+  const verdict = ending(input);
+  if (verdict !== undefined) return go(state, { verdict: merge(state.verdict, verdict) });
+  if (state.verdict !== undefined) return afterTaking(state, state.verdict, input);
+  switch (input.type) {
     case 'taken':
       if (!input.live) return endWithSocket(state, TOO_LATE);
       return go(state, { phase: 'negotiating', attempts: 1 }, 'negotiate');
@@ -199,8 +214,27 @@ function whileSearching(state: MachineState, input: Input): Step {
     }
     case 'take-busy':
       return go(state, { phase: 'pausing' }, 'pause');
+    case 'take-failed': {
+      const failed = refused(input.code, input.reason);
+      return input.code === HELPER_LOST
+        ? go(state, { phase: 'done', verdict: failed }, 'continue')
+        : endWithoutSocket(state, failed);
+    }
+    default:
+      return stay(state);
+  }
+}
+
+/** It was to end while it was being taken. */
+function afterTaking(state: MachineState, verdict: Verdict, input: Input): Step {
+  switch (input.type) {
+    case 'taken':
+      return endWithSocket(state, verdict);
     case 'take-failed':
-      return endWithoutSocket(state, refused(input.code, input.reason));
+      return input.code === HELPER_LOST ? go(state, { phase: 'done' }, 'continue') : endWithoutSocket(state, verdict);
+    case 'take-gone':
+    case 'take-busy':
+      return endWithoutSocket(state, verdict);
     default:
       return stay(state);
   }
@@ -211,6 +245,9 @@ function afterFailure(state: MachineState, input: Extract<Input, { type: 'negoti
   if (state.verdict === ENDED && EXPLAIN_AN_END.has(input.code)) {
     return endWithSocket(state, refused(input.code, input.reason));
   }
+  // Nothing more is tried with a socket whose calls do not come back: the gate ends it at its own deadline.
+  if (input.code === HELPER_LOST)
+    return go(state, { phase: 'ending', verdict: state.verdict ?? refused(input.code, input.reason) }, 'close');
   if (state.verdict !== undefined) return endWithSocket(state, state.verdict);
   // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is tainted.
   if (input.untouched && state.attempts < 2) return go(state, { attempts: state.attempts + 1 }, 'negotiate');

@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The dups of programs' sockets, from taking one until the installer has closed it.
- *
- * takeSocket is called here and not on a thread: it is a handful of short system calls, and a message to and fro would cost more than they do.
+ * The dups of programs' sockets, from having one taken until the installer has had it closed. Helpers do that, since a system call on a
+ * program's socket may wait for the program: the answers come later.
  */
 import type { Logger } from '../../logging/logger.js';
 import type { FlowEvent } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import { toWire } from '../../shared/errors/errors.js';
 import type { Held } from '../../shared/ipc/messages.js';
-import type { GateFds, KernelAddon, TakenSocket } from '../../shared/kernel/kernel-addon.js';
+import type { GateFds, Helpers, KernelAddon, TakeRequest, TakenSocket } from '../../shared/kernel/kernel-addon.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
+import { Charges, cgroupOf } from './charges.js';
 import type { Counters } from './counters.js';
-import type { Input } from './machine.js';
+import { HELPER_LOST, type Input } from './machine.js';
 import { party, who } from './log.js';
-import type { Flow, FlowTable } from './table.js';
+import { Searches } from './searches.js';
+import { isBusy, type Flow, type FlowTable } from './table.js';
+
+/** What came of taking a socket, for the machine; `secured`: this was done before. */
+export type TakeOutcome = Input | 'secured';
 
 export interface SocketsOptions {
-  kernel: Pick<KernelAddon, 'takeSocket' | 'readFlow' | 'claim' | 'hasSocket'>;
-  fds: GateFds;
+  kernel: Pick<KernelAddon, 'readFlow'>;
+  helpers: Pick<Helpers, 'take' | 'has'>;
+  fds: Pick<GateFds, 'flows'>;
   slots: SlotTable;
   table: FlowTable;
   counters: Counters;
@@ -26,47 +31,71 @@ export interface SocketsOptions {
 }
 
 export class Sockets {
+  /** flows whose descriptor may have gone while it was being taken */
+  private readonly doubtful = new Set<Flow>();
+  private readonly charges = new Charges();
+  private readonly searches = new Searches();
+
   constructor(private readonly options: SocketsOptions) {}
 
-  /**
-   * Takes the flow's socket from who has it. What came of it, for the machine; undefined: nobody is known to have it; `secured`: this was
-   * done before.
-   */
-  take(flow: Flow): Input | 'secured' | undefined {
+  /** Takes the flow's socket from who has it. `done` is called once, at once if there is nothing to wait for. */
+  take(flow: Flow, done: (outcome: TakeOutcome) => void): void {
     const { holder } = flow;
-    if (holder === undefined) return undefined;
-    if (flow.predecessor?.held !== undefined) return { type: 'take-busy' };
+    if (holder === undefined) {
+      done({ type: 'take-gone' });
+      return;
+    }
+    if (flow.predecessor !== undefined && isBusy(flow.predecessor)) {
+      done({ type: 'take-busy' });
+      return;
+    }
     flow.predecessor = undefined;
-    const { kernel, fds, slots, table, counters } = this.options;
+    const { helpers, slots, counters } = this.options;
     const place = slots.acquire();
     if (place === undefined) {
-      return { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' };
+      done({ type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' });
+      return;
     }
     counters.values.takes++;
-    let taken: TakenSocket;
+    flow.charge = this.charges.of(holder);
+    flow.taking = true;
     flow.takeBegunNs = monotonicNs();
-    try {
-      taken = kernel.takeSocket(fds, { ...holder, cookie: flow.cookie });
-    } catch (error) {
-      slots.release(place.slot);
-      return this.failure(error);
-    }
-    flow.held = { ...place, fd: taken.fd, cookie: flow.cookie, generation: flow.generation } satisfies Held;
-    flow.takenNs = monotonicNs();
-    table.bindTicket(place.ticket, flow);
-    return { type: 'taken', live: taken.live && this.claim(flow, taken.fd) };
+    helpers.take(this.requestOf(flow, holder), (taken) => {
+      flow.taking = false;
+      flow.takenNs = monotonicNs();
+      if (taken instanceof Error) {
+        slots.release(place.slot);
+        this.doubtful.delete(flow);
+        done(this.failure(flow, taken));
+      } else {
+        done(this.taken(flow, place, taken));
+      }
+    });
   }
 
-  /** The installer has closed it. */
+  /** The installer has had it closed. */
   release(flow: Flow): void {
     if (flow.held === undefined) return;
     this.options.slots.release(flow.held.slot);
     flow.held = undefined;
   }
 
-  /** A descriptor of the program's is being closed: was it the last one? */
-  isLastClose(flow: Flow, event: FlowEvent): boolean {
-    return isLastClose(flow, event) || this.wasLastClose(flow, event);
+  /**
+   * A descriptor of the program's is being closed: was it the last one? If it was closed while we were taking it, whether our descriptor was
+   * counted cannot be told, but whether anybody has another one can: then the answer is false, and `gone` is called if nobody has.
+   */
+  isLastClose(flow: Flow, event: FlowEvent, gone: () => void): boolean {
+    if (isLastClose(flow, event)) return true;
+    const { refs, timeNs } = event;
+    if (refs !== 2 || timeNs < flow.takeBegunNs) return false;
+    if (flow.taking) this.doubtful.add(flow);
+    else if (flow.held !== undefined && timeNs < flow.takenNs) this.look(flow, gone);
+    return false;
+  }
+
+  /** To be called when the flow has been taken: as in `isLastClose`. */
+  lookAgain(flow: Flow, gone: () => void): void {
+    if (this.doubtful.delete(flow)) this.look(flow, gone);
   }
 
   /**
@@ -76,33 +105,49 @@ export class Sockets {
   isUntouched(flow: Flow): boolean {
     if (flow.role !== 'active' || flow.held === undefined) return false;
     try {
+      // Waits for nobody: the socket's storage is read without its lock.
       return this.options.kernel.readFlow(this.options.fds.flows, flow.held.fd).agentTx === 0;
     } catch {
       return false;
     }
   }
 
-  /** Closed while we were taking it: whether our descriptor was counted cannot be told, but whether anybody has another one can. */
-  private wasLastClose(flow: Flow, { refs, timeNs }: FlowEvent): boolean {
-    const { held, holder } = flow;
-    if (held === undefined || holder === undefined) return false;
-    if (refs !== 2 || timeNs < flow.takeBegunNs || timeNs >= flow.takenNs) return false;
-    return !this.options.kernel.hasSocket({ ...holder, cookie: flow.cookie });
+  /** Says whose sockets keep helpers waiting. */
+  tellLost(flow: Flow, { code, reason }: { code: string; reason: string }): void {
+    if (code !== HELPER_LOST) return;
+    this.options.log.error(`a helper process was given up at the socket of ${party(flow)}: ${reason}`, {
+      ...who(flow),
+      cgroup: this.charges.cgroup(flow.charge),
+      code,
+    });
   }
 
-  private claim(flow: Flow, fd: number): boolean {
-    try {
-      return this.options.kernel.claim(this.options.fds, fd, flow.cookie, flow.generation);
-    } catch (error) {
-      this.options.log.error(`could not begin with the connection of ${party(flow)}`, { ...who(flow), error });
-      return false;
-    }
+  private look(flow: Flow, gone: () => void): void {
+    const { holder } = flow;
+    if (holder === undefined) return;
+    this.options.helpers.has(this.requestOf(flow, holder), (has) => {
+      if (has === false) gone();
+    });
   }
 
-  private failure(thrown: unknown): Input | 'secured' {
+  private taken(flow: Flow, place: Pick<Held, 'slot' | 'ticket'>, { fd, live }: TakenSocket): Input {
+    const { cookie, generation, charge } = flow;
+    flow.held = { ...place, fd, cookie, generation, charge };
+    this.options.table.bindTicket(place.ticket, flow);
+    return { type: 'taken', live };
+  }
+
+  private requestOf(flow: Flow, { tgid, fd, inode }: NonNullable<Flow['holder']>): TakeRequest {
+    const { cookie, generation, charge } = flow;
+    return { tgid, fd, inode, cookie, generation, charge, search: this.searches.allowed(cgroupOf(charge)) };
+  }
+
+  private failure(flow: Flow, thrown: Error): TakeOutcome {
     const { code, message } = toWire(thrown);
     if (code === 'TLSHUB_SOCKET_SECURED') return 'secured';
     if (code === 'TLSHUB_SOCKET_GONE') {
+      if ('cpuMs' in thrown && typeof thrown.cpuMs === 'number')
+        this.searches.vain(cgroupOf(flow.charge), thrown.cpuMs);
       this.options.counters.values.takesGone++;
       return { type: 'take-gone' };
     }

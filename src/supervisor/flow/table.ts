@@ -37,8 +37,12 @@ export interface Flow {
   /** who was last seen with the socket: where to take it from */
   holder: OwnerRecord | undefined;
   machine: MachineState;
-  /** our descriptor, from takeSocket until the installer has closed it */
+  /** a helper is taking its socket */
+  taking: boolean;
+  /** our descriptor, from when it was taken until the installer has closed it */
   held: Held | undefined;
+  /** whom the helpers' time is charged to, see Charges; 0: nobody yet */
+  charge: number;
   /** CLOCK_MONOTONIC nanoseconds: between these two we came to have it */
   takeBegunNs: number;
   takenNs: number;
@@ -108,7 +112,9 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     owner: undefined,
     holder: undefined,
     machine: INITIAL,
+    taking: false,
     held: undefined,
+    charge: 0,
     takeBegunNs: 0,
     takenNs: 0,
     ticket: 0,
@@ -228,6 +234,11 @@ export interface TableWatcher {
   over(flow: Flow): void;
 }
 
+/** Has it our descriptor, or is it about to? */
+export function isBusy(flow: Pick<Flow, 'held' | 'taking'>): boolean {
+  return flow.taking || flow.held !== undefined;
+}
+
 export class FlowTable {
   /** the newest generation of each socket */
   private readonly current = new Map<bigint, Flow>();
@@ -253,7 +264,7 @@ export class FlowTable {
     if (before !== undefined) {
       this.over.delete(before);
       this.settled.delete(before);
-      flow.predecessor = before.held === undefined ? before.predecessor : before;
+      flow.predecessor = isBusy(before) ? before : before.predecessor;
     }
     this.current.set(flow.cookie, flow);
     this.watcher?.entered(flow);

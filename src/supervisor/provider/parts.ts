@@ -11,5 +11,7 @@ export interface ProviderParts {
   credentials: HandshakeCredentials;
   doorbell: Doorbell;
   rings: RingRegistry;
+  /** of KernelAddon.helperParentPair; undefined: sockets are our own */
+  helperParentFd: number | undefined;
   log: Logger;
 }

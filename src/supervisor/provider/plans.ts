@@ -34,7 +34,7 @@ export function planProvider(mode: string, parts: ProviderParts): ProviderPlan {
 
 /** @throws (create) ProviderStartError, CredentialsError's code from the addon */
 function inBand(library: TlsLibrary, parts: ProviderParts): ProviderPlan {
-  const { config, credentials, doorbell, rings, log } = parts;
+  const { config, credentials, doorbell, rings, helperParentFd, log } = parts;
   const workerData: NegotiatorData = {
     library,
     credentials,
@@ -42,6 +42,7 @@ function inBand(library: TlsLibrary, parts: ProviderParts): ProviderPlan {
     doorbell: doorbell.buffer,
     ringBytes: config.ringBytes,
     keyLogFile: config.keylogFile,
+    helperParentFd,
   };
   const { poolSize, poolInFlight, poolQueue } = config[library];
   const size = { threads: poolSize, inFlight: poolInFlight, queue: poolQueue };

@@ -15,7 +15,7 @@ const INIT_MS = 10_000;
  * @throws (create, by rejection) TlshubError TLSHUB_MODULE_MISSING, exit status 69, when nobody serves the protocol
  */
 export function planTlshub(parts: ProviderParts): ProviderPlan {
-  const { config, doorbell, rings, log } = parts;
+  const { config, doorbell, rings, helperParentFd, log } = parts;
   const address = { protocol: config.netlinkProtocol, peerPortId: config.tlshub.peerPortId };
   const workerData: TlshubWorkerData = {
     ...address,
@@ -25,6 +25,7 @@ export function planTlshub(parts: ProviderParts): ProviderPlan {
     doorbell: doorbell.buffer,
     ringBytes: config.ringBytes,
     keyLogFile: '',
+    helperParentFd,
   };
   const { poolSize, poolInFlight, poolQueue } = config.tlshub;
   const size = { threads: poolSize, inFlight: poolInFlight, queue: poolQueue };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The node's CA, certificate and key: read from where the configuration says, and checked for what peers would say of them. */
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Config } from '../../config/schema.js';
 import { CredentialsError, toWire, type Place } from '../../shared/errors/errors.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
@@ -22,6 +22,16 @@ function readPem(key: string, file: string): string {
   } catch (cause) {
     throw new CredentialsError({ file, key }, `cannot read it: ${toWire(cause).message}`, { cause });
   }
+}
+
+/** S_IROTH of stat(2). */
+const OTHERS_READ = 0o004;
+
+/** A word for the log if everybody on the node can read the node's key; undefined: all is well, or it cannot be told. */
+export function keyExposure({ tls }: Pick<Config, 'tls'>): string | undefined {
+  const mode = statSync(tls.key, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & OTHERS_READ) === 0) return undefined;
+  return `tls.key: every user of this node can read ${tls.key}, and with it be this node: chmod 600 it (in Kubernetes: defaultMode of its secret)`;
 }
 
 /** Longer chains are no node's (context.cc says the same). */

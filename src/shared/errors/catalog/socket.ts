@@ -18,4 +18,16 @@ export const SOCKET_ERRORS = {
     meaning: 'The connection was secured before; late news of it was taken for that of a new one.',
     remedy: 'Nothing to do: the connection is left alone.',
   },
+  TLSHUB_HELPER_LOST: {
+    exitCode: EXIT.failed,
+    meaning:
+      'A helper process did not come back from a system call on the socket and was given up; the gate refuses the connection at its deadline. The program keeps the call waiting: a file of its own FUSE mount, a lock that one of its threads holds, a device that does not answer.',
+    remedy: 'Look at the program and the cgroup that the log names. No other connection is concerned.',
+  },
+  TLSHUB_OWNER_STUCK: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The cgroup of the program has as many lost helpers (TLSHUB_HELPER_LOST) as one may have: its connections are refused until one of them has ended.',
+    remedy: 'End the programs that the log names with TLSHUB_HELPER_LOST.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

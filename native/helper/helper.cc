@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// tlshub-helper: the processes that make the agent's system calls on programs' sockets (domain/helper/wire.h says why).
+//
+//   tlshub-helper        descriptors 3: from the agent, 4 to 9: the gate's maps, 10: its map of agents. Without 4 to 10 there is no
+//                        gate: good for sockets that none is in front of
+//
+// This process is the parent of all helpers. It forks one for each pair of sockets that it is sent, touches nothing of any program, and ends
+// with the agent; so do its helpers, when their own pairs end. One that is stuck in the kernel keeps no more than the one socket that it is
+// at. Signals for the agent's group are none of theirs: the agent drains, and needs them for that.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "../domain/gate_maps.h"
+#include "serve.h"
+
+using namespace tlshub;
+using namespace tlshub::helper;
+
+namespace {
+
+constexpr int kControl = 3;
+constexpr int kAgents = 10;
+constexpr FlowMaps kMaps = {4, 5, 6, 7, 8, 9};
+
+[[noreturn]] void live(Fd channel) {
+  close(kControl);
+  prctl(PR_SET_NAME, "tlshub-help");
+  // Keys pass through here.
+  prctl(PR_SET_DUMPABLE, 0);
+  const rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  try {
+    if (fcntl(kAgents, F_GETFD) >= 0) exemptSelf(kAgents);
+    answerTasks(channel.get(), [](const Request& request, const std::string& bytes, Fd& socket) {
+      return serve(kMaps, request, bytes, socket);
+    });
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tlshub-helper: %s\n", error.what());
+    _exit(1);
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+int main() {
+  for (int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2}) ::signal(number, SIG_IGN);
+  // Nobody waits for a helper: the agent has a pidfd of each.
+  ::signal(SIGCHLD, SIG_IGN);
+  for (int fd = kControl; fd <= kAgents; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (fcntl(kControl, F_GETFD) < 0) {
+    std::fprintf(stderr, "tlshub-helper is started by the agent, with descriptors 3 to 10\n");
+    return 64;
+  }
+  for (;;) {
+    char word;
+    Fd channel;
+    if (receiveMessage(kControl, &word, 1, nullptr, 0, &channel, 0) <= 0) return 0;
+    if (!channel) continue;
+    const pid_t child = fork();
+    if (child == 0) live(std::move(channel));
+    if (child < 0) std::fprintf(stderr, "tlshub-helper: cannot fork: %s\n", strerror(errno));
+  }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "../domain/error.h"
+#include "../domain/sock_diag.h"
+#include "exchange.h"
+
+namespace tlshub::helper {
+namespace {
+
+template <size_t n>
+void copy(char (&to)[n], const std::string& from) {
+  std::snprintf(to, n, "%s", from.c_str());
+}
+
+SocketOwner ownerOf(const Request& request) {
+  return {request.tgid, request.hint, request.inode, request.cookie, request.search != 0};
+}
+
+Installation installationOf(const Request& request) {
+  const Keys& keys = request.keys;
+  const auto cipher = static_cast<Cipher>(keys.cipher);
+  return {request.cookie,
+          request.generation,
+          {cipher, keys.txKey, keys.txIv, keys.txSequence},
+          {cipher, keys.rxKey, keys.rxIv, keys.rxSequence},
+          keys.sent,
+          keys.received,
+          keys.provider,
+          keys.askedNs,
+          keys.startedNs,
+          keys.negotiationNs,
+          std::string(keys.peerNode, strnlen(keys.peerNode, sizeof(keys.peerNode)))};
+}
+
+void takeSocket(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer) {
+  const Taken taken = take(maps, ownerOf(request));
+  socket.reset(taken.fd);
+  answer.live = taken.live && claim(maps, taken.fd, request.cookie, request.generation);
+}
+
+void installKeys(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer) {
+  Installed done;
+  try {
+    done = install(maps, socket.get(), installationOf(request));
+    socket.release();
+  } catch (...) {
+    // Half of what it was to be: nobody is to go on with it.
+    try {
+      refuse(maps, socket.get(), request.cookie, request.generation, request.tgid);
+    } catch (const CodedError&) {
+      // the gate is shut all the same, and the first failure is the one to tell
+    }
+    release(maps, socket.release(), request.cookie);
+    throw;
+  }
+  answer.openedNs = done.openedNs;
+  answer.continued = static_cast<uint32_t>(done.continued);
+  answer.remembered = done.remembered;
+  copy(answer.ulp, done.ulp);
+  copy(answer.cipher, done.cipher);
+  copy(answer.version, done.version);
+}
+
+// Ends by releasing the descriptor, whatever happens before.
+template <typename Work>
+void andRelease(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer, Work work) {
+  try {
+    work();
+  } catch (...) {
+    release(maps, socket.release(), request.cookie);
+    throw;
+  }
+  answer.continued += static_cast<uint32_t>(release(maps, socket.release(), request.cookie));
+}
+
+bool destroyOf(const Request& request) {
+  Tuple tuple = {};
+  std::memcpy(tuple.local, request.local, sizeof(tuple.local));
+  std::memcpy(tuple.remote, request.remote, sizeof(tuple.remote));
+  tuple.localPort = request.localPort;
+  tuple.remotePort = request.remotePort;
+  return destroySocket(tuple, request.cookie, request.tgid);
+}
+
+}  // namespace
+
+Served serve(const FlowMaps& maps, const Request& request, const std::string& bytes, Fd& socket) {
+  Served served;
+  Answer& answer = served.answer;
+  switch (request.task) {
+    case Task::kTake:
+      takeSocket(maps, request, socket, answer);
+      break;
+    case Task::kHas:
+      answer.live = hasSocket(ownerOf(request));
+      break;
+    case Task::kExchange:
+      exchange(socket.get(), request.exchange, bytes, served);
+      break;
+    case Task::kInstall:
+      installKeys(maps, request, socket, answer);
+      break;
+    case Task::kRefuse:
+      andRelease(maps, request, socket, answer, [&] {
+        const Refused done = refuse(maps, socket.get(), request.cookie, request.generation, request.tgid);
+        answer.by = static_cast<uint32_t>(done.by);
+        answer.discarded = done.discarded;
+        answer.continued = static_cast<uint32_t>(done.continued);
+      });
+      break;
+    case Task::kForbid:
+      andRelease(maps, request, socket, answer, [&] {
+        answer.continued =
+            static_cast<uint32_t>(forbid(maps, socket.get(), request.cookie, request.generation));
+      });
+      break;
+    case Task::kClose:
+      andRelease(maps, request, socket, answer, [] {});
+      break;
+    case Task::kDestroy:
+      answer.live = destroyOf(request);
+      break;
+  }
+  return served;
+}
+
+}  // namespace tlshub::helper

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handshakes whose system calls helper processes make, and what becomes of those that do not come back.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "../domain/error.h"
+#include "../domain/helper/helpers.h"
+#include "../helper/exchange.h"
+#include "handshake_kit.h"
+
+using namespace kit;
+using tlshub::Fd;
+using namespace tlshub::helper;
+
+namespace {
+
+// Tasks with this cookie never come back; with the other one their helper dies of them.
+constexpr uint64_t kStuck = 666, kDeadly = 667;
+
+Served serveHere(const tlshub::helper::Request& request, const std::string& bytes, Fd& socket) {
+  if (request.cookie == kStuck)
+    for (;;) pause();
+  if (request.cookie == kDeadly) _exit(3);
+  Served served;
+  if (request.task == Task::kExchange) exchange(socket.get(), request.exchange, bytes, served);
+  return served;
+}
+
+// The parent of helpers, as a process of its own: this one has threads.
+class Parent {
+ public:
+  Parent() {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) std::abort();
+    fd_.reset(pair[0]);
+    Fd theirs(pair[1]);
+    pid_ = fork();
+    if (pid_) return;
+    fd_.reset();
+    ::signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+      char word;
+      Fd channel;
+      if (receiveMessage(theirs.get(), &word, 1, nullptr, 0, &channel, 0) <= 0) _exit(0);
+      if (fork() == 0) {
+        theirs.reset();
+        answerTasks(channel.get(), serveHere);
+        _exit(0);
+      }
+    }
+  }
+  ~Parent() {
+    fd_.reset();
+    waitpid(pid_, nullptr, 0);
+  }
+  int fd() const { return fd_.get(); }
+
+ private:
+  Fd fd_;
+  pid_t pid_ = 0;
+};
+
+Limits quick() {
+  Limits limits;
+  limits.lostMs = 300;
+  return limits;
+}
+
+Job job(uint64_t cookie, uint64_t charge, Task task = Task::kExchange) {
+  Job made;
+  made.request.task = task;
+  made.request.cookie = cookie;
+  made.charge = charge;
+  return made;
+}
+
+void until(Helpers& helpers, const std::function<bool()>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!done()) {
+    helpers.poll();
+    usleep(500);
+    if (std::chrono::steady_clock::now() > deadline) {
+      const Figures now = helpers.figures();
+      return report(__FILE__, __LINE__,
+                    "not in 20 s: idle " + std::to_string(now.idle) + ", busy " + std::to_string(now.busy) +
+                        ", slow " + std::to_string(now.slow) + ", lost " + std::to_string(now.lost));
+    }
+  }
+}
+
+bool isSocket(int fd) {
+  struct stat about = {};
+  return !fstat(fd, &about) && S_ISSOCK(about.st_mode);
+}
+
+}  // namespace
+
+TEST("by helpers: both ends succeed, the sockets come back, and not a byte is lost behind the handshake") {
+  Parent parent;
+  for (int round = 0; round < 5; round++) {
+    Tcp tcp;
+    Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+    Slot a, b;
+    begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &a);
+    begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &b);
+    drive(driver, [&] { return a && b; });
+    if (!a || !b) return;
+    EXPECT_EQ(describe(*a), "ok: ");
+    EXPECT_EQ(describe(*b), "ok: ");
+    EXPECT_EQ(a->bytesSent, b->bytesReceived);
+    EXPECT_EQ(a->bytesReceived, b->bytesSent);
+    EXPECT(isSocket(tcp.active->fd()) && isSocket(tcp.passive->fd()));
+    EXPECT_EQ(tcp.active->receiveQueued(), "");
+    EXPECT_EQ(tcp.passive->receiveQueued(), "");
+    tcp.active->sendAll("behind");
+    usleep(20000);
+    EXPECT_EQ(tcp.passive->receiveQueued(), "behind");
+  }
+}
+
+TEST("by helpers: what the peer sends right behind its handshake stays in the socket") {
+  Parent parent;
+  Tcp tcp;
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot slot;
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &slot);
+  RawTls::Options options;
+  RawTls peer(true, identityOf("b"), options);
+  bool said = false;
+  drive(
+      driver, [&] { return slot.has_value(); },
+      [&] {
+        exchange(peer, *tcp.passive);
+        if (said || !peer.step()) return;
+        said = true;
+        peer.write("first words");
+        exchange(peer, *tcp.passive);
+      });
+  if (!slot) return;
+  EXPECT_EQ(describe(*slot), "ok: ");
+  usleep(20000);
+  EXPECT(tcp.active->receiveQueued().size() > 11);
+}
+
+TEST("by helpers: hundred handshakes at once, with low-water marks that are put back") {
+  Parent parent;
+  constexpr int kCount = 50;
+  std::vector<Tcp> tcp(kCount);
+  std::vector<Slot> slots(2 * kCount);
+  const int high = 4000;
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  const auto started = std::chrono::steady_clock::now();
+  for (int i = 0; i < kCount; i++) {
+    setsockopt(tcp[i].active->fd(), SOL_SOCKET, SO_RCVLOWAT, &high, sizeof high);
+    begin(driver, contextOf("a"), request(tcp[i].active->fd(), Role::kActive, "b"), &slots[2 * i]);
+    begin(driver, contextOf("b"), request(tcp[i].passive->fd(), Role::kPassive, "a"), &slots[2 * i + 1]);
+  }
+  drive(driver, [&] { return driver.inFlight() == 0; });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  for (const Slot& slot : slots) EXPECT(slot && slot->ok);
+  for (const Tcp& pair : tcp) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    getsockopt(pair.active->fd(), SOL_SOCKET, SO_RCVLOWAT, &value, &size);
+    EXPECT_EQ(value, high);
+  }
+  std::printf("     %.0f connections/s, both ends on one thread\n", kCount / took.count());
+}
+
+TEST("by helpers: a refusal tells the peer why, and a cancelled handshake lets go of its socket") {
+  Parent parent;
+  Tcp refused, cancelled;
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot a, b, c;
+  begin(driver, contextOf("a"), request(refused.active->fd(), Role::kActive, "somebody-else"), &a);
+  begin(driver, contextOf("b"), request(refused.passive->fd(), Role::kPassive, "a"), &b);
+  const uint64_t id = begin(driver, contextOf("a"), request(cancelled.active->fd(), Role::kActive, "b"), &c);
+  EXPECT(driver.cancel(id));
+  drive(driver, [&] { return a && b && c; });
+  if (!a || !b || !c) return;
+  EXPECT_EQ(codeOf(*a), "TLSHUB_PEER_CERTIFICATE");
+  EXPECT_EQ(codeOf(*b), "TLSHUB_PEER_REFUSED_US");
+  EXPECT_EQ(codeOf(*c), "TLSHUB_HANDSHAKE_CANCELLED");
+  EXPECT(isSocket(cancelled.active->fd()));
+}
+
+TEST("a helper that does not come back: others go on, it is given up, and its number is no socket any more") {
+  Parent parent;
+  Helpers helpers(parent.fd(), quick());
+  Tcp lost, good;
+  std::string code;
+  int done = 0;
+  Job stuck = job(kStuck, 1);
+  stuck.fd = lost.active->fd();
+  helpers.submit(std::move(stuck), [&](const Answer& answer, const std::string&, Fd) { code = answer.code; });
+  for (int i = 0; i < 50; i++)
+    helpers.submit(job(1, 0, Task::kHas),
+                   [&](const Answer& answer, const std::string&, Fd) { done += !answer.failed; });
+  until(helpers, [&] { return done == 50; });
+  EXPECT_EQ(code, "");
+  until(helpers, [&] { return !code.empty(); });
+  EXPECT_EQ(code, "TLSHUB_HELPER_LOST");
+  EXPECT(!isSocket(lost.active->fd()));
+  EXPECT_EQ(helpers.figures().lostEver, 1u);
+  // It was killed, which ended it: nobody is charged with it any more.
+  until(helpers, [&] { return helpers.figures().lost == 0; });
+}
+
+TEST("a helper that dies of a task: the task has failed, the next one finds another helper") {
+  Parent parent;
+  Helpers helpers(parent.fd(), quick());
+  std::string code;
+  bool done = false;
+  helpers.submit(job(kDeadly, 1), [&](const Answer& answer, const std::string&, Fd) { code = answer.code; });
+  until(helpers, [&] { return !code.empty(); });
+  EXPECT_EQ(code, "TLSHUB_HELPER_LOST");
+  helpers.submit(job(1, 1, Task::kHas),
+                 [&](const Answer& answer, const std::string&, Fd) { done = !answer.failed; });
+  until(helpers, [&] { return done; });
+}
+
+TEST("a process has two helpers at most, a cgroup eight: what comes behind stuck ones waits, others do not") {
+  Parent parent;
+  Limits limits;
+  limits.lostMs = 60000;
+  Helpers helpers(parent.fd(), limits);
+  int stuck = 0, waited = 0, done = 0;
+  const uint64_t cgroup = 7ull << kChargeBits;
+  for (uint64_t process = 1; process <= 6; process++)
+    for (int i = 0; i < 4; i++)
+      helpers.submit(job(kStuck, cgroup + process), [&](const Answer&, const std::string&, Fd) { stuck++; });
+  until(helpers, [&] { return helpers.figures().busy == 8; });
+  helpers.submit(job(1, cgroup + 100, Task::kHas), [&](const Answer&, const std::string&, Fd) { waited++; });
+  for (uint64_t other = 101; other <= 120; other++)
+    helpers.submit(job(1, other << kChargeBits, Task::kHas),
+                   [&](const Answer&, const std::string&, Fd) { done++; });
+  until(helpers, [&] { return done == 20; });
+  usleep(200000);
+  helpers.poll();
+  EXPECT_EQ(helpers.figures().busy, 8u);
+  EXPECT_EQ(waited, 0);
+  EXPECT_EQ(stuck, 0);
+  helpers.close();
+  EXPECT_EQ(stuck, 24);
+  EXPECT_EQ(waited, 1);
+}
+
+TEST("a last task closes its descriptor at once, though its helper never comes back") {
+  Parent parent;
+  Helpers helpers(parent.fd(), quick());
+  Tcp tcp;
+  std::string code;
+  const int fd = fcntl(tcp.active->fd(), F_DUPFD_CLOEXEC, 500);
+  Job last = job(kStuck, 1, Task::kClose);
+  last.fd = fd;
+  helpers.submit(std::move(last), [&](const Answer& answer, const std::string&, Fd) { code = answer.code; });
+  until(helpers, [&] { return !code.empty(); });
+  EXPECT_EQ(code, "TLSHUB_HELPER_LOST");
+  EXPECT(fcntl(fd, F_GETFD) < 0);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Helper processes, in memory: they do to a FakeKernel's sockets what they are asked for, and answer a moment later. */
+import type {
+  EndHow,
+  EndResult,
+  HelperAnswer,
+  HelperFigures,
+  Helpers,
+  InstallRequest,
+  InstallResult,
+  TakeRequest,
+  TakenSocket,
+} from '../../src/shared/kernel/kernel-addon.js';
+import { FDS, type FakeKernel } from './fake-kernel.js';
+
+export class FakeHelpers implements Helpers {
+  /** while true, answers are kept back */
+  slow = false;
+  private readonly answers: (() => void)[] = [];
+
+  constructor(private readonly kernel: FakeKernel) {}
+
+  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket>) => void): void {
+    this.answer(done, () => this.kernel.takeSocket(FDS, { ...request, startBoottime: 0n }));
+  }
+
+  has({ cookie }: TakeRequest, done: (has: HelperAnswer<boolean>) => void): void {
+    this.answer(done, () => this.kernel.hasSocket(cookie));
+  }
+
+  peek(_request: unknown, done: (seen: HelperAnswer<number>) => void): void {
+    this.answer(done, () => -1);
+  }
+
+  install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void {
+    const { fd, cookie } = request;
+    this.answer(done, () => {
+      try {
+        return this.kernel.install(request);
+      } catch (error) {
+        this.kernel.refuse(FDS, fd, cookie);
+        this.kernel.releaseSocket(FDS, fd, cookie);
+        throw error;
+      }
+    });
+  }
+
+  end(
+    how: EndHow,
+    request: { fd: number; cookie: bigint; generation: number; tgid: number },
+    done: (result: HelperAnswer<EndResult>) => void,
+  ): void {
+    const { fd, cookie } = request;
+    this.answer(done, () => {
+      const nothing: EndResult = { by: 'already-closed', discardedBytes: 0, continued: 0 };
+      const result = how === 'refuse' ? this.kernel.refuse(FDS, fd, cookie) : nothing;
+      if (how === 'forbid') this.kernel.forbid(fd, cookie);
+      this.kernel.releaseSocket(FDS, fd, cookie);
+      return result;
+    });
+  }
+
+  destroy({ tuple, cookie }: Parameters<Helpers['destroy']>[0], done: (found: HelperAnswer<boolean>) => void): void {
+    this.answer(done, () => this.kernel.destroyByTuple(tuple, cookie));
+  }
+
+  figures(): HelperFigures {
+    return { idle: 4, busy: this.answers.length, slow: 0, lost: 0, begun: 0, lostEver: 0, refused: 0 };
+  }
+
+  close(): void {
+    this.release();
+  }
+
+  /** All answers arrive. */
+  release(): void {
+    this.slow = false;
+    this.flush();
+  }
+
+  /** Answers arrive that are not kept back. */
+  flush(): void {
+    while (!this.slow && this.answers.length > 0) for (const answer of this.answers.splice(0)) answer();
+  }
+
+  /** The work is done at once, as by a helper that is quick; only the answer takes its time. */
+  private answer<T>(done: (result: HelperAnswer<T>) => void, work: () => T): void {
+    let result: HelperAnswer<T>;
+    try {
+      result = work();
+    } catch (error) {
+      result = error as Error;
+    }
+    this.answers.push(() => done(result));
+    queueMicrotask(() => this.flush());
+  }
+}
