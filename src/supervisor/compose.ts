@@ -30,6 +30,7 @@ import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
+import { wipeForgotten } from './secret-memory.js';
 import { shutdown } from './shutdown.js';
 import type { Startup } from './startup.js';
 import { Sweeper } from './sweeper.js';
@@ -57,7 +58,7 @@ export interface ComposeOptions {
 export async function compose({ config, configFile, log, startup, onFatal }: ComposeOptions): Promise<Supervisor> {
   const startedAt = performance.now();
   const part = (component: string): Logger => log.child({ component });
-  const addon = startup.time('preflight', () => preflight(config));
+  const addon = startup.time('preflight', () => preflight(config, log));
   // They load their programs while the rest comes up, and are given their work when there is a gate.
   const threads = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
 
@@ -132,6 +133,7 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   await sweeper.start(() => {
     scope.look();
     idle.look(reader.counts().records, performance.now());
+    wipeForgotten(addon, part('memory'));
   });
 
   let draining = false;

@@ -2,14 +2,13 @@
 /** What the installer does with each message, apart from how messages reach it. */
 import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
-import { trafficKeys } from '../tls/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
 import type { GateFds, InstallResult, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
 type InstallerKernel = Pick<
   KernelAddon,
-  'install' | 'refuse' | 'forbid' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped'
+  'install' | 'refuse' | 'forbid' | 'releaseSocket' | 'destroyByTuple' | 'continueStopped' | 'discardSecret'
 >;
 
 export class InstallerWork {
@@ -20,36 +19,34 @@ export class InstallerWork {
     private readonly report: (report: InstallerReport) => void,
   ) {}
 
-  /** Sets the keys and opens the gate; on failure refuses. The descriptor is released either way. Secrets are zeroed before it returns. */
+  /** Sets the keys and opens the gate; on failure refuses. The descriptor is released and the secrets are used up either way. */
   install(negotiated: Negotiated): void {
-    const { ticket, slot, summary } = negotiated;
-    try {
-      // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
-      if (!claimSlot(this.slots, slot, ticket)) return;
-      let result: InstallResult;
-      try {
-        result = this.setKeys(negotiated);
-      } catch (error) {
-        this.attempt(() => this.kernel.refuse(this.fds, negotiated.fd, negotiated.cookie, negotiated.generation, 0));
-        this.attempt(() => this.kernel.releaseSocket(this.fds, negotiated.fd, negotiated.cookie));
-        this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
-        return;
-      }
-      this.report({
-        type: 'installed',
-        ticket,
-        summary,
-        openedNs: Number(result.openedNs),
-        kernelUlp: result.kernelUlp,
-        kernelCipher: result.kernelCipher,
-        kernelVersion: result.kernelVersion,
-        remembered: result.remembered,
-        continued: result.continued,
-      });
-    } finally {
-      negotiated.clientSecret.fill(0);
-      negotiated.serverSecret.fill(0);
+    const { ticket, slot, summary, secrets } = negotiated;
+    // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
+    if (!claimSlot(this.slots, slot, ticket)) {
+      this.kernel.discardSecret(secrets);
+      return;
     }
+    let result: InstallResult;
+    try {
+      result = this.setKeys(negotiated);
+    } catch (error) {
+      this.attempt(() => this.kernel.refuse(this.fds, negotiated.fd, negotiated.cookie, negotiated.generation, 0));
+      this.attempt(() => this.kernel.releaseSocket(this.fds, negotiated.fd, negotiated.cookie));
+      this.report({ type: 'install-failed', ticket, summary, error: toWire(error) });
+      return;
+    }
+    this.report({
+      type: 'installed',
+      ticket,
+      summary,
+      openedNs: Number(result.openedNs),
+      kernelUlp: result.kernelUlp,
+      kernelCipher: result.kernelCipher,
+      kernelVersion: result.kernelVersion,
+      remembered: result.remembered,
+      continued: result.continued,
+    });
   }
 
   execute(command: InstallerCommand): void {
@@ -83,33 +80,24 @@ export class InstallerWork {
   }
 
   private setKeys(negotiated: Negotiated): InstallResult {
-    const { summary, role, clientSecret, serverSecret } = negotiated;
-    const client = trafficKeys(summary.cipher, clientSecret);
-    const server = trafficKeys(summary.cipher, serverSecret);
-    const [tx, rx] = role === 'active' ? [client, server] : [server, client];
-    try {
-      return this.kernel.install(this.fds, {
-        fd: negotiated.fd,
-        cookie: negotiated.cookie,
-        generation: negotiated.generation,
-        cipher: summary.cipher,
-        txKey: tx.key,
-        txIv: tx.iv,
-        rxKey: rx.key,
-        rxIv: rx.iv,
-        txSequence: negotiated.txSequence,
-        rxSequence: negotiated.rxSequence,
-        handshakeBytesSent: negotiated.bytesSent,
-        handshakeBytesReceived: negotiated.bytesReceived,
-        provider: PROVIDER_NUMBERS[summary.provider],
-        askedNs: BigInt(Math.round(summary.askedNs)),
-        startedNs: BigInt(Math.round(summary.startedNs)),
-        negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
-        peerNode: summary.peerName,
-      });
-    } finally {
-      for (const secret of [client.key, client.iv, server.key, server.iv]) secret.fill(0);
-    }
+    const { summary, role, secrets } = negotiated;
+    return this.kernel.install(this.fds, {
+      fd: negotiated.fd,
+      cookie: negotiated.cookie,
+      generation: negotiated.generation,
+      cipher: summary.cipher,
+      role,
+      secrets,
+      txSequence: negotiated.txSequence,
+      rxSequence: negotiated.rxSequence,
+      handshakeBytesSent: negotiated.bytesSent,
+      handshakeBytesReceived: negotiated.bytesReceived,
+      provider: PROVIDER_NUMBERS[summary.provider],
+      askedNs: BigInt(Math.round(summary.askedNs)),
+      startedNs: BigInt(Math.round(summary.startedNs)),
+      negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
+      peerNode: summary.peerName,
+    });
   }
 
   private refuse(held: Held, tgid: number): void {

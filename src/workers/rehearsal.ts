@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a provider worker does before it serves. */
 import type { HandshakeAddon, HandshakeCredentials, HandshakeOutcome } from '../shared/kernel/handshake-addon.js';
+import { kernel } from '../shared/kernel/native.js';
 import type { Role } from '../shared/kernel/words.js';
 
 /** A negotiation with oneself may take this long, in ms: nobody waits for it but the start. */
@@ -26,6 +27,7 @@ export async function rehearse(
     });
   const outcomes = await Promise.all([play(pair[0], 'active'), play(pair[1], 'passive')]);
   driver.close();
+  for (const outcome of outcomes) if (outcome.ok) kernel().discardSecret(outcome.secrets);
   const failed = outcomes.find((outcome) => !outcome.ok && outcome.code !== 'TLSHUB_HANDSHAKE_TIMEOUT');
   return failed === undefined || failed.ok ? '' : failed.reason;
 }

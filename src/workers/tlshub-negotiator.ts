@@ -63,16 +63,20 @@ async function negotiate(task: NegotiateTask, signal: AbortSignal): Promise<Task
     if (connection === undefined) throw new TypeError('a task without its connection');
     await (announced ??= client.init({ timeoutMs }));
     const peek = (): number => tlshubNetlink().peekByte(task.fd);
-    const { clientSecret, serverSecret, peerName } = await negotiateOutOfBand(
+    const { secrets, peerName } = await negotiateOutOfBand(
       { ...connection, role, peerNames, timeoutMs, signal, peek },
-      { client, nodeName: data.nodeName, cipher: data.cipher },
+      {
+        client,
+        nodeName: data.nodeName,
+        cipher: data.cipher,
+        derive: (key, names) => tlshubNetlink().deriveSecrets(key, names),
+      },
     );
     return {
       ok: true,
       cipher: data.cipher,
       tlsVersion: 'TLSv1.3',
-      clientSecret,
-      serverSecret,
+      secrets,
       // Nothing was sent under these secrets: the first record is the program's.
       txSequence: 0n,
       rxSequence: 0n,

@@ -18,7 +18,7 @@ import type {
   HandshakeOutcome,
   HandshakeRequest,
 } from '../../src/shared/kernel/handshake-addon.js';
-import { handshakeAddon } from '../../src/shared/kernel/native.js';
+import { handshakeAddon, tlshubNetlink } from '../../src/shared/kernel/native.js';
 import type { CipherName, TlsLibrary } from '../../src/shared/kernel/words.js';
 
 /** From build/test/native, where the compiled test lies. */
@@ -119,6 +119,12 @@ export function succeeded(outcome: HandshakeOutcome): Success {
 export function refused(outcome: HandshakeOutcome): Refusal {
   if (outcome.ok) throw new Error('the handshake succeeded');
   return outcome;
+}
+
+/** What is behind the handle of an outcome; the handle is used up. */
+export function secretsOf({ secrets }: { secrets: number }): { client: Uint8Array; server: Uint8Array } {
+  const both = tlshubNetlink().revealSecret(secrets);
+  return { client: both.subarray(0, both.length / 2), server: both.subarray(both.length / 2) };
 }
 
 /** Decrypts one AES-128-GCM record (RFC 8446, 5.2): its content type and content. */

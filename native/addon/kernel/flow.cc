@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens to one flow.
 #include "../../domain/clock.h"
+#include "../../domain/secrets/traffic.h"
+#include "../secret_handle.h"
 #include "flow_from.h"
 
 namespace tlshub::addon {
@@ -13,11 +15,10 @@ FlowMaps mapsFrom(const Value& value) {
 }
 
 Cipher cipherFrom(const Value& value) {
-  std::string name = toText(value, "cipher");
-  if (name == "TLS_AES_128_GCM_SHA256") return Cipher::kAes128Gcm;
-  if (name == "TLS_AES_256_GCM_SHA384") return Cipher::kAes256Gcm;
-  if (name == "TLS_CHACHA20_POLY1305_SHA256") return Cipher::kChaCha20Poly1305;
-  wrongArgument(value.Env(), "no such cipher: " + name);
+  const std::string name = toText(value, "cipher");
+  const std::optional<Cipher> cipher = cipherNamed(name);
+  if (!cipher) wrongArgument(value.Env(), "no such cipher: " + name);
+  return *cipher;
 }
 
 namespace {
@@ -50,14 +51,16 @@ Value install(const CallbackInfo& info) {
   Object from = objectFrom(info[1], "request");
   int fd = toInt(from.Get("fd"), "fd");
   tlshub::Cipher cipher = cipherFrom(from.Get("cipher"));
-  size_t length = tlshub::keyBytes(cipher);
+  const bool active = toText(from.Get("role"), "role") == "active";
+  const auto secrets = SecretStore::take<TrafficSecrets>(toHandle(from.Get("secrets"), "secrets"));
+  const Secret<TrafficKeys> keys = trafficKeys(cipher, *secrets);
+  const uint8_t* const key[] = {keys->clientKey, keys->serverKey};
+  const uint8_t* const iv[] = {keys->clientIv, keys->serverIv};
   tlshub::Installation what = {
       toU64(from.Get("cookie"), "cookie"),
       toU32(from.Get("generation"), "generation"),
-      {cipher, bytesFrom(from.Get("txKey"), length, "txKey"), bytesFrom(from.Get("txIv"), 12, "txIv"),
-       toU64(from.Get("txSequence"), "txSequence")},
-      {cipher, bytesFrom(from.Get("rxKey"), length, "rxKey"), bytesFrom(from.Get("rxIv"), 12, "rxIv"),
-       toU64(from.Get("rxSequence"), "rxSequence")},
+      {cipher, key[!active], iv[!active], toU64(from.Get("txSequence"), "txSequence")},
+      {cipher, key[active], iv[active], toU64(from.Get("rxSequence"), "rxSequence")},
       toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent"),
       toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived"),
       toU32(from.Get("provider"), "provider"),

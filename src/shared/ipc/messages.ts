@@ -13,10 +13,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ProviderName, Tuple } from '../kernel/abi.js';
 import type { WireError } from '../errors/errors.js';
-import type { CipherName, Role } from '../kernel/words.js';
+import type { CipherName, Role, SecretHandle } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
-export const MESSAGE_VERSION = 2;
+export const MESSAGE_VERSION = 3;
 
 /** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
 export interface Held {
@@ -80,13 +80,13 @@ export type NegotiateResult =
       negotiationMs: number;
     };
 
-/** provider worker -> installer. Carries traffic secrets: only over a ring that wipes. */
+/** provider worker -> installer. */
 export interface Negotiated extends Held {
   type: 'negotiated';
   role: Role;
   summary: NegotiationSummary;
-  clientSecret: Uint8Array;
-  serverSecret: Uint8Array;
+  /** the traffic secrets; the installer's from here on, which takes or discards them */
+  secrets: SecretHandle;
   txSequence: bigint;
   rxSequence: bigint;
   bytesSent: number;
@@ -203,8 +203,7 @@ export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
     'generation',
     'role',
     'summary',
-    'clientSecret',
-    'serverSecret',
+    'secrets',
     'txSequence',
     'rxSequence',
     'bytesSent',
