@@ -21,10 +21,10 @@ BORINGSSL_INCLUDE ?= /usr/include/android
 BORINGSSL_LIB ?= /usr/lib/$(shell $(CXX) -print-multiarch)/android
 BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
-HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) domain/secrets/secret.cc
+HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(SECRETS_DOMAIN)
 HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/loop_watch.cc
 HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) domain/secrets/memory.cc
-OPENSSL_LIBRARY := domain/handshake/library_openssl.cc
+OPENSSL_LIBRARY := domain/handshake/library_openssl.cc domain/handshake/library_openssl_memory.cc
 BORINGSSL_LIBRARY := domain/handshake/library_boringssl.cc
 
 OPENSSL_NODE := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,\

@@ -133,6 +133,7 @@ Napi::Object outcomeToJs(Napi::Env env, handshake::Outcome& outcome) {
     object.Set("cipher", outcome.cipher);
     object.Set("tlsVersion", "TLSv1.3");  // a session of any other version is a failure
     object.Set("secrets", leaveSecret(env, outcome.secrets));
+    object.Set("wiped", outcome.wiped);
     object.Set("txSequence", Napi::BigInt::New(env, outcome.txSequence));
     object.Set("rxSequence", Napi::BigInt::New(env, outcome.rxSequence));
     object.Set("resumed", outcome.resumed);

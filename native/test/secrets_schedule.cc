@@ -86,13 +86,14 @@ void macs() {
 void extractAndExpand() {
   const std::string material(22, '\x0b');
   uint8_t key[32], out[42];
-  hkdfExtract(Hash::kSha256, fromHex("000102030405060708090a0b0c"), bytes(material), material.size(), key);
+  const std::string salt = fromHex("000102030405060708090a0b0c");
+  hkdfExtract(Hash::kSha256, bytes(salt), salt.size(), bytes(material), material.size(), key);
   same(hexOf(key, sizeof(key)), "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5",
        "HKDF-Extract");
   hkdfExpand(Hash::kSha256, key, fromHex("f0f1f2f3f4f5f6f7f8f9"), out, sizeof(out));
   same(hexOf(out, sizeof(out)),
        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865", "HKDF-Expand");
-  hkdfExtract(Hash::kSha256, "", bytes(material), material.size(), key);
+  hkdfExtract(Hash::kSha256, nullptr, 0, bytes(material), material.size(), key);
   hkdfExpand(Hash::kSha256, key, "", out, sizeof(out));
   same(hexOf(out, sizeof(out)),
        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",

@@ -49,7 +49,8 @@ export interface NegotiatorData extends HostData {
 
 /** What a negotiation came to, with the handle of its secrets. */
 export type TaskOutcome =
-  Extract<HandshakeOutcome, { ok: true }> | (Omit<Extract<HandshakeOutcome, { ok: false }>, 'code'> & { code: string });
+  | Omit<Extract<HandshakeOutcome, { ok: true }>, 'wiped'>
+  | (Omit<Extract<HandshakeOutcome, { ok: false }>, 'code'> & { code: string });
 
 /** Begins a negotiation. `done` is called once, never from inside. Returns what asks for an early end. */
 export type Begin = (task: NegotiateTask, done: (outcome: TaskOutcome) => void) => () => void;

@@ -15,6 +15,7 @@ function success(peerName: string): HandshakeOutcome {
     cipher: 'TLS_AES_128_GCM_SHA256',
     tlsVersion: 'TLSv1.3',
     secrets: 0x5ec3e7,
+    wiped: true,
     txSequence: 0n,
     rxSequence: 2n,
     bytesSent: 500,

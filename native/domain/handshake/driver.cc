@@ -13,6 +13,8 @@
 #include <array>
 #include <system_error>
 
+#include "../secrets/stack.h"
+
 namespace tlshub::handshake {
 
 namespace {
@@ -76,6 +78,7 @@ uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, 
   const auto at = jobs_.emplace(id, std::move(job)).first;
   deadlines_.emplace(deadline, id);
   advance(at);
+  if (!ended_.empty()) wipeStack();
   setTimer();
   return id;
 }
@@ -118,6 +121,7 @@ bool Driver::cancel(uint64_t id) {
   if (!isOver(session.fd()) || session.advance() != Session::Step::kEnded)
     session.fail(Failure::kCancelled, "the handshake was cancelled");
   end(at);
+  wipeStack();
   setTimer();
   return true;
 }
@@ -136,6 +140,8 @@ void Driver::poll() {
     if (at != jobs_.end()) advance(at);
   }
   expire();
+  // From here, above all that the library was called from.
+  if (!ended_.empty()) wipeStack();
   // Those that end within a callback come next time: the timer sees to it.
   deliver(ended_.size());
   setTimer();

@@ -54,6 +54,7 @@ struct Outcome {
   // if ok
   std::string cipher;  // IANA name
   Secret<TrafficSecrets> secrets;
+  bool wiped = true;        // the library has left nothing of them
   uint64_t txSequence = 0;  // records already protected by the application traffic keys, own direction
   uint64_t rxSequence = 0;
   bool resumed = false;  // without certificates, from an earlier handshake's session

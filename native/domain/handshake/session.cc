@@ -290,6 +290,8 @@ Outcome Session::finish() {
     outcome_.txSequence = watch_.txSequence();
     outcome_.rxSequence = watch_.rxSequence();
   }
+  // A server may be done and have its peer's last flight still to come: whoever knows the secrets forgets them.
+  outcome_.wiped = secretsSeen_ != kBothSecrets || library::forget(ssl_.get(), *outcome_.secrets);
   ssl_.reset();
   outcome_.ok = stage_ == Stage::kSucceeded;
   outcome_.bytesSent = channel_.bytesSent();

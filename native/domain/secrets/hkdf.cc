@@ -7,8 +7,9 @@
 
 namespace tlshub {
 
-void hkdfExtract(Hash hash, const std::string& salt, const uint8_t* keyMaterial, size_t size, uint8_t* out) {
-  Hmac hmac(hash, reinterpret_cast<const uint8_t*>(salt.data()), salt.size());
+void hkdfExtract(Hash hash, const uint8_t* salt, size_t saltSize, const uint8_t* keyMaterial, size_t size,
+                 uint8_t* out) {
+  Hmac hmac(hash, salt, saltSize);
   hmac.update(keyMaterial, size);
   hmac.finish(out);
 }
@@ -31,14 +32,16 @@ void hkdfExpand(Hash hash, const uint8_t* secret, const std::string& info, uint8
   explicit_bzero(previous.data(), previous.size());
 }
 
-void hkdfExpandLabel(Hash hash, const uint8_t* secret, const std::string& label, uint8_t* out, size_t size) {
+void hkdfExpandLabel(Hash hash, const uint8_t* secret, const std::string& label, uint8_t* out, size_t size,
+                     const std::string& context) {
   const std::string full = "tls13 " + label;
   std::string info;
   info += static_cast<char>(size >> 8);
   info += static_cast<char>(size);
   info += static_cast<char>(full.size());
   info += full;
-  info += '\0';
+  info += static_cast<char>(context.size());
+  info += context;
   hkdfExpand(hash, secret, info, out, size);
 }
 

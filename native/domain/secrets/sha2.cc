@@ -148,7 +148,7 @@ Hmac::Hmac(Hash hash, const uint8_t* key, size_t size) : hash_(hash), inner_(has
     shorter.update(key, size);
     shorter.finish(pad.data());
   } else {
-    memcpy(pad.data(), key, size);
+    std::copy_n(key, size, pad.begin());
   }
   for (uint8_t& byte : pad) byte ^= 0x36;
   inner_.update(pad.data(), inner_.blockBytes());

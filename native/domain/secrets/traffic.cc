@@ -5,6 +5,7 @@
 
 #include "../error.h"
 #include "hkdf.h"
+#include "stack.h"
 
 namespace tlshub {
 
@@ -18,6 +19,7 @@ Secret<TrafficKeys> trafficKeys(Cipher cipher, const TrafficSecrets& secrets) {
   hkdfExpandLabel(hash, secrets.client, "iv", keys->clientIv, kIvBytes);
   hkdfExpandLabel(hash, secrets.server, "key", keys->serverKey, keyBytes(cipher));
   hkdfExpandLabel(hash, secrets.server, "iv", keys->serverIv, kIvBytes);
+  wipeStack();
   return keys;
 }
 

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "../secrets/hkdf.h"
+#include "../secrets/stack.h"
 
 namespace tlshub::module {
 
@@ -50,11 +51,14 @@ Secret<TrafficSecrets> deriveTrafficSecrets(const MasterKey& key, const Connecti
   const std::string toServer = info("client to server"), toClient = info("server to client");
   Secret<TrafficSecrets> secrets = SecretStore::make<TrafficSecrets>();
   uint8_t pseudorandomKey[kLongestHash];
-  hkdfExtract(hash, saltOf(names), key.bytes, sizeof(key.bytes), pseudorandomKey);
+  const std::string salt = saltOf(names);
+  hkdfExtract(hash, reinterpret_cast<const uint8_t*>(salt.data()), salt.size(), key.bytes, sizeof(key.bytes),
+              pseudorandomKey);
   secrets->length = static_cast<uint32_t>(hashBytes(hash));
   hkdfExpand(hash, pseudorandomKey, toServer, secrets->client, hashBytes(hash));
   hkdfExpand(hash, pseudorandomKey, toClient, secrets->server, hashBytes(hash));
   explicit_bzero(pseudorandomKey, sizeof(pseudorandomKey));
+  wipeStack();
   return secrets;
 }
 

@@ -54,6 +54,8 @@ export type HandshakeOutcome =
       tlsVersion: 'TLSv1.3';
       /** client_application_traffic_secret_0 and server_application_traffic_secret_0 */
       secrets: SecretHandle;
+      /** the library has left nothing of them in memory that it has freed; false: perhaps */
+      wiped: boolean;
       /** application records already sent and received under those secrets (post-handshake messages) */
       txSequence: bigint;
       rxSequence: bigint;
