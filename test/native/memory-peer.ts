@@ -23,7 +23,13 @@ process.once('message', ({ library, credentials }: PeerSetUp) => {
   const report = (message: PeerReport): unknown => process.send?.(message);
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     socket.on('error', () => undefined);
-    const request: HandshakeRequest = { fd: fdOf(socket), role: 'passive', peerNames: ['a'], timeoutMs: 20_000, keyLog: false };
+    const request: HandshakeRequest = {
+      fd: fdOf(socket),
+      role: 'passive',
+      peerNames: ['a'],
+      timeoutMs: 20_000,
+      keyLog: false,
+    };
     driver.start(context, request, (outcome) => {
       if (outcome.ok) kernel().discardSecret(outcome.secrets);
       report({ ended: outcome.ok ? 'ok' : outcome.reason });
