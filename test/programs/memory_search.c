@@ -21,13 +21,13 @@ static struct needle {
 static int count;
 static int slots[SLOTS];  // by the first four bytes: index + 1
 
-static uint32_t slot_of(const unsigned char *at) {
+static uint32_t slot_of(const unsigned char* at) {
   uint32_t word;
   memcpy(&word, at, sizeof(word));
   return word * 2654435761u >> 12;
 }
 
-static void die(const char *what) {
+static void die(const char* what) {
   fprintf(stderr, "memory_search: %s: %s\n", what, strerror(errno));
   exit(1);
 }
@@ -35,30 +35,31 @@ static void die(const char *what) {
 static void read_needles(void) {
   char hex[2 * LONGEST + 1];
   while (count < MOST && scanf("%63s %512s", needles[count].name, hex) == 2) {
-    struct needle *at = &needles[count++];
-    for (const char *two = hex; two[0] && two[1]; two += 2) {
+    struct needle* at = &needles[count++];
+    for (const char* two = hex; two[0] && two[1]; two += 2) {
       unsigned byte;
       if (sscanf(two, "%2x", &byte) != 1) die("not hexadecimal");
       at->bytes[at->length++] = (unsigned char)byte;
     }
     if (at->length < 4) die("too short");
-    int *slot = &slots[slot_of(at->bytes)];
+    int* slot = &slots[slot_of(at->bytes)];
     at->next = *slot;
     *slot = count;
   }
 }
 
 // Of `size` bytes at `address`; a match begins in the first `starts` of them.
-static void search(const unsigned char *data, size_t size, size_t starts, uint64_t address, const char *mapping) {
+static void search(const unsigned char* data, size_t size, size_t starts, uint64_t address,
+                   const char* mapping) {
   for (size_t i = 0; i < starts && i + 4 <= size; i++)
     for (int at = slots[slot_of(data + i)]; at; at = needles[at - 1].next) {
-      const struct needle *one = &needles[at - 1];
+      const struct needle* one = &needles[at - 1];
       if (i + one->length <= size && !memcmp(data + i, one->bytes, one->length))
         printf("%s %llx %s\n", one->name, (unsigned long long)(address + i), mapping);
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   static unsigned char data[PIECE + LONGEST];
   if (argc != 2) return fprintf(stderr, "usage: memory_search PID <NEEDLES\n"), 64;
   read_needles();
@@ -67,7 +68,7 @@ int main(int argc, char **argv) {
   const int memory = open(path, O_RDONLY | O_CLOEXEC);
   if (memory < 0) die(path);
   snprintf(path, sizeof(path), "/proc/%s/maps", argv[1]);
-  FILE *maps = fopen(path, "re");
+  FILE* maps = fopen(path, "re");
   if (!maps) die(path);
   unsigned long long searched = 0;
   while (fgets(line, sizeof(line), maps)) {
