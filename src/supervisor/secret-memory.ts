@@ -10,9 +10,9 @@ import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
  */
 const FORGOTTEN_MS = 60_000;
 
-/** To be called before there are any. Memory that cannot be locked is a lesser protection, but no reason to let nobody connect. */
-export function protectSecrets(addon: Pick<KernelAddon, 'protectSecrets'>, log: Logger): void {
-  const { problem } = addon.protectSecrets();
+/** After preflight has made it. Memory that cannot be locked is a lesser protection, but no reason to let nobody connect. */
+export function tellIfUnlocked(addon: Pick<KernelAddon, 'secretMemory'>, log: Logger): void {
+  const { problem } = addon.secretMemory();
   if (problem === '') return;
   const error = new TlshubError('TLSHUB_MEMORY_NOT_LOCKED', `keys may be written to swap: mlock: ${problem}`);
   log.warning(`the memory for keys is not locked: ${error.remedy ?? ''}`, { error });

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { SecretMemory } from '../../src/shared/kernel/kernel-addon.js';
-import { protectSecrets, wipeForgotten } from '../../src/supervisor/secret-memory.js';
+import { tellIfUnlocked, wipeForgotten } from '../../src/supervisor/secret-memory.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 
 describe('the memory for secrets, as the supervisor looks after it', () => {
@@ -11,9 +11,9 @@ describe('the memory for secrets, as the supervisor looks after it', () => {
 
   it('says that it cannot be locked, with code and remedy, and nothing when it is', () => {
     const { log, lines } = memoryLogger();
-    protectSecrets({ protectSecrets: () => state('') }, log);
+    tellIfUnlocked({ secretMemory: () => state('') }, log);
     expect(lines).to.deep.equal([]);
-    protectSecrets({ protectSecrets: () => state('Cannot allocate memory') }, log);
+    tellIfUnlocked({ secretMemory: () => state('Cannot allocate memory') }, log);
     const [line] = lines;
     expect(line).to.include({ level: 'warning' });
     expect(line!.message).to.include('LimitMEMLOCK=infinity');
