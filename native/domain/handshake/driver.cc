@@ -78,7 +78,8 @@ uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, 
   const auto at = jobs_.emplace(id, std::move(job)).first;
   deadlines_.emplace(deadline, id);
   advance(at);
-  if (!ended_.empty()) wipeStack();
+  // Each time, and not only when a handshake ends: it goes on from poll(), where the stack may be less deep.
+  wipeStack();
   setTimer();
   return id;
 }
@@ -141,7 +142,7 @@ void Driver::poll() {
   }
   expire();
   // From here, above all that the library was called from.
-  if (!ended_.empty()) wipeStack();
+  if (count > 0) wipeStack();
   // Those that end within a callback come next time: the timer sees to it.
   deliver(ended_.size());
   setTimer();
