@@ -106,7 +106,7 @@ describe('keys in memory', function () {
       other.kill('SIGSEGV');
       await waitFor(() => existsSync(core(other.pid)), 20_000, 'the core of another program');
       const pid = agentPid('b');
-      await lab.signal('b', 'SIGSEGV');
+      lab.signal('b', 'SIGSEGV');
       await waitFor(() => !existsSync(`/proc/${pid}`), 20_000, 'the end of the agent');
       await sleep(500);
       expect(existsSync(core(pid))).to.equal(false);
