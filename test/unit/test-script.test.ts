@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 
 /**
- * In the place of scripts/vm, and of scripts/vm-tests in it. A group `panics` ends its machine; a kernel of the name in NO_BOOT does not boot.
+ * In the place of scripts/vm, and of scripts/vm-tests in it. A group `panics` ends its machine, in the first one of a group `breaks` the emulation breaks; a kernel of the name in NO_BOOT does not boot.
  */
 const MACHINE = `#!/usr/bin/env bash
 while [ "$1" != -- ]; do
@@ -21,6 +21,10 @@ while IFS=$'\\t' read -r group files; do
   its=$out/$group
   mkdir "$its" || exit 1
   echo "machine $kernel runs $group: $files"
+  if [ "$group" = breaks ] && [ ! -e "$out/broken" ]; then
+    touch "$out/broken"
+    exit 71
+  fi
   if [ "$group" = panics ]; then
     echo 'a suite > a test' >"$its/totals.json.now"
     printf 'Kernel panic - not syncing: softlockup: hung tasks\\r\\n' >>"$console"
@@ -87,6 +91,15 @@ describe('scripts/test', () => {
       'failed:   qemu: qemu says this',
       '4 passed, 1 failed',
     ]);
+  });
+
+  it('begins a group anew whose machine was not emulated well', async () => {
+    groups({ breaks: 1, one: 1 });
+    const { status, lines, ran } = await run();
+    expect(status, lines.join('\n')).to.equal(0);
+    expect(ran).to.deep.equal(['6.1 runs breaks', '6.1 runs breaks', '6.1 runs one']);
+    expect(lines).to.include('vm breaks, kernel 6.1: the emulation of its machine broke; it begins anew');
+    expect(lines.at(-1)).to.equal('4 passed, 0 failed');
   });
 
   it('counts what could not run, since its machine did not boot, as failed', async () => {
