@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import { benchOf, openRecord, request, run, splitRecords, succeeded, type Pair, secretsOf } from './handshake-kit.js';
+import { openRecord, splitRecords } from '../wire/records.js';
+import { benchOf, request, run, succeeded, type Pair, secretsOf } from './handshake-kit.js';
 
 for (const library of ['openssl', 'boringssl'] as const) {
   describe(`handshake by ${library} against node:tls`, () => {
