@@ -8,6 +8,7 @@
 OUT ?= ../dist/native
 OBJ ?= ../build/obj
 include node.mk
+include secrets.mk
 NAPI_INCLUDE ?= ../node_modules/node-addon-api
 
 HANDSHAKE_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
@@ -20,10 +21,11 @@ BORINGSSL_INCLUDE ?= /usr/include/android
 BORINGSSL_LIB ?= /usr/lib/$(shell $(CXX) -print-multiarch)/android
 BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
-HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(wildcard domain/helper/*.cc)
+HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(wildcard domain/helper/*.cc) \
+  $(SECRETS_DOMAIN)
 HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/loop_watch.cc
-HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) helper/loop.cc helper/exchange.cc
-OPENSSL_LIBRARY := domain/handshake/library_openssl.cc
+HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) helper/loop.cc helper/exchange.cc domain/secrets/memory.cc
+OPENSSL_LIBRARY := domain/handshake/library_openssl.cc domain/handshake/library_openssl_memory.cc
 BORINGSSL_LIBRARY := domain/handshake/library_boringssl.cc
 
 OPENSSL_NODE := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,\
@@ -36,15 +38,15 @@ BORINGSSL_TEST := $(patsubst %.cc,$(OBJ)/boringssl-test/%.o,$(HANDSHAKE_DOMAIN) 
 .PHONY: handshake
 handshake: $(OUT)/tlshub_openssl.node $(OUT)/tlshub_boringssl.node $(OUT)/handshake_test $(OUT)/handshake_boringssl_test
 
-$(OUT)/tlshub_openssl.node: $(OPENSSL_NODE)
+$(OUT)/tlshub_openssl.node: $(OPENSSL_NODE) | $(SECRETS_LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) -shared -o $@ $^ -ldl
+	$(CXX) -shared -o $@ $^ $(SECRETS_LINK) -ldl
 
 # nodelete: BoringSSL frees what it keeps for a thread when that thread ends. Node unloads an addon with the last environment
 # that has loaded it, which is earlier: the thread would end in code that is gone.
-$(OUT)/tlshub_boringssl.node: $(BORINGSSL_NODE)
+$(OUT)/tlshub_boringssl.node: $(BORINGSSL_NODE) | $(SECRETS_LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) -shared -Wl,-z,nodelete -o $@ $^ $(BORINGSSL_LINK) -ldl
+	$(CXX) -shared -Wl,-z,nodelete -o $@ $^ $(SECRETS_LINK) $(BORINGSSL_LINK) -ldl
 
 $(OUT)/handshake_test: $(OPENSSL_TEST)
 	@mkdir -p $(@D)

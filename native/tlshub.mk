@@ -7,6 +7,7 @@
 OUT ?= ../dist/native
 OBJ ?= ../build/obj
 include node.mk
+include secrets.mk
 NAPI_INCLUDE ?= ../node_modules/node-addon-api
 
 TLSHUB_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
@@ -14,9 +15,9 @@ TLSHUB_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werro
 TLSHUB_NODE_FLAGS = $(TLSHUB_FLAGS) -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED \
   -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE)
 
-TLSHUB_DOMAIN := $(wildcard domain/tlshub/*.cc)
+TLSHUB_DOMAIN := $(wildcard domain/tlshub/*.cc) $(SECRETS_DOMAIN)
 TLSHUB_ADDON := addon/tlshub_addon.cc addon/loop_watch.cc
-TLSHUB_TESTS := $(wildcard test/tlshub_*.cc)
+TLSHUB_TESTS := $(wildcard test/tlshub_*.cc) domain/secrets/memory.cc
 
 TLSHUB_NODE_OBJECTS := $(patsubst %.cc,$(OBJ)/tlshub-node/%.o,$(TLSHUB_DOMAIN) $(TLSHUB_ADDON))
 TLSHUB_TEST_OBJECTS := $(patsubst %.cc,$(OBJ)/tlshub-test/%.o,$(TLSHUB_DOMAIN) $(TLSHUB_TESTS))
@@ -24,9 +25,9 @@ TLSHUB_TEST_OBJECTS := $(patsubst %.cc,$(OBJ)/tlshub-test/%.o,$(TLSHUB_DOMAIN) $
 .PHONY: tlshub
 tlshub: $(OUT)/tlshub_netlink.node $(OUT)/tlshub_test
 
-$(OUT)/tlshub_netlink.node: $(TLSHUB_NODE_OBJECTS)
+$(OUT)/tlshub_netlink.node: $(TLSHUB_NODE_OBJECTS) | $(SECRETS_LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) -shared -o $@ $^
+	$(CXX) -shared -o $@ $^ $(SECRETS_LINK)
 
 $(OUT)/tlshub_test: $(TLSHUB_TEST_OBJECTS)
 	@mkdir -p $(@D)

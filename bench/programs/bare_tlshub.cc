@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <stdexcept>
@@ -141,7 +142,11 @@ class Loop {
 
   void fetch(const Shared& negotiation, bool server) {
     ask(negotiation, Opcode::kFetch, server, [this, negotiation, server](const Reply& reply) {
-      if (reply.kind == Reply::Kind::kKey) return haveKey(negotiation, reply.key);
+      if (reply.kind == Reply::Kind::kKey) {
+        Secret master;
+        std::copy_n(reply.key->bytes, master.size(), master.begin());
+        return haveKey(negotiation, master);
+      }
       if (reply.kind != Reply::Kind::kKeyNone) return fail("not the answer to a look for a key");
       if (!server) return negotiation->agreed ? fail("agreed, and no key") : handshake(negotiation);
       if (std::exchange(negotiation->serverFoundNone, true)) return fail("agreed, and no key");

@@ -76,7 +76,7 @@ class Pool {
       threads: 1,
       inFlight: 1024,
       queue: 4096,
-      onRing: (_, ring) => this.rings.push(new MessageReceiver<Negotiated>(ring, { wipe: true })),
+      onRing: (_, ring) => this.rings.push(new MessageReceiver<Negotiated>(ring)),
       onRingGone: () => undefined,
       onFatal: (error) => {
         throw error;
@@ -123,7 +123,7 @@ class Pool {
       return negotiation.outcome;
     });
     for (const outcome of await Promise.all(outcomes)) if (!outcome.ok) throw new Error(outcome.reason);
-    for (const ring of this.rings) ring.receive(() => undefined);
+    for (const ring of this.rings) ring.receive(({ secrets }) => kernel().discardSecret(secrets));
   }
 
   run(pairs: readonly [number, number][], atOnce: number, sample: Sample): Promise<void> {

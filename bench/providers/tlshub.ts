@@ -62,7 +62,7 @@ class Node {
     const tlshub = { ...base.tlshub, poolSize: 1, poolInFlight: 1024, poolQueue: 4096, peerPortId: portId };
     const rings = new RingRegistry();
     rings.attach({
-      addRing: (_, ring) => this.rings.push(new MessageReceiver<Negotiated>(ring, { wipe: true })),
+      addRing: (_, ring) => this.rings.push(new MessageReceiver<Negotiated>(ring)),
       dropRing: () => undefined,
     });
     const plan = planTlshub({
@@ -98,7 +98,7 @@ class Node {
     if (negotiation === undefined) throw new Error('the pool is full');
     const outcome = await negotiation.outcome;
     if (!outcome.ok) throw new Error(outcome.reason);
-    for (const ring of this.rings) ring.receive(() => undefined);
+    for (const ring of this.rings) ring.receive(({ secrets }) => kernel().discardSecret(secrets));
   }
 
   async close(): Promise<void> {

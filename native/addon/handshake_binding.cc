@@ -11,6 +11,7 @@
 #include "../domain/handshake/library.h"
 #include "arguments.h"
 #include "handshake_driver.h"
+#include "secret_handle.h"
 
 namespace tlshub::addon {
 
@@ -47,12 +48,6 @@ Napi::Array toJs(Napi::Env env, const std::vector<std::string>& strings) {
     array.Set(static_cast<uint32_t>(i), Napi::String::New(env, strings[i]));
   }
   return array;
-}
-
-Napi::Uint8Array toJs(Napi::Env env, const handshake::Secret& secret) {
-  Napi::Uint8Array bytes = Napi::Uint8Array::New(env, secret.size());
-  std::memcpy(bytes.Data(), secret.data(), secret.size());
-  return bytes;
 }
 
 Napi::Value libraryVersion(const Napi::CallbackInfo& info) {
@@ -134,14 +129,14 @@ handshake::Request requestFrom(const Napi::Value& value) {
   return request;
 }
 
-Napi::Object outcomeToJs(Napi::Env env, const handshake::Outcome& outcome) {
+Napi::Object outcomeToJs(Napi::Env env, handshake::Outcome& outcome) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ok", outcome.ok);
   if (outcome.ok) {
     object.Set("cipher", outcome.cipher);
     object.Set("tlsVersion", "TLSv1.3");  // a session of any other version is a failure
-    object.Set("clientSecret", toJs(env, outcome.clientSecret));
-    object.Set("serverSecret", toJs(env, outcome.serverSecret));
+    object.Set("secrets", leaveSecret(env, outcome.secrets));
+    object.Set("wiped", outcome.wiped);
     object.Set("txSequence", Napi::BigInt::New(env, outcome.txSequence));
     object.Set("rxSequence", Napi::BigInt::New(env, outcome.rxSequence));
     object.Set("resumed", outcome.resumed);

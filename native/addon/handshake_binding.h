@@ -35,7 +35,7 @@ class ContextWrap : public Napi::ObjectWrap<ContextWrap> {
 // Throw a TypeError that names the property.
 handshake::Request requestFrom(const Napi::Value& value);
 
-// A HandshakeOutcome.
-Napi::Object outcomeToJs(Napi::Env env, const handshake::Outcome& outcome);
+// A HandshakeOutcome; its secrets are left for whoever is given their handle.
+Napi::Object outcomeToJs(Napi::Env env, handshake::Outcome& outcome);
 
 }  // namespace tlshub::addon

@@ -3,12 +3,16 @@
 #include <napi.h>
 #include <string.h>
 
+#include <initializer_list>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "../domain/tlshub/client.h"
 #include "callback.h"
 #include "loop_wrap.h"
+#include "secret_handle.h"
 
 namespace tlshub::addon {
 
@@ -62,7 +66,7 @@ const char* nameOf(Reply::Kind kind) {
   }
 }
 
-Napi::Object outcomeToJs(Napi::Env env, const Outcome& outcome) {
+Napi::Object outcomeToJs(Napi::Env env, Outcome& outcome) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ok", outcome.status == Outcome::Status::kReply);
   switch (outcome.status) {
@@ -70,9 +74,7 @@ Napi::Object outcomeToJs(Napi::Env env, const Outcome& outcome) {
       object.Set("kind", nameOf(outcome.reply.kind));
       object.Set("text", outcome.reply.text);
       if (outcome.reply.kind == Reply::Kind::kKey) {
-        Napi::Uint8Array key = Napi::Uint8Array::New(env, outcome.reply.key.size());
-        memcpy(key.Data(), outcome.reply.key.data(), outcome.reply.key.size());
-        object.Set("masterKey", key);
+        object.Set("key", leaveSecret(env, outcome.reply.key));
       }
       break;
     case Outcome::Status::kTimeout:
@@ -155,7 +157,66 @@ class ClientWrap : public LoopWrap<ClientWrap, module::Client> {
   void close(const Napi::CallbackInfo&) { closeNative(); }
 };
 
+module::ConnectionNames namesFrom(const Napi::Value& value) {
+  const Napi::Object object = objectFrom(value, "names");
+  constexpr double kPort = 65535, kNumber = 4294967295.0;
+  return {addressFrom(object, "clientAddress"),
+          addressFrom(object, "serverAddress"),
+          static_cast<uint16_t>(wholeFrom(object, "clientPort", 0, kPort)),
+          static_cast<uint16_t>(wholeFrom(object, "serverPort", 0, kPort)),
+          static_cast<uint32_t>(wholeFrom(object, "clientIsn", 0, kNumber)),
+          static_cast<uint32_t>(wholeFrom(object, "serverIsn", 0, kNumber)),
+          stringFrom(object, "cipher"),
+          stringFrom(object, "clientNode"),
+          stringFrom(object, "serverNode")};
+}
+
+// (master key, names) -> traffic secrets, by their handles. The master key is gone afterwards, whatever comes of it.
+Napi::Value deriveSecrets(const Napi::CallbackInfo& info) {
+  try {
+    const auto key = SecretStore::take<module::MasterKey>(toHandle(info[0], "key"));
+    Secret<TrafficSecrets> secrets = module::deriveTrafficSecrets(*key, namesFrom(info[1]));
+    return leaveSecret(info.Env(), secrets);
+  } catch (const std::invalid_argument& error) {
+    wrongArgument(info.Env(), error.what());
+  } catch (const CodedError& error) {
+    throw toJs(info.Env(), error);
+  }
+}
+
+Napi::Value bytesOf(Napi::Env env, std::initializer_list<std::pair<const uint8_t*, size_t>> parts) {
+  size_t size = 0, at = 0;
+  for (const auto& part : parts) size += part.second;
+  Napi::Uint8Array bytes = Napi::Uint8Array::New(env, size);
+  for (const auto& [from, length] : parts) {
+    memcpy(bytes.Data() + at, from, length);
+    at += length;
+  }
+  return bytes;
+}
+
+// What is under a handle, as bytes of JavaScript: a master key, or both traffic secrets, the client's first. The agent does not call it.
+Napi::Value revealSecret(const Napi::CallbackInfo& info) {
+  const SecretHandle handle = toHandle(info[0], "handle");
+  try {
+    if (const auto key = SecretStore::tryTake<module::MasterKey>(handle))
+      return bytesOf(info.Env(), {{key->bytes, sizeof(key->bytes)}});
+    const auto secrets = SecretStore::take<TrafficSecrets>(handle);
+    return bytesOf(info.Env(), {{secrets->client, secrets->length}, {secrets->server, secrets->length}});
+  } catch (const CodedError& error) {
+    throw toJs(info.Env(), error);
+  }
+}
+
+Napi::Value discardSecret(const Napi::CallbackInfo& info) {
+  SecretStore::discard(toHandle(info[0], "handle"));
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("deriveSecrets", Napi::Function::New(env, deriveSecrets, "deriveSecrets"));
+  exports.Set("revealSecret", Napi::Function::New(env, revealSecret, "revealSecret"));
+  exports.Set("discardSecret", Napi::Function::New(env, discardSecret, "discardSecret"));
   exports.Set("Client", ClientWrap::define(env));
   return exports;
 }

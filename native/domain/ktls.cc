@@ -10,6 +10,7 @@
 
 #include "../../bpf/tlshub.h"
 #include "error.h"
+#include "secrets/secret.h"
 
 namespace tlshub {
 namespace {
@@ -18,47 +19,42 @@ void putSequence(unsigned char out[8], uint64_t sequence) {
   for (int i = 0; i < 8; i++) out[i] = static_cast<unsigned char>(sequence >> (56 - 8 * i));
 }
 
-// A compiler may drop a plain memset of something that dies next.
+// setsockopt's argument, where secrets may be.
 template <typename Info>
-void wipe(Info& info) {
-  std::memset(&info, 0, sizeof(info));
-  __asm__ __volatile__("" : : "r"(&info) : "memory");
-}
+struct KernelKeys {
+  static constexpr uint32_t kKind = 4;
+  Info info;
+};
 
 template <typename Info>
 void setKeys(int fd, int direction, Info& info, uint16_t type) {
   info.info.version = TLS_1_3_VERSION;
   info.info.cipher_type = type;
-  int failed = setsockopt(fd, SOL_TLS, direction, &info, sizeof(info));
-  int err = errno;
-  wipe(info);
-  if (failed)
-    throw SysError("setsockopt", direction == TLS_TX ? "cannot set TLS_TX" : "cannot set TLS_RX", err);
+  if (setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)))
+    throw SysError("setsockopt", direction == TLS_TX ? "cannot set TLS_TX" : "cannot set TLS_RX");
 }
 
 // For TLS 1.3 the GCM structs split the 12-byte iv into salt (4) and iv (8).
 template <typename Info>
-void fillGcm(Info& info, const DirectionKeys& keys) {
+void setGcm(int fd, int direction, const DirectionKeys& keys, uint16_t type) {
+  const auto made = SecretStore::make<KernelKeys<Info>>();
+  Info& info = made->info;
   std::memcpy(info.key, keys.key, sizeof(info.key));
   std::memcpy(info.salt, keys.iv, sizeof(info.salt));
   std::memcpy(info.iv, keys.iv + sizeof(info.salt), sizeof(info.iv));
   putSequence(info.rec_seq, keys.sequence);
+  setKeys(fd, direction, info, type);
 }
 
 void set(int fd, int direction, const DirectionKeys& keys) {
   switch (keys.cipher) {
-    case Cipher::kAes128Gcm: {
-      tls12_crypto_info_aes_gcm_128 info = {};
-      fillGcm(info, keys);
-      return setKeys(fd, direction, info, TLS_CIPHER_AES_GCM_128);
-    }
-    case Cipher::kAes256Gcm: {
-      tls12_crypto_info_aes_gcm_256 info = {};
-      fillGcm(info, keys);
-      return setKeys(fd, direction, info, TLS_CIPHER_AES_GCM_256);
-    }
+    case Cipher::kAes128Gcm:
+      return setGcm<tls12_crypto_info_aes_gcm_128>(fd, direction, keys, TLS_CIPHER_AES_GCM_128);
+    case Cipher::kAes256Gcm:
+      return setGcm<tls12_crypto_info_aes_gcm_256>(fd, direction, keys, TLS_CIPHER_AES_GCM_256);
     case Cipher::kChaCha20Poly1305: {
-      tls12_crypto_info_chacha20_poly1305 info = {};
+      const auto made = SecretStore::make<KernelKeys<tls12_crypto_info_chacha20_poly1305>>();
+      tls12_crypto_info_chacha20_poly1305& info = made->info;
       std::memcpy(info.key, keys.key, sizeof(info.key));
       std::memcpy(info.iv, keys.iv, sizeof(info.iv));
       putSequence(info.rec_seq, keys.sequence);
@@ -67,32 +63,14 @@ void set(int fd, int direction, const DirectionKeys& keys) {
   }
 }
 
-// The kernel wants the whole struct's size, so each cipher is asked for in turn; EBUSY is its "no key".
+// Version and cipher only: with room for no more than that the kernel hands out no key (do_tls_getsockopt_conf(), net/tls/tls_main.c). EBUSY
+// is its "no key".
 bool readInfo(int fd, int direction, tls_crypto_info* out) {
-  union {
-    tls12_crypto_info_aes_gcm_128 aes128;
-    tls12_crypto_info_aes_gcm_256 aes256;
-    tls12_crypto_info_chacha20_poly1305 chacha;
-    tls_crypto_info info;
-  } any = {};
-  bool found = false;
-  for (socklen_t size : {sizeof(any.info), sizeof(any.aes128), sizeof(any.aes256), sizeof(any.chacha)}) {
-    socklen_t length = size;
-    if (!getsockopt(fd, SOL_TLS, direction, &any, &length)) {
-      *out = any.info;
-      found = true;
-      break;
-    }
-  }
-  wipe(any);
-  return found;
+  socklen_t length = sizeof(*out);
+  return !getsockopt(fd, SOL_TLS, direction, out, &length);
 }
 
 }  // namespace
-
-size_t keyBytes(Cipher cipher) {
-  return cipher == Cipher::kAes128Gcm ? 16 : 32;
-}
 
 void setTlsTx(int fd, const DirectionKeys& keys) {
   set(fd, TLS_TX, keys);

@@ -2,32 +2,28 @@
 // Kernel TLS on a socket: include/uapi/linux/tls.h, Documentation/networking/tls.rst.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 
-namespace tlshub {
+#include "cipher.h"
 
-enum class Cipher { kAes128Gcm, kAes256Gcm, kChaCha20Poly1305 };
+namespace tlshub {
 
 struct DirectionKeys {
   Cipher cipher;
-  const uint8_t* key;  // 16 or 32 bytes
-  const uint8_t* iv;   // 12 bytes, RFC 8446 section 5.3
+  const uint8_t* key;  // keyBytes()
+  const uint8_t* iv;   // kIvBytes
   uint64_t sequence;
 };
 
-// Bytes of the cipher's key.
-size_t keyBytes(Cipher cipher);
-
-// TLS 1.3 keys for one direction. Throws SysError.
+// TLS 1.3 keys for one direction. Throws SysError, CodedError TLSHUB_SECRETS.
 void setTlsTx(int fd, const DirectionKeys& keys);
 void setTlsRx(int fd, const DirectionKeys& keys);
 
 // getsockopt(TCP_ULP): "" if none.
 std::string ulpOf(int fd);
 
-// Is a key set in either direction?
+// Is a key set in either direction? Asks for no key.
 bool hasKeys(int fd);
 
 struct KernelTls {

@@ -3,6 +3,10 @@
 
 #include <malloc.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "error.h"
+#include "secrets/secret.h"
 
 namespace tlshub {
 
@@ -20,6 +24,17 @@ void boundMemory() {
 
 void trimMemory() {
   malloc_trim(0);
+}
+
+void keepMemoryPrivate() {
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) throw SysError("prctl", "cannot turn core dumps off");
+  const rlimit none = {0, 0};
+  if (setrlimit(RLIMIT_CORE, &none)) throw SysError("setrlimit", "cannot turn core dumps off");
+}
+
+void protectSecrets() {
+  keepMemoryPrivate();
+  if (const int error = tlshub_secret_prepare()) throwNoSecretMemory(error);
 }
 
 }  // namespace tlshub

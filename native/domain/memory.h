@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// What this process keeps of memory that it no longer uses.
+// What this process keeps of memory that it no longer uses, and who may look at what it has.
 #pragma once
 
 namespace tlshub {
@@ -16,5 +16,15 @@ void boundMemory();
 // Gives back the whole pages that the allocator has free, anywhere in its heaps (malloc_trim(3)). Takes each heap's lock in turn; 1.4 ms for
 // 26 MB with 50,000 free pieces.
 void trimMemory();
+
+// Keeps the memory of this process, and of children that it forks, to itself. Once, before there are secrets.
+// - No core dump, wherever core_pattern sends them, and nobody looks at it by ptrace or /proc but a process with CAP_SYS_PTRACE
+//   (PR_SET_DUMPABLE: prctl(2)). Files in /proc/PID are root's then, as they are for a program that root has started.
+// - Children that are programs of their own leave no core dump either (RLIMIT_CORE): what was handed to them may be in it.
+// Throws SysError: then neither is so.
+void keepMemoryPrivate();
+
+// The same, and maps the memory for secrets. Throws CodedError.
+void protectSecrets();
 
 }  // namespace tlshub

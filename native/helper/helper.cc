@@ -10,14 +10,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
 
+#include "../domain/error.h"
 #include "../domain/gate_maps.h"
+#include "../domain/memory.h"
 #include "serve.h"
 
 using namespace tlshub;
@@ -32,15 +33,9 @@ constexpr FlowMaps kMaps = {4, 5, 6, 7, 8, 9};
 [[noreturn]] void live(Fd channel) {
   close(kControl);
   prctl(PR_SET_NAME, "tlshub-help");
-  // Keys pass through here.
-  prctl(PR_SET_DUMPABLE, 0);
-  const rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
   try {
     if (fcntl(kAgents, F_GETFD) >= 0) exemptSelf(kAgents);
-    answerTasks(channel.get(), [](const Request& request, const std::string& bytes, Fd& socket) {
-      return serve(kMaps, request, bytes, socket);
-    });
+    answerTasks(channel.get(), [](const Received& task, Fd& socket) { return serve(kMaps, task, socket); });
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tlshub-helper: %s\n", error.what());
     _exit(1);
@@ -58,6 +53,13 @@ int main() {
   if (fcntl(kControl, F_GETFD) < 0) {
     std::fprintf(stderr, "tlshub-helper is started by the agent, with descriptors 3 to 10\n");
     return 64;
+  }
+  // Children have it from here.
+  try {
+    keepMemoryPrivate();
+  } catch (const SysError& error) {
+    std::fprintf(stderr, "tlshub-helper: %s\n", error.what());
+    return 1;
   }
   for (;;) {
     char word;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "../domain/clock.h"
 #include "../domain/error.h"
@@ -30,6 +31,28 @@ Served failed(const CodedError& error) {
   return served;
 }
 
+// Returns when the agent's descriptor is closed; with that word come the keys. False: the agent is gone.
+bool waitForGo(int channel, Received& task) {
+  char go;
+  size_t bytes = 0;
+  if (task.request.task == Task::kInstall) task.keys = SecretStore::tryMake<TrafficKeys>();
+  if (task.keys) bytes = sizeof(TrafficKeys);
+  Fd none;
+  const ssize_t got = receiveMessage(channel, &go, 1, bytes ? &*task.keys : nullptr, bytes, &none, 0);
+  if (got < 1) return false;
+  if (static_cast<size_t>(got) != 1 + bytes) task.keys.reset();
+  return true;
+}
+
+// The keys are wiped when it returns: before the answer.
+Served served(const Serve& serve, Received task, Fd& socket) {
+  try {
+    return serve(task, socket);
+  } catch (const CodedError& error) {
+    return failed(error);
+  }
+}
+
 }  // namespace
 
 void answerTasks(int channel, const Serve& serve) {
@@ -38,24 +61,18 @@ void answerTasks(int channel, const Serve& serve) {
   process.reset();
   std::string buffer(kMostBytes, 0);
   for (;;) {
-    Request request;
+    Received task;
     Fd socket;
     const ssize_t got =
-        receiveMessage(channel, &request, sizeof(request), buffer.data(), buffer.size(), &socket, 0);
-    if (got < static_cast<ssize_t>(sizeof(request))) return;
-    char go;
-    if (isLast(request.task) && recv(channel, &go, 1, 0) != 1) return;
-    Served served;
+        receiveMessage(channel, &task.request, sizeof(Request), buffer.data(), buffer.size(), &socket, 0);
+    if (got < static_cast<ssize_t>(sizeof(Request))) return;
+    task.bytes = buffer.substr(0, static_cast<size_t>(got) - sizeof(Request));
+    if (isLast(task.request.task) && !waitForGo(channel, task)) return;
     const uint64_t begunNs = threadCpuNs();
-    try {
-      served = serve(request, buffer.substr(0, static_cast<size_t>(got) - sizeof(request)), socket);
-    } catch (const CodedError& error) {
-      served = failed(error);
-    }
-    served.answer.cpuUs = static_cast<uint32_t>((threadCpuNs() - begunNs) / 1000);
-    wipe(&request, sizeof(request));
-    served.answer.bytes = static_cast<uint32_t>(served.bytes.size());
-    if (!sendMessage(channel, &served.answer, sizeof(Answer), served.bytes.data(), served.bytes.size(),
+    Served done = served(serve, std::move(task), socket);
+    done.answer.cpuUs = static_cast<uint32_t>((threadCpuNs() - begunNs) / 1000);
+    done.answer.bytes = static_cast<uint32_t>(done.bytes.size());
+    if (!sendMessage(channel, &done.answer, sizeof(Answer), done.bytes.data(), done.bytes.size(),
                      socket.get(), 0))
       return;
   }

@@ -7,6 +7,7 @@
 
 #include "../domain/fd.h"
 #include "../domain/helper/wire.h"
+#include "../domain/secrets/traffic.h"
 
 namespace tlshub::helper {
 
@@ -15,8 +16,15 @@ struct Served {
   std::string bytes = {};
 };
 
+struct Received {
+  Request request = {};
+  std::string bytes = {};
+  // Of kInstall. Empty: they did not come, or there is no memory for them.
+  Secret<TrafficKeys> keys = {};
+};
+
 // `socket`: what came with the task, or what is to go with its answer. Throws CodedError.
-using Serve = std::function<Served(const Request& request, const std::string& bytes, Fd& socket)>;
+using Serve = std::function<Served(const Received& task, Fd& socket)>;
 
 // Says hello and answers tasks. Returns when the agent has closed its end.
 void answerTasks(int channel, const Serve& serve);

@@ -2,6 +2,7 @@
 #include "serve.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -21,20 +22,26 @@ SocketOwner ownerOf(const Request& request) {
   return {request.tgid, request.hint, request.inode, request.cookie, request.search != 0};
 }
 
-Installation installationOf(const Request& request) {
-  const Keys& keys = request.keys;
-  const auto cipher = static_cast<Cipher>(keys.cipher);
+// Points into the keys. Throws CodedError TLSHUB_SECRETS: there are none.
+Installation installationOf(const Request& request, const Secret<TrafficKeys>& keys) {
+  if (!keys) throwNoSecretMemory(ENOMEM);
+  const Install& what = request.install;
+  const auto cipher = static_cast<Cipher>(what.cipher);
+  const DirectionKeys client = {cipher, keys->clientKey, keys->clientIv,
+                                what.active ? what.txSequence : what.rxSequence};
+  const DirectionKeys server = {cipher, keys->serverKey, keys->serverIv,
+                                what.active ? what.rxSequence : what.txSequence};
   return {request.cookie,
           request.generation,
-          {cipher, keys.txKey, keys.txIv, keys.txSequence},
-          {cipher, keys.rxKey, keys.rxIv, keys.rxSequence},
-          keys.sent,
-          keys.received,
-          keys.provider,
-          keys.askedNs,
-          keys.startedNs,
-          keys.negotiationNs,
-          std::string(keys.peerNode, strnlen(keys.peerNode, sizeof(keys.peerNode)))};
+          what.active ? client : server,
+          what.active ? server : client,
+          what.sent,
+          what.received,
+          what.provider,
+          what.askedNs,
+          what.startedNs,
+          what.negotiationNs,
+          std::string(what.peerNode, strnlen(what.peerNode, sizeof(what.peerNode)))};
 }
 
 void takeSocket(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer) {
@@ -43,10 +50,11 @@ void takeSocket(const FlowMaps& maps, const Request& request, Fd& socket, Answer
   answer.live = taken.live && claim(maps, taken.fd, request.cookie, request.generation);
 }
 
-void installKeys(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer) {
+void installKeys(const FlowMaps& maps, const Received& task, Fd& socket, Answer& answer) {
+  const Request& request = task.request;
   Installed done;
   try {
-    done = install(maps, socket.get(), installationOf(request));
+    done = install(maps, socket.get(), installationOf(request, task.keys));
     socket.release();
   } catch (...) {
     // Half of what it was to be: nobody is to go on with it.
@@ -89,7 +97,8 @@ bool destroyOf(const Request& request) {
 
 }  // namespace
 
-Served serve(const FlowMaps& maps, const Request& request, const std::string& bytes, Fd& socket) {
+Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
+  const Request& request = task.request;
   Served served;
   Answer& answer = served.answer;
   switch (request.task) {
@@ -100,10 +109,10 @@ Served serve(const FlowMaps& maps, const Request& request, const std::string& by
       answer.live = hasSocket(ownerOf(request));
       break;
     case Task::kExchange:
-      exchange(socket.get(), request.exchange, bytes, served);
+      exchange(socket.get(), request.exchange, task.bytes, served);
       break;
     case Task::kInstall:
-      installKeys(maps, request, socket, answer);
+      installKeys(maps, task, socket, answer);
       break;
     case Task::kRefuse:
       andRelease(maps, request, socket, answer, [&] {

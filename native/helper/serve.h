@@ -10,6 +10,6 @@
 namespace tlshub::helper {
 
 // `socket`: what came with the task, or, for kTake, where what was taken goes. Closed by a last task. Throws CodedError.
-Served serve(const FlowMaps& maps, const Request& request, const std::string& bytes, Fd& socket);
+Served serve(const FlowMaps& maps, const Received& task, Fd& socket);
 
 }  // namespace tlshub::helper

@@ -116,7 +116,7 @@ void meet(const ContextPtr& context, Role role, int which, std::mt19937& random)
     EXPECT_EQ(essence(bad).compare(0, essence(good).size(), essence(good)), 0);
     return;
   }
-  EXPECT(slot->clientSecret.empty() && slot->serverSecret.empty());
+  EXPECT(!slot->secrets);
   EXPECT(!slot->reason.empty());
 }
 

@@ -25,12 +25,31 @@ namespace {
 // Tasks with this cookie never come back; with the other one their helper dies of them.
 constexpr uint64_t kStuck = 666, kDeadly = 667;
 
-Served serveHere(const tlshub::helper::Request& request, const std::string& bytes, Fd& socket) {
+// Byte `i` of the keys that are sent here.
+uint8_t keyByte(size_t i) {
+  return static_cast<uint8_t>(i * 7 + 1);
+}
+
+uint32_t secretsInUse() {
+  tlshub::SecretMemoryState state;
+  tlshub_secret_state(&state);
+  return state.pieces;
+}
+
+Served serveHere(const Received& task, Fd& socket) {
+  const tlshub::helper::Request& request = task.request;
   if (request.cookie == kStuck)
     for (;;) pause();
   if (request.cookie == kDeadly) _exit(3);
   Served served;
-  if (request.task == Task::kExchange) exchange(socket.get(), request.exchange, bytes, served);
+  if (request.task == Task::kExchange) exchange(socket.get(), request.exchange, task.bytes, served);
+  served.answer.discarded = secretsInUse();
+  if (task.keys) {
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(&*task.keys);
+    bool right = true;
+    for (size_t i = 0; i < sizeof(tlshub::TrafficKeys); i++) right = right && bytes[i] == keyByte(i);
+    served.answer.live = right;
+  }
   return served;
 }
 
@@ -67,6 +86,10 @@ class Parent {
   Fd fd_;
   pid_t pid_ = 0;
 };
+
+// From before there are secrets in this process: what it has mapped for them is not in children that it forks (MADV_DONTFORK), and a helper
+// has none of its parent's either.
+Parent before;
 
 Limits quick() {
   Limits limits;
@@ -265,4 +288,47 @@ TEST("a last task closes its descriptor at once, though its helper never comes b
   until(helpers, [&] { return !code.empty(); });
   EXPECT_EQ(code, "TLSHUB_HELPER_LOST");
   EXPECT(fcntl(fd, F_GETFD) < 0);
+}
+
+TEST("keys go from the memory for secrets of one process into the other's, and are left in neither") {
+  Helpers helpers(before.fd(), Limits{});
+  const uint32_t inUse = secretsInUse();
+  const auto install = [](uint64_t cookie, Tcp& tcp) {
+    Job made = job(cookie, 1, Task::kInstall);
+    made.fd = fcntl(tcp.active->fd(), F_DUPFD_CLOEXEC, 500);
+    made.keys = tlshub::SecretStore::make<tlshub::TrafficKeys>();
+    for (size_t i = 0; i < sizeof(tlshub::TrafficKeys); i++)
+      reinterpret_cast<uint8_t*>(&*made.keys)[i] = keyByte(i);
+    return made;
+  };
+  Tcp tcp, late;
+  for (int round = 0; round < 10; round++) {
+    bool done = false, right = false;
+    uint32_t there = 0;
+    helpers.submit(install(1, tcp), [&](const Answer& answer, const std::string&, Fd) {
+      done = true;
+      right = !answer.failed && answer.live;
+      there = answer.discarded;
+    });
+    until(helpers, [&] { return done; });
+    EXPECT(right);
+    EXPECT_EQ(there, 1u);
+    EXPECT_EQ(secretsInUse(), inUse);
+  }
+  // A helper that has done it has none any more: each of them is asked.
+  int asked = 0;
+  for (int i = 0; i < 40; i++)
+    helpers.submit(job(1, 0, Task::kHas), [&](const Answer& answer, const std::string&, Fd) {
+      asked++;
+      EXPECT_EQ(answer.discarded, 0u);
+    });
+  until(helpers, [&] { return asked == 40; });
+  // Nor is there anything of keys that nobody has sent.
+  bool failed = false;
+  helpers.close();
+  helpers.submit(install(1, late),
+                 [&](const Answer& answer, const std::string&, Fd) { failed = answer.failed; });
+  EXPECT_EQ(secretsInUse(), inUse);
+  helpers.close();
+  EXPECT(failed);
 }

@@ -259,6 +259,14 @@ std::string codeOf(const Outcome& outcome) {
   return outcome.ok ? "ok" : tlshub::handshake::failureCode(outcome.failure);
 }
 
+std::string clientSecret(const Outcome& outcome) {
+  return std::string(reinterpret_cast<const char*>(outcome.secrets->client), outcome.secrets->length);
+}
+
+std::string serverSecret(const Outcome& outcome) {
+  return std::string(reinterpret_cast<const char*>(outcome.secrets->server), outcome.secrets->length);
+}
+
 std::string describe(const Outcome& outcome) {
   return codeOf(outcome) + ": " + outcome.reason;
 }

@@ -138,6 +138,9 @@ std::pair<Outcome, Outcome> handshake(const ContextPtr& active, const std::strin
                                       const ContextPtr& passive, const std::string& passiveExpects);
 std::string describe(const Outcome& outcome);
 std::string codeOf(const Outcome& outcome);
+// Of an outcome that has secrets.
+std::string clientSecret(const Outcome& outcome);
+std::string serverSecret(const Outcome& outcome);
 
 // A TLS end point over memory BIOs, stepped by hand: what it would send waits in take().
 class RawTls {

@@ -44,7 +44,7 @@ void goodReplies() {
   }
   const Reply key = parse(replyBytes(0, keyText(0, 0xa5)), Opcode::kFetch);
   expect(key.kind == Kind::kKey, "key");
-  for (const uint8_t byte : key.key) expect(byte == 0xa5, "key bytes");
+  for (const uint8_t byte : key.key->bytes) expect(byte == 0xa5, "key bytes");
   expectKind(replyBytes(6, keyText(-1)), Opcode::kFetch, Kind::kKeyNone, "no key, whatever the type");
   expectKind(replyBytes(0, keyText(-2)), Opcode::kFetch, Kind::kKeyExpired, "expired");
   Bytes padded = replyBytes(2, words);

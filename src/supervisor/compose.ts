@@ -23,13 +23,14 @@ import { expose } from './expose.js';
 import { HelperParent } from './gate/helper-parent.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
-import { IdleCollection, collectEverywhere } from './idle-collection.js';
+import { housekeeping } from './housekeeping.js';
 import { startKeys } from './keys.js';
-import { keyExposure } from './settings/credentials.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
+import { followSettings } from './settings/logged.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
+import { tellIfUnlocked } from './secret-memory.js';
 import { shutdown } from './shutdown.js';
 import { Sweeper } from './sweeper.js';
 import { beginThreads, pumpEvents, pumpReports } from './threads.js';
@@ -55,21 +56,13 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const startedAt = performance.now();
   const { config, configFile, startup, addon } = beginning;
   const part = (component: string): Logger => log.child({ component });
+  tellIfUnlocked(addon, part('memory'));
   // They load their programs while the rest comes up, and are given their work when there is a gate.
   const startThreads = beginThreads();
 
   const sources = new MappingSources(part('mapping'));
   const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
-  const lookAtKey = (): void => {
-    const exposure = keyExposure(inForce.config);
-    if (exposure !== undefined) log.warning(exposure);
-  };
-  lookAtKey();
-  inForce.onSwap((now) => {
-    lookAtKey();
-    log.setLevel(now.config.logLevel);
-    log.setVerbose(now.config.verbose);
-  });
+  followSettings(inForce, log);
 
   const helperParent = new HelperParent(addon, part('helpers'));
   // They too: while this thread asks the machine whether it can, and others whether it may.
@@ -114,16 +107,9 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const lost = (): number => reader.counts().lost;
   const sweeper = new Sweeper({ dispatcher, kernel: addon, fds, lost, throttle, log });
   const { list } = sweeper;
-  const idle = new IdleCollection({
-    collect: () => collectEverywhere({ provider, threads: [installer, reader], addon, log: part('memory') }),
-    trim: () => addon.trimMemory(),
-  });
   pumpEvents(reader, dispatcher, () => sweeper.watchLosses()).catch(onFatal);
   pumpReports(installer, dispatcher).catch(onFatal);
-  await sweeper.start(() => {
-    scope.look();
-    idle.look(reader.counts().records, performance.now());
-  });
+  await sweeper.start(housekeeping({ addon, scope, provider, installer, reader, log: part('memory') }));
 
   let draining = false;
   const reloader = new Reloader({

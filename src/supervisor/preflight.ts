@@ -21,5 +21,6 @@ export function preflight(config: Config): KernelAddon {
   const addon = kernel();
   checkAbi(addon.abi(), (JSON.parse(readFileSync(OBJECT_ABI, 'utf8')) as { hash: string }).hash);
   addon.boundMemory();
+  addon.protectSecrets();
   return addon;
 }

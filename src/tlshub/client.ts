@@ -6,6 +6,7 @@
 import { isIPv4Mapped, parseAddress } from '../shared/net/address.js';
 import { TlshubError } from '../shared/errors/errors.js';
 import { tlshubNetlink } from '../shared/kernel/native.js';
+import type { SecretHandle } from '../shared/kernel/words.js';
 import { printable } from '../shared/text/printable.js';
 import {
   Opcode,
@@ -28,6 +29,9 @@ export type HandshakeResult =
   | { status: 'first' | 'done' | 'already-connected' }
   /** `message`: what the module says about it, perhaps nothing */
   | { status: 'failed'; message: string };
+
+/** The same for who leaves the key in native memory: the agent. */
+export type LookUpResult = { status: 'ok'; key: SecretHandle } | { status: 'none' } | { status: 'expired' };
 
 export type FetchKeyResult =
   /** 32 bytes: derive keys from it (deriveTrafficSecrets), never use it as it is, and wipe it with fill(0) */
@@ -129,12 +133,21 @@ export class TlshubClient {
     }
   }
 
-  /** The master key of a connection, if a handshake has made one. */
+  /**
+   * The master key of a connection, if a handshake has made one. Its bytes are in JavaScript from here on, and a copy of them may stay in the
+   * heap whatever the caller wipes.
+   */
   async fetchKey(tuple: TlshubTuple, options: FetchKeyOptions = {}): Promise<FetchKeyResult> {
+    const found = await this.lookUpKey(tuple, options);
+    return found.status === 'ok' ? { status: 'ok', masterKey: tlshubNetlink().revealSecret(found.key) } : found;
+  }
+
+  /** As fetchKey, but the key stays where it is. */
+  async lookUpKey(tuple: TlshubTuple, options: FetchKeyOptions = {}): Promise<LookUpResult> {
     const reply = await this.request(Opcode.FETCH, tuple, options.server ?? false, options);
     switch (reply.kind) {
       case 'key':
-        return { status: 'ok', masterKey: reply.masterKey };
+        return { status: 'ok', key: reply.key };
       case 'key-none':
         return { status: 'none' };
       case 'key-expired':

@@ -5,9 +5,9 @@
  */
 import { TlshubError, toWire } from '../shared/errors/errors.js';
 import type { ConnectionId } from '../shared/ipc/messages.js';
-import type { CipherName, Role } from '../shared/kernel/words.js';
-import { ipv4Of, type FetchKeyResult, type TlshubClient, type TlshubTuple } from './client.js';
-import { deriveTrafficSecrets, type TrafficSecrets } from './key-schedule.js';
+import type { NativeConnectionNames } from '../shared/kernel/tlshub-addon.js';
+import type { CipherName, Role, SecretHandle } from '../shared/kernel/words.js';
+import { ipv4Of, type LookUpResult, type TlshubClient, type TlshubTuple } from './client.js';
 
 export interface OutOfBandRequest extends ConnectionId {
   role: Role;
@@ -21,7 +21,9 @@ export interface OutOfBandRequest extends ConnectionId {
 }
 
 export interface OutOfBandOptions {
-  client: Pick<TlshubClient, 'handshake' | 'fetchKey'>;
+  client: Pick<TlshubClient, 'handshake' | 'lookUpKey'>;
+  /** from a master key, which it uses up, to traffic secrets; deriveSecrets() of the addon */
+  derive(key: SecretHandle, names: NativeConnectionNames): SecretHandle;
   nodeName: string;
   cipher: CipherName;
 }
@@ -35,7 +37,9 @@ const LONGEST_PAUSE_MS = 50;
 const RECORD_HANDSHAKE = 22;
 const RECORD_DATA = 23;
 
-export interface OutOfBandKeys extends TrafficSecrets {
+export interface OutOfBandKeys {
+  /** the traffic secrets */
+  secrets: SecretHandle;
   /** the peer's node */
   peerName: string;
 }
@@ -51,19 +55,15 @@ export async function negotiateOutOfBand(request: OutOfBandRequest, options: Out
   }
   const key = await new Acquisition(request, options, tuple).masterKey();
   const active = role === 'active';
-  try {
-    const secrets = deriveTrafficSecrets(key, {
-      ...tuple,
-      clientIsn: active ? iss : irs,
-      serverIsn: active ? irs : iss,
-      cipher: options.cipher,
-      clientNode: active ? options.nodeName : peerName,
-      serverNode: active ? peerName : options.nodeName,
-    });
-    return { ...secrets, peerName };
-  } finally {
-    key.fill(0);
-  }
+  const secrets = options.derive(key, {
+    ...tuple,
+    clientIsn: active ? iss : irs,
+    serverIsn: active ? irs : iss,
+    cipher: options.cipher,
+    clientNode: active ? options.nodeName : peerName,
+    serverNode: active ? peerName : options.nodeName,
+  });
+  return { secrets, peerName };
 }
 
 type Names = TlshubTuple & { clientAddress: Uint8Array; serverAddress: Uint8Array };
@@ -88,7 +88,7 @@ function namesOf({ role, tuple }: OutOfBandRequest): Names {
 class Acquisition {
   private readonly deadline: number;
   /** what the module said last */
-  private answer: FetchKeyResult | undefined;
+  private answer: LookUpResult | undefined;
 
   constructor(
     private readonly request: OutOfBandRequest,
@@ -98,7 +98,7 @@ class Acquisition {
     this.deadline = performance.now() + request.timeoutMs;
   }
 
-  async masterKey(): Promise<Uint8Array> {
+  async masterKey(): Promise<SecretHandle> {
     const { role, signal } = this.request;
     let key = await this.fetch();
     if (key === undefined && role === 'active') {
@@ -120,12 +120,12 @@ class Acquisition {
   }
 
   /** undefined: there is none yet, or the answer did not come in time */
-  private async fetch(): Promise<Uint8Array | undefined> {
+  private async fetch(): Promise<SecretHandle | undefined> {
     const { role, signal } = this.request;
     const timeoutMs = Math.min(FETCH_MS, Math.max(1, this.left()));
     try {
-      this.answer = await this.options.client.fetchKey(this.tuple, { server: role === 'passive', timeoutMs, signal });
-      return this.answer.status === 'ok' ? this.answer.masterKey : undefined;
+      this.answer = await this.options.client.lookUpKey(this.tuple, { server: role === 'passive', timeoutMs, signal });
+      return this.answer.status === 'ok' ? this.answer.key : undefined;
     } catch (error) {
       if (error instanceof TlshubError && error.code === 'TLSHUB_MODULE_TIMEOUT') return undefined;
       throw error;

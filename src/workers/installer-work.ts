@@ -2,13 +2,12 @@
 /** What the installer does with each message, apart from how messages reach it. Helpers do the work; none of it waits for another's. */
 import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
-import { trafficKeys } from '../tls/key-schedule.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
 import type { EndHow, EndResult, GateFds, Helpers, InstallResult, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
 export interface InstallerWorkOptions {
-  kernel: Pick<KernelAddon, 'continueStopped'>;
+  kernel: Pick<KernelAddon, 'continueStopped' | 'discardSecret'>;
   helpers: Pick<Helpers, 'install' | 'end' | 'destroy'>;
   fds: Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
   slots: Int32Array;
@@ -21,37 +20,35 @@ export class InstallerWork {
 
   constructor(private readonly options: InstallerWorkOptions) {}
 
-  /** Sets the keys and opens the gate; on failure refuses. The descriptor is released either way. Secrets are zeroed before it returns. */
+  /** Sets the keys and opens the gate; on failure refuses. The descriptor is released and the secrets are used up either way. */
   install(negotiated: Negotiated): void {
-    const { ticket, slot, summary, clientSecret, serverSecret } = negotiated;
-    try {
-      // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
-      if (!claimSlot(this.options.slots, slot, ticket)) return;
-      this.setKeys(negotiated, (result) => {
-        if (result instanceof Error) {
-          this.options.report({ type: 'install-failed', ticket, summary, error: toWire(result) });
-          return;
-        }
-        const { kernelUlp, kernelCipher, kernelVersion, remembered, continued } = result;
-        const openedNs = Number(result.openedNs);
-        this.options.report({
-          ...{
-            type: 'installed',
-            ticket,
-            summary,
-            openedNs,
-            kernelUlp,
-            kernelCipher,
-            kernelVersion,
-            remembered,
-            continued,
-          },
-        });
-      });
-    } finally {
-      clientSecret.fill(0);
-      serverSecret.fill(0);
+    const { ticket, slot, summary, secrets } = negotiated;
+    // Somebody gave it up in the meantime: the descriptor is closed, its number may be another socket's.
+    if (!claimSlot(this.options.slots, slot, ticket)) {
+      this.options.kernel.discardSecret(secrets);
+      return;
     }
+    this.setKeys(negotiated, (result) => {
+      if (result instanceof Error) {
+        this.options.report({ type: 'install-failed', ticket, summary, error: toWire(result) });
+        return;
+      }
+      const { kernelUlp, kernelCipher, kernelVersion, remembered, continued } = result;
+      const openedNs = Number(result.openedNs);
+      this.options.report({
+        ...{
+          type: 'installed',
+          ticket,
+          summary,
+          openedNs,
+          kernelUlp,
+          kernelCipher,
+          kernelVersion,
+          remembered,
+          continued,
+        },
+      });
+    });
   }
 
   execute(command: InstallerCommand): void {
@@ -73,21 +70,16 @@ export class InstallerWork {
   }
 
   private setKeys(negotiated: Negotiated, done: (result: InstallResult | Error) => void): void {
-    const { summary, role, clientSecret, serverSecret } = negotiated;
-    const client = trafficKeys(summary.cipher, clientSecret);
-    const server = trafficKeys(summary.cipher, serverSecret);
-    const [tx, rx] = role === 'active' ? [client, server] : [server, client];
+    const { fd, cookie, generation, charge, summary, role, secrets } = negotiated;
+    const task = { fd, cookie, generation, tgid: 0, charge };
+    const answered = this.answered(done);
     try {
       this.options.helpers.install(
         {
-          ...{ fd: negotiated.fd, cookie: negotiated.cookie, generation: negotiated.generation },
-          tgid: 0,
-          charge: negotiated.charge,
+          ...task,
           cipher: summary.cipher,
-          txKey: tx.key,
-          txIv: tx.iv,
-          rxKey: rx.key,
-          rxIv: rx.iv,
+          role,
+          secrets,
           txSequence: negotiated.txSequence,
           rxSequence: negotiated.rxSequence,
           handshakeBytesSent: negotiated.bytesSent,
@@ -98,10 +90,12 @@ export class InstallerWork {
           negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
           peerNode: summary.peerName,
         },
-        this.answered(done),
+        answered,
       );
-    } finally {
-      for (const secret of [client.key, client.iv, server.key, server.iv]) secret.fill(0);
+    } catch (error) {
+      // No keys could be made of the secrets.
+      const failure = error instanceof Error ? error : new Error(String(error));
+      this.options.helpers.end('refuse', task, () => answered(failure));
     }
   }
 

@@ -72,7 +72,7 @@ async function run(data: InstallerData): Promise<void> {
       if (received === undefined) return false;
       const message = received.message as InstallerControl;
       if (message.type === 'add-ring') {
-        rings.set(message.id, new MessageReceiver<Negotiated>(message.ring, { wipe: true }));
+        rings.set(message.id, new MessageReceiver<Negotiated>(message.ring));
       } else if (message.type === 'drop-ring') {
         rings.get(message.id)?.receive(install);
         rings.delete(message.id);

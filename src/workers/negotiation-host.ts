@@ -7,13 +7,15 @@
  * only when no task is in flight (its `currentTasks`): as long as one handshake runs, so does the event loop. Nothing here does anything
  * outside a task, so nothing stands still in that wait.
  *
- * Secrets go from here to the installer over a ring of our own that is wiped as it is read, and never through piscina.
+ * Secrets stay in native memory (native/domain/secrets). What goes from here to the installer, over a ring of our own and never through piscina,
+ * is the handle.
  */
 import { appendFileSync } from 'node:fs';
 import { MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import { collectGarbage } from '../shared/async/collect-garbage.js';
 import { MessageSender } from '../shared/ipc/message-ring.js';
 import { monotonicNs } from '../shared/kernel/clock.js';
+import { kernel } from '../shared/kernel/native.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
 import { testHooks } from '../shared/ipc/test-hooks.js';
 import type {
@@ -47,9 +49,10 @@ export interface NegotiatorData extends HostData {
   helperParentFd?: number | undefined;
 }
 
-/** What a negotiation came to, with its secrets. */
+/** What a negotiation came to, with the handle of its secrets. */
 export type TaskOutcome =
-  Extract<HandshakeOutcome, { ok: true }> | (Omit<Extract<HandshakeOutcome, { ok: false }>, 'code'> & { code: string });
+  | Omit<Extract<HandshakeOutcome, { ok: true }>, 'wiped'>
+  | (Omit<Extract<HandshakeOutcome, { ok: false }>, 'code'> & { code: string });
 
 /** Begins a negotiation. `done` is called once, never from inside. Returns what asks for an early end. */
 export type Begin = (task: NegotiateTask, done: (outcome: TaskOutcome) => void) => () => void;
@@ -82,7 +85,7 @@ export function hostNegotiations(addon: HandshakeAddon, data: NegotiatorData, re
 export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, rehearsal = ''): TaskHandler {
   const doorbell = new Doorbell(data.doorbell);
   const ring = createRing(data.ringBytes);
-  const sender = new MessageSender<Negotiated>(ring, { wipe: true });
+  const sender = new MessageSender<Negotiated>(ring);
   const running = new Map<number, () => void>();
   const early = new Set<number>();
   const { port1, port2 } = new MessageChannel();
@@ -125,9 +128,10 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
       const { code, reason, peerNames, bytesSent, bytesReceived } = outcome;
       return { ok: false, code, reason, peerNames, bytesSent, bytesReceived, negotiationMs };
     }
-    const { cipher, tlsVersion, peerName, clientSecret, serverSecret } = outcome;
+    const { cipher, tlsVersion, peerName, secrets } = outcome;
+    let sent = false;
     try {
-      const sent = sender.sendWaiting({
+      sent = sender.sendWaiting({
         type: 'negotiated',
         ticket: task.ticket,
         slot: task.slot,
@@ -145,18 +149,16 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
           startedNs,
           negotiationMs,
         },
-        clientSecret,
-        serverSecret,
+        secrets,
         txSequence: outcome.txSequence,
         rxSequence: outcome.rxSequence,
         bytesSent: outcome.bytesSent,
         bytesReceived: outcome.bytesReceived,
       });
-      if (!sent) throw new Error('the ring to the installer is closed');
     } finally {
-      clientSecret.fill(0);
-      serverSecret.fill(0);
+      if (!sent) kernel().discardSecret(secrets);
     }
+    if (!sent) throw new Error('the ring to the installer is closed');
     doorbell.ring();
     if (data.keyLogFile !== '' && outcome.keyLog.length > 0) {
       appendFileSync(data.keyLogFile, `${outcome.keyLog.join('\n')}\n`, { mode: 0o600 });

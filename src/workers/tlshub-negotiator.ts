@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { monotonicNs } from '../shared/kernel/clock.js';
 import { TlshubError, toWire } from '../shared/errors/errors.js';
 import type { NegotiateTask, WorkerLog } from '../shared/ipc/messages.js';
-import { kernel } from '../shared/kernel/native.js';
+import { kernel, tlshubNetlink } from '../shared/kernel/native.js';
 import type { CipherName } from '../shared/kernel/words.js';
 import { TlshubClient } from '../tlshub/client.js';
 import { negotiateOutOfBand } from '../tlshub/negotiate.js';
@@ -70,16 +70,20 @@ async function negotiate(task: NegotiateTask, signal: AbortSignal): Promise<Task
         if (helpers === undefined) resolve(-1);
         else helpers.peek({ ...task, tgid: 0 }, (seen) => (seen instanceof Error ? reject(seen) : resolve(seen)));
       });
-    const { clientSecret, serverSecret, peerName } = await negotiateOutOfBand(
+    const { secrets, peerName } = await negotiateOutOfBand(
       { ...connection, role, peerNames, timeoutMs, signal, peek },
-      { client, nodeName: data.nodeName, cipher: data.cipher },
+      {
+        client,
+        nodeName: data.nodeName,
+        cipher: data.cipher,
+        derive: (key, names) => tlshubNetlink().deriveSecrets(key, names),
+      },
     );
     return {
       ok: true,
       cipher: data.cipher,
       tlsVersion: 'TLSv1.3',
-      clientSecret,
-      serverSecret,
+      secrets,
       // Nothing was sent under these secrets: the first record is the program's.
       txSequence: 0n,
       rxSequence: 0n,

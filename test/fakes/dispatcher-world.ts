@@ -126,7 +126,7 @@ export class World {
   }
 
   /** What a negotiator's ring would bring to the installer. */
-  handOver(held: Held | undefined, role: Role, askedNs = monotonicNs()): { secret: Uint8Array } {
+  handOver(held: Held | undefined, role: Role, askedNs = monotonicNs()): void {
     if (held === undefined) throw new Error('nothing was lent');
     const startedNs = monotonicNs() - SUMMARY.negotiationMs * 1e6;
     const negotiated: Negotiated = {
@@ -134,15 +134,13 @@ export class World {
       ...held,
       role,
       summary: { ...SUMMARY, askedNs, startedNs },
-      clientSecret: new Uint8Array(32).fill(1),
-      serverSecret: new Uint8Array(32).fill(2),
+      secrets: held.ticket + 1000,
       txSequence: 0n,
       rxSequence: 0n,
       bytesSent: 10,
       bytesReceived: 20,
     };
     this.work.install(negotiated);
-    return { secret: negotiated.clientSecret };
   }
 
   async succeed(pending: Pending): Promise<void> {

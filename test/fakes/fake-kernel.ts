@@ -12,7 +12,7 @@ import type {
   Sweep,
   TakenSocket,
 } from '../../src/shared/kernel/kernel-addon.js';
-import type { Role } from '../../src/shared/kernel/words.js';
+import type { Role, SecretHandle } from '../../src/shared/kernel/words.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
 
@@ -68,6 +68,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   readonly open = new Map<number, bigint>();
   readonly calls: string[] = [];
   readonly installs: InstallRequest[] = [];
+  readonly discarded: SecretHandle[] = [];
   agentTx = 0;
   /** sockets have room for the record of how they were secured */
   remembers = true;
@@ -111,14 +112,7 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
     this.calls.push(`install ${cookie}`);
     const error = this.installErrors.get(cookie);
     if (error !== undefined) throw error;
-    const copy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
-    this.installs.push({
-      ...request,
-      txKey: copy(request.txKey),
-      txIv: copy(request.txIv),
-      rxKey: copy(request.rxKey),
-      rxIv: copy(request.rxIv),
-    });
+    this.installs.push(request);
     this.open.delete(request.fd);
     return {
       kernelUlp: 'tls',
@@ -128,6 +122,10 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       openedNs: BigInt(Math.round(monotonicNs())),
       remembered: this.remembers,
     };
+  }
+
+  discardSecret(handle: SecretHandle): void {
+    this.discarded.push(handle);
   }
 
   refuse(_fds: GateFds, fd: number, cookie: bigint): EndResult {

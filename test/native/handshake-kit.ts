@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the handshake tests share: the built addon, credentials of a lab CA, and loopback connections whose descriptors a driver may use. */
-import { createDecipheriv } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -9,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
-import { trafficKeys } from '../../src/tls/key-schedule.js';
 import type {
   HandshakeAddon,
   HandshakeContext,
@@ -18,7 +16,7 @@ import type {
   HandshakeOutcome,
   HandshakeRequest,
 } from '../../src/shared/kernel/handshake-addon.js';
-import { handshakeAddon } from '../../src/shared/kernel/native.js';
+import { handshakeAddon, tlshubNetlink } from '../../src/shared/kernel/native.js';
 import type { CipherName, TlsLibrary } from '../../src/shared/kernel/words.js';
 
 /** From build/test/native, where the compiled test lies. */
@@ -121,26 +119,10 @@ export function refused(outcome: HandshakeOutcome): Refusal {
   return outcome;
 }
 
-/** Decrypts one AES-128-GCM record (RFC 8446, 5.2): its content type and content. */
-export function openRecord(record: Buffer, secret: Uint8Array, sequence: bigint): { type: number; content: string } {
-  const { key, iv } = trafficKeys('TLS_AES_128_GCM_SHA256', secret);
-  const nonce = Buffer.from(iv);
-  nonce.writeBigUInt64BE(nonce.readBigUInt64BE(4) ^ sequence, 4);
-  const decipher = createDecipheriv('aes-128-gcm', key, nonce);
-  decipher.setAAD(record.subarray(0, 5));
-  decipher.setAuthTag(record.subarray(-16));
-  const inner = Buffer.concat([decipher.update(record.subarray(5, -16)), decipher.final()]);
-  return { type: inner.at(-1) ?? 0, content: inner.subarray(0, -1).toString('latin1') };
-}
-
-export function splitRecords(bytes: Buffer): Buffer[] {
-  const records: Buffer[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const end = at + 5 + bytes.readUInt16BE(at + 3);
-    records.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return records;
+/** What is behind the handle of an outcome; the handle is used up. */
+export function secretsOf({ secrets }: { secrets: number }): { client: Uint8Array; server: Uint8Array } {
+  const both = tlshubNetlink().revealSecret(secrets);
+  return { client: both.subarray(0, both.length / 2), server: both.subarray(both.length / 2) };
 }
 
 /** What tests of one library's driver have at hand; made and taken away by the suite that calls this. */

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { HandshakeAddon, HandshakeContext, HandshakeDriver } from '../../src/shared/kernel/handshake-addon.js';
 import type { Role, TlsLibrary } from '../../src/shared/kernel/words.js';
 import { handshakeAddon } from '../../src/shared/kernel/native.js';
-import { makeLab, refused, request, run, succeeded, tcpPair } from './handshake-kit.js';
+import { makeLab, refused, request, run, succeeded, tcpPair, secretsOf } from './handshake-kit.js';
 import type { Lab, Pair } from './handshake-kit.js';
 
 const BORINGSSL_PATH = new URL('../../../dist/native/tlshub_boringssl.node', import.meta.url).pathname;
@@ -75,8 +75,7 @@ for (const [active, passive] of [
       expect(client).to.include({ tlsVersion: 'TLSv1.3', peerName: 'b', txSequence: 0n, rxSequence: 1n });
       expect(server).to.include({ tlsVersion: 'TLSv1.3', peerName: 'a', txSequence: 1n, rxSequence: 0n });
       expect(client?.cipher).to.equal(server?.cipher);
-      expect(client?.clientSecret).to.deep.equal(server?.clientSecret);
-      expect(client?.serverSecret).to.deep.equal(server?.serverSecret);
+      expect(secretsOf(client!)).to.deep.equal(secretsOf(server!));
       expect(client?.bytesSent).to.equal(server?.bytesReceived);
       expect(client?.bytesReceived).to.equal(server?.bytesSent);
     });
@@ -94,7 +93,7 @@ for (const [active, passive] of [
       const [client, server] = (await meet(contexts)).map(succeeded);
       expect(client).to.include({ resumed: true, peerName: 'b', txSequence: 0n, rxSequence: 1n });
       expect(server).to.include({ resumed: true, peerName: 'a', txSequence: 1n, rxSequence: 0n });
-      expect(client?.clientSecret).to.deep.equal(server?.clientSecret);
+      expect(secretsOf(client!)).to.deep.equal(secretsOf(server!));
       contexts.passive = await keyed('passive');
       expect(await resumed()).to.deep.equal([false, false]);
       expect(await resumed()).to.deep.equal([true, true]);

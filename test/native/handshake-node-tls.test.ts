@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
-import { benchOf, openRecord, request, run, splitRecords, succeeded, type Pair } from './handshake-kit.js';
+import { openRecord, splitRecords } from '../wire/records.js';
+import { benchOf, request, run, succeeded, type Pair, secretsOf } from './handshake-kit.js';
 
 for (const library of ['openssl', 'boringssl'] as const) {
   describe(`handshake by ${library} against node:tls`, () => {
@@ -40,7 +41,7 @@ for (const library of ['openssl', 'boringssl'] as const) {
       client.write('GET / HTTP/1.1\r\n\r\n');
       const outcome = succeeded(await done);
       const [record] = await received(pair, 'passive', 1);
-      expect(record && openRecord(record, outcome.clientSecret, outcome.rxSequence)).to.deep.equal({
+      expect(record && openRecord(record, secretsOf(outcome).client, outcome.rxSequence)).to.deep.equal({
         type: 23,
         content: 'GET / HTTP/1.1\r\n\r\n',
       });
@@ -69,8 +70,9 @@ for (const library of ['openssl', 'boringssl'] as const) {
       );
       // Node's server sends two tickets; an agent sends one. So the second is still there, and opens with number 1.
       const [ticket, data] = await received(pair, 'active', 2);
-      expect(ticket && openRecord(ticket, outcome.serverSecret, outcome.rxSequence).type).to.equal(22);
-      expect(data && openRecord(data, outcome.serverSecret, outcome.rxSequence + 1n)).to.deep.equal({
+      const secret = secretsOf(outcome).server;
+      expect(ticket && openRecord(ticket, secret, outcome.rxSequence).type).to.equal(22);
+      expect(data && openRecord(data, secret, outcome.rxSequence + 1n)).to.deep.equal({
         type: 23,
         content: '220 welcome\r\n',
       });

@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { benchOf, openRecord, request, run, splitRecords, succeeded, type Success } from './handshake-kit.js';
+import { openRecord, splitRecords } from '../wire/records.js';
+import { benchOf, request, run, succeeded, type Success } from './handshake-kit.js';
 
 const GROUPS = { X25519: 0x001d, P256: 0x0017, P384: 0x0018 };
 const Extension = { GROUPS: 10, COMPRESS_CERTIFICATE: 27, EARLY_DATA: 42, VERSIONS: 43, KEY_SHARES: 51 };

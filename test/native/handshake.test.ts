@@ -12,6 +12,7 @@ import {
   tcpPair,
   type Lab,
   type Pair,
+  secretsOf,
 } from './handshake-kit.js';
 
 describe('handshake addon', () => {
@@ -68,9 +69,9 @@ describe('handshake addon', () => {
       const [client, server] = (await both(only, b)).map(succeeded);
       expect(client).to.include({ cipher, tlsVersion: 'TLSv1.3', peerName: 'b', txSequence: 0n, rxSequence: 1n });
       expect(server).to.include({ cipher, tlsVersion: 'TLSv1.3', peerName: 'a', txSequence: 1n, rxSequence: 0n });
-      expect(client?.clientSecret).to.have.length(cipher === 'TLS_AES_256_GCM_SHA384' ? 48 : 32);
-      expect(client?.clientSecret).to.deep.equal(server?.clientSecret);
-      expect(client?.serverSecret).to.deep.equal(server?.serverSecret);
+      const secrets = secretsOf(client!);
+      expect(secrets.client).to.have.length(cipher === 'TLS_AES_256_GCM_SHA384' ? 48 : 32);
+      expect(secrets).to.deep.equal(secretsOf(server!));
       expect(client?.bytesSent).to.equal(server?.bytesReceived);
       expect(client?.bytesReceived).to.equal(server?.bytesSent);
       expect(client?.keyLog).to.deep.equal([]);
@@ -84,7 +85,8 @@ describe('handshake addon', () => {
       run(driver, a, request(pair.active, 'active', 'b', { keyLog: true })),
       run(peerDriver, b, request(pair.passive, 'passive', 'a')),
     ]);
-    const { keyLog, clientSecret } = succeeded(client);
+    const outcome = succeeded(client);
+    const { keyLog } = outcome;
     expect(keyLog.map((line) => line.split(' ')[0])).to.include.members([
       'CLIENT_HANDSHAKE_TRAFFIC_SECRET',
       'SERVER_HANDSHAKE_TRAFFIC_SECRET',
@@ -92,7 +94,7 @@ describe('handshake addon', () => {
       'SERVER_TRAFFIC_SECRET_0',
     ]);
     const line = keyLog.find((text) => text.startsWith('CLIENT_TRAFFIC_SECRET_0 '));
-    expect(line?.split(' ')[2]).to.equal(Buffer.from(clientSecret).toString('hex'));
+    expect(line?.split(' ')[2]).to.equal(Buffer.from(secretsOf(outcome).client).toString('hex'));
   });
 
   it('does 200 handshakes at once', async function () {

@@ -7,6 +7,7 @@ import { parseAddress } from '../../src/shared/net/address.js';
 import { MessageReceiver } from '../../src/shared/ipc/message-ring.js';
 import { Doorbell } from '../../src/shared/ipc/doorbell.js';
 import type { Negotiated } from '../../src/shared/ipc/messages.js';
+import { tlshubNetlink } from '../../src/shared/kernel/native.js';
 import type { Role } from '../../src/shared/kernel/words.js';
 import type { Negotiation, Provider } from '../../src/supervisor/provider/provider.js';
 import { RingRegistry } from '../../src/supervisor/provider/ring-registry.js';
@@ -43,7 +44,7 @@ describe('the TLSHub provider', function () {
     const lines = memoryLogger();
     const registry = new RingRegistry();
     registry.attach({
-      addRing: (_, ring) => rings.push(new MessageReceiver<Negotiated>(ring, { wipe: true })),
+      addRing: (_, ring) => rings.push(new MessageReceiver<Negotiated>(ring)),
       dropRing: () => undefined,
     });
     const parts = {
@@ -94,10 +95,10 @@ describe('the TLSHub provider', function () {
   function secrets(node: Node): string[] {
     const all: [number, string][] = [];
     for (const ring of node.rings) {
-      ring.receive(({ ticket, clientSecret, serverSecret, summary, ...rest }) => {
+      ring.receive(({ ticket, secrets: handle, summary, ...rest }) => {
         expect(rest).to.include({ txSequence: 0n, rxSequence: 0n, bytesSent: 0, bytesReceived: 0 });
         expect(summary.cipher).to.equal('TLS_AES_128_GCM_SHA256');
-        all.push([ticket, Buffer.concat([clientSecret, serverSecret]).toString('hex')]);
+        all.push([ticket, Buffer.from(tlshubNetlink().revealSecret(handle)).toString('hex')]);
       });
     }
     return all.sort(([a], [b]) => a - b).map(([, text]) => text);

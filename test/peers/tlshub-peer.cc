@@ -21,6 +21,7 @@
 #include <array>
 #include <chrono>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,16 +33,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using Bytes = std::vector<uint8_t>;
-using Tuple = std::array<uint8_t, 12>;  // both addresses, both ports, network order: the first 12 bytes of a request
+using Tuple =
+    std::array<uint8_t, 12>;  // both addresses, both ports, network order: the first 12 bytes of a request
 using Key = std::array<uint8_t, 32>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)>;
 
 constexpr char kUsage[] =
     R"(usage: tlshub-peer [--protocol N] [--port-id N] [--udp-port N] [--listen ADDRESS] [--lifetime MS] [--echo-sequence]
-                   [--misbehave WHAT[=N]]... [--background]
+                   [--master-keys FILE] [--misbehave WHAT[=N]]... [--background]
   --protocol N     netlink protocol (2, NETLINK_USERSOCK)      --port-id N    netlink port id (4711)
   --udp-port N     of the key agreement (7431)                 --listen A     IPv4 address for it (all)
   --lifetime MS    after which a key has expired (60000)       --background   return when it is ready
+  --master-keys F  appends to F, of each handshake that this side asked for: addresses and ports as on the wire, and the key
   --misbehave      late=MS, short=BYTES (the header says so), cut=BYTES (the header does not), type=N, status=N, logs=N lines
                    before each reply, silent, foreign (another port id answers), fail (handshakes), random (bytes as replies)
 )";
@@ -59,6 +62,7 @@ struct Options {
   milliseconds lifetime{60000};
   bool echoSequence = false, background = false;
   std::map<std::string, long> misbehave;
+  std::string masterKeys;
 
   bool does(const char* what) const { return misbehave.count(what) > 0; }
 };
@@ -243,8 +247,7 @@ class Peer {
     uint8_t bytes[512];
     sockaddr_in from = {};
     socklen_t length = sizeof(from);
-    const ssize_t got =
-        recvfrom(udp_, bytes, sizeof(bytes), 0, reinterpret_cast<sockaddr*>(&from), &length);
+    const ssize_t got = recvfrom(udp_, bytes, sizeof(bytes), 0, reinterpret_cast<sockaddr*>(&from), &length);
     Datagram message;
     if (got < 0 || !decode(bytes, static_cast<size_t>(got), message)) return;
     if (message.kind == kHello) return hello(message, from);
@@ -280,10 +283,23 @@ class Peer {
     if (!agree(exchange.own, message.publicKey, shared)) return fail(exchange, "not a key");
     const Key key = masterKey(shared, exchange.tuple, own, message.publicKey);
     entries_[exchange.tuple] = {key, Clock::now() + options_.lifetime, message.exchange, own};
+    if (!options_.masterKeys.empty()) note(exchange.tuple, key);
     uint32_t server;
     memcpy(&server, exchange.tuple.data() + 4, 4);
     const uint8_t type = known_.insert(server).second ? 0x01 : 0x02;
     for (const Caller& caller : exchange.callers) reply(caller, type, "");
+  }
+
+  // Two words of hexadecimal digits. In one write, as the file is read while we run.
+  void note(const Tuple& tuple, const Key& key) const {
+    std::string line;
+    char two[3];
+    for (const uint8_t byte : tuple)
+      line.append(two, static_cast<size_t>(snprintf(two, sizeof two, "%02x", byte)));
+    line += ' ';
+    for (const uint8_t byte : key)
+      line.append(two, static_cast<size_t>(snprintf(two, sizeof two, "%02x", byte)));
+    std::ofstream(options_.masterKeys, std::ios::app) << line + '\n' << std::flush;
   }
 
   void fail(const Exchange& exchange, const char* why) {
@@ -383,11 +399,11 @@ long number(const char* text) {
 }
 
 Options parse(int argc, char** argv) {
-  static const option kLong[] = {{"protocol", 1, nullptr, 'p'},      {"port-id", 1, nullptr, 'i'},
-                                 {"udp-port", 1, nullptr, 'u'},      {"listen", 1, nullptr, 'l'},
-                                 {"lifetime", 1, nullptr, 't'},      {"misbehave", 1, nullptr, 'm'},
-                                 {"echo-sequence", 0, nullptr, 'e'}, {"background", 0, nullptr, 'b'},
-                                 {nullptr, 0, nullptr, 0}};
+  static const option kLong[] = {{"protocol", 1, nullptr, 'p'},    {"port-id", 1, nullptr, 'i'},
+                                 {"udp-port", 1, nullptr, 'u'},    {"listen", 1, nullptr, 'l'},
+                                 {"lifetime", 1, nullptr, 't'},    {"misbehave", 1, nullptr, 'm'},
+                                 {"master-keys", 1, nullptr, 'k'}, {"echo-sequence", 0, nullptr, 'e'},
+                                 {"background", 0, nullptr, 'b'},  {nullptr, 0, nullptr, 0}};
   Options options;
   for (int letter; (letter = getopt_long(argc, argv, "", kLong, nullptr)) != -1;) {
     const std::string value = optarg ? optarg : "";
@@ -411,6 +427,9 @@ Options parse(int argc, char** argv) {
       case 'm':
         options.misbehave[value.substr(0, equals)] =
             equals == std::string::npos ? 0 : number(value.c_str() + equals + 1);
+        break;
+      case 'k':
+        options.masterKeys = value;
         break;
       case 'e':
         options.echoSequence = true;

@@ -3,7 +3,6 @@ import { expect } from 'chai';
 import { FlowClass, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
-import { trafficKeys } from '../../src/tls/key-schedule.js';
 import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
 import { OWNER, REMOTE, TUPLE, World } from '../fakes/dispatcher-world.js';
 import { sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';
@@ -45,17 +44,18 @@ describe('dispatcher', () => {
   });
 
   for (const role of ['active', 'passive'] as const) {
-    it(`gives the ${role} side its own direction's keys, and wipes the secrets`, () => {
+    it(`gives the kernel the ${role} side's secrets, by their handle`, () => {
       world.event(role === 'active' ? 'ESTABLISHED' : 'ACCEPTED', { role });
       const [pending] = world.provider.pending;
-      const { secret } = world.handOver(pending!.request.socket, role);
-      const client = trafficKeys('TLS_AES_128_GCM_SHA256', new Uint8Array(32).fill(1));
-      const server = trafficKeys('TLS_AES_128_GCM_SHA256', new Uint8Array(32).fill(2));
-      const [tx, rx] = role === 'active' ? [client, server] : [server, client];
-      const [request] = world.kernel.installs;
-      expect([...request!.txKey, ...request!.txIv]).to.deep.equal([...tx.key, ...tx.iv]);
-      expect([...request!.rxKey, ...request!.rxIv]).to.deep.equal([...rx.key, ...rx.iv]);
-      expect(secret.every((byte) => byte === 0)).to.equal(true);
+      const { socket } = pending!.request;
+      world.handOver(socket, role);
+      expect(world.kernel.installs).to.have.length(1);
+      expect(world.kernel.installs[0]).to.include({ role, secrets: socket!.ticket + 1000 });
+      expect(world.kernel.discarded).to.deep.equal([]);
+      // What comes for a descriptor that is gone is not used, and not left behind either.
+      world.handOver(socket, role);
+      expect(world.kernel.installs).to.have.length(1);
+      expect(world.kernel.discarded).to.deep.equal([socket!.ticket + 1000]);
     });
   }
 

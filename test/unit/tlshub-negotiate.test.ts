@@ -3,40 +3,41 @@
 import { expect } from 'chai';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
+import type { NativeConnectionNames } from '../../src/shared/kernel/tlshub-addon.js';
 import type { Role } from '../../src/shared/kernel/words.js';
-import type { FetchKeyResult, HandshakeResult, TlshubTuple } from '../../src/tlshub/client.js';
+import type { HandshakeResult, LookUpResult, TlshubTuple } from '../../src/tlshub/client.js';
 import { negotiateOutOfBand, type OutOfBandKeys, type OutOfBandRequest } from '../../src/tlshub/negotiate.js';
 
-const KEY = Buffer.alloc(32, 7);
+/** Handles, as the addon gives them. */
+const KEY = 7;
+const SECRETS = 8;
 
 interface Module {
   calls: string[];
   tuples: TlshubTuple[];
-  handed: Uint8Array[];
+  derived: [number, NativeConnectionNames][];
 }
 
 describe('negotiating by TLSHub', () => {
-  const key = (): FetchKeyResult => ({ status: 'ok', masterKey: Uint8Array.from(KEY) });
+  const key = (): LookUpResult => ({ status: 'ok', key: KEY });
   const late = (): Error => new TlshubError('TLSHUB_MODULE_TIMEOUT', 'late');
 
   function run(
     role: Role,
-    fetches: (() => FetchKeyResult | Error)[],
+    fetches: (() => LookUpResult | Error)[],
     handshakes: (HandshakeResult | Error)[] = [],
     changes: Partial<OutOfBandRequest> = {},
   ): Promise<OutOfBandKeys> & Module {
-    const module: Module = { calls: [], tuples: [], handed: [] };
+    const module: Module = { calls: [], tuples: [], derived: [] };
     const answer = <T>(value: T | Error | undefined): Promise<T> => {
       if (value === undefined) return Promise.reject(new Error('asked once too often'));
       return value instanceof Error ? Promise.reject(value) : Promise.resolve(value);
     };
     const client = {
-      fetchKey: (tuple: TlshubTuple, options: { server?: boolean } = {}) => {
+      lookUpKey: (tuple: TlshubTuple, options: { server?: boolean } = {}) => {
         module.calls.push(options.server === true ? 'fetch as server' : 'fetch');
         module.tuples.push(tuple);
-        const result = (fetches.length > 1 ? fetches.shift() : fetches[0])?.();
-        if (result !== undefined && 'masterKey' in result) module.handed.push(result.masterKey);
-        return answer(result);
+        return answer((fetches.length > 1 ? fetches.shift() : fetches[0])?.());
       },
       handshake: () => {
         module.calls.push('handshake');
@@ -58,7 +59,11 @@ describe('negotiating by TLSHub', () => {
       peek: () => Promise.resolve(-1),
       ...changes,
     };
-    const options = { client, nodeName: active ? 'a' : 'b', cipher: 'TLS_AES_128_GCM_SHA256' as const };
+    const derive = (from: number, names: NativeConnectionNames): number => {
+      module.derived.push([from, names]);
+      return SECRETS;
+    };
+    const options = { client, derive, nodeName: active ? 'a' : 'b', cipher: 'TLS_AES_128_GCM_SHA256' as const };
     return Object.assign(negotiateOutOfBand(request, options), module);
   }
 
@@ -71,8 +76,8 @@ describe('negotiating by TLSHub', () => {
     }
     throw new Error('it succeeded');
   }
-  const none = (): FetchKeyResult => ({ status: 'none' });
-  const expired = (): FetchKeyResult => ({ status: 'expired' });
+  const none = (): LookUpResult => ({ status: 'none' });
+  const expired = (): LookUpResult => ({ status: 'expired' });
 
   it('uses a key that is there', async () => {
     const running = run('active', [key]);
@@ -96,19 +101,17 @@ describe('negotiating by TLSHub', () => {
     expect(running.calls).to.deep.equal(Array(5).fill('fetch as server'));
   });
 
-  it('both ends name the connection alike and derive the same secrets', async () => {
+  it('both ends name the connection alike, and hand over what is derived of the key', async () => {
     const [active, passive] = [run('active', [key]), run('passive', [key])];
-    const [one, other] = await Promise.all([active, passive]);
+    expect(await active).to.deep.equal({ secrets: SECRETS, peerName: 'b' });
+    expect(await passive).to.deep.equal({ secrets: SECRETS, peerName: 'a' });
     expect(active.tuples).to.deep.equal(passive.tuples);
-    expect(one.clientSecret).to.deep.equal(other.clientSecret);
-    expect(one.serverSecret).to.deep.equal(other.serverSecret);
-    expect(one.clientSecret).to.not.deep.equal(one.serverSecret);
-  });
-
-  it('wipes the master key', async () => {
-    const running = run('active', [key]);
-    await running;
-    expect(running.handed.map((bytes) => [...bytes])).to.deep.equal([Array(32).fill(0)]);
+    const names = {
+      ...{ clientAddress: Uint8Array.of(10, 0, 0, 1), serverAddress: Uint8Array.of(10, 0, 0, 2) },
+      ...{ clientPort: 4000, serverPort: 80, clientIsn: 1, serverIsn: 2 },
+      ...{ cipher: 'TLS_AES_128_GCM_SHA256', clientNode: 'a', serverNode: 'b' },
+    };
+    for (const { derived } of [active, passive]) expect(derived).to.deep.equal([[KEY, names]]);
   });
 
   it('server: gives up at its deadline, and says for whom it has waited', async () => {

@@ -12,11 +12,10 @@ FlowMaps mapsFrom(const Value& value) {
 }
 
 Cipher cipherFrom(const Value& value) {
-  std::string name = toText(value, "cipher");
-  if (name == "TLS_AES_128_GCM_SHA256") return Cipher::kAes128Gcm;
-  if (name == "TLS_AES_256_GCM_SHA384") return Cipher::kAes256Gcm;
-  if (name == "TLS_CHACHA20_POLY1305_SHA256") return Cipher::kChaCha20Poly1305;
-  wrongArgument(value.Env(), "no such cipher: " + name);
+  const std::string name = toText(value, "cipher");
+  const std::optional<Cipher> cipher = cipherNamed(name);
+  if (!cipher) wrongArgument(value.Env(), "no such cipher: " + name);
+  return *cipher;
 }
 
 namespace {

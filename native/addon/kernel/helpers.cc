@@ -6,9 +6,11 @@
 
 #include <cstring>
 
+#include "../../domain/secrets/traffic.h"
 #include "../../domain/sock_diag.h"
 #include "../callback.h"
 #include "../loop_wrap.h"
+#include "../secret_handle.h"
 #include "flow_from.h"
 #include "handle.h"
 
@@ -48,32 +50,27 @@ Job ownerJobFrom(const Object& from, Task task) {
   return job;
 }
 
-template <size_t n>
-void copyBytes(uint8_t (&to)[n], const Object& from, const char* name, size_t length) {
-  std::memcpy(to, bytesFrom(from.Get(name), length, name), length);
-}
-
+// The secrets are used up, whatever comes of it. Throws CodedError TLSHUB_SECRETS.
 Job installJobFrom(const Object& from) {
+  const auto secrets = SecretStore::take<TrafficSecrets>(toHandle(from.Get("secrets"), "secrets"));
   Job job = jobFrom(from, Task::kInstall);
   job.fd = toInt(from.Get("fd"), "fd");
-  helper::Keys& keys = job.request.keys;
   const Cipher cipher = cipherFrom(from.Get("cipher"));
-  keys.cipher = static_cast<uint32_t>(cipher);
-  copyBytes(keys.txKey, from, "txKey", keyBytes(cipher));
-  copyBytes(keys.rxKey, from, "rxKey", keyBytes(cipher));
-  copyBytes(keys.txIv, from, "txIv", sizeof(keys.txIv));
-  copyBytes(keys.rxIv, from, "rxIv", sizeof(keys.rxIv));
-  keys.txSequence = toU64(from.Get("txSequence"), "txSequence");
-  keys.rxSequence = toU64(from.Get("rxSequence"), "rxSequence");
-  keys.sent = toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent");
-  keys.received = toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived");
-  keys.provider = toU32(from.Get("provider"), "provider");
-  keys.askedNs = toU64(from.Get("askedNs"), "askedNs");
-  keys.startedNs = toU64(from.Get("startedNs"), "startedNs");
-  keys.negotiationNs = toU64(from.Get("negotiationNs"), "negotiationNs");
+  job.keys = trafficKeys(cipher, *secrets);
+  helper::Install& what = job.request.install;
+  what.cipher = static_cast<uint32_t>(cipher);
+  what.active = toText(from.Get("role"), "role") == "active";
+  what.txSequence = toU64(from.Get("txSequence"), "txSequence");
+  what.rxSequence = toU64(from.Get("rxSequence"), "rxSequence");
+  what.sent = toU32(from.Get("handshakeBytesSent"), "handshakeBytesSent");
+  what.received = toU32(from.Get("handshakeBytesReceived"), "handshakeBytesReceived");
+  what.provider = toU32(from.Get("provider"), "provider");
+  what.askedNs = toU64(from.Get("askedNs"), "askedNs");
+  what.startedNs = toU64(from.Get("startedNs"), "startedNs");
+  what.negotiationNs = toU64(from.Get("negotiationNs"), "negotiationNs");
   const std::string peerNode = toText(from.Get("peerNode"), "peerNode");
-  if (peerNode.size() >= sizeof(keys.peerNode)) wrongArgument(from.Env(), "peerNode is too long");
-  std::memcpy(keys.peerNode, peerNode.data(), peerNode.size());
+  if (peerNode.size() >= sizeof(what.peerNode)) wrongArgument(from.Env(), "peerNode is too long");
+  std::memcpy(what.peerNode, peerNode.data(), peerNode.size());
   return job;
 }
 
@@ -159,7 +156,12 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
   }
 
   Napi::Value install(const CallbackInfo& info) {
-    Job job = installJobFrom(objectFrom(info[0], "request"));
+    Job job;
+    try {
+      job = installJobFrom(objectFrom(info[0], "request"));
+    } catch (const CodedError& error) {
+      throw toJs(info.Env(), error);
+    }
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
       Object result = Object::New(env);
       result.Set("kernelUlp", Napi::String::New(env, answer.ulp));

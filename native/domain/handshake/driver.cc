@@ -13,6 +13,8 @@
 #include <array>
 #include <system_error>
 
+#include "../secrets/stack.h"
+
 namespace tlshub::handshake {
 
 namespace {
@@ -85,6 +87,8 @@ uint64_t Driver::start(std::shared_ptr<const Context> context, Request request, 
   const auto at = jobs_.emplace(id, std::move(job)).first;
   deadlines_.emplace(deadline, id);
   advance(at);
+  // Each time, and not only when a handshake ends: it goes on from poll(), where the stack may be less deep.
+  wipeStack();
   setTimer();
   return id;
 }
@@ -174,6 +178,7 @@ bool Driver::cancel(uint64_t id) {
   if (!isOver(session.fd()) || session.advance() != Session::Step::kEnded)
     session.fail(Failure::kCancelled, "the handshake was cancelled");
   end(at);
+  wipeStack();
   setTimer();
   return true;
 }
@@ -201,6 +206,8 @@ void Driver::poll() {
       advance(at);
   }
   expire();
+  // From here, above all that the library was called from.
+  if (count > 0) wipeStack();
   // Those that end within a callback come next time: the timer sees to it.
   deliver(ended_.size());
   setTimer();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "../secrets/traffic.h"
 #include "resumption.h"
 
 namespace tlshub::handshake::library {
@@ -42,6 +43,10 @@ bool writeTicket(SSL* ssl);
 
 // The peer's leaf certificate with a reference of the caller's, or null.
 X509* peerCertificate(SSL* ssl);
+
+// To be called right before SSL_free(): wipes what of the secrets the library would leave in memory that it frees. False: it may be that
+// something is left, since this version keeps them where nobody has looked yet.
+bool forget(SSL* ssl, const TrafficSecrets& secrets);
 
 // Meanings of the packed error that ERR_peek_last_error() gives after a failed call.
 bool isVersionError(unsigned long error);   // the peer does not offer TLS 1.3

@@ -187,6 +187,10 @@ X509* peerCertificate(SSL* ssl) {
   return SSL_get_peer_certificate(ssl);
 }
 
+bool forget(SSL*, const TrafficSecrets&) {
+  return true;  // OPENSSL_free() wipes whatever it frees (crypto/mem.c)
+}
+
 bool isVersionError(unsigned long error) {
   if (ERR_GET_LIB(error) != ERR_LIB_SSL) return false;
   const int reason = ERR_GET_REASON(error);

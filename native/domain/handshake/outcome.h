@@ -2,12 +2,13 @@
 // What a handshake is asked for and what comes out of it. Plain data: no TLS library, no event loop.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "../secrets/traffic.h"
 
 namespace tlshub::handshake {
 
@@ -40,35 +41,6 @@ struct Request {
   uint64_t charge = 0;  // of helpers, where there are any
 };
 
-// A traffic secret (RFC 8446 section 7.1): 32 or 48 bytes. Its memory is wiped when it goes away or is moved from.
-class Secret {
- public:
-  static constexpr size_t kCapacity = 64;
-
-  Secret() = default;
-  ~Secret() { wipe(); }
-  Secret(const Secret&) = delete;
-  Secret& operator=(const Secret&) = delete;
-  Secret(Secret&& other) noexcept { take(other); }
-  Secret& operator=(Secret&& other) noexcept {
-    if (this != &other) take(other);
-    return *this;
-  }
-
-  // Decodes hexadecimal digits; false (and empty) if they are none, odd in number or too many.
-  bool assignHex(const char* digits, size_t count);
-  void wipe();
-  bool empty() const { return size_ == 0; }
-  const uint8_t* data() const { return bytes_.data(); }
-  size_t size() const { return size_; }
-
- private:
-  void take(Secret& other);
-
-  std::array<uint8_t, kCapacity> bytes_{};
-  size_t size_ = 0;
-};
-
 struct Outcome {
   Outcome() = default;
   ~Outcome();  // wipes keyLog too: its lines hold the same secrets
@@ -84,8 +56,8 @@ struct Outcome {
 
   // if ok
   std::string cipher;  // IANA name
-  Secret clientSecret;
-  Secret serverSecret;
+  Secret<TrafficSecrets> secrets;
+  bool wiped = true;        // the library has left nothing of them
   uint64_t txSequence = 0;  // records already protected by the application traffic keys, own direction
   uint64_t rxSequence = 0;
   bool resumed = false;  // without certificates, from an earlier handshake's session

@@ -15,12 +15,31 @@ namespace tlshub::handshake {
 
 namespace {
 
-bool takePrefix(const std::string& line, const char* prefix, Secret* secret) {
-  const size_t length = strlen(prefix);
-  if (line.compare(0, length, prefix) != 0) return false;
-  const size_t last = line.rfind(' ');  // "LABEL client_random secret", NSS key log format
-  secret->assignHex(line.data() + last + 1, line.size() - last - 1);
-  return true;
+int nibble(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+// Decodes hexadecimal digits into `bytes`, which has room for kLongestHash. How many there were, 0 for what is no secret.
+uint32_t fromHex(const char* digits, uint8_t* bytes) {
+  const size_t count = strlen(digits);
+  if (count % 2 != 0 || count / 2 > kLongestHash) return 0;
+  for (size_t i = 0; i < count / 2; i++) {
+    const int high = nibble(digits[2 * i]);
+    const int low = nibble(digits[2 * i + 1]);
+    if (high < 0 || low < 0) return 0;
+    bytes[i] = static_cast<uint8_t>(high << 4 | low);
+  }
+  return static_cast<uint32_t>(count / 2);
+}
+
+// "LABEL client_random secret" (NSS key log format): the secret's digits, or null for another label.
+const char* secretIn(const char* line, const char* label) {
+  const size_t length = strlen(label);
+  if (strncmp(line, label, length) != 0 || line[length] != ' ') return nullptr;
+  return strrchr(line, ' ') + 1;
 }
 
 std::string bytesText(uint64_t count) {
@@ -149,9 +168,8 @@ void Session::checkPeer() {
     return fail(Failure::kPeerCertificate, "peer certificate names " + listText(outcome_.peerNames) +
                                                ", expected one of " + listText(request_.peerNames));
   }
-  if (outcome_.clientSecret.empty() || outcome_.serverSecret.empty()) {
-    return fail(Failure::kFailed, "the TLS library gave no traffic secrets");
-  }
+  if (!outcome_.secrets) return fail(Failure::kFailed, "there was no protected memory for the secrets");
+  if (secretsSeen_ != kBothSecrets) return fail(Failure::kFailed, "the TLS library gave no traffic secrets");
   outcome_.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl_.get()));
   if (!context_->allows(outcome_.cipher)) {
     return fail(Failure::kPeerProtocol, cipherReason(outcome_.cipher));
@@ -273,15 +291,14 @@ Outcome Session::finish() {
     outcome_.txSequence = watch_.txSequence();
     outcome_.rxSequence = watch_.rxSequence();
   }
+  // A server may be done and have its peer's last flight still to come: whoever knows the secrets forgets them.
+  outcome_.wiped = secretsSeen_ != kBothSecrets || library::forget(ssl_.get(), *outcome_.secrets);
   ssl_.reset();
   outcome_.ok = stage_ == Stage::kSucceeded;
   outcome_.bytesSent = channel_.bytesSent();
   outcome_.bytesReceived = channel_.bytesReceived();
   outcome_.duration = std::chrono::steady_clock::now() - started_;
-  if (!outcome_.ok) {
-    outcome_.clientSecret.wipe();
-    outcome_.serverSecret.wipe();
-  }
+  if (!outcome_.ok) outcome_.secrets.reset();
   return std::move(outcome_);
 }
 
@@ -321,15 +338,23 @@ void Session::onInfo(const SSL* ssl, int where, int value) {
   reinterpret_cast<Session*>(SSL_get_app_data(ssl))->peerAlert_ = value & 0xff;
 }
 
+// From within the library: nothing may be thrown, and what it gave is not copied but into the place for secrets. The one exception is a key
+// log, which is asked for to have them in a file.
 void Session::onKeyLog(const SSL* ssl, const char* line) {
   auto* self = reinterpret_cast<Session*>(SSL_get_app_data(ssl));
   if (self == nullptr) return;
-  std::string text(line);
-  if (!takePrefix(text, "CLIENT_TRAFFIC_SECRET_0 ", &self->outcome_.clientSecret)) {
-    takePrefix(text, "SERVER_TRAFFIC_SECRET_0 ", &self->outcome_.serverSecret);
-  }
-  if (self->request_.keyLog) self->outcome_.keyLog.push_back(text);
-  OPENSSL_cleanse(text.data(), text.size());
+  if (self->request_.keyLog) self->outcome_.keyLog.emplace_back(line);
+  const char* const client = secretIn(line, "CLIENT_TRAFFIC_SECRET_0");
+  const char* const server = secretIn(line, "SERVER_TRAFFIC_SECRET_0");
+  if (client == nullptr && server == nullptr) return;
+  Secret<TrafficSecrets>& secrets = self->outcome_.secrets;
+  if (!secrets) secrets = SecretStore::tryMake<TrafficSecrets>();
+  if (!secrets) return;
+  const uint32_t length =
+      client == nullptr ? fromHex(server, secrets->server) : fromHex(client, secrets->client);
+  if (length == 0) return;
+  secrets->length = length;
+  self->secretsSeen_ |= client == nullptr ? kServerSecret : kClientSecret;
 }
 
 }  // namespace tlshub::handshake

@@ -58,6 +58,7 @@ class Session final : private Resumption {
   static void onKeyLog(const SSL* ssl, const char* line);
 
  private:
+  static constexpr unsigned kClientSecret = 1, kServerSecret = 2, kBothSecrets = 3;
   enum class Stage { kHandshake, kConfirm, kLastFlight, kSucceeded, kFailed };
 
   void prepare();
@@ -92,6 +93,7 @@ class Session final : private Resumption {
   SessionPtr kept_;       // the server's ticket, for the next time
   SslPtr ssl_;            // behind channel_ and watch_, which it points to
   Stage stage_ = Stage::kHandshake;
+  unsigned secretsSeen_ = 0;
   int peerAlert_ = -1;
   std::string certificateReason_;
   std::string cipherReason_;

@@ -148,7 +148,6 @@ void Helpers::fail(Entry entry, const char* code, const std::string& message) {
   ended.answer.failed = 1;
   std::snprintf(ended.answer.code, sizeof(ended.answer.code), "%s", code);
   std::snprintf(ended.answer.message, sizeof(ended.answer.message), "%s", message.c_str());
-  wipe(&entry.job.request, sizeof(Request));
   ended_.push_back(std::move(ended));
   armed_ = false;  // for at once
   arm(1);
@@ -207,14 +206,13 @@ void Helpers::begin(Helper& helper, Entry entry) {
     if (isLast(request.task)) {
       ::close(entry.job.fd);
       entry.job.fd = -1;
-      sendMessage(helper.channel.get(), &kGo, 1, nullptr, 0, -1, MSG_DONTWAIT);
+      const TrafficKeys* const keys = entry.job.keys ? &*entry.job.keys : nullptr;
+      sendMessage(helper.channel.get(), &kGo, 1, keys, keys ? sizeof(*keys) : 0, -1, MSG_DONTWAIT);
     } else {
       dup3(placeholder_.get(), entry.job.fd, O_CLOEXEC);
     }
   }
-  const Task task = request.task;
-  wipe(&request, sizeof(request));
-  request.task = task;
+  entry.job.keys.reset();
   helper.entry = std::move(entry);
   arm(limits_.slowMs * kMs);
 }
@@ -276,7 +274,6 @@ void Helpers::answered(HelperList::iterator at, const Answer& answer, size_t byt
     socket.reset();
   }
   ended_.push_back({std::move(entry.done), answer, std::string(buffer_.get(), bytes), std::move(socket)});
-  wipe(buffer_.get(), bytes);
   size_t good = 0;
   for (const Helper& helper : helpers_) good += helper.state != State::kLost && !helper.slow;
   if (good <= limits_.ready) return;

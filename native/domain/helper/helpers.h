@@ -18,6 +18,7 @@
 #include <string>
 
 #include "../fd.h"
+#include "../secrets/traffic.h"
 #include "wire.h"
 
 namespace tlshub::helper {
@@ -42,7 +43,8 @@ struct Job {
   // Its number stays ours: the socket is moved to the helper and back, and an eventfd stands in its place meanwhile, and for good if the
   // helper is lost. A last task closes it. -1: none.
   int fd = -1;
-  uint64_t charge = 0;  // whom it is charged to, 0: nobody; see groupOf()
+  Secret<TrafficKeys> keys = {};  // kInstall; gone when they are sent
+  uint64_t charge = 0;            // whom it is charged to, 0: nobody; see groupOf()
 };
 
 // A charge names a process and, in front of its kChargeBits bits, its cgroup.

@@ -53,9 +53,4 @@ ssize_t receiveMessage(int channel, void* head, size_t headBytes, void* rest, si
   return got;
 }
 
-void wipe(void* memory, size_t bytes) {
-  std::memset(memory, 0, bytes);
-  __asm__ __volatile__("" : : "r"(memory) : "memory");
-}
-
 }  // namespace tlshub::helper

@@ -8,6 +8,8 @@
 //
 // There is never more than one descriptor: what is sent is closed at its sender. For a last task (kInstall to kClose) the helper waits
 // for word that the agent's is closed (kGo), or the agent's close could be the one that waits.
+//
+// Keys come with that word, and with nothing else: from one process's memory for secrets (domain/secrets) right into the other's.
 #pragma once
 
 #include <sys/types.h>
@@ -45,10 +47,10 @@ struct Exchange {
   uint32_t bytes;    // behind the request, to be sent
 };
 
-struct Keys {
+struct Install {
   uint32_t cipher;  // enum class Cipher
   uint32_t provider;
-  uint8_t txKey[32], rxKey[32], txIv[12], rxIv[12];
+  uint32_t active;  // our role: we send with the client's key
   uint64_t txSequence, rxSequence;
   uint32_t sent, received;  // bytes of the handshake
   uint64_t askedNs, startedNs, negotiationNs;
@@ -67,7 +69,7 @@ struct Request {
   uint16_t localPort, remotePort;
   union {
     Exchange exchange;
-    Keys keys;
+    Install install;
   };
 };
 
@@ -95,7 +97,7 @@ struct Answer {
 constexpr char kHello = 'h';
 // To the parent of all helpers, with the helper's end of a new pair.
 constexpr char kBirth = 'b';
-constexpr char kGo = 'g';
+constexpr char kGo = 'g';  // kInstall: TrafficKeys are behind it
 
 // One message, with a descriptor if `fd` is not negative. `flags` as for send(). False: errno says why.
 bool sendMessage(int channel, const void* head, size_t headBytes, const void* rest, size_t restBytes, int fd,
@@ -103,8 +105,5 @@ bool sendMessage(int channel, const void* head, size_t headBytes, const void* re
 // As recv(). `fd` gets the descriptor that came with it, if any.
 ssize_t receiveMessage(int channel, void* head, size_t headBytes, void* rest, size_t restBytes, Fd* fd,
                        int flags);
-
-// A compiler may drop a plain memset of something that dies next.
-void wipe(void* memory, size_t bytes);
 
 }  // namespace tlshub::helper

@@ -49,9 +49,12 @@ Reply keyFrom(Reply reply, const uint8_t* body, size_t size) {
       return malformed(std::move(reply), "unknown key status " + std::to_string(status));
   }
   if (size < sizeof(KeyBack)) return malformed(std::move(reply), "it ends within the key");
-  memcpy(reply.key.data(), body + offsetof(KeyBack, masterKey), kMasterKey);
-  if (std::all_of(reply.key.begin(), reply.key.end(), [](uint8_t byte) { return byte == 0; }))
+  const uint8_t* const key = body + offsetof(KeyBack, masterKey);
+  if (std::all_of(key, key + kMasterKey, [](uint8_t byte) { return byte == 0; }))
     return malformed(std::move(reply), "the key is all zeros");
+  reply.key = SecretStore::tryMake<MasterKey>();
+  if (!reply.key) return malformed(std::move(reply), "there is no protected memory for its key");
+  memcpy(reply.key->bytes, key, kMasterKey);
   reply.kind = Kind::kKey;
   return reply;
 }
@@ -97,25 +100,6 @@ Kind kindOf(uint8_t type) {
 }
 
 }  // namespace
-
-Reply::Reply(Reply&& other) noexcept
-    : kind(other.kind), sequence(other.sequence), text(std::move(other.text)), key(other.key) {
-  explicit_bzero(other.key.data(), other.key.size());
-}
-
-Reply& Reply::operator=(Reply&& other) noexcept {
-  if (this == &other) return *this;
-  kind = other.kind;
-  sequence = other.sequence;
-  text = std::move(other.text);
-  key = other.key;
-  explicit_bzero(other.key.data(), other.key.size());
-  return *this;
-}
-
-Reply::~Reply() {
-  explicit_bzero(key.data(), key.size());
-}
 
 Reply parseReply(const uint8_t* data, size_t size, Opcode asked) {
   Reply reply;

@@ -2,12 +2,11 @@
 // What a reply of the module says. Reads untrusted bytes: everything is checked before it is used.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "wire.h"
+#include "key_schedule.h"
 
 namespace tlshub::module {
 
@@ -28,12 +27,7 @@ struct Reply {
   Kind kind = Kind::kMalformed;
   uint32_t sequence = 0;  // as in the header; 0: the module does not say which request it answers
   std::string text;
-  std::array<uint8_t, kMasterKey> key{};
-
-  Reply() = default;
-  Reply(Reply&&) noexcept;
-  Reply& operator=(Reply&&) noexcept;
-  ~Reply();  // wipes the key
+  Secret<MasterKey> key;  // kKey
 };
 
 // Reads one datagram as the answer to `asked`. Never throws, never reads outside of [data, data + size).

@@ -13,56 +13,39 @@ export function codecOptions(): { structures: string[][]; maxSharedStructures: n
   return { structures: MESSAGE_SHAPES.map((shape) => [...shape]), maxSharedStructures: MESSAGE_SHAPES.length };
 }
 
-/** The sending end. With `wipe` the encoder's copy of each message is zeroed once it is in the ring. */
+/** The sending end. */
 export class MessageSender<T extends object> {
   readonly ring: RingProducer;
   private readonly packr = new Packr(codecOptions());
-  private readonly wipe: boolean;
 
-  constructor(buffer: SharedArrayBuffer, options: { wipe?: boolean } = {}) {
+  constructor(buffer: SharedArrayBuffer) {
     this.ring = new RingProducer(buffer);
-    this.wipe = options.wipe ?? false;
   }
 
   /** Returns false when the ring is full: nothing was sent. */
   trySend(message: T): boolean {
-    return this.encoded(message, (bytes) => this.ring.tryPush(MESSAGE_VERSION, bytes));
+    return this.ring.tryPush(MESSAGE_VERSION, this.packr.pack(message));
   }
 
   /** Waits for room (blocks the thread). Returns false when the ring is closed. */
   sendWaiting(message: T): boolean {
-    return this.encoded(message, (bytes) => this.ring.pushWaiting(MESSAGE_VERSION, bytes));
+    return this.ring.pushWaiting(MESSAGE_VERSION, this.packr.pack(message));
   }
 
   close(): void {
     this.ring.close();
   }
-
-  private encoded(message: T, push: (bytes: Uint8Array) => boolean): boolean {
-    const bytes = this.packr.pack(message);
-    try {
-      return push(bytes);
-    } finally {
-      if (this.wipe) bytes.fill(0);
-    }
-  }
 }
 
-/**
- * The receiving end. With `wipe` the ring's bytes and the decoder's copy are zeroed after each callback: byte fields of a message are
- * views of that copy and good only until the callback returns.
- */
+/** The receiving end. */
 export class MessageReceiver<T extends object> {
   readonly ring: RingConsumer;
-  private readonly unpackr: Unpackr;
-  private readonly wipe: boolean;
+  // Bytes may be kept: they must not be views of memory that the next message overwrites.
+  private readonly unpackr = new Unpackr({ ...codecOptions(), copyBuffers: true });
   private scratch = Buffer.alloc(1024);
 
-  constructor(buffer: SharedArrayBuffer, options: { wipe?: boolean } = {}) {
-    this.wipe = options.wipe ?? false;
-    this.ring = new RingConsumer(buffer, { wipe: this.wipe });
-    // Bytes that are not wiped may be kept: they must not be views of memory that the next message overwrites.
-    this.unpackr = new Unpackr({ ...codecOptions(), copyBuffers: !this.wipe });
+  constructor(buffer: SharedArrayBuffer) {
+    this.ring = new RingConsumer(buffer);
   }
 
   /**
@@ -75,14 +58,10 @@ export class MessageReceiver<T extends object> {
       if (tag !== MESSAGE_VERSION) {
         throw new Error(`message version ${tag} on a ring of version ${MESSAGE_VERSION}: mixed builds`);
       }
-      // Decoded from private memory: neither the decoder nor node:crypto promises anything about shared memory.
+      // Decoded from private memory: the decoder promises nothing about shared memory.
       const bytes = this.private(length);
       bytes.set(this.ring.data.subarray(offset, offset + length));
-      try {
-        callback(this.unpackr.unpack(bytes) as T);
-      } finally {
-        if (this.wipe) bytes.fill(0);
-      }
+      callback(this.unpackr.unpack(bytes) as T);
     }, max);
   }
 

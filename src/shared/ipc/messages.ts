@@ -13,7 +13,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ProviderName, Tuple } from '../kernel/abi.js';
 import type { WireError } from '../errors/errors.js';
-import type { CipherName, Role } from '../kernel/words.js';
+import type { CipherName, Role, SecretHandle } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
 export const MESSAGE_VERSION = 3;
@@ -82,13 +82,13 @@ export type NegotiateResult =
       negotiationMs: number;
     };
 
-/** provider worker -> installer. Carries traffic secrets: only over a ring that wipes. */
+/** provider worker -> installer. */
 export interface Negotiated extends Held {
   type: 'negotiated';
   role: Role;
   summary: NegotiationSummary;
-  clientSecret: Uint8Array;
-  serverSecret: Uint8Array;
+  /** the traffic secrets; the installer's from here on, which takes or discards them */
+  secrets: SecretHandle;
   txSequence: bigint;
   rxSequence: bigint;
   bytesSent: number;
@@ -206,8 +206,7 @@ export const MESSAGE_SHAPES: readonly (readonly string[])[] = [
     'charge',
     'role',
     'summary',
-    'clientSecret',
-    'serverSecret',
+    'secrets',
     'txSequence',
     'rxSequence',
     'bytesSent',

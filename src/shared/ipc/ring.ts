@@ -183,15 +183,8 @@ export class RingProducer extends RingEnd {
 /** Called with a record's place in `data`/`view`. The bytes are good until the callback returns. */
 export type RecordCallback = (tag: number, offset: number, length: number) => void;
 
-/** The reading end. Exactly one thread may use it. With `wipe`, every payload is zeroed after its callback. */
+/** The reading end. Exactly one thread may use it. */
 export class RingConsumer extends RingEnd {
-  private readonly wipe: boolean;
-
-  constructor(buffer: SharedArrayBuffer, options: { wipe?: boolean } = {}) {
-    super(buffer);
-    this.wipe = options.wipe ?? false;
-  }
-
   get empty(): boolean {
     return Atomics.load(this.words, WORD_WRITE) === this.words[WORD_READ];
   }
@@ -219,12 +212,7 @@ export class RingConsumer extends RingEnd {
         }
         read = (read + size) | 0;
         count++;
-        const start = at + RECORD_HEADER;
-        try {
-          callback(this.view.getUint32(at + 4, true), start, length);
-        } finally {
-          if (this.wipe) this.data.fill(0, start, start + length);
-        }
+        callback(this.view.getUint32(at + 4, true), at + RECORD_HEADER, length);
       }
     } finally {
       Atomics.store(this.words, WORD_READ, read);

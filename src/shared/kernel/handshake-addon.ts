@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_openssl.node` and `tlshub_boringssl.node` offer. Errors: native.ts. */
-import type { CipherName, Role } from './words.js';
+import type { CipherName, Role, SecretHandle } from './words.js';
 
 /** `tlshub_openssl.node` and its twin `tlshub_boringssl.node`: the in-band handshake. */
 export interface HandshakeAddon {
@@ -61,8 +61,9 @@ export type HandshakeOutcome =
       cipher: CipherName;
       tlsVersion: 'TLSv1.3';
       /** client_application_traffic_secret_0 and server_application_traffic_secret_0 */
-      clientSecret: Uint8Array;
-      serverSecret: Uint8Array;
+      secrets: SecretHandle;
+      /** the library has left nothing of them in memory that it has freed; false: perhaps */
+      wiped: boolean;
       /** application records already sent and received under those secrets (post-handshake messages) */
       txSequence: bigint;
       rxSequence: bigint;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_kernel.node` offers: BPF, sockets of other processes, kTLS. Errors: native.ts. */
-import type { CipherName, Role } from './words.js';
+import type { CipherName, Role, SecretHandle } from './words.js';
 
 /** Who holds the socket, as the kernel told it. `startBoottime` and the like are nanoseconds. */
 export interface SocketOwner {
@@ -151,11 +151,10 @@ export interface Sweep {
 export interface InstallRequest extends TaskOf {
   fd: number;
   cipher: CipherName;
-  /** key, iv (12 bytes) as RFC 8446 section 7.3 derives them */
-  txKey: Uint8Array;
-  txIv: Uint8Array;
-  rxKey: Uint8Array;
-  rxIv: Uint8Array;
+  /** ours: which secret is of what we send */
+  role: Role;
+  /** the traffic secrets; used up, whatever comes of it. Keys are derived as RFC 8446, 7.3, has it */
+  secrets: SecretHandle;
   txSequence: bigint;
   rxSequence: bigint;
   /** plaintext bytes the handshake wrote to and read from the socket: checked against the kernel's sequence numbers */
@@ -167,6 +166,19 @@ export interface InstallRequest extends TaskOf {
   startedNs: bigint;
   negotiationNs: bigint;
   peerNode: string;
+}
+
+/** The memory for secrets of the whole process. */
+export interface SecretMemory {
+  bytes: number;
+  /** of these, those that are never written to swap */
+  lockedBytes: number;
+  /** in it now */
+  secrets: number;
+  /** that nobody came for, since the start */
+  expired: number;
+  /** why some of it is not locked, '' for nothing */
+  problem: string;
 }
 
 export interface InstallResult {
@@ -275,7 +287,10 @@ export interface Helpers {
   has(request: TakeRequest, done: (has: HelperAnswer<boolean>) => void): void;
   /** The first byte of what there is to read; -1: nothing yet, -2: the end. */
   peek(request: TaskOf & { fd: number }, done: (seen: HelperAnswer<number>) => void): void;
-  /** Sets both keys and opens the gate; if that fails, refuses. */
+  /**
+   * Sets both keys and opens the gate; if that fails, refuses.
+   * @throws NativeError TLSHUB_SECRETS: no keys can be made; then the descriptor is as it was
+   */
   install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void;
   /**
    * `refuse`: shuts the gate for good and ends the connection. `forbid`: shuts the gate, but lets the connection end by itself: the peer's
@@ -357,6 +372,13 @@ export interface KernelAddon {
   boundMemory(): void;
   /** Gives back what the allocator has free, of the whole process; about a millisecond. */
   trimMemory(): void;
+  /** No core dumps from here on, and nobody may look at this process's memory but who has CAP_SYS_PTRACE. Once, when it starts. */
+  protectSecrets(): SecretMemory;
+  secretMemory(): SecretMemory;
+  /** Wipes what nobody will take. No error if it is gone. */
+  discardSecret(handle: SecretHandle): void;
+  /** Wipes what was left longer ago than this and not taken; returns how many. */
+  expireSecrets(milliseconds: number): number;
   /** Two connected TCP sockets over 127.0.0.1, ours to close. */
   loopbackPair(): [number, number];
   /** Sets a key of this cipher on a loopback socket, so that the kernel has what it needs for it loaded. Throws TLSHUB_SYS if it cannot. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `tlshub_netlink.node`: what of the TLSHub client is native. `TlshubClient` is the form of it for people. */
 
+import type { CipherName, SecretHandle } from './words.js';
+
 /** The operations of the module, as the wire numbers them. */
 export const Opcode = { INIT: 0, START: 1, FETCH: 2 } as const;
 
@@ -43,11 +45,25 @@ export type NativeTlshubOutcome =
       ok: true;
       kind: 'key';
       text: string;
-      /** 32 bytes; whoever gets them wipes them */
-      masterKey: Uint8Array;
+      /** the master key */
+      key: SecretHandle;
     }
   /** TLSHUB_MODULE_MISSING, TLSHUB_MODULE_TIMEOUT, TLSHUB_MODULE_PROTOCOL, TLSHUB_HANDSHAKE_CANCELLED or TLSHUB_SYS */
   | { ok: false; code: string; reason: string };
+
+/** As src/tlshub/key-schedule.ts has them. */
+export interface NativeConnectionNames {
+  /** 4 bytes, network order */
+  clientAddress: Uint8Array;
+  serverAddress: Uint8Array;
+  clientPort: number;
+  serverPort: number;
+  clientIsn: number;
+  serverIsn: number;
+  cipher: CipherName;
+  clientNode: string;
+  serverNode: string;
+}
 
 export interface NativeTlshubStatistics {
   inFlight: number;
@@ -76,4 +92,16 @@ export interface NativeTlshubClient {
 export interface TlshubAddon {
   /** One per thread: its epoll set is watched by this thread's event loop. `log` gets the module's log lines. */
   Client: new (options: NativeTlshubOptions, log: (line: string) => void) => NativeTlshubClient;
+  /**
+   * From a master key to the two traffic secrets of a connection (docs/TLSHUB_API.md). The master key is used up.
+   * @throws NativeError TLSHUB_SECRETS: there is no such key, or no memory
+   */
+  deriveSecrets(key: SecretHandle, names: NativeConnectionNames): SecretHandle;
+  /**
+   * What is under a handle, used up: a master key, or both traffic secrets, the client's first. For programs that use the package, and for
+   * tests: the agent never calls it.
+   * @throws NativeError TLSHUB_SECRETS
+   */
+  revealSecret(handle: SecretHandle): Uint8Array;
+  discardSecret(handle: SecretHandle): void;
 }

@@ -5,7 +5,7 @@ import { lab, waitFor, type MeshNode } from '../harness/index.js';
 import { at } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
 import { finishCleanLoad, startLoad, upForLoad } from '../harness/load.js';
-import { gained, holdings, type Holdings } from './support.js';
+import { gained, holdings, noMore, type Holdings } from './support.js';
 
 const SWITCHES = 20;
 const NODES: readonly MeshNode[] = ['a', 'b'];
@@ -57,11 +57,7 @@ describe('switching providers', () => {
     await waitFor(
       async () => {
         now = { a: await holdings('a'), b: await holdings('b') };
-        return NODES.every(
-          (node) =>
-            now[node].descriptors.length <= before[node].descriptors.length &&
-            now[node].threads <= before[node].threads,
-        );
+        return NODES.every((node) => noMore(before[node], now[node]));
       },
       30_000,
       () => `as many descriptors and threads as before: ${NODES.map((node) => gained(before[node], now[node])).join()}`,

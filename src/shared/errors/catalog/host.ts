@@ -18,4 +18,11 @@ export const HOST_ERRORS = {
     meaning: 'The user may not do this.',
     remedy: 'Run it as root.',
   },
+  TLSHUB_MEMORY_NOT_LOCKED: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The memory for keys cannot be locked, so that the kernel may write it to swap. Connections are secured all the same.',
+    remedy:
+      'Raise the limit on locked memory: `LimitMEMLOCK=infinity` in the unit, `--ulimit memlock=-1` for a container, or give the agent CAP_IPC_LOCK; or turn swap off.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

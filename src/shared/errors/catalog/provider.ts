@@ -60,4 +60,11 @@ export const PROVIDER_ERRORS = {
     meaning: 'A TLSHub client was used after it was closed.',
     remedy: 'Make a new one.',
   },
+  TLSHUB_SECRETS: {
+    exitCode: EXIT.failed,
+    meaning:
+      "A connection's secrets could not be kept, or were gone when its keys were to be set: the connection is refused.",
+    remedy:
+      'Secrets that nobody takes are wiped after a minute: look whether the installer stands still (`tlshubctl status`). If there is no memory, raise the limit of the agent (MemoryMax).',
+  },
 } as const satisfies Record<string, ErrorEntry>;
