@@ -54,7 +54,7 @@ export class World {
   sockets: SweepSeed[] = [];
   private readonly commands: InstallerCommand[] = [];
   private readonly answers: InstallerReport[] = [];
-  private readonly work: InstallerWork;
+  readonly work: InstallerWork;
 
   constructor(options: { handshakeTimeoutMs?: number; flowsKept?: number; metrics?: FlowMetrics } = {}) {
     this.metrics = options.metrics ?? new FlowMetrics(100);

@@ -16,6 +16,8 @@ import { FDS, type FakeKernel } from './fake-kernel.js';
 export class FakeHelpers implements Helpers {
   /** while true, answers are kept back */
   slow = false;
+  /** what install throws: no keys can be made */
+  noKeys: Error | undefined;
   private readonly answers: (() => void)[] = [];
 
   constructor(private readonly kernel: FakeKernel) {}
@@ -34,6 +36,7 @@ export class FakeHelpers implements Helpers {
 
   install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void {
     const { fd, cookie } = request;
+    if (this.noKeys !== undefined) throw this.noKeys;
     this.answer(done, () => {
       try {
         return this.kernel.install(request);

@@ -59,6 +59,16 @@ describe('dispatcher', () => {
     });
   }
 
+  it('refuses a connection whose secrets are gone, and lets go of its descriptor', async () => {
+    world.event('ESTABLISHED');
+    world.helpers.noKeys = new TlshubError('TLSHUB_SECRETS', 'gone');
+    await world.succeed(world.provider.pending[0]!);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_SECRETS' });
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'refuse 1', 'release 1']);
+    expect(world.work.inFlight).to.equal(0);
+    world.expectClean();
+  });
+
   it('a passive flow waits for its program to accept', async () => {
     world.event('ESTABLISHED', { role: 'passive', owner: undefined });
     expect(world.flow.state).to.equal('held');
