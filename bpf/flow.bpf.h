@@ -21,20 +21,21 @@ static __always_inline bool is_agent(struct task_struct *task)
 	return bpf_task_storage_get(&agents, task->group_leader, 0, 0) != NULL;
 }
 
+static long look_at_scope(__u32 i, bool *within)
+{
+	*within = bpf_current_task_under_cgroup(&scopes, i) == 1;
+	return *within;
+}
+
 /* Is the running program in a captured cgroup? About 10 ns a cgroup, so ask what is cheaper first. */
-static __always_inline bool in_scope(void)
+VERIFIED_ONCE int in_scope(void)
 {
 	struct tlshub_settings *s = get_settings();
+	bool within = false;
 
-	if (!s)
-		return false;
-	for (__u32 i = 0; i < TLSHUB_MAX_SCOPES; i++) {
-		if (i >= s->scopes)
-			break;
-		if (bpf_current_task_under_cgroup(&scopes, i) == 1)
-			return true;
-	}
-	return false;
+	if (s)
+		bpf_loop(s->scopes, look_at_scope, &within, 0);
+	return within;
 }
 
 /*
@@ -91,26 +92,32 @@ static __always_inline void read_tuple(struct sock *sk, struct tlshub_tuple *t)
  * Which directions the socket's own TLS layer encrypts: the truth the gate goes by. TLS_SW is 1 and TLS_HW 2 (net/tls.h);
  * TLS_BASE, the ULP without keys, is 0. Another ULP's data is no tls_context: look at the name first.
  */
-static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
+VERIFIED_ONCE __u32 ulp_encrypts(unsigned long ulp_ops, unsigned long ulp_data)
 {
-	const struct tcp_ulp_ops *ops = tp->inet_conn.icsk_ulp_ops;
-	struct tls_context *tls;
+	const struct tcp_ulp_ops *ops = (void *)ulp_ops;
+	struct tls_context *tls = (void *)ulp_data;
 	char name[4] = {};
 	__u32 dirs = 0;
 
-	if (!ops)
+	if (!ops || !tls)
 		return 0;
 	bpf_core_read(name, sizeof(name), &ops->name);
 	if (name[0] != 't' || name[1] != 'l' || name[2] != 's' || name[3])
-		return 0;
-	tls = tp->inet_conn.icsk_ulp_data;
-	if (!tls)
 		return 0;
 	if (BPF_CORE_READ_BITFIELD_PROBED(tls, tx_conf))
 		dirs |= TLSHUB_TX;
 	if (BPF_CORE_READ_BITFIELD_PROBED(tls, rx_conf))
 		dirs |= TLSHUB_RX;
 	return dirs;
+}
+
+static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
+{
+	unsigned long ops = 0, data = 0;
+
+	bpf_core_read(&ops, sizeof(ops), &tp->inet_conn.icsk_ulp_ops);
+	bpf_core_read(&data, sizeof(data), &tp->inet_conn.icsk_ulp_data);
+	return ulp_encrypts(ops, data);
 }
 
 /*
@@ -125,10 +132,11 @@ static __always_inline void note_passed(struct tlshub_flow *f)
 			     1); /* an atomic: also a fence between what was stored and what is read next */
 }
 
-/* Was this direction seen to be encrypted in this generation of the flow? */
-static __always_inline bool was_opened(const struct tlshub_flow *f, __u32 dir)
+/* Were these directions seen to be encrypted in this generation of the flow? */
+static __always_inline bool was_opened(const struct tlshub_flow *f, __u32 dirs)
 {
-	return f->generation && (dir == TLSHUB_TX ? f->open_tx : f->open_rx) == f->generation;
+	return f->generation && (!(dirs & TLSHUB_TX) || f->open_tx == f->generation) &&
+	       (!(dirs & TLSHUB_RX) || f->open_rx == f->generation);
 }
 
 /* Is anything in the send queue, or was anything sent, that the agent did not write? Its own bytes are counted before they are queued. */
@@ -139,7 +147,7 @@ static __always_inline bool has_foreign_bytes(struct tcp_sock *tp, const struct 
 
 static __always_inline bool is_secured(const struct tlshub_flow *f)
 {
-	return was_opened(f, TLSHUB_TX) && was_opened(f, TLSHUB_RX);
+	return was_opened(f, TLSHUB_TX | TLSHUB_RX);
 }
 
 static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const struct tlshub_flow *f)

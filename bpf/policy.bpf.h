@@ -12,6 +12,13 @@
 #include "maps.bpf.h"
 #include <bpf/bpf_endian.h>
 
+/*
+ * A function that the kernel verifies once for each program, and not again for each call and for each state that it is called in: what it is given
+ * are numbers and memory, and what it returns is a number. The time that the verifier takes is the time in which a starting agent's node
+ * is without a gate. Weak, since each program file has a copy; they are never NULL, but the verifier wants to see that it is asked.
+ */
+#define VERIFIED_ONCE __weak __noinline
+
 static __always_inline struct tlshub_settings *get_settings(void)
 {
 	__u32 zero = 0;
@@ -63,30 +70,32 @@ static __always_inline __u32 higher(__u32 a, __u32 b)
 }
 
 /*
- * A rule with a port is about the server's address, one without about either end's. `local` NULL: the kernel has not chosen it yet.
+ * A rule with a port is about the server's address, one without about either end's. @has_local: the kernel has chosen our own address.
  * Loopback has been dealt with.
  */
-static __always_inline __u32 judge(const struct tlshub_policy_bank *p, __u32 bank,
-				   const struct tlshub_tuple *t, const __u8 *local, __u32 role)
+VERIFIED_ONCE __u32 judge(const struct tlshub_policy_bank *p, __u32 bank, const struct tlshub_tuple *t,
+			  int has_local, __u32 role)
 {
 	struct tlshub_mesh_value *peer, *own;
 	__u32 rank = 0;
 
+	if (!p || !t)
+		return CLASS_REFUSED;
 	if (p->rules) {
 		if (role == ROLE_ACTIVE)
 			rank = rule_rank(bank, t->rport, t->remote);
 		else
 			rank = rule_rank(bank, t->lport, t->local);
 		rank = higher(rank, rule_rank(bank, 0, t->remote));
-		if (local)
-			rank = higher(rank, rule_rank(bank, 0, local));
+		if (has_local)
+			rank = higher(rank, rule_rank(bank, 0, t->local));
 	}
 	if (rank && !(rank & RANK_REQUIRE))
 		return CLASS_PLAINTEXT;
 	peer = mesh_entry(t->remote);
 	if (peer) {
-		if (!rank && p->same_node == SAME_NODE_PLAINTEXT && peer->local && local) {
-			own = mesh_entry(local);
+		if (!rank && p->same_node == SAME_NODE_PLAINTEXT && peer->local && has_local) {
+			own = mesh_entry(t->local);
 			if (own && own->local)
 				return CLASS_PLAINTEXT;
 		}
@@ -116,32 +125,32 @@ static __always_inline struct tlshub_policy_bank *rules_for(const struct tlshub_
  * For a connect(), whose own address the kernel has yet to choose: what is REFUSED here is refused for good, anything else is decided when
  * the SYN leaves.
  */
-static __noinline __u32 classify_connect(const struct tlshub_tuple *t)
+VERIFIED_ONCE __u32 classify_connect(const struct tlshub_tuple *t)
 {
 	__u32 bank, class;
 	struct tlshub_policy_bank *p = rules_for(t, &bank, &class);
 
-	return p ? judge(p, bank, t, NULL, ROLE_ACTIVE) : class;
+	return p ? judge(p, bank, t, false, ROLE_ACTIVE) : class;
 }
 
 /* The decision. Which end is the server depends on the role, and it is the same one seen from either end. */
-static __noinline __u32 classify(const struct tlshub_tuple *t, __u32 role)
+VERIFIED_ONCE __u32 classify(const struct tlshub_tuple *t, __u32 role)
 {
 	__u32 bank, class;
 	struct tlshub_policy_bank *p = rules_for(t, &bank, &class);
 
 	if (!p)
 		return class;
-	if (role == ROLE_ACTIVE && judge(p, bank, t, NULL, role) == CLASS_REFUSED)
+	if (role == ROLE_ACTIVE && judge(p, bank, t, false, role) == CLASS_REFUSED)
 		return CLASS_REFUSED;
-	return judge(p, bank, t, t->local, role);
+	return judge(p, bank, t, true, role);
 }
 
 /*
  * For packets and sockets of which it is not known who connected: in plaintext only if it were so in either role. A peer chooses its own
  * port, and must not make us take it for a server's.
  */
-static __noinline __u32 classify_unknown(const struct tlshub_tuple *t)
+VERIFIED_ONCE __u32 classify_unknown(const struct tlshub_tuple *t)
 {
 	__u32 active = classify(t, ROLE_ACTIVE), passive = classify(t, ROLE_PASSIVE);
 

@@ -20,24 +20,19 @@
 /* Decrypted records that were read in part or peeked at; more than one is rare. */
 #define MOST_UNREAD_RECORDS 64
 
-static __always_inline __u64 record_sequence(void *cipher_context)
+static __noinline __u64 record_sequence(const void *cipher_context)
 {
-	struct cipher_context___before_6_7 *before = cipher_context;
-	struct cipher_context___since_6_7 *since = cipher_context;
+	const struct cipher_context___before_6_7 *before = cipher_context;
+	const struct cipher_context___since_6_7 *since = cipher_context;
 	__u64 sequence = 0;
-	char *at = NULL;
+	const char *at = NULL;
 
 	if (bpf_core_field_exists(since->rec_seq))
-		at = (char *)since + bpf_core_field_offset(since->rec_seq);
+		at = (const char *)since + bpf_core_field_offset(since->rec_seq);
 	else if (bpf_core_field_exists(before->rec_seq))
 		bpf_core_read(&at, sizeof(at), &before->rec_seq);
 	bpf_probe_read_kernel(&sequence, sizeof(sequence), at);
 	return bpf_be64_to_cpu(sequence);
-}
-
-static __always_inline struct tls_context *tls_of(struct tcp_sock *tp)
-{
-	return tp->inet_conn.icsk_ulp_data;
 }
 
 /* The 64-bit counter nearest to `about` whose low half is `low`: sequence numbers are exact but 32 bits wide, counters count SYN and FIN. */
@@ -52,32 +47,46 @@ static __always_inline bool fin_queued(__u32 state)
 	       state == STATE_LAST_ACK || state == STATE_TIME_WAIT;
 }
 
+/* A walk along rx_list. */
+struct unread_records {
+	const void *end;
+	struct sk_buff *skb;
+	__u64 bytes;
+};
+
+static long add_unread_record(__u32 i, struct unread_records *unread)
+{
+	struct sk_buff *skb = unread->skb;
+	__u32 length = 0;
+
+	if (!skb || skb == unread->end)
+		return 1;
+	bpf_core_read(&length, sizeof(length), &((struct sk_skb_cb *)skb->cb)->strp.strp.full_len);
+	unread->bytes += length;
+	bpf_core_read(&unread->skb, sizeof(unread->skb), &skb->next);
+	return 0;
+}
+
 /* What TLS has taken out of TCP that no call has returned: an incomplete record that it copied, and decrypted records not read to their end. */
 static __always_inline __u64 unread_bytes(struct tls_context *tls)
 {
 	struct tls_sw_context_rx *rx = NULL;
-	struct sk_buff *skb = NULL;
-	__u64 unread = 0;
+	struct unread_records unread = {};
+	struct sk_buff *anchor = NULL;
 	__u32 length = 0;
 
 	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
 	if (!rx)
 		return 0;
 	if (BPF_CORE_READ_BITFIELD_PROBED(rx, strp.copy_mode)) {
-		bpf_core_read(&skb, sizeof(skb), &rx->strp.anchor);
-		bpf_core_read(&length, sizeof(length), &skb->len);
-		unread += length;
+		bpf_core_read(&anchor, sizeof(anchor), &rx->strp.anchor);
+		bpf_core_read(&length, sizeof(length), &anchor->len);
+		unread.bytes = length;
 	}
-	bpf_core_read(&skb, sizeof(skb), &rx->rx_list.next);
-	for (int i = 0; i < MOST_UNREAD_RECORDS; i++) {
-		if (!skb || (void *)skb == (void *)&rx->rx_list)
-			break;
-		length = 0;
-		bpf_core_read(&length, sizeof(length), &((struct sk_skb_cb *)skb->cb)->strp.strp.full_len);
-		unread += length;
-		bpf_core_read(&skb, sizeof(skb), &skb->next);
-	}
-	return unread;
+	unread.end = &rx->rx_list;
+	bpf_core_read(&unread.skb, sizeof(unread.skb), &rx->rx_list.next);
+	bpf_loop(MOST_UNREAD_RECORDS, add_unread_record, &unread, 0);
+	return unread.bytes;
 }
 
 static __always_inline __u64 less(__u64 bytes, __u64 not_the_programs)
@@ -94,30 +103,45 @@ static __always_inline void begin_traffic(struct tlshub_traffic *t, const struct
 	t->generation = f->generation;
 }
 
-/* The gate is about to let the first call of this direction through: the records so far were the handshake's. */
+/* The gate is about to let the first call of these directions through: the records so far were the handshake's. */
 static __always_inline void note_opening(struct sock *sk, struct tcp_sock *tp, const struct tlshub_flow *f,
-					 __u32 dir)
+					 __u32 dirs)
 {
 	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	struct tls_context *tls = tls_of(tp);
+	struct tls_context *tls = NULL;
 
+	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
 	if (!t || !tls)
 		return;
 	begin_traffic(t, f);
-	if (dir == TLSHUB_TX)
+	if (dirs & TLSHUB_TX)
 		t->tx_first = record_sequence(&tls->tx);
-	else
+	if (dirs & TLSHUB_RX)
 		t->rx_first = record_sequence(&tls->rx);
 }
 
-/* Brings `t` up to date. @state: that of TCP, or at TCP_CLOSE the one before */
-static __noinline int measure(struct tcp_sock *tp, const struct tlshub_flow *f, struct tlshub_traffic *t,
-			      __u32 state)
+/* What account() goes by. */
+struct tcp_numbers {
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	unsigned long ulp_ops;
+	unsigned long ulp_data;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 state;
+	__u32 done; /* the peer's FIN has come */
+};
+
+VERIFIED_ONCE int account(const struct tcp_numbers *tp, const struct tlshub_flow *f, struct tlshub_traffic *t)
 {
-	struct tls_context *tls = tls_of(tp);
+	struct tls_context *tls;
 	__u64 sent, received;
 	bool fin, fin_read;
 
+	if (!tp || !f || !t)
+		return 0;
 	begin_traffic(t, f);
 	if (!f->established_ns)
 		return 0;
@@ -127,11 +151,10 @@ static __noinline int measure(struct tcp_sock *tp, const struct tlshub_flow *f, 
 			t->flags |= TRAFFIC_KNOWN;
 		return 0;
 	}
-	if (fin_queued(state))
+	if (fin_queued(tp->state))
 		t->flags |= TRAFFIC_FIN;
 	fin = t->flags & TRAFFIC_FIN;
-	fin_read = (((struct sock *)tp)->__sk_common.skc_flags & (1 << SOCK_DONE)) &&
-		   tp->copied_seq == tp->rcv_nxt;
+	fin_read = tp->done && tp->copied_seq == tp->rcv_nxt;
 	sent = widen(tp->bytes_acked + (__u32)(tp->write_seq - tp->snd_una),
 		     tp->write_seq - (f->iss + 1) - fin);
 	received = widen(tp->bytes_received - (__u32)(tp->rcv_nxt - tp->copied_seq),
@@ -143,10 +166,11 @@ static __noinline int measure(struct tcp_sock *tp, const struct tlshub_flow *f, 
 		return 0;
 	}
 	if (!(t->flags & TRAFFIC_RELEASED)) {
-		if (kernel_encrypts(tp) != (TLSHUB_TX | TLSHUB_RX)) {
+		if (ulp_encrypts(tp->ulp_ops, tp->ulp_data) != (TLSHUB_TX | TLSHUB_RX)) {
 			t->flags &= ~TRAFFIC_KNOWN;
 			return 0;
 		}
+		tls = (void *)tp->ulp_data;
 		t->tx_records = record_sequence(&tls->tx);
 		t->bytes_received = less(received, f->keyed_rx_off + unread_bytes(tls) +
 							   TLS13_RECORD_OVERHEAD *
@@ -155,6 +179,26 @@ static __noinline int measure(struct tcp_sock *tp, const struct tlshub_flow *f, 
 	}
 	t->bytes_sent = less(sent, f->keyed_tx_off + TLS13_RECORD_OVERHEAD * (t->tx_records - t->tx_first));
 	return 0;
+}
+
+/* Brings `t` up to date. @state: that of TCP, or at TCP_CLOSE the one before */
+static __noinline void measure(struct tcp_sock *tp, const struct tlshub_flow *f, struct tlshub_traffic *t,
+			       __u32 state)
+{
+	struct tcp_numbers n = {
+		.bytes_received = tp->bytes_received,
+		.bytes_acked = tp->bytes_acked,
+		.rcv_nxt = tp->rcv_nxt,
+		.copied_seq = tp->copied_seq,
+		.snd_una = tp->snd_una,
+		.write_seq = tp->write_seq,
+		.state = state,
+		.done = ((struct sock *)tp)->__sk_common.skc_flags & (1 << SOCK_DONE),
+	};
+
+	bpf_core_read(&n.ulp_ops, sizeof(n.ulp_ops), &tp->inet_conn.icsk_ulp_ops);
+	bpf_core_read(&n.ulp_data, sizeof(n.ulp_data), &tp->inet_conn.icsk_ulp_data);
+	account(&n, f, t);
 }
 
 static __always_inline void fill_traffic(struct tlshub_event *e, const struct tlshub_traffic *t)
