@@ -14,58 +14,8 @@
  * All hooks are global LSM hooks, since sockets travel: by fork, by SCM_RIGHTS, by a listener made elsewhere. The first
  * instructions send everyone away whom it does not concern.
  */
+#include "answer.bpf.h"
 #include "hold.bpf.h"
-
-/*
- * A level-triggered program is told "writable" and then EAGAIN, again and again, and burns a core for as long as the flow is held: what
- * makes a socket writable cannot be taken back from BPF. A handshake is over before that matters; but from SPIN_PATIENCE_NS on, such a
- * caller naps: it is stopped for NAP_NS after each SPIN_CALLS calls that came within SPIN_WINDOW_NS.
- */
-#define SPIN_PATIENCE_NS (100 * 1000000ull)
-#define SPIN_WINDOW_NS (50 * 1000000ull)
-#define SPIN_CALLS 16
-#define NAP_NS (25 * 1000000ull)
-
-enum call_kind {
-	CALL_MAY_BLOCK,
-	CALL_NONBLOCKING,
-	CALL_SHUTDOWN, /* has no EAGAIN that a program would understand */
-};
-
-/*
- * A socket without a connection. The kernel would say the same, but not at once: the call would first wait for the socket's lock, and
- * by then another thread may have connected it. What passed the gate here would be the first bytes of that connection.
- */
-static __always_inline int unconnected(struct sock *sk, __u32 dir)
-{
-	int err = sk->sk_err;
-
-	/* Constants, since 6.12's verifier wants to see that an LSM program returns an errno. */
-	if (err)
-		return err == ECONNREFUSED ? -ECONNREFUSED : -ECONNRESET;
-	return dir == TLSHUB_TX ? -EPIPE : -ENOTCONN;
-}
-
-/* A FIN and not one byte before it (health checks do that): an end of file is all there is to read, and nobody need vouch for it. */
-static __always_inline bool only_eof(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f)
-{
-	return f->established_ns && (sk->__sk_common.skc_flags & (1 << SOCK_DONE)) &&
-	       tp->rcv_nxt - f->irs == 2;
-}
-
-static __always_inline bool is_spinning(struct tlshub_flow *f, __u64 now)
-{
-	if (now - f->first_held_ns < SPIN_PATIENCE_NS)
-		return false;
-	if (now - f->spin_since_ns > SPIN_WINDOW_NS) {
-		f->spin_since_ns = now;
-		f->spin_calls = 0;
-	}
-	if (++f->spin_calls < SPIN_CALLS)
-		return false;
-	f->spin_calls = 0;
-	return true;
-}
 
 /* Did the agent begin with this connection, and not with an earlier one of the same socket? */
 static __always_inline bool is_claimed(struct sock *sk, struct tlshub_flow *f)
@@ -75,89 +25,49 @@ static __always_inline bool is_claimed(struct sock *sk, struct tlshub_flow *f)
 	return v && v->generation == f->generation;
 }
 
-static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dir, enum call_kind kind)
+static __always_inline void look_at(struct sock *sk, struct tcp_sock *tp, struct call *c)
+{
+	c->state = sk->__sk_common.skc_state;
+	c->sk_err = sk->sk_err;
+	c->rcv_nxt = tp->rcv_nxt;
+	c->done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
+}
+
+static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dirs, __u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct tlshub_settings *s = get_settings();
-	__u64 now = bpf_ktime_get_ns(), silent = 0;
-	unsigned char state;
+	struct call c = {.dirs = dirs, .kind = kind};
+	long answer;
+	int err;
 
-	if (!tp || !s)
+	if (!tp)
 		return -ECONNRESET;
 	if (is_agent(task))
-		return kind == CALL_SHUTDOWN || is_claimed(sk, f) ? 0 : -ECONNRESET;
-	if (is_open(sk, tp, f, dir))
+		return (kind & CALL_SHUTDOWN) || is_claimed(sk, f) ? 0 : -ECONNRESET;
+	if (is_open(sk, tp, f, dirs))
 		return 0;
-	state = sk->__sk_common.skc_state;
-	if (!f->established_ns && (state == STATE_CLOSE || state == STATE_LISTEN) && !f->refused)
-		return kind == CALL_SHUTDOWN ? 0 : unconnected(sk, dir);
-	if (kind == CALL_SHUTDOWN && (f->refused || state == STATE_CLOSE))
-		return 0;
-	if (dir == TLSHUB_RX && only_eof(sk, tp, f)) {
+	c.user_refused = user_refused(sk, f);
+	c.may_be_stopped = may_be_stopped(task);
+	c.io_worker = task->flags & PF_IO_WORKER;
+	c.now = bpf_ktime_get_ns();
+	look_at(sk, tp, &c);
+	if (would_pass(f, &c)) {
 		note_passed(f);
-		if (only_eof(sk, tp, f))
-			return 0;
+		c.passed = true;
+		look_at(sk, tp, &c);
 	}
-	/* REFUSED is sticky, and in TCP_CLOSE too: tcp_recvmsg() walks the receive queue before it looks at sk_err. */
-	if (f->refused)
-		return -ECONNRESET;
-	if (user_refused(sk, f))
-		return refuse(ctx, f, REASON_AGENT);
-	if (state == STATE_CLOSE) {
-		/*
-		 * Ended by the peer. If it had sent nothing there is an error to read; else nobody may read what is there, nor take
-		 * what our handshake left of it for an end of file. A FIN alone was dealt with above: this 1 is the SYN.
-		 */
-		if (dir == TLSHUB_TX)
-			return unconnected(sk, dir);
-		if (tp->rcv_nxt - f->irs == 1) {
-			note_passed(f);
-			return f->established_ns ? 0 : unconnected(sk, dir);
-		}
-		/*
-		 * Writing is open, so reading is about to be, and what is queued came behind the handshake: the peer may answer what
-		 * was written and end the connection before the agent is through.
-		 */
-		if (!was_opened(f, TLSHUB_TX))
-			return refuse(ctx, f, REASON_CLOSED);
-	}
-	if (f->hold_until_ns && now > f->hold_until_ns)
-		return refuse(ctx, f, REASON_OVERDUE);
-
-	if (!f->first_held_ns)
-		f->first_held_ns = now;
-	f->last_held_ns = now;
-	__sync_fetch_and_add(&f->held_calls, 1);
-	count(COUNTER_HELD_CALLS);
-
-	if (kind == CALL_NONBLOCKING) {
-		if (!is_spinning(f, now) || (task->flags & PF_IO_WORKER) || !may_be_stopped(task) ||
-		    !can_continue(now)) {
-			tell_held(ctx, sk, f, false, 0);
-			return -EAGAIN;
-		}
-		tell_held(ctx, sk, f, true, NAP_NS);
-		hold_blocking(sk, tp, f, dir);
+	answer = answer_call(f, &c);
+	if (answer <= 0)
+		return answer < -MAX_ERRNO ? -ECONNRESET : answer;
+	if (answer < ANSWER_STAND)
+		return refuse(ctx, f, answer);
+	tell_held(ctx, sk, f, answer != ANSWER_AGAIN, c.wait_ns);
+	if (answer == ANSWER_AGAIN)
 		return -EAGAIN;
-	}
-	if (!may_be_stopped(task))
-		return -EAGAIN;
-	if (!can_continue(now))
-		return refuse(ctx, f, REASON_NO_AGENT);
-	if (is_silent(tp, f)) {
-		silent = silence_left(f, s, now);
-		if (!silent) {
-			note_silent(f, now);
-			return refuse(ctx, f, REASON_SILENT_PEER);
-		}
-	}
-	tell_held(ctx, sk, f, true, silent);
-	if (!(task->flags & PF_IO_WORKER))
-		return hold_blocking(sk, tp, f, dir);
-	/* Its request fails in any case, but only when asking again is of use. */
-	hold_blocking(sk, tp, f, dir);
-	return -EAGAIN;
+	err = hold_blocking(sk, tp, f, dirs);
+	/* A worker's request fails in any case, but only when asking again is of use. */
+	return answer == ANSWER_NAP || c.io_worker ? -EAGAIN : err;
 }
 
 /*
@@ -172,7 +82,7 @@ static __always_inline bool is_only_noted(const struct tlshub_flow *f)
 	return !f->flow_class && !f->followed;
 }
 
-static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
+static __noinline int unknown(void *ctx, struct sock *sk, __u32 dirs)
 {
 	struct tlshub_flow fresh = {}, *f;
 	struct tcp_sock *tp;
@@ -181,7 +91,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
 		return 0;
 	if (sk->__sk_common.skc_state == STATE_LISTEN || !sk->__sk_common.skc_dport)
-		return unconnected(sk, dir);
+		return unconnected(sk->sk_err, dirs);
 	read_tuple(sk, &fresh.tuple);
 	if (classify_unknown_socket(sk, &fresh.tuple) == CLASS_PLAINTEXT) {
 		f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
@@ -207,7 +117,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	if (f && is_only_noted(f))
 		__builtin_memcpy(f, &fresh, offsetof(struct tlshub_flow, passed));
-	if (encrypts & dir)
+	if ((encrypts & dirs) == dirs)
 		return 0;
 	if (!f) {
 		count(COUNTER_STORAGE_FAILED);
@@ -216,7 +126,7 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dir)
 	return refuse(ctx, f, REASON_UNSUPERVISED);
 }
 
-static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call_kind kind)
+static __always_inline int gate(void *ctx, struct sock *sk, __u32 dirs, __u32 kind)
 {
 	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
 
@@ -227,16 +137,16 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dir, enum call
 		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
 		    sk->sk_type != SOCK_STREAM)
 			return 0;
-		return unknown(ctx, sk, dir);
+		return unknown(ctx, sk, dirs);
 	}
-	if (was_opened(f, dir))
+	if (was_opened(f, dirs))
 		return 0;
 	if (f->flow_class == CLASS_PLAINTEXT) {
 		note_passed(f);
 		if (*(volatile __u32 *)&f->flow_class == CLASS_PLAINTEXT)
 			return 0;
 	}
-	return hold(ctx, sk, f, dir, kind);
+	return hold(ctx, sk, f, dirs, kind);
 }
 
 static __always_inline long current_syscall(struct task_struct *task)
@@ -246,11 +156,6 @@ static __always_inline long current_syscall(struct task_struct *task)
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return -1;
 	return syscall_number(regs);
-}
-
-static __always_inline int gate_message(void *ctx, struct sock *sk, __u32 dir, unsigned int flags)
-{
-	return gate(ctx, sk, dir, flags & MSG_DONTWAIT ? CALL_NONBLOCKING : CALL_MAY_BLOCK);
 }
 
 /*
@@ -284,7 +189,7 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	if ((msg->msg_flags & MSG_FASTOPEN) && is_inet_family(sk->__sk_common.skc_family) &&
 	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
-	err = gate_message(ctx, sk, TLSHUB_TX, msg->msg_flags);
+	err = gate(ctx, sk, TLSHUB_TX, msg->msg_flags & CALL_NONBLOCKING);
 	if (err)
 		return err;
 	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;
@@ -298,10 +203,21 @@ int BPF_PROG(socket_recvmsg, struct socket *sock, struct msghdr *msg, int size, 
 
 	if (ret || !sk)
 		return ret;
-	/* The error queue is looked into without waiting. */
-	if (flags & MSG_ERRQUEUE)
-		return gate(ctx, sk, TLSHUB_RX, CALL_NONBLOCKING);
-	return gate_message(ctx, sk, TLSHUB_RX, flags);
+	return gate(ctx, sk, TLSHUB_RX, flags & CALL_NONBLOCKING);
+}
+
+/* MAY_WRITE and MAY_READ lie side by side, as TLSHUB_TX and TLSHUB_RX do. */
+static __always_inline __u32 directions(int mask)
+{
+	return ((unsigned int)mask / MAY_WRITE) & (TLSHUB_TX | TLSHUB_RX);
+}
+
+VERIFIED_ONCE __u32 file_call_kind(unsigned int f_flags, int uses_io_uring, long nr)
+{
+	/* A request of io_uring that is tried again on the way out of any other call. */
+	if (uses_io_uring && nr >= 0 && !moves_file_bytes(nr))
+		return CALL_NONBLOCKING;
+	return f_flags & O_NONBLOCK ? CALL_NONBLOCKING : 0;
 }
 
 /*
@@ -313,7 +229,6 @@ SEC("lsm/file_permission")
 int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 {
 	struct task_struct *task;
-	enum call_kind kind;
 	struct socket *sock;
 	struct sock *sk;
 	long nr;
@@ -330,15 +245,7 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 	nr = current_syscall(task);
 	if (nr == NR_io_uring_enter)
 		return 0;
-	kind = file->f_flags & O_NONBLOCK ? CALL_NONBLOCKING : CALL_MAY_BLOCK;
-	/* A request of io_uring that is tried again on the way out of any other call. */
-	if (task->io_uring && nr >= 0 && !moves_file_bytes(nr))
-		kind = CALL_NONBLOCKING;
-	if (mask & MAY_WRITE)
-		ret = gate(ctx, sk, TLSHUB_TX, kind);
-	if (!ret && (mask & MAY_READ))
-		ret = gate(ctx, sk, TLSHUB_RX, kind);
-	return ret;
+	return gate(ctx, sk, directions(mask), file_call_kind(file->f_flags, task->io_uring != NULL, nr));
 }
 
 /*

@@ -3,12 +3,9 @@
 #ifndef TLSHUB_HOLD_BPF_H
 #define TLSHUB_HOLD_BPF_H
 
+#include "silence.bpf.h"
 #include "stop.bpf.h"
 #include "traffic.bpf.h"
-
-/* A process that stands still for nothing: never longer than silent_ns, less for peers that did it before, never less than this. */
-#define SILENT_FLOOR_NS (50 * 1000000ull)
-#define SILENT_FORGIVE_NS (60 * 1000000000ull)
 
 static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 {
@@ -26,42 +23,22 @@ static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 	return -ECONNRESET;
 }
 
-/* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
-static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
-{
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote);
-	__u64 limit = s->silent_ns;
-
-	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
-		limit >>= p->count & 31;
-	return limit < SILENT_FLOOR_NS ? SILENT_FLOOR_NS : limit;
-}
-
-static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
-{
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote),
-				  n = {.last_ns = now, .count = 1};
-
-	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
-		n.count = p->count < 20 ? p->count + 1 : p->count;
-	bpf_map_update_elem(&silent_peers, f->tuple.remote, &n, BPF_ANY);
-}
-
-static __always_inline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+/* Are they open? And if they are seen to be for the first time, that is noted. */
+static __noinline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dirs)
 {
 	struct tlshub_verdict *v;
 
-	if (was_opened(f, dir))
+	if (was_opened(f, dirs))
 		return true;
 	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-	if (!v || v->generation != f->generation || !(v->flags & dir) || (v->flags & VERDICT_REFUSE))
+	if (!v || v->generation != f->generation || (v->flags & dirs) != dirs || (v->flags & VERDICT_REFUSE))
 		return false;
-	if (!(kernel_encrypts(tp) & dir))
+	if ((kernel_encrypts(tp) & dirs) != dirs)
 		return false;
-	note_opening(sk, tp, f, dir);
-	if (dir == TLSHUB_TX)
+	note_opening(sk, tp, f, dirs);
+	if (dirs & TLSHUB_TX)
 		f->open_tx = v->generation;
-	else
+	if (dirs & TLSHUB_RX)
 		f->open_rx = v->generation;
 	return true;
 }
@@ -86,7 +63,7 @@ static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
  * thread has TIF_SIGPENDING, and only loses it on its way out: even if a SIGCONT takes the signal away again, the call is restarted.
  * A worker of io_uring restarts nothing, but can stop the others.
  */
-static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dir)
+static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dirs)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
@@ -105,7 +82,7 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 		return -EAGAIN;
 	}
 	count(COUNTER_STOPS);
-	if (f->refused || is_open(sk, tp, f, dir) || user_refused(sk, f) ||
+	if (f->refused || is_open(sk, tp, f, dirs) || user_refused(sk, f) ||
 	    !bpf_map_lookup_elem(&stops, &key)) {
 		bpf_map_delete_elem(&stops, &key);
 		bpf_send_signal(SIGCONT);
@@ -129,19 +106,6 @@ static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow 
 	e.blocking = blocking;
 	e.wait_ms = silent_ns / 1000000;
 	emit(ctx, &e);
-}
-
-/* How long a blocking caller may go on standing still for a peer that has said nothing, 0: not any more. */
-static __always_inline __u64 silence_left(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
-{
-	__u64 limit = silent_limit(f, s, now), waited = now - f->established_ns;
-
-	return waited > limit ? 0 : limit - waited;
-}
-
-static __always_inline bool is_silent(struct tcp_sock *tp, struct tlshub_flow *f)
-{
-	return f->role == ROLE_PASSIVE && tp->rcv_nxt - f->irs == 1;
 }
 
 #endif

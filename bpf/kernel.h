@@ -259,5 +259,6 @@ struct pt_regs {
 #define ECONNREFUSED 111
 #define EINPROGRESS 115
 #define ERESTARTSYS 512
+#define MAX_ERRNO 4095
 
 #endif

@@ -19,7 +19,7 @@ static __always_inline void hold_new(void *ctx, struct sock *sk, struct tlshub_f
 		return;
 	if (!f->established_ns) {
 		silent = s->silent_ns;
-	} else if (is_silent(tp, f)) {
+	} else if (is_silent(f, tp->rcv_nxt)) {
 		silent = silence_left(f, s, now);
 		if (!silent)
 			return;
