@@ -9,10 +9,24 @@
 #define SILENT_FLOOR_NS (50 * 1000000ull)
 #define SILENT_FORGIVE_NS (60 * 1000000000ull)
 
+/* A copy: 6.1's verifier takes no key from memory that a function was given. */
+struct peer_key {
+	__u8 address[16];
+};
+
+static __always_inline struct peer_key peer_of(const struct tlshub_flow *f)
+{
+	struct peer_key key;
+
+	__builtin_memcpy(key.address, f->tuple.remote, sizeof(key.address));
+	return key;
+}
+
 /* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
 static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
 {
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote);
+	struct peer_key peer = peer_of(f);
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, &peer);
 	__u64 limit = s->silent_ns;
 
 	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
@@ -22,12 +36,13 @@ static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_s
 
 static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
 {
-	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, f->tuple.remote),
+	struct peer_key peer = peer_of(f);
+	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, &peer),
 				  n = {.last_ns = now, .count = 1};
 
 	if (p && now - p->last_ns < SILENT_FORGIVE_NS)
 		n.count = p->count < 20 ? p->count + 1 : p->count;
-	bpf_map_update_elem(&silent_peers, f->tuple.remote, &n, BPF_ANY);
+	bpf_map_update_elem(&silent_peers, &peer, &n, BPF_ANY);
 }
 
 /* How long a blocking caller may go on standing still for a peer that has said nothing, 0: not any more. */

@@ -5,48 +5,70 @@
  */
 #include "traffic.bpf.h"
 
-static __noinline int describe(struct sock *sk, struct tlshub_sweep *record)
+/* Where a record begins, and the flow as it is at this moment, by whose generation the rest is chosen. */
+struct beginning {
+	struct tlshub_head head;
+	struct tlshub_flow flow;
+};
+_Static_assert(sizeof(struct beginning) == __builtin_offsetof(struct tlshub_sweep, owner),
+	       "the owner comes next");
+
+/* Returns the flow's generation. */
+static __noinline __u32 write_flow(struct seq_file *seq, struct tlshub_flow *f, struct tlshub_secured *s)
 {
-	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
+	struct beginning b = {.head = {.type = RECORD_SOCKET, .bytes = sizeof(struct tlshub_sweep)}};
+
+	b.flow = *f;
+	if (s && s->generation == b.flow.generation) {
+		b.head.type = RECORD_SECURED_SOCKET;
+		b.head.bytes = sizeof(struct tlshub_secured_sweep);
+	}
+	bpf_seq_write(seq, &b, sizeof(b));
+	return b.flow.generation;
+}
+
+static __noinline int write_socket(struct seq_file *seq, struct sock *sk, struct tlshub_flow *f,
+				   __u32 generation)
+{
+	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0), owner = {};
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
 	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, 0), now = {};
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tlshub_socket socket = {.sk_state = sk->__sk_common.skc_state};
 
+	if (o)
+		owner = *o;
+	bpf_seq_write(seq, &owner, sizeof(owner));
 	if (t)
 		now = *t;
 	if (tp) {
-		measure(tp, &record->flow, &now, sk->__sk_common.skc_state);
-		record->socket.traffic = now.flags;
-		record->socket.bytes_sent = now.bytes_sent;
-		record->socket.bytes_received = now.bytes_received;
+		measure(tp, f, &now, socket.sk_state);
+		socket.traffic = now.flags;
+		socket.bytes_sent = now.bytes_sent;
+		socket.bytes_received = now.bytes_received;
+		socket.encrypts = kernel_encrypts(tp);
 	}
-	if (o)
-		record->owner = *o;
-	record->socket.sk_state = sk->__sk_common.skc_state;
-	record->socket.encrypts = tp ? kernel_encrypts(tp) : 0;
-	record->socket.verdict_flags = v && v->generation == record->flow.generation ? v->flags : 0;
+	if (v && v->generation == generation)
+		socket.verdict_flags = v->flags;
+	bpf_seq_write(seq, &socket, sizeof(socket));
 	return 0;
 }
 
+/* A record is written in pieces, since it would not fit on the stack beside what it takes to make it; the kernel hands it out whole all the same. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct tlshub_flow *f = ctx->value;
-	struct tlshub_sweep record = {};
 	struct sock *sk = ctx->sk;
 	struct tlshub_secured *s;
+	__u32 generation;
 
 	if (!sk || !f)
 		return 0;
-	record.flow = *f;
 	s = bpf_sk_storage_get(&secured, sk, 0, 0);
-	if (s && s->generation != f->generation)
-		s = NULL;
-	record.head.type = s ? RECORD_SECURED_SOCKET : RECORD_SOCKET;
-	record.head.bytes = s ? sizeof(struct tlshub_secured_sweep) : sizeof(record);
-	describe(sk, &record);
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	if (s)
+	generation = write_flow(ctx->meta->seq, f, s);
+	write_socket(ctx->meta->seq, sk, f, generation);
+	if (s && s->generation == generation)
 		bpf_seq_write(ctx->meta->seq, s, sizeof(*s));
 	return 0;
 }
