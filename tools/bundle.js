@@ -2,10 +2,10 @@
 // @ts-check
 /**
  * Makes the programs in dist/: each program and each thread is one file with all that it needs. Loading a module costs more than running
- * it, and every thread pays for it anew. What is rarely needed (an `import()` in the sources) is a file of its own in dist/late.
+ * it, and every thread pays for it anew. What is needed late or rarely (an `import()` in the sources) is a file of its own in dist/late.
  * Types are not checked here: tsc does that. Usage: node tools/bundle.js [OUT]
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
@@ -51,6 +51,39 @@ const kubernetesPart = {
   },
 };
 
+/**
+ * Parts of packages that nothing of ours uses and that cannot be left out by what the sources import: each is read and run at every start.
+ * What stands in their place has the names that are asked for and nothing behind them.
+ */
+const UNUSED = {
+  // histograms in WebAssembly, with an inflater for the program
+  'hdr-histogram-js/dist/wasm/index.js': 'exports.webAssemblyAvailable = false; exports.WasmHistogram = undefined;',
+  // figures of the process, of a cluster's workers, for a gateway; quantiles
+  'prom-client/lib/defaultMetrics.js': 'module.exports = undefined;',
+  'prom-client/lib/cluster.js': 'module.exports = undefined;',
+  'prom-client/lib/pushgateway.js': 'module.exports = undefined;',
+  'prom-client/lib/summary.js': 'module.exports = undefined;',
+  // logs into files and over HTTP
+  'winston/lib/winston/transports/file.js': 'module.exports = undefined;',
+  'winston/lib/winston/transports/http.js': 'module.exports = undefined;',
+  // the streams of an older Node.js, which ours are the successors of
+  'readable-stream/readable.js': "module.exports = require('node:stream');",
+  'readable-stream/lib/_stream_writable.js': "module.exports = require('node:stream').Writable;",
+};
+
+/** @type {import('esbuild').Plugin} */
+const unusedParts = {
+  name: 'unused-parts',
+  setup(bundler) {
+    const gone = Object.keys(UNUSED).filter((file) => !existsSync(join('node_modules', file)));
+    if (gone.length > 0) throw new Error(`tools/bundle.js leaves out what is not there any more: ${gone.join(', ')}`);
+    bundler.onLoad({ filter: /[\\/]node_modules[\\/]/ }, ({ path }) => {
+      const [, contents] = Object.entries(UNUSED).find(([file]) => path.endsWith(join('node_modules', file))) ?? [];
+      return contents === undefined ? undefined : { contents };
+    });
+  },
+};
+
 /** @type {import('esbuild').BuildOptions} */
 const COMMON = {
   bundle: true,
@@ -70,7 +103,9 @@ const COMMON = {
   // For piscina to set niceness, which no pool of ours asks for.
   external: ['@napi-rs/nice'],
   metafile: true,
-  plugins: [piscinaThread, kubernetesPart],
+  // winston's helper for debugging colours its lines, and then brings the tables of colours along
+  define: { 'process.env.NODE_ENV': '"production"' },
+  plugins: [piscinaThread, kubernetesPart, unusedParts],
   logLevel: 'warning',
 };
 

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What can fail, and what tells a second agent from the first, before the gate is touched: the lock on the pins, the control socket, the
- * ciphers. An agent that fails here leaves nothing behind.
+ * What can fail before the gate is touched, once this is the only agent on its pins: the control socket, the ciphers. An agent that fails
+ * here leaves nothing behind.
  */
 import type { Config } from '../config/schema.js';
 import { startControlServer, type ControlServer } from '../control/server.js';
 import type { Logger } from '../logging/logger.js';
 import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
 import type { CipherName } from '../shared/kernel/words.js';
-import { takeAgentLock } from './gate/agent-lock.js';
 import { tryCiphers } from './gate/ciphers.js';
 
 /**
  * @param captured cgroups whose programs the control socket refuses
  * @returns the control socket, bound; it says that the agent is starting until it is given its handlers
- * @throws (rejects) as takeAgentLock, startControlServer and tryCiphers do
+ * @throws (rejects) as startControlServer and tryCiphers do
  */
 export async function claim(
   addon: KernelAddon,
@@ -23,7 +22,6 @@ export async function claim(
   captured: () => readonly string[],
   log: Logger,
 ): Promise<ControlServer> {
-  await takeAgentLock(addon, config.bpfPinDir);
   const control = await startControlServer({ path: config.controlSocket, logger: log, captured });
   process.once('exit', () => control.unlink());
   tryCiphers(addon, ciphers);

@@ -3,12 +3,11 @@
  * The composition point: makes all parts and joins them, and nothing else. docs/ARCHITECTURE.md has the picture.
  *
  * Order of coming up: everything that can fail by configuration first (nothing is attached then; the lock on the pins and the control
- * socket among it, so that a second agent ends here), the gate's programs in the kernel, the provider's threads, and only then the gate
- * with the mesh in it, so that there is no moment in which a pod's connection would pass as plaintext. Then the threads that need its
- * maps, which have loaded their programs meanwhile, and a sweep for what happened before they ran. Anything unexpected ends the process
- * with the gate shut.
+ * socket among it, so that a second agent ends here), while the kernel takes the gate's programs in (beginning.ts), the provider's
+ * threads, and only then the gate with the mesh in it, so that there is no moment in which a pod's connection would pass as plaintext.
+ * Then the threads that need its maps, which have loaded their programs meanwhile, and a sweep for what happened before they ran. Anything
+ * unexpected ends the process with the gate shut.
  */
-import type { Config } from '../config/schema.js';
 import { startHealthServer } from '../health/server.js';
 import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
@@ -18,22 +17,20 @@ import type { ReloadReport } from '../report/reload.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
+import type { Beginning } from './beginning.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
-import { loadGate } from './gate/opening.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import { startKeys } from './keys.js';
-import { preflight } from './preflight.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { MappingSources } from './settings/mapping-sources.js';
 import { Reloader } from './settings/reload.js';
 import { shutdown } from './shutdown.js';
-import type { Startup } from './startup.js';
 import { Sweeper } from './sweeper.js';
-import { ThreadStart, pumpEvents, pumpReports, startEventReader, startInstaller } from './threads.js';
+import { beginThreads, pumpEvents, pumpReports } from './threads.js';
 
 export interface Supervisor {
   /** Reads configuration, mapping and credentials anew. Rejects with what is wrong with them, which is logged; then all is as before. */
@@ -45,21 +42,19 @@ export interface Supervisor {
 }
 
 export interface ComposeOptions {
-  config: Config;
-  configFile: string;
+  beginning: Beginning;
   log: Logger;
-  startup: Startup;
   /** something that cannot be mended: the caller ends the process and leaves the gate shut */
   onFatal: (error: Error) => void;
 }
 
 /** @throws TlshubError and its kin, with the exit status of each */
-export async function compose({ config, configFile, log, startup, onFatal }: ComposeOptions): Promise<Supervisor> {
+export async function compose({ beginning, log, onFatal }: ComposeOptions): Promise<Supervisor> {
   const startedAt = performance.now();
+  const { config, configFile, startup, addon } = beginning;
   const part = (component: string): Logger => log.child({ component });
-  const addon = startup.time('preflight', () => preflight(config));
   // They load their programs while the rest comes up, and are given their work when there is a gate.
-  const threads = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
+  const startThreads = beginThreads();
 
   const sources = new MappingSources(part('mapping'));
   const inForce = new InForce(await startup.time('settings', () => firstSettings(config, sources)));
@@ -72,9 +67,8 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const keys = startKeys(inForce, part('provider'), onFatal);
   const { ciphers } = inForce.current.credentials;
   let captured = (): readonly string[] => config.capture.cgroup;
+  await beginning.alone;
   const control = await startup.time('claim', () => claim(addon, config, ciphers, () => captured(), part('control')));
-
-  const loaded = startup.time('gate', () => loadGate(addon, config.bpfPinDir));
 
   const metrics = new MetricsRegistry();
   let notReady = (): string[] => ['the agent is starting'];
@@ -82,32 +76,17 @@ export async function compose({ config, configFile, log, startup, onFatal }: Com
   const health =
     listen && (await startHealthServer({ listen, notReady: () => notReady(), metrics, log: part('health') }));
 
-  const provider = await startup.time('provider', () => keys.started);
+  const [provider, loaded] = await Promise.all([startup.time('provider', () => keys.started), beginning.loaded]);
   const attached = startup.time('attach', () => attach({ addon, loaded, inForce, provider, log }));
   const { fds, scope } = attached;
   captured = () => scope.cgroups;
 
-  const { ringBytes } = config;
   const slots = new SlotTable(createSlots());
-  const [installer, reader] = await startup.time('threads', () =>
-    Promise.all([
-      startInstaller({
-        ...{
-          thread: threads.installer,
-          doorbell: keys.doorbell,
-          slots: slots.buffer,
-          fds,
-          ciphers: [...ciphers],
-          ringBytes,
-        },
-        onFailure: onFatal,
-      }),
-      startEventReader({
-        ...{ thread: threads.reader, eventsFd: fds.events, pagesPerCpu: config.perfPages, ringBytes },
-        wake: (fd) => addon.wake(fd),
-        onFailure: onFatal,
-      }),
-    ]),
+  const { installer, reader } = await startup.time('threads', () =>
+    startThreads({
+      ...{ slots: slots.buffer, fds, ciphers: [...ciphers], doorbell: keys.doorbell, ringBytes: config.ringBytes },
+      ...{ pagesPerCpu: config.perfPages, wake: (fd) => addon.wake(fd), onFailure: onFatal },
+    }),
   );
   keys.rings.attach(installer);
 

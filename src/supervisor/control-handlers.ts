@@ -11,7 +11,7 @@ import type { Dispatcher } from './flow/dispatcher.js';
 import type { ListReader } from './flow/list-reader.js';
 import { FlowListing } from './flow/listing.js';
 import type { ProviderSwitch } from './provider/switch.js';
-import { knownProvider } from './provider/plans.js';
+import { knownProvider } from './provider/known.js';
 import type { Reloader } from './settings/reload.js';
 import type { InForce } from './settings/in-force.js';
 

@@ -7,7 +7,7 @@ import { builtFile } from '../shared/files/package.js';
 import { checkAbi } from '../shared/kernel/abi.js';
 import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { kernel } from '../shared/kernel/native.js';
-import { knownProvider } from './provider/plans.js';
+import { knownProvider } from './provider/known.js';
 
 const OBJECT_ABI = builtFile('bpf/abi.json');
 

@@ -197,6 +197,20 @@ export async function startInstaller(options: InstallerOptions): Promise<Install
   };
 }
 
+export type ThreadsOptions = Omit<InstallerOptions, 'thread'> & Omit<EventReaderOptions, 'thread' | 'eventsFd'>;
+
+/** Both begin to load their programs; the function gives them their work, once there is a gate. */
+export function beginThreads(): (options: ThreadsOptions) => Promise<{ installer: Installer; reader: EventReader }> {
+  const begun = { installer: new ThreadStart('installer'), reader: new ThreadStart('event-reader') };
+  return async (options) => {
+    const [installer, reader] = await Promise.all([
+      startInstaller({ ...options, thread: begun.installer }),
+      startEventReader({ ...options, thread: begun.reader, eventsFd: options.fds.events }),
+    ]);
+    return { installer, reader };
+  };
+}
+
 /** Feeds the gate's events to the dispatcher until the ring is closed. `afterBatch` is called after each batch. */
 export function pumpEvents(
   { ring }: Pick<EventReader, 'ring'>,

@@ -8,7 +8,7 @@ import { DirectoryHistory } from '../../src/supervisor/settings/directory.js';
 import { GateUpdate } from '../../src/supervisor/gate/settings.js';
 import { MappingSources } from '../../src/supervisor/settings/mapping-sources.js';
 import { ProviderSwitch, planKey } from '../../src/supervisor/provider/switch.js';
-import { knownProvider } from '../../src/supervisor/provider/plans.js';
+import { knownProvider } from '../../src/supervisor/provider/known.js';
 import { Reloader } from '../../src/supervisor/settings/reload.js';
 import { InForce, firstSettings } from '../../src/supervisor/settings/in-force.js';
 import { FDS } from './fake-kernel.js';

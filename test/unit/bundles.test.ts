@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { originalStack } from '../../src/shared/files/original-stack.js';
 
@@ -12,6 +12,30 @@ function placeOf(file: string, text: string): string {
   const line = lines.findIndex((one) => one.includes(text));
   expect(line, `${text} in ${file}`).to.be.at.least(0);
   return `${file}:${line + 1}:${lines[line]!.indexOf(text) + 1}`;
+}
+
+/** The files of dist/ that this one imports, by the form of the import. */
+function namedIn(file: string): { atOnce: string[]; later: string[] } {
+  const text = readFileSync(file, 'utf8');
+  const all = (form: RegExp): string[] => [...text.matchAll(form)].map(([, from]) => join(dirname(file), from!));
+  return { atOnce: all(/^(?:import |\} from ).*?"(\.[^"]+\.js)";$/gm), later: all(/import\("(\.[^"]+\.js)"\)/g) };
+}
+
+/** What is read with the file, and with what is read with it. */
+function atOnceOf(file: string, seen = new Set<string>()): string[] {
+  for (const next of namedIn(file).atOnce.filter((each) => !seen.has(each))) {
+    seen.add(next);
+    atOnceOf(next, seen);
+  }
+  return [...seen];
+}
+
+/** Of all files that a program can come to read: what some file of them reads with itself, and what one reads only when it comes to it. */
+function importsOf(program: string): { atOnce: string[]; later: string[] } {
+  const files = new Set([program]);
+  for (const file of files) for (const next of Object.values(namedIn(file)).flat()) files.add(next);
+  const each = [...files].map(namedIn);
+  return { atOnce: each.flatMap(({ atOnce }) => atOnce), later: [...new Set(each.flatMap(({ later }) => later))] };
 }
 
 describe('originalStack', () => {
@@ -51,12 +75,22 @@ describe('the bundles', () => {
       ['dist/supervisor.js', 'kube-config'],
       ['dist/cli/tlshubctl.js', 'pki'],
     ] as const) {
-      const text = readFileSync(program, 'utf8');
-      const [, file] = new RegExp(`import\\("\\.{1,2}/late/(${late}-\\w+\\.js)"\\)`).exec(text) ?? [];
-      expect(file, program).to.not.equal(undefined);
-      expect(existsSync(`dist/late/${file}`)).to.equal(true);
-      expect(text).to.not.include(`from "./late/${late}`);
+      const { atOnce, later } = importsOf(program);
+      const named = (file: string): boolean => file.includes(`/late/${late}-`);
+      expect(later.filter(named), program).to.have.length(1);
+      expect(atOnce.filter(named), program).to.deep.equal([]);
     }
+  });
+
+  it('begin with the first steps of an agent alone: the gate is in the making while the rest is read', () => {
+    const { atOnce, later } = importsOf('dist/supervisor.js');
+    expect(later.filter((file) => file.includes('/late/run-'))).to.have.length(1);
+    const first = ['dist/supervisor.js', ...atOnceOf('dist/supervisor.js')].map((file) => readFileSync(file, 'utf8'));
+    expect(first.join(''))
+      .to.include('loadGate')
+      .and.not.include('createLogger')
+      .and.not.include('node_modules/piscina');
+    expect(atOnce.filter((file) => file.includes('/late/run-'))).to.deep.equal([]);
   });
 
   it('find their package when they are asked for its version', () => {

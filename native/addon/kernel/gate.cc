@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "background.h"
 #include "handle.h"
 #include "settings_from.h"
 
@@ -118,12 +119,15 @@ Value loadGate(const CallbackInfo& info) {
   const std::string objectPath = toText(info[0], "objectPath");
   const std::string pinDir = toText(info[1], "pinDir");
   if (there.exchange(true)) wrongArgument(info.Env(), "this process has a gate already");
-  try {
-    return LoadedGateHandle::wrap(info.Env(), std::make_unique<Gate>(objectPath, pinDir));
-  } catch (...) {
-    there = false;
-    throw;
-  }
+  const auto load = [objectPath, pinDir] {
+    try {
+      return std::make_unique<Gate>(objectPath, pinDir);
+    } catch (...) {
+      there = false;
+      throw;
+    }
+  };
+  return Background<Gate>::run(info.Env(), "tlshub gate", load, LoadedGateHandle::wrap);
 }
 
 }  // namespace

@@ -235,11 +235,11 @@ export interface KernelAddon {
   peerOf(fd: number): SocketPeer;
 
   /**
-   * Has the kernel check and take in the BPF object: seconds on a slow machine. An earlier agent's gate stays as it is. One a process.
-   * Throws TLSHUB_GATE.
+   * Has the kernel check and take in the BPF object, beside this thread: seconds on a slow machine. An earlier agent's gate stays as it is.
+   * One a process. Rejects with TLSHUB_GATE.
    * @param pinDir folder on bpffs for links and maps, made with 0700
    */
-  loadGate(objectPath: string, pinDir: string): LoadedGate;
+  loadGate(objectPath: string, pinDir: string): Promise<LoadedGate>;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */

@@ -10,9 +10,13 @@ import { gateSettings, meshEntries, type GateInputs } from './settings.js';
 
 const OBJECT = builtFile('bpf/tlshub.bpf.o');
 
-/** @throws KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure; else with TLSHUB_GATE */
-export function loadGate(addon: KernelAddon, pinDir: string): LoadedGate {
-  return explained(addon, () => addon.loadGate(OBJECT, pinDir));
+/** @throws (rejects) KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure; else with TLSHUB_GATE */
+export async function loadGate(addon: KernelAddon, pinDir: string): Promise<LoadedGate> {
+  try {
+    return await addon.loadGate(OBJECT, pinDir);
+  } catch (cause) {
+    throw explained(addon, cause);
+  }
 }
 
 /**
@@ -20,21 +24,19 @@ export function loadGate(addon: KernelAddon, pinDir: string): LoadedGate {
  * @throws as `loadGate`, and with TLSHUB_CGROUP
  */
 export function openGate(addon: KernelAddon, loaded: LoadedGate, inputs: GateInputs, cgroups: string[]): Gate {
-  return explained(addon, () =>
-    loaded.open({ cgroups, settings: gateSettings(inputs.config), mesh: [...meshEntries(inputs)] }),
-  );
+  try {
+    return loaded.open({ cgroups, settings: gateSettings(inputs.config), mesh: [...meshEntries(inputs)] });
+  } catch (cause) {
+    throw explained(addon, cause);
+  }
 }
 
-function explained<T>(addon: Pick<KernelAddon, 'probe'>, attempt: () => T): T {
-  try {
-    return attempt();
-  } catch (cause) {
-    const missing = addon.probe().filter((probe) => !probe.ok);
-    if (missing.length === 0) throw cause;
-    const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
-    throw new KernelUnsupportedError(
-      missing.map((probe) => probe.name),
-      { cause, remedy },
-    );
-  }
+function explained(addon: Pick<KernelAddon, 'probe'>, cause: unknown): unknown {
+  const missing = addon.probe().filter((probe) => !probe.ok);
+  if (missing.length === 0) return cause;
+  const remedy = missing.map((probe) => `${probe.name}: ${probe.remedy}`).join('\n  ');
+  return new KernelUnsupportedError(
+    missing.map((probe) => probe.name),
+    { cause, remedy },
+  );
 }

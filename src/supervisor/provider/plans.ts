@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The providers of this build: how each is made from the settings. */
+/** How each provider is made from the settings. */
 import { randomBytes } from 'node:crypto';
-import { PROVIDER_NUMBERS } from '../../shared/kernel/abi.js';
-import { ProviderStartError, ProviderUnavailableError, toWire } from '../../shared/errors/errors.js';
+import { ProviderStartError, toWire } from '../../shared/errors/errors.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { handshakeAddon } from '../../shared/kernel/native.js';
 import type { TlsLibrary } from '../../shared/kernel/words.js';
 import { workerFile } from '../../workers/files.js';
 import type { NegotiatorData } from '../../workers/negotiation-host.js';
+import { knownProvider } from './known.js';
 import { ProviderPool } from './pool.js';
 import { planKey, type ProviderPlan } from './switch.js';
-import type { ProviderName } from './provider.js';
 import type { ProviderParts } from './parts.js';
 import { planTlshub } from './tlshub-plan.js';
-
-/** Modes that this build has a provider for. */
-export const PROVIDERS = Object.keys(PROVIDER_NUMBERS) as readonly ProviderName[];
 
 const ALL_CIPHERS = 3;
 /** As native/domain/handshake/resumption.h says. */
 const TICKET_KEY_BYTES = 80;
-
-/** @throws ProviderUnavailableError */
-export function knownProvider(mode: string): ProviderName {
-  const known = PROVIDERS.find((name) => name === mode);
-  if (known === undefined) throw new ProviderUnavailableError(mode, PROVIDERS);
-  return known;
-}
 
 /**
  * What the provider of that name would be under these settings. Nothing is made yet.
