@@ -11,14 +11,14 @@
 
 /* A copy: 6.1's verifier takes no key from memory that a function was given. */
 struct peer_key {
-	__u8 address[16];
+	__u8 address[16] __attribute__((aligned(4)));
 };
 
 static __always_inline struct peer_key peer_of(const struct tlshub_flow *f)
 {
 	struct peer_key key;
 
-	__builtin_memcpy(key.address, f->tuple.remote, sizeof(key.address));
+	copy_address(key.address, f->tuple.remote);
 	return key;
 }
 
