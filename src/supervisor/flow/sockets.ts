@@ -25,6 +25,11 @@ export interface SocketsOptions {
   log: Logger;
 }
 
+const FULL = {
+  full: 'too many connections are held at once',
+  share: 'its cgroup has too many connections held at once: what is left is for others',
+};
+
 export class Sockets {
   constructor(private readonly options: SocketsOptions) {}
 
@@ -38,10 +43,8 @@ export class Sockets {
     if (flow.predecessor?.held !== undefined) return { type: 'take-busy' };
     flow.predecessor = undefined;
     const { kernel, fds, slots, table, counters } = this.options;
-    const place = slots.acquire();
-    if (place === undefined) {
-      return { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' };
-    }
+    const place = slots.acquire(flow.cgroup);
+    if (typeof place === 'string') return { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: FULL[place] };
     counters.values.takes++;
     let taken: TakenSocket;
     flow.takeBegunNs = monotonicNs();
