@@ -14,15 +14,17 @@
 /* Events a socket may make at once, and how long it takes for one more. More often than a spinning caller naps (answer.bpf.h). */
 #define SOCKET_EVENTS 16
 #define SOCKET_EVENT_NS (20 * 1000000ull)
+/* So many of these go with its connection as the others do: who is held with it, that it is being closed. */
+#define EVENTS_OF_A_CONNECTION 4
 
 /*
- * Tokens of a cgroup, and how long it takes for one more: 4096 a second. A connection takes two to six; an event that costs its program nothing
- * takes four, and is withheld while the rest is not enough for a burst of connections.
+ * Tokens of a cgroup, and how long it takes for one more: 65536 a second. A connection takes up to ten. An event that costs its program nothing
+ * takes 256, and there must be enough left for thousands of connections: a burst of 64 of those, and 256 a second.
  */
-#define CGROUP_TOKENS 16384
-#define CGROUP_TOKEN_NS (1000000000ull / 4096)
-#define FREE_EVENT_TOKENS 4
-#define KEPT_FOR_CONNECTIONS 12288
+#define CGROUP_TOKENS 65536
+#define CGROUP_TOKEN_NS (1000000000ull / CGROUP_TOKENS)
+#define FREE_EVENT_TOKENS 256
+#define KEPT_FOR_CONNECTIONS 49152
 
 static __always_inline bool take(struct tlshub_bucket *b, __u64 now, __u64 fill_ns, __u32 most, __u32 tokens,
 				 __u32 keep)
@@ -59,14 +61,21 @@ VERIFIED_ONCE int may_tell(__u64 cgroup)
 	return false;
 }
 
-/* An event that a program can have made as often as it likes. @f: NULL if it is not about one flow again and again */
+/* An event that a program can have made as often as it likes. @f: the flow that it is about; NULL: there is a new one each time, or none */
 VERIFIED_ONCE int may_tell_again(struct tlshub_flow *f, __u64 cgroup)
 {
 	__u64 now = bpf_ktime_get_ns();
+	bool first = false;
 
-	if ((!f || take(&f->told, now, SOCKET_EVENT_NS, SOCKET_EVENTS, 1, 0)) &&
-	    cgroup_may_tell(cgroup, now, FREE_EVENT_TOKENS, KEPT_FOR_CONNECTIONS))
+	if (f) {
+		if (!take(&f->told, now, SOCKET_EVENT_NS, SOCKET_EVENTS, 1, 0))
+			goto withheld;
+		first = f->told.tokens >= SOCKET_EVENTS - EVENTS_OF_A_CONNECTION;
+	}
+	if (first ? cgroup_may_tell(cgroup, now, 1, 0)
+		  : cgroup_may_tell(cgroup, now, FREE_EVENT_TOKENS, KEPT_FOR_CONNECTIONS))
 		return true;
+withheld:
 	count(COUNTER_EVENTS_WITHHELD);
 	return false;
 }

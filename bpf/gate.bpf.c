@@ -40,6 +40,7 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct call c = {.dirs = dirs, .kind = kind};
 	long answer;
+	bool told;
 	int err;
 
 	if (!tp)
@@ -63,8 +64,9 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return answer < -MAX_ERRNO ? -ECONNRESET : answer;
 	if (answer < ANSWER_STAND)
 		return refuse(ctx, f, answer);
-	tell_held(ctx, sk, f, answer != ANSWER_AGAIN, c.wait_ns);
-	if (answer == ANSWER_AGAIN)
+	told = tell_held(ctx, sk, f, answer != ANSWER_AGAIN, c.wait_ns);
+	/* Who naps is woken by the agent, which must know of it. */
+	if (answer == ANSWER_AGAIN || (answer == ANSWER_NAP && !told))
 		return -EAGAIN;
 	err = hold_blocking(sk, tp, f, dirs);
 	/* A worker's request fails in any case, but only when asking again is of use. */

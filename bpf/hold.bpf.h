@@ -112,7 +112,8 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 	return -ERESTARTSYS;
 }
 
-static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow *f, bool blocking,
+/* Returns false if there was too much to tell. */
+static __noinline bool tell_held(void *ctx, struct sock *sk, struct tlshub_flow *f, bool blocking,
 				 __u64 silent_ns)
 {
 	struct tlshub_owner caller;
@@ -120,15 +121,16 @@ static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow 
 
 	current_owner(&caller, NULL, sk);
 	if (f->held_tgid == caller.tgid && !blocking)
-		return;
+		return true;
 	if (!may_tell_again(f, bpf_get_current_cgroup_id()))
-		return;
+		return false;
 	f->held_tgid = caller.tgid;
 	fill_event(&e, EVENT_HELD, f);
 	fill_owner(&e, &caller);
 	e.blocking = blocking;
 	e.wait_ms = silent_ns / 1000000;
 	emit(ctx, &e);
+	return true;
 }
 
 #endif
