@@ -44,7 +44,7 @@ function stepsOf(status: Partial<StatusReport>): StartupStep[] {
 
 async function start(checkout: string): Promise<Start> {
   rmSync(READY, { force: true });
-  const command = [process.execPath, resolve(checkout, 'dist/supervisor.js'), await lab.config('a')];
+  const command = [process.execPath, resolve(checkout, 'dist/supervisor.js'), lab.config('a')];
   const begun = performance.now();
   const agent = lab.spawn('a', command, { outside: true, env: { TLSHUB_READY_FILE: READY } });
   await waitFor(
@@ -82,7 +82,7 @@ const builds = [
 ];
 await lab.up();
 const { pid } = await lab.status('a');
-await lab.signal('a', 'TERM');
+lab.signal('a', 'SIGTERM');
 await waitFor(() => !existsSync(`/proc/${pid}`), PATIENCE_MS, "the end of the lab's own agent");
 for (let round = 0; round <= ROUNDS; round++) {
   for (const { checkout, starts } of builds) {

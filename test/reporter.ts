@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Mocha's spec reporter, which also leaves the totals as JSON in the file that MOCHA_TOTALS names: that is how scripts/test learns what ran
- * in the virtual machine. A run that dies leaves no totals, which scripts/test counts as a failure. What failed stands beside it in
- * `<file>.failed`, a line each, so that the end of a long run can name it; where the time went in `<file>.times`.
+ * in the virtual machine. A run that dies leaves no totals, which scripts/test counts as a failure: `<file>.now` then names the test that had
+ * begun last. What failed stands beside it in `<file>.failed`, a line each, so that the end of a long run can name it; where the time went in
+ * `<file>.times`.
  */
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -33,7 +34,13 @@ export default class TotalsReporter extends Mocha.reporters.Spec {
 
   constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
     super(runner, options);
+    const file = process.env.MOCHA_TOTALS;
     const failures: string[] = [];
+    const begun = (what: Mocha.Runnable): void => {
+      if (file !== undefined) writeFileSync(`${file}.now`, `${what.titlePath().join(' > ')}\n`);
+    };
+    runner.on('test', begun);
+    runner.on('hook', begun);
     runner.on('fail', (test, error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       failures.push(`${test.titlePath().join(' > ')}: ${message.split('\n')[0]!.slice(0, 300)}`);
@@ -56,7 +63,6 @@ export default class TotalsReporter extends Mocha.reporters.Spec {
       }
     });
     runner.once('end', () => {
-      const file = process.env.MOCHA_TOTALS;
       if (file === undefined) return;
       const totals: Totals = {
         passed: this.stats.passes,

@@ -20,10 +20,14 @@ export class Capture {
     this.streams = reassemble(this.segments);
   }
 
-  /** @param file a pcap file, or its content */
-  static read(file: string | Buffer): Capture {
+  /**
+   * @param file a pcap file, or its content
+   * @param mark the frame that has it, and what comes after that, is not part of what is asked about
+   */
+  static read(file: string | Buffer, mark?: string): Capture {
     const { linkType, frames } = parsePcap(typeof file === 'string' ? readFileSync(file) : file);
-    return new Capture(linkType, frames);
+    const end = mark === undefined ? -1 : frames.findLastIndex(({ data }) => data.includes(mark));
+    return new Capture(linkType, end === -1 ? frames : frames.slice(0, end));
   }
 
   /** Streams between two mesh nodes. */

@@ -10,11 +10,7 @@ describe('an agent that is asked to end', () => {
   const marker = `secret-${randomUUID()}`;
   let agent: Program;
 
-  before(async () => {
-    await lab.up({ set: UNHURRIED });
-    await lab.signal('a', 'TERM');
-    await waitFor(() => pins('a').length === 0, PATIENCE, "the end of the lab's own supervisor");
-  });
+  before(() => lab.up({ set: UNHURRIED, without: 'a' }));
 
   after(() => lab.down());
 

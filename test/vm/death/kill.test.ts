@@ -73,8 +73,7 @@ describe('an agent that is killed', () => {
 
     await Promise.all([lab.kill('a'), lab.kill('b')]);
     expect(client.running && server.running).to.equal(true);
-    await lab.restart('a');
-    await lab.restart('b');
+    await Promise.all([lab.restart('a'), lab.restart('b')]);
     for (const node of ['a', 'b'] as const) {
       const { adopted, flows } = await lab.status(node);
       expect(adopted, node).to.equal(true);

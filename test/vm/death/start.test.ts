@@ -24,8 +24,8 @@ const SUPERVISOR = resolve('dist/supervisor.js');
 const CONTROL = `${process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab'}/a/control.sock`;
 
 /** Runs an agent of node a to its end, which is to come by itself. */
-async function start(set: Record<string, string> = {}): Promise<Result> {
-  const command = [process.execPath, SUPERVISOR, await lab.config('a')];
+function start(set: Record<string, string> = {}): Promise<Result> {
+  const command = [process.execPath, SUPERVISOR, lab.config('a')];
   return lab.exec('a', command, { outside: true, env: set });
 }
 
@@ -74,7 +74,7 @@ describe('an agent that must not start', () => {
 
   describe('since its settings cannot work', () => {
     before(async () => {
-      await lab.signal('a', 'TERM');
+      lab.signal('a', 'SIGTERM');
       await waitFor(
         () => pins('a').length === 0 && !existsSync(CONTROL),
         PATIENCE,

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The lab (scripts/lab) as functions for tests that run inside the virtual machine. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { controlRequest } from '../../../src/control/client.js';
 import type { FlowReport } from '../../../src/report/flow.js';
 import type { PodReport } from '../../../src/report/pod.js';
 import type { ReloadReport } from '../../../src/report/reload.js';
 import type { StatusReport } from '../../../src/report/status.js';
-import { Capture } from '../../wire/capture.js';
 import { patience } from '../../speed.js';
 import { timed } from '../../timings.js';
 import { Program, type Node, type ProgramOptions, type Result } from './program.js';
+import { startSniffer, type Sniffer } from './sniffer.js';
 import { waitFor } from './wait.js';
 
 /** Nodes with a supervisor. */
@@ -24,6 +25,8 @@ export interface LabOptions {
   set?: Record<string, string | number | boolean>;
   /** no supervisors */
   bare?: boolean;
+  /** none on this node: the test starts its own (`startAgent`) */
+  without?: MeshNode;
 }
 
 export interface ExecOptions extends ProgramOptions {
@@ -31,13 +34,11 @@ export interface ExecOptions extends ProgramOptions {
   timeoutMs?: number;
 }
 
-export interface Sniffer {
-  /** ends the recording when all frames sent so far are in it, and reads it */
-  stop(): Promise<Capture>;
-}
-
 /** What the lab that is up was asked for, as JSON; undefined when something has been done to its agents that the next suite could notice. */
 let present: string | undefined;
+
+/** Whether the wire of the lab that is up is being recorded. */
+let sniffing = false;
 
 const SCRIPT = resolve('scripts/lab');
 const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
@@ -59,13 +60,17 @@ const CHANGE = { timeoutMs: patience(120_000) };
 
 const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.sock`;
 
+/** What scripts/lab has started as the node's supervisor. */
+const supervisor = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
+
 /** As options of `scripts/lab`. */
-function optionsOf({ mode, policy, set = {}, bare = false }: LabOptions): string[] {
+function optionsOf({ mode, policy, set = {}, bare = false, without }: LabOptions): string[] {
   return [
     ...(mode === undefined ? [] : ['--mode', mode]),
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ...(bare ? ['--bare'] : []),
+    ...(without === undefined ? [] : ['--without', without]),
   ];
 }
 
@@ -82,9 +87,10 @@ async function cleared(): Promise<boolean> {
 }
 
 export const lab = {
-  /** Takes down what is up, and makes the nodes; resolves when both supervisors are ready. */
+  /** Takes down what is up, and makes the nodes; resolves when their supervisors are ready. */
   async up(options: LabOptions = {}): Promise<void> {
     present = undefined;
+    sniffing = false;
     await timed('lab up', () => script('up', ...optionsOf(options)));
   },
 
@@ -100,7 +106,7 @@ export const lab = {
 
   /** Brings the lab that is up to these options; false when it takes a new one. */
   async reuse(options: LabOptions): Promise<boolean> {
-    if (options.bare === true || existsSync(join(LAB_DIR, 'sniff.pid')) || !(await cleared())) return false;
+    if (options.bare === true || options.without !== undefined || sniffing || !(await cleared())) return false;
     if (present === JSON.stringify(options)) return true;
     await script('configure', ...optionsOf(options));
     const reports = await Promise.all((['a', 'b'] as const).map((node) => this.reload(node)));
@@ -109,6 +115,7 @@ export const lab = {
 
   async down(): Promise<void> {
     present = undefined;
+    sniffing = false;
     await timed('lab down', () => script('down'));
   },
 
@@ -141,13 +148,14 @@ export const lab = {
   },
 
   /** Records every frame between the nodes from now on. */
-  async sniff(file = '/tmp/tlshub-lab.pcap'): Promise<Sniffer> {
-    rmSync(file, { force: true });
-    await timed('sniff', () => script('sniff', 'start', file));
+  async sniff(file?: string): Promise<Sniffer> {
+    if (sniffing) throw new Error('the wire is being recorded already: the last recording was not stopped');
+    const sniffer = await timed('sniff', () => startSniffer(file));
+    sniffing = true;
     return {
-      async stop(): Promise<Capture> {
-        await timed('sniff', () => script('sniff', 'stop'));
-        return Capture.read(file);
+      stop: () => {
+        sniffing = false;
+        return timed('sniff', () => sniffer.stop());
       },
     };
   },
@@ -187,15 +195,20 @@ export const lab = {
     return script('ctl', node, ...args);
   },
 
-  async signal(node: MeshNode, signal: string): Promise<void> {
+  signal(node: MeshNode, signal: NodeJS.Signals): void {
     present = undefined;
-    await script('signal', node, signal);
+    process.kill(supervisor(node), signal);
   },
 
   /** Kills the supervisor, not its guardian. */
   async kill(node: MeshNode): Promise<void> {
-    present = undefined;
-    await script('kill', node);
+    this.signal(node, 'SIGKILL');
+    await waitFor(
+      () => !existsSync(`/proc/${supervisor(node)}`),
+      10_000,
+      `the end of the supervisor of node ${node}`,
+      5,
+    );
   },
 
   async restart(node: MeshNode): Promise<void> {
@@ -203,11 +216,11 @@ export const lab = {
   },
 
   logs(node: MeshNode): Promise<string> {
-    return script('logs', node);
+    return readFile(`${LAB_DIR}/${node}/log`, 'utf8');
   },
 
   /** Path of the node's capture.conf. */
-  async config(node: MeshNode): Promise<string> {
-    return (await script('config', node)).trim();
+  config(node: MeshNode): string {
+    return `${LAB_DIR}/${node}/capture.conf`;
   },
 };

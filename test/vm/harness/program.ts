@@ -2,7 +2,7 @@
 /** Programs that run in a node of the lab. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { waitFor } from './wait.js';
 
 export type Node = 'a' | 'b' | 'c';
@@ -27,6 +27,7 @@ export interface Result {
 }
 
 const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
+const ENTER = resolve('build/programs/enter');
 /** TCP_LISTEN of the kernel's tcp_states.h, as /proc/net/tcp writes it. */
 const LISTEN = '0A';
 
@@ -66,12 +67,20 @@ export class Program {
 
   /** The same as `scripts/lab exec`, without the start of a shell of that size, which costs 0.3 s under emulation. */
   static start(node: Node, command: readonly string[], options: ProgramOptions = {}): Program {
-    const cgroup = join(CGROUPS, options.outside === true ? 'outside' : node);
+    return Program.#launch(node, options.outside === true ? 'outside' : node, command, options);
+  }
+
+  /** In the namespace of the bridge between the nodes, beside what `scripts/lab sniff` starts. */
+  static betweenNodes(command: readonly string[]): Program {
+    return Program.#launch('net', 'sniff', command, {});
+  }
+
+  static #launch(namespace: Node | 'net', group: string, command: readonly string[], options: ProgramOptions): Program {
+    const cgroup = join(CGROUPS, group);
     mkdirSync(cgroup, { recursive: true });
     const user = options.user === undefined ? [] : becoming(options.user);
     // Every link of the chain replaces itself by the next: the pid stays, and signals reach the program.
-    const chain = ['nsenter', `--net=/run/netns/tlshub-${node}`, ...user, ...command];
-    const child = spawn('/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', join(cgroup, 'cgroup.procs'), ...chain], {
+    const child = spawn(ENTER, [cgroup, `/run/netns/tlshub-${namespace}`, ...user, ...command], {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
       cwd: options.cwd,

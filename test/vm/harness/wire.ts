@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import type { Capture } from '../../wire/capture.js';
 import type { Stream } from '../../wire/streams.js';
-import { lab, type LabOptions, type Sniffer } from './lab.js';
+import { lab, type LabOptions } from './lab.js';
+import type { Sniffer } from './sniffer.js';
 
 /** In everything that programs send: it must never be seen on the wire. */
 export const SECRET = 'tlshub-secret-7f3a';

@@ -27,7 +27,7 @@ for (const cipher of ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'] 
         expect(digestOf(at('out'))).to.equal(content.sha256);
       });
       const line = readFileSync(content.path, 'latin1').slice(0, 60);
-      expectReadable(servers.PORTS.nginx, keyLog, CIPHER_NUMBERS[cipher], '/readable', line);
+      await expectReadable(servers.PORTS.nginx, keyLog, CIPHER_NUMBERS[cipher], '/readable', line);
     });
   });
 }

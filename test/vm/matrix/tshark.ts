@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A capture as an independent implementation reads it. */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 
 /** Numbers of ciphers (RFC 8446, appendix B.4), as tshark writes them. */
@@ -15,17 +16,26 @@ const PCAP = '/tmp/tlshub-lab.pcap';
 const FIELDS = ['tls.handshake.ciphersuite', 'http.request.uri', 'http.response.code', 'http.file_data'] as const;
 
 /** The ServerHello and all HTTP that tshark sees in the last capture, in order: the fields above. */
-export function dissect(port: number, keyLog?: string): string[][] {
+export async function dissect(port: number, keyLog?: string): Promise<string[][]> {
   const decode = ['-d', `tcp.port==${port},tls`, ...(keyLog === undefined ? [] : ['-o', `tls.keylog_file:${keyLog}`])];
   const fields = ['-T', 'fields', ...FIELDS.flatMap((field) => ['-e', field])];
   const args = ['-n', '-r', PCAP, ...decode, '-Y', 'http or tls.handshake.type == 2', ...fields];
-  const lines = execFileSync('tshark', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trimEnd();
-  return lines.split('\n').map((line) => line.split('\t'));
+  const { stdout } = await promisify(execFile)('tshark', args);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
 }
 
 /** That the last capture is one connection with this cipher, and what the key log reveals in it is a request for `uri` answered by `text`. */
-export function expectReadable(port: number, keyLog: string, cipher: string, uri: string, text: string): void {
-  const [hello, request, response, ...more] = dissect(port, keyLog);
+export async function expectReadable(
+  port: number,
+  keyLog: string,
+  cipher: string,
+  uri: string,
+  text: string,
+): Promise<void> {
+  const [hello, request, response, ...more] = await dissect(port, keyLog);
   expect(more).to.deep.equal([]);
   expect(hello?.[0]).to.equal(cipher);
   expect(request?.[1]).to.equal(uri);

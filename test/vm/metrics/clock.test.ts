@@ -21,8 +21,8 @@ function setClock(seconds: number): void {
   execFileSync('date', ['-s', `@${seconds.toFixed(3)}`], { stdio: 'ignore' });
 }
 
-async function reports(node: MeshNode): Promise<PerfReport[]> {
-  const folder = join(dirname(await lab.config(node)), 'metrics');
+function reports(node: MeshNode): PerfReport[] {
+  const folder = join(dirname(lab.config(node)), 'metrics');
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as PerfReport);
@@ -61,10 +61,10 @@ describe('a clock that is set', function () {
     const again = Math.floor(trueSeconds());
     for (let n = 1; n <= REPORTS; n++) {
       setClock(again);
-      await lab.signal('a', 'USR2');
-      await waitFor(async () => (await reports('a')).length === n, 20_000, `report ${n}`);
+      lab.signal('a', 'SIGUSR2');
+      await waitFor(() => reports('a').length === n, 20_000, `report ${n}`);
     }
-    const written = await reports('a');
+    const written = reports('a');
     const stamps = new Set(written.map(({ timestamp }) => timestamp));
     expect(stamps.size, 'different times').to.be.lessThan(REPORTS);
     for (const { timestamp, summary, connections } of written) {

@@ -39,14 +39,14 @@ function reports(folder: string): Files[] {
     });
 }
 
-async function metricsDir(node: MeshNode): Promise<string> {
-  return join(dirname(await lab.config(node)), 'metrics');
+function metricsDir(node: MeshNode): string {
+  return join(dirname(lab.config(node)), 'metrics');
 }
 
 /** Asks for a report and waits until it is there. */
 async function ask(node: MeshNode, count: number): Promise<Files> {
-  const folder = await metricsDir(node);
-  await lab.signal(node, 'USR2');
+  const folder = metricsDir(node);
+  lab.signal(node, 'SIGUSR2');
   await waitFor(() => reports(folder).length === count, 20_000, `report ${count} of node ${node}`);
   return reports(folder)[count - 1]!;
 }
@@ -152,9 +152,9 @@ describe('metrics files', () => {
     await server.listening(9001);
     const client = lab.spawn('a', ['python3', '-c', CLIENT]);
     await waitFor(() => client.stdout.includes('there'), 30_000, `the client; it says ${client.stderr}`);
-    const folder = await metricsDir('a');
+    const folder = metricsDir('a');
     const log = await lab.logs('a');
-    await lab.signal('a', 'TERM');
+    lab.signal('a', 'SIGTERM');
     await waitFor(() => reports(folder).length === 3, 30_000, `the report at exit; the log was ${log}`);
     const { report } = reports(folder)[2]!;
     expect(report.summary).to.include({ total_connections: 4, active_connections: 1, total_bytes_sent: 5048 + 700 });
@@ -166,7 +166,7 @@ describe('metrics files', () => {
   });
 
   it('when they cannot be written the log says why, and so does the exit status', async () => {
-    const config = await lab.config('a');
+    const config = lab.config('a');
     const ready = '/tmp/tlshub-metrics-ready';
     const nowhere = '/tmp/tlshub-metrics-nowhere';
     rmSync(ready, { force: true });

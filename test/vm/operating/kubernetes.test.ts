@@ -66,8 +66,7 @@ describe('a mapping from the Kubernetes API', () => {
       }),
     );
     write(serverOn('b'));
-    await lab.up();
-    await lab.signal('a', 'TERM');
+    await lab.up({ without: 'a' });
     const program = resolve('build/test/programs/kubernetes-api.js');
     const files = [key, certificate, `${FOLDER}/pods.json`];
     api = lab.spawn('a', [process.execPath, program, String(PORT), TOKEN, ...files], { outside: true });

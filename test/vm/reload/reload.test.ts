@@ -27,7 +27,7 @@ describe('reload', () => {
   before(async function () {
     this.timeout(240_000);
     await upForLoad();
-    config = { a: await NodeConfig.of('a'), b: await NodeConfig.of('b') };
+    config = { a: NodeConfig.of('a'), b: NodeConfig.of('b') };
     mapping = config.a.get('pod_node_config');
     mappingText = readFileSync(mapping, 'utf8');
   });
@@ -76,7 +76,7 @@ describe('reload', () => {
       if (i % 2 === 0) {
         config[node].write(good[(i >> 2) % good.length]);
         if (i % 6 === 0) {
-          await lab.signal(node, 'HUP');
+          lab.signal(node, 'SIGHUP');
           await waitFor(
             async () => (await lab.status(node)).reloads.succeeded > before.reloads.succeeded,
             60_000,

@@ -10,8 +10,8 @@ export class NodeConfig {
     private readonly original: string,
   ) {}
 
-  static async of(node: MeshNode): Promise<NodeConfig> {
-    const file = await lab.config(node);
+  static of(node: MeshNode): NodeConfig {
+    const file = lab.config(node);
     return new NodeConfig(file, readFileSync(file, 'utf8'));
   }
 
