@@ -197,7 +197,7 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	if ((msg->msg_flags & MSG_FASTOPEN) && is_inet_family(sk->__sk_common.skc_family) &&
 	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
-	err = gate(ctx, sk, TLSHUB_TX, msg->msg_flags & CALL_NONBLOCKING);
+	err = gate(ctx, sk, TLSHUB_TX, msg->msg_flags & MSG_DONTWAIT);
 	if (err)
 		return err;
 	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;

@@ -5,7 +5,7 @@
  * it, and every thread pays for it anew. What is needed late or rarely (an `import()` in the sources) is a file of its own in dist/late.
  * Types are not checked here: tsc does that. Usage: node tools/bundle.js [OUT]
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
@@ -115,6 +115,8 @@ const THREADS = ['event-reader', 'installer', 'negotiator', 'tlshub-negotiator']
 const program = (/** @type {string} */ name) =>
   build({ ...COMMON, entryPoints: { [name]: `src/${name}.ts` }, splitting: true, chunkNames: 'late/[name]-[hash]' });
 
+// Their names change with what is in them: those of earlier builds would stay, and be installed.
+rmSync(join(out, 'late'), { recursive: true, force: true });
 const results = await Promise.all([
   ...PROGRAMS.map(program),
   ...THREADS.map((name) => build({ ...COMMON, entryPoints: { [`workers/${name}`]: `src/workers/${name}.ts` } })),

@@ -33,5 +33,5 @@ describe('collecting garbage', () => {
     expect(after).to.be.lessThan(before / 2);
     expect(said).to.equal('');
     expect(warnings).to.deep.equal([]);
-  });
+  }).timeout(60_000);
 });

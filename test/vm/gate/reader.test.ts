@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The reader of the gate's events on a machine that is short of descriptors: whichever it does not get, it keeps none of the others. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { expect } from 'chai';
 import { kernel } from '../../../src/shared/kernel/native.js';
 
@@ -22,15 +23,19 @@ function held(): { descriptors: number; buffers: number } {
 
 describe('the reader of events', () => {
   const addon = kernel();
-  // Begun while there are descriptors for it: it changes the limit of this process.
-  const shell = spawn('bash', { stdio: ['pipe', 'pipe', 'inherit'] });
-  const answers = createInterface(shell.stdout);
+  let shell: ChildProcessByStdio<Writable, Readable, null>;
+  let answers: Interface;
   const limitDescriptors = async (soft: string): Promise<void> => {
     shell.stdin.write(`prlimit --pid=${process.pid} --nofile=${soft}: && echo limited\n`);
     await once(answers, 'line');
   };
   const [, usual] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))!;
 
+  before(() => {
+    // Begun while there are descriptors for it: it changes the limit of this process.
+    shell = spawn('bash', { stdio: ['pipe', 'pipe', 'inherit'] });
+    answers = createInterface(shell.stdout);
+  });
   after(async () => {
     await limitDescriptors(usual!);
     shell.stdin.end();

@@ -64,7 +64,7 @@ export async function expectFlows(node: MeshNode, counted: readonly Counted[]): 
       const missing = sent - (flow?.bytesSent ?? NaN);
       const sentRight = missing === 0 || (reset && missing > 0 && missing <= RECORD);
       if (flow?.state === 'closed' && sentRight && flow.bytesReceived === received) return [];
-      const said = `${flow?.state} ${flow?.bytesSent} sent ${flow?.bytesReceived} received`;
+      const said = `${flow?.state} ${flow?.bytesSent} sent ${flow?.bytesReceived} received; all of it: ${JSON.stringify(flow)}`;
       return [`${node}, client's port ${port}: ${sent} sent ${received} received, but the flow says ${said}`];
     });
     return wrong.length === 0;
