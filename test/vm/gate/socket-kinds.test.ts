@@ -24,9 +24,10 @@ const PACKET = 10;
 
 const aliases = readFileSync(`/lib/modules/${release()}/modules.alias`, 'utf8');
 
-/** Those of families, also where the distribution does not load them for whoever asks. */
+/** Those of families and of IP's protocols, also where the distribution does not load them for whoever asks. */
 function loadModules(): void {
-  const modules = [...aliases.matchAll(/^alias net-pf-\d+ (\S+)/gm)].map(([, module = '']) => module);
+  const wanted = /^alias net-pf-(?:\d+|(?:2|10)-proto-\S+) (\S+)/gm;
+  const modules = [...aliases.matchAll(wanted)].map(([, module = '']) => module);
   for (const module of new Set([...modules, 'rds', 'rds_tcp'])) spawnSync('modprobe', ['-q', module]);
 }
 

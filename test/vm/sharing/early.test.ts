@@ -2,6 +2,7 @@
 /** Calls that come before there is a connection, connections that come about in unusual ways, and calls that few programs make. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
+import { lab } from '../harness/index.js';
 import { Peer, step } from '../harness/peer.js';
 import { EVIL, SECRET, inTheSharedLab } from '../harness/wire.js';
 import { A, B, OUTSIDE, RAW } from './support.js';
@@ -58,7 +59,9 @@ describe('a call before there is a connection', () => {
       'join',
       'close',
     ]);
-    expect(step(steps, 'write'), JSON.stringify(steps)).to.include({ result: SECRET.length });
+    const sides = [...(await lab.flows('a')), ...(await lab.flows('b'))].filter(({ dport }) => dport === 7071);
+    const reasons = sides.map(({ role, state, reason }) => `${role} ${state} ${reason}`);
+    expect(step(steps, 'write'), JSON.stringify({ steps, reasons })).to.include({ result: SECRET.length });
     expect(step(await server.finish(), 'cat').data).to.equal(SECRET);
   });
 
