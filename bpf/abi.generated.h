@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "6fa02f498cecc1cd"
+#define TLSHUB_ABI_HASH "1c23615826de4c10"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -150,7 +150,11 @@ TLSHUB_PLACED(tlshub_settings, emit_connect, 20, 4);
 TLSHUB_PLACED(tlshub_settings, abi_version, 24, 4);
 TLSHUB_PLACED(tlshub_settings, scopes, 28, 4);
 TLSHUB_PLACED(tlshub_settings, intent, 32, 4);
-TLSHUB_PLACED(tlshub_settings, pad, 36, 4);
+TLSHUB_PLACED(tlshub_settings, key_netlink, 36, 4);
+
+static_assert(sizeof(struct tlshub_silent_key) == 24, "BPF has another tlshub_silent_key: make -C bpf generate");
+TLSHUB_PLACED(tlshub_silent_key, cgroup, 0, 8);
+TLSHUB_PLACED(tlshub_silent_key, address, 8, 16);
 
 static_assert(sizeof(struct tlshub_silent_peer) == 16, "BPF has another tlshub_silent_peer: make -C bpf generate");
 TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);

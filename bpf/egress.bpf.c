@@ -65,7 +65,7 @@ static __always_inline bool is_translated(const struct segment *seg, const struc
 {
 	const __u64 *to = (const __u64 *)seg->tuple.remote, *named = (const __u64 *)f->tuple.remote;
 
-	return to[0] != named[0] || to[1] != named[1];
+	return to[0] != named[0] || to[1] != named[1] || seg->tuple.rport != f->tuple.rport;
 }
 
 /*

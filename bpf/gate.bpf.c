@@ -137,7 +137,7 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dirs, __u32 ki
 
 	if (!f || is_only_noted(f)) {
 		family = sk->__sk_common.skc_family;
-		if (is_free_family(family))
+		if (is_free_family(family) && family != AF_NETLINK)
 			return 0;
 		if (!is_inet_family(family) || !is_tcp(sk->sk_protocol))
 			return is_forbidden_socket(family, sk->sk_type, sk->sk_protocol) && in_scope()

@@ -291,6 +291,7 @@ struct pt_regs {
 #define EPIPE 32
 #define EAFNOSUPPORT 97
 #define EPROTONOSUPPORT 93
+#define ENOPROTOOPT 92
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ENOTCONN 107

@@ -87,7 +87,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__uint(key_size, 16);
+	__type(key, struct tlshub_silent_key);
 	__type(value, struct tlshub_silent_peer);
 } silent_peers __weak SEC(".maps");
 

@@ -6,16 +6,14 @@
 #include "budget.bpf.h"
 #include "sockets.bpf.h"
 
-static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
-{
-	struct tlshub_flow *f = sk ? bpf_sk_storage_get(&flows, sk, 0, 0) : NULL;
-
-	return f && f->flow_class == CLASS_MESH ? f : NULL;
-}
-
 /*
  * TCP_ZEROCOPY_RECEIVE gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. SOL_TLS gives
  * out the traffic keys, which are the agent's to give and not the program's to have.
+ *
+ * The kernel asks here first and reads the program's own memory afterwards, which may take as long as the program likes (a page of a file
+ * system of its own): meanwhile the socket may be connected to the mesh and secured, and then the call goes on with what is there by then.
+ * So keys are refused whatever the socket is now, as TCP refuses a level that it does not know; and a read that is let through is noted,
+ * as any other one, so that this socket never connects to the mesh.
  */
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
@@ -28,10 +26,20 @@ int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int
 	sk = sock->sk;
 	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
 		return 0;
-	if (level == SOL_TLS)
-		return mesh_flow(sk) && !is_agent(bpf_get_current_task_btf()) ? -EOPNOTSUPP : 0;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	return (f ? f->flow_class != CLASS_PLAINTEXT : in_scope()) ? -EOPNOTSUPP : 0;
+	if (level == SOL_TLS)
+		return !is_agent(bpf_get_current_task_btf()) &&
+				       ((f && f->flow_class == CLASS_MESH) || in_scope())
+			       ? -ENOPROTOOPT
+			       : 0;
+	if (!f)
+		return in_scope() ? -EOPNOTSUPP : 0;
+	if (f->flow_class == CLASS_PLAINTEXT) {
+		note_passed(f);
+		if (*(volatile __u32 *)&f->flow_class == CLASS_PLAINTEXT)
+			return 0;
+	}
+	return -EOPNOTSUPP;
 }
 
 /* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
@@ -119,7 +127,7 @@ int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int re
 	if (ret || kern || !is_forbidden_socket(family, type, protocol) || !in_scope())
 		return ret;
 	tell_refused_socket(ctx, family, protocol);
-	return is_inet_family(family) ? -EPROTONOSUPPORT : -EAFNOSUPPORT;
+	return is_inet_family(family) || family == AF_NETLINK ? -EPROTONOSUPPORT : -EAFNOSUPPORT;
 }
 
 char _license[] SEC("license") = "GPL";

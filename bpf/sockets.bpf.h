@@ -35,9 +35,19 @@ static __always_inline bool is_tcp(unsigned int protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
+/* The netlink protocol by which TLSHub's module gives out master keys: they are the agent's to ask for, and nobody else's of its network namespace. */
+static __always_inline bool is_key_netlink(unsigned int protocol)
+{
+	struct tlshub_settings *s = get_settings();
+
+	return s && s->key_netlink == protocol + 1;
+}
+
 /* What captured programs may not make. Raw sockets take CAP_NET_RAW, and protocol 0 is the one that goes with the type: TCP, UDP or SCTP. */
 VERIFIED_ONCE int is_forbidden_socket(unsigned int family, unsigned int type, unsigned int protocol)
 {
+	if (family == AF_NETLINK)
+		return is_key_netlink(protocol);
 	if (!is_inet_family(family))
 		return !is_free_family(family);
 	return protocol && protocol != IPPROTO_TCP && type != SOCK_RAW && !is_free_protocol(protocol);

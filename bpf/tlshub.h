@@ -199,7 +199,11 @@ struct tlshub_dup {
  * be taken for the only one: such a process is not ours to continue.
  */
 
-/* LRU hash "silent_peers": address -> how often it left a stopped process waiting for nothing */
+/* LRU hash "silent_peers": cgroup and address of the peer -> how often it left a stopped process of that cgroup waiting for nothing */
+struct tlshub_silent_key {
+	__u64 cgroup;
+	__u8 address[16] __attribute__((aligned(4)));
+};
 struct tlshub_silent_peer {
 	__u64 last_ns;
 	__u32 count;
@@ -221,7 +225,7 @@ struct tlshub_settings {
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
 	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
-	__u32 pad;
+	__u32 key_netlink; /* 1 + the netlink protocol of TLSHub's module; 0: none */
 };
 
 /* LPM trie "mesh": addresses of the mapping's pods. */

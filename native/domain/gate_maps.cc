@@ -113,6 +113,7 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, Undo* u
     settings.hold_ns = wanted.holdMs * 1000000;
     settings.silent_ns = wanted.silentPeerMs * 1000000;
     settings.emit_connect = wanted.emitConnect;
+    settings.key_netlink = wanted.keyNetlink;
     settings.abi_version = TLSHUB_ABI_VERSION;
   });
 }

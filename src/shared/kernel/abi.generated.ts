@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '6fa02f498cecc1cd';
+export const ABI_HASH = '1c23615826de4c10';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -185,7 +185,14 @@ export const STRUCTS = {
       abi_version: { at: 24, type: 'u32', bytes: 4 },
       scopes: { at: 28, type: 'u32', bytes: 4 },
       intent: { at: 32, type: 'u32', bytes: 4 },
-      pad: { at: 36, type: 'u32', bytes: 4 },
+      key_netlink: { at: 36, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_silent_key: {
+    bytes: 24,
+    fields: {
+      cgroup: { at: 0, type: 'u64', bytes: 8 },
+      address: { at: 8, type: 'bytes', bytes: 16 },
     },
   },
   tlshub_silent_peer: {
