@@ -96,7 +96,8 @@ int BPF_PROG(descriptor_close, struct file *file)
 		return 0;
 	refs = references(file);
 	/* Only the last descriptor's end matters, and of a refused flow not even that: dup() and close() in a loop are nothing to tell of. */
-	if (!is_secured(f) && !f->refused && refs <= 2 && may_tell_again(f, bpf_get_current_cgroup_id())) {
+	if (!is_secured(f) && !f->refused && refs <= 2 &&
+	    may_tell_again(f, bpf_get_current_cgroup_id(), false)) {
 		current_owner(&owner, sock, NULL);
 		fill_event(&e, EVENT_CLOSING, f);
 		fill_owner(&e, &owner);

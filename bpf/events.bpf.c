@@ -31,7 +31,7 @@ static __noinline int refuse_connect(struct bpf_sock_addr *ctx, struct bpf_sock 
 	f->refused = reason;
 	count(COUNTER_REFUSED);
 	bpf_set_retval(-ECONNREFUSED);
-	if (!may_tell_again(NULL, f->cgroup))
+	if (!may_tell_again(NULL, f->cgroup, false))
 		return 0;
 	fill_event(&e, EVENT_REFUSED, f);
 	if (o)

@@ -122,7 +122,7 @@ static __noinline bool tell_held(void *ctx, struct sock *sk, struct tlshub_flow 
 	current_owner(&caller, NULL, sk);
 	if (f->held_tgid == caller.tgid && !blocking)
 		return true;
-	if (!may_tell_again(f, bpf_get_current_cgroup_id()))
+	if (!may_tell_again(f, bpf_get_current_cgroup_id(), blocking))
 		return false;
 	f->held_tgid = caller.tgid;
 	fill_event(&e, EVENT_HELD, f);

@@ -109,7 +109,7 @@ static __noinline void tell_refused_socket(void *ctx, int family, int protocol)
 	struct tlshub_event e;
 
 	count(COUNTER_SOCKETS_REFUSED);
-	if (!may_tell_again(NULL, bpf_get_current_cgroup_id()))
+	if (!may_tell_again(NULL, bpf_get_current_cgroup_id(), false))
 		return;
 	current_owner(&caller, NULL, NULL);
 	begin_event(&e, EVENT_SOCKET_REFUSED);

@@ -58,7 +58,7 @@ static __noinline int forbids_connect(void *ctx, struct sock *sk, struct sockadd
 		return 0;
 	f->generation++;
 	count(COUNTER_REFUSED);
-	if (!may_tell_again(NULL, bpf_get_current_cgroup_id()))
+	if (!may_tell_again(NULL, bpf_get_current_cgroup_id(), false))
 		return 1;
 	current_owner(&caller, NULL, NULL);
 	fill_event(&e, EVENT_REFUSED, f);
