@@ -31,12 +31,14 @@ describe('what a program asks for before its socket connects', () => {
   };
 
   it('is not the keys, once it is secured', async () => {
-    expect(await ask('keys')).to.equal('connect 0\nasked ENOPROTOOPT\n');
+    const said = await ask('keys');
+    expect(said).to.match(/^connect 0$/m);
+    expect(said).to.match(/^asked ENOPROTOOPT$/m);
   });
 
   it('is not the bytes of its records', async () => {
     // Without the gate it gets what lies in the queue: the program does what it says.
-    expect(await ask('raw', true)).to.match(/^waiting\nconnect 0\nasked 0 4\n$/);
-    expect(await ask('raw')).to.match(/^waiting\nconnect E\w+\nasked (0 0|E\w+)\n$/);
+    expect(await ask('raw', true)).to.match(/^waiting\nconnect 0\nasked 0 4$/m);
+    expect(await ask('raw')).to.match(/^waiting\nconnect E\w+\nasked (0 0|E\w+)$/m);
   });
 });
