@@ -98,6 +98,23 @@ TEST("by helpers: what the peer sends right behind its handshake stays in the so
   EXPECT(tcp.active->receiveQueued().size() > 11);
 }
 
+TEST("by helpers: SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, and is put back") {
+  Parent parent(serveHere);
+  Tcp tcp;
+  int offset = 0;
+  socklen_t size = sizeof offset;
+  // Before Linux 6.9 TCP has no such thing.
+  if (setsockopt(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, size)) return;
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot slot;
+  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  speakInPieces(driver, tcp, slot);
+  if (slot) EXPECT_EQ(describe(*slot), "ok: ");
+  offset = -2;
+  getsockopt(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, &size);
+  EXPECT_EQ(offset, 0);
+}
+
 TEST("by helpers: hundred handshakes at once, with low-water marks that are put back") {
   Parent parent(serveHere);
   constexpr int kCount = 50;

@@ -355,6 +355,22 @@ void exchange(RawTls& peer, Socket& socket) {
   socket.sendAll(peer.take());
 }
 
+void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
+  RawTls client(false, identityOf("a"), {});
+  std::string queue;
+  drive(
+      driver, [&] { return slot.has_value(); },
+      [&] {
+        client.feed(tcp.active->receiveQueued());
+        client.step();
+        queue += client.take();
+        if (queue.empty()) return;
+        tcp.active->sendAll(queue.substr(0, 100));
+        queue.erase(0, 100);
+        usleep(2000);
+      });
+}
+
 }  // namespace kit
 
 int main(int argc, char** argv) {
