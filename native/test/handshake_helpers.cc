@@ -104,14 +104,14 @@ TEST("by helpers: SO_PEEK_OFF does not hide the beginning of a flight that comes
   int offset = 0;
   socklen_t size = sizeof offset;
   // Before Linux 6.9 TCP has no such thing.
-  if (setsockopt(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, size)) return;
+  if (setsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, size)) return;
   Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
   Slot slot;
-  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &slot);
   speakInPieces(driver, tcp, slot);
   if (slot) EXPECT_EQ(describe(*slot), "ok: ");
   offset = -2;
-  getsockopt(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, &size);
+  getsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, &size);
   EXPECT_EQ(offset, 0);
 }
 

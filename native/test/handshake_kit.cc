@@ -356,17 +356,21 @@ void exchange(RawTls& peer, Socket& socket) {
 }
 
 void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
-  RawTls client(false, identityOf("a"), {});
+  RawTls server(true, identityOf("b"), {});
   std::string queue;
+  bool said = false;
   drive(
       driver, [&] { return slot.has_value(); },
       [&] {
-        client.feed(tcp.active->receiveQueued());
-        client.step();
-        queue += client.take();
+        server.feed(tcp.passive->receiveQueued());
+        if (server.step() && !said) {
+          said = true;
+          server.write("first words");
+        }
+        queue += server.take();
         if (queue.empty()) return;
-        tcp.active->sendAll(queue.substr(0, 100));
-        queue.erase(0, 100);
+        tcp.passive->sendAll(queue.substr(0, 300));
+        queue.erase(0, 300);
         usleep(2000);
       });
 }

@@ -134,13 +134,13 @@ TEST("SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, 
   Tcp tcp;
   const int zero = 0;
   // Before Linux 6.9 TCP has no such thing.
-  if (setsockopt(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero)) return;
+  if (setsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero)) return;
   Driver driver;
   Slot slot;
-  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &slot);
   speakInPieces(driver, tcp, slot);
   if (slot) EXPECT_EQ(describe(*slot), "ok: ");
-  EXPECT_EQ(option(tcp.passive->fd(), SOL_SOCKET, SO_PEEK_OFF), 0);
+  EXPECT_EQ(option(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF), 0);
 }
 
 TEST("a corked socket: flights leave at once, and it is corked afterwards") {
