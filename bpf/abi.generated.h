@@ -8,17 +8,22 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "ed09a574c094cf64"
+#define TLSHUB_ABI_HASH "dbc422a9ffbf2892"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
 		      "BPF has " #struct_ "." #field " elsewhere: make -C bpf generate")
 
+static_assert(sizeof(struct tlshub_bucket) == 16, "BPF has another tlshub_bucket: make -C bpf generate");
+TLSHUB_PLACED(tlshub_bucket, filled_ns, 0, 8);
+TLSHUB_PLACED(tlshub_bucket, tokens, 8, 4);
+TLSHUB_PLACED(tlshub_bucket, pad, 12, 4);
+
 static_assert(sizeof(struct tlshub_dup) == 8, "BPF has another tlshub_dup: make -C bpf generate");
 TLSHUB_PLACED(tlshub_dup, stop_tgid, 0, 4);
 TLSHUB_PLACED(tlshub_dup, stops, 4, 4);
 
-static_assert(sizeof(struct tlshub_event) == 184, "BPF has another tlshub_event: make -C bpf generate");
+static_assert(sizeof(struct tlshub_event) == 192, "BPF has another tlshub_event: make -C bpf generate");
 TLSHUB_PLACED(tlshub_event, head, 0, 8);
 TLSHUB_PLACED(tlshub_event, kind, 8, 4);
 TLSHUB_PLACED(tlshub_event, generation, 12, 4);
@@ -30,22 +35,23 @@ TLSHUB_PLACED(tlshub_event, created_ns, 48, 8);
 TLSHUB_PLACED(tlshub_event, established_ns, 56, 8);
 TLSHUB_PLACED(tlshub_event, bytes_sent, 64, 8);
 TLSHUB_PLACED(tlshub_event, bytes_received, 72, 8);
-TLSHUB_PLACED(tlshub_event, tgid, 80, 4);
-TLSHUB_PLACED(tlshub_event, fd, 84, 4);
-TLSHUB_PLACED(tlshub_event, role, 88, 4);
-TLSHUB_PLACED(tlshub_event, flow_class, 92, 4);
-TLSHUB_PLACED(tlshub_event, reason, 96, 4);
-TLSHUB_PLACED(tlshub_event, iss, 100, 4);
-TLSHUB_PLACED(tlshub_event, irs, 104, 4);
-TLSHUB_PLACED(tlshub_event, wait_ms, 108, 4);
-TLSHUB_PLACED(tlshub_event, refs, 112, 4);
-TLSHUB_PLACED(tlshub_event, blocking, 116, 4);
-TLSHUB_PLACED(tlshub_event, peer_intent, 120, 4);
-TLSHUB_PLACED(tlshub_event, traffic, 124, 4);
-TLSHUB_PLACED(tlshub_event, tuple, 128, 40);
-TLSHUB_PLACED(tlshub_event, comm, 168, 16);
+TLSHUB_PLACED(tlshub_event, cgroup, 80, 8);
+TLSHUB_PLACED(tlshub_event, tgid, 88, 4);
+TLSHUB_PLACED(tlshub_event, fd, 92, 4);
+TLSHUB_PLACED(tlshub_event, role, 96, 4);
+TLSHUB_PLACED(tlshub_event, flow_class, 100, 4);
+TLSHUB_PLACED(tlshub_event, reason, 104, 4);
+TLSHUB_PLACED(tlshub_event, iss, 108, 4);
+TLSHUB_PLACED(tlshub_event, irs, 112, 4);
+TLSHUB_PLACED(tlshub_event, wait_ms, 116, 4);
+TLSHUB_PLACED(tlshub_event, refs, 120, 4);
+TLSHUB_PLACED(tlshub_event, blocking, 124, 4);
+TLSHUB_PLACED(tlshub_event, peer_intent, 128, 4);
+TLSHUB_PLACED(tlshub_event, traffic, 132, 4);
+TLSHUB_PLACED(tlshub_event, tuple, 136, 40);
+TLSHUB_PLACED(tlshub_event, comm, 176, 16);
 
-static_assert(sizeof(struct tlshub_flow) == 184, "BPF has another tlshub_flow: make -C bpf generate");
+static_assert(sizeof(struct tlshub_flow) == 216, "BPF has another tlshub_flow: make -C bpf generate");
 TLSHUB_PLACED(tlshub_flow, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_flow, created_ns, 8, 8);
 TLSHUB_PLACED(tlshub_flow, established_ns, 16, 8);
@@ -73,9 +79,12 @@ TLSHUB_PLACED(tlshub_flow, spin_calls, 120, 4);
 TLSHUB_PLACED(tlshub_flow, intent, 124, 4);
 TLSHUB_PLACED(tlshub_flow, peer_intent, 128, 4);
 TLSHUB_PLACED(tlshub_flow, marks, 132, 4);
-TLSHUB_PLACED(tlshub_flow, tuple, 136, 40);
-TLSHUB_PLACED(tlshub_flow, passed, 176, 4);
-TLSHUB_PLACED(tlshub_flow, followed, 180, 4);
+TLSHUB_PLACED(tlshub_flow, plain_splice_read, 136, 8);
+TLSHUB_PLACED(tlshub_flow, cgroup, 144, 8);
+TLSHUB_PLACED(tlshub_flow, tuple, 152, 40);
+TLSHUB_PLACED(tlshub_flow, passed, 192, 4);
+TLSHUB_PLACED(tlshub_flow, followed, 196, 4);
+TLSHUB_PLACED(tlshub_flow, told, 200, 16);
 
 static_assert(sizeof(struct tlshub_head) == 8, "BPF has another tlshub_head: make -C bpf generate");
 TLSHUB_PLACED(tlshub_head, type, 0, 2);
@@ -118,20 +127,20 @@ TLSHUB_PLACED(tlshub_rule_value, rank, 0, 4);
 TLSHUB_PLACED(tlshub_rule_value, pad, 4, 4);
 
 static_assert(sizeof(struct tlshub_secured) == 440, "BPF has another tlshub_secured: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured, closed, 0, 184);
-TLSHUB_PLACED(tlshub_secured, asked_ns, 184, 8);
-TLSHUB_PLACED(tlshub_secured, started_ns, 192, 8);
-TLSHUB_PLACED(tlshub_secured, negotiation_ns, 200, 8);
-TLSHUB_PLACED(tlshub_secured, opened_ns, 208, 8);
-TLSHUB_PLACED(tlshub_secured, generation, 216, 4);
-TLSHUB_PLACED(tlshub_secured, provider, 220, 4);
-TLSHUB_PLACED(tlshub_secured, cipher, 224, 4);
-TLSHUB_PLACED(tlshub_secured, tls_version, 228, 4);
-TLSHUB_PLACED(tlshub_secured, peer_node, 232, 208);
+TLSHUB_PLACED(tlshub_secured, closed, 0, 192);
+TLSHUB_PLACED(tlshub_secured, asked_ns, 192, 8);
+TLSHUB_PLACED(tlshub_secured, started_ns, 200, 8);
+TLSHUB_PLACED(tlshub_secured, negotiation_ns, 208, 8);
+TLSHUB_PLACED(tlshub_secured, opened_ns, 216, 8);
+TLSHUB_PLACED(tlshub_secured, generation, 224, 4);
+TLSHUB_PLACED(tlshub_secured, provider, 228, 4);
+TLSHUB_PLACED(tlshub_secured, cipher, 232, 4);
+TLSHUB_PLACED(tlshub_secured, tls_version, 236, 4);
+TLSHUB_PLACED(tlshub_secured, peer_node, 240, 200);
 
-static_assert(sizeof(struct tlshub_secured_sweep) == 704, "BPF has another tlshub_secured_sweep: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 264);
-TLSHUB_PLACED(tlshub_secured_sweep, secured, 264, 440);
+static_assert(sizeof(struct tlshub_secured_sweep) == 736, "BPF has another tlshub_secured_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 296);
+TLSHUB_PLACED(tlshub_secured_sweep, secured, 296, 440);
 
 static_assert(sizeof(struct tlshub_settings) == 40, "BPF has another tlshub_settings: make -C bpf generate");
 TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
@@ -141,7 +150,11 @@ TLSHUB_PLACED(tlshub_settings, emit_connect, 20, 4);
 TLSHUB_PLACED(tlshub_settings, abi_version, 24, 4);
 TLSHUB_PLACED(tlshub_settings, scopes, 28, 4);
 TLSHUB_PLACED(tlshub_settings, intent, 32, 4);
-TLSHUB_PLACED(tlshub_settings, pad, 36, 4);
+TLSHUB_PLACED(tlshub_settings, key_netlink, 36, 4);
+
+static_assert(sizeof(struct tlshub_silent_key) == 24, "BPF has another tlshub_silent_key: make -C bpf generate");
+TLSHUB_PLACED(tlshub_silent_key, cgroup, 0, 8);
+TLSHUB_PLACED(tlshub_silent_key, address, 8, 16);
 
 static_assert(sizeof(struct tlshub_silent_peer) == 16, "BPF has another tlshub_silent_peer: make -C bpf generate");
 TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);
@@ -165,11 +178,11 @@ TLSHUB_PLACED(tlshub_stop_key, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_stop_key, tgid, 8, 4);
 TLSHUB_PLACED(tlshub_stop_key, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sweep) == 264, "BPF has another tlshub_sweep: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sweep) == 296, "BPF has another tlshub_sweep: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sweep, head, 0, 8);
-TLSHUB_PLACED(tlshub_sweep, flow, 8, 184);
-TLSHUB_PLACED(tlshub_sweep, owner, 192, 40);
-TLSHUB_PLACED(tlshub_sweep, socket, 232, 32);
+TLSHUB_PLACED(tlshub_sweep, flow, 8, 216);
+TLSHUB_PLACED(tlshub_sweep, owner, 224, 40);
+TLSHUB_PLACED(tlshub_sweep, socket, 264, 32);
 
 static_assert(sizeof(struct tlshub_traffic) == 48, "BPF has another tlshub_traffic: make -C bpf generate");
 TLSHUB_PLACED(tlshub_traffic, bytes_sent, 0, 8);
@@ -205,7 +218,9 @@ static_assert(COUNTER_EGRESS_DROPS == 4, "BPF has another COUNTER_EGRESS_DROPS: 
 static_assert(COUNTER_PLAINTEXT_FLOWS == 5, "BPF has another COUNTER_PLAINTEXT_FLOWS: make -C bpf generate");
 static_assert(COUNTER_EVENTS_LOST == 6, "BPF has another COUNTER_EVENTS_LOST: make -C bpf generate");
 static_assert(COUNTER_STORAGE_FAILED == 7, "BPF has another COUNTER_STORAGE_FAILED: make -C bpf generate");
-static_assert(COUNTER_MAX == 8, "BPF has another COUNTER_MAX: make -C bpf generate");
+static_assert(COUNTER_SOCKETS_REFUSED == 8, "BPF has another COUNTER_SOCKETS_REFUSED: make -C bpf generate");
+static_assert(COUNTER_EVENTS_WITHHELD == 9, "BPF has another COUNTER_EVENTS_WITHHELD: make -C bpf generate");
+static_assert(COUNTER_MAX == 10, "BPF has another COUNTER_MAX: make -C bpf generate");
 
 static_assert(EVENT_CONNECT == 1, "BPF has another EVENT_CONNECT: make -C bpf generate");
 static_assert(EVENT_ESTABLISHED == 2, "BPF has another EVENT_ESTABLISHED: make -C bpf generate");
@@ -215,6 +230,7 @@ static_assert(EVENT_CLOSING == 5, "BPF has another EVENT_CLOSING: make -C bpf ge
 static_assert(EVENT_REFUSED == 6, "BPF has another EVENT_REFUSED: make -C bpf generate");
 static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf generate");
 static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
+static_assert(EVENT_SOCKET_REFUSED == 9, "BPF has another EVENT_SOCKET_REFUSED: make -C bpf generate");
 
 static_assert(INTENT_UNKNOWN == 0, "BPF has another INTENT_UNKNOWN: make -C bpf generate");
 static_assert(INTENT_PLAINTEXT == 1, "BPF has another INTENT_PLAINTEXT: make -C bpf generate");
@@ -222,9 +238,9 @@ static_assert(INTENT_IN_BAND == 2, "BPF has another INTENT_IN_BAND: make -C bpf 
 static_assert(INTENT_TLSHUB == 3, "BPF has another INTENT_TLSHUB: make -C bpf generate");
 static_assert(INTENT_REFUSED == 4, "BPF has another INTENT_REFUSED: make -C bpf generate");
 
-static_assert(TLSHUB_ABI_VERSION == 3, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
+static_assert(TLSHUB_ABI_VERSION == 4, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
 static_assert(TLSHUB_COMM_LEN == 16, "BPF has another TLSHUB_COMM_LEN: make -C bpf generate");
-static_assert(TLSHUB_NODE_LEN == 208, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
+static_assert(TLSHUB_NODE_LEN == 200, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
 static_assert(TLSHUB_MAX_SCOPES == 64, "BPF has another TLSHUB_MAX_SCOPES: make -C bpf generate");
 static_assert(TLSHUB_MAX_HELD == 65536, "BPF has another TLSHUB_MAX_HELD: make -C bpf generate");
 static_assert(TLSHUB_MAX_RULES == 1024, "BPF has another TLSHUB_MAX_RULES: make -C bpf generate");
@@ -254,6 +270,7 @@ static_assert(REASON_PEER_PLAINTEXT == 9, "BPF has another REASON_PEER_PLAINTEXT
 static_assert(REASON_PEER_SECURES == 10, "BPF has another REASON_PEER_SECURES: make -C bpf generate");
 static_assert(REASON_PEER_MODE == 11, "BPF has another REASON_PEER_MODE: make -C bpf generate");
 static_assert(REASON_TRANSLATED == 12, "BPF has another REASON_TRANSLATED: make -C bpf generate");
+static_assert(REASON_SOCKET_KIND == 13, "BPF has another REASON_SOCKET_KIND: make -C bpf generate");
 static_assert(REASON_AGENT == 64, "BPF has another REASON_AGENT: make -C bpf generate");
 
 static_assert(RECORD_EVENT == 1, "BPF has another RECORD_EVENT: make -C bpf generate");

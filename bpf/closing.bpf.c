@@ -9,6 +9,7 @@
  * as hold_blocking()'s: the record first, then the signal, then another look. It concerns a program that gives up a connection while
  * it is held, and one that is through with it in the moment between the opening of the gate and the end of the agent's work.
  */
+#include "budget.bpf.h"
 #include "stop.bpf.h"
 
 static __always_inline __u32 references(struct file *file)
@@ -94,7 +95,9 @@ int BPF_PROG(descriptor_close, struct file *file)
 	if ((!dup && is_secured(f)) || is_agent(bpf_get_current_task_btf()))
 		return 0;
 	refs = references(file);
-	if (!is_secured(f)) {
+	/* Only the last descriptor's end matters, and of a refused flow not even that: dup() and close() in a loop are nothing to tell of. */
+	if (!is_secured(f) && !f->refused && refs <= 2 &&
+	    may_tell_again(f, bpf_get_current_cgroup_id(), false)) {
 		current_owner(&owner, sock, NULL);
 		fill_event(&e, EVENT_CLOSING, f);
 		fill_owner(&e, &owner);

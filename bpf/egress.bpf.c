@@ -4,7 +4,7 @@
  * catches what the gate could not know of: listeners from outside the cgroup, state that could not be allocated, MPTCP subflows, TCP
  * Fast Open data. A mesh flow that is not secured sends control segments and the agent's own handshake bytes, nothing else.
  */
-#include "flow.bpf.h"
+#include "budget.bpf.h"
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86DD
@@ -65,7 +65,22 @@ static __always_inline bool is_translated(const struct segment *seg, const struc
 {
 	const __u64 *to = (const __u64 *)seg->tuple.remote, *named = (const __u64 *)f->tuple.remote;
 
-	return to[0] != named[0] || to[1] != named[1];
+	return to[0] != named[0] || to[1] != named[1] || seg->tuple.rport != f->tuple.rport;
+}
+
+/*
+ * If a packet leaves the host and comes from a loopback address (route_localnet, and a translation of its other end alone), then that address
+ * says nothing of its connection, and only where it goes counts.
+ */
+VERIFIED_ONCE __u32 classify_packet(struct tlshub_tuple *t, __u32 ifindex)
+{
+	if (!t)
+		return CLASS_REFUSED;
+	if (ifindex != LOOPBACK_IFINDEX && is_loopback(t->local)) {
+		__builtin_memset(t->local, 0, sizeof(t->local));
+		t->lport = 0;
+	}
+	return classify_unknown(t);
 }
 
 static __noinline int refuse_translated(struct __sk_buff *skb, struct tlshub_flow *f)
@@ -75,6 +90,8 @@ static __noinline int refuse_translated(struct __sk_buff *skb, struct tlshub_flo
 	f->flow_class = CLASS_REFUSED;
 	f->refused = REASON_TRANSLATED;
 	count(COUNTER_REFUSED);
+	if (!may_tell(f->cgroup))
+		return 0;
 	fill_event(&e, EVENT_REFUSED, f);
 	emit(skb, &e);
 	return 0;
@@ -88,6 +105,7 @@ int egress(struct __sk_buff *skb)
 	struct tcp_sock *tp = NULL;
 	struct segment seg = {};
 	bool plaintext = false;
+	__u32 class;
 	int kind;
 
 	if (sk) {
@@ -107,8 +125,12 @@ int egress(struct __sk_buff *skb)
 		return PASS;
 	if (plaintext && (skb->ifindex == LOOPBACK_IFINDEX || !is_translated(&seg, f)))
 		return PASS;
+	class = classify_packet(&seg.tuple, skb->ifindex);
+	/* What was let go since it named loopback has no business with strangers either. */
+	if (plaintext && class == CLASS_REFUSED && is_loopback(f->tuple.remote))
+		class = CLASS_MESH;
 	/* The address in the header is that of a first hop when the program asked for a route of its own: the flow knows better. */
-	if (classify_unknown(&seg.tuple) != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
+	if (class != CLASS_MESH && !(f && f->flow_class == CLASS_MESH))
 		return PASS;
 	if (plaintext)
 		refuse_translated(skb, f);

@@ -8,6 +8,7 @@
  * before the program can move a byte.
  */
 #include "begin.bpf.h"
+#include "budget.bpf.h"
 #include "marker.bpf.h"
 #include "traffic.bpf.h"
 
@@ -29,11 +30,13 @@ static __noinline int refuse_connect(struct bpf_sock_addr *ctx, struct bpf_sock 
 
 	f->refused = reason;
 	count(COUNTER_REFUSED);
+	bpf_set_retval(-ECONNREFUSED);
+	if (!may_tell_again(NULL, f->cgroup, false))
+		return 0;
 	fill_event(&e, EVENT_REFUSED, f);
 	if (o)
 		fill_owner(&e, o);
 	emit(ctx, &e);
-	bpf_set_retval(-ECONNREFUSED);
 	return 0;
 }
 
@@ -73,7 +76,7 @@ static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tl
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (class == CLASS_MESH && !f->passed && !(tp && kernel_encrypts(tp)))
 		return 1;
-	begin(f, bpf_get_socket_cookie(ctx), ROLE_ACTIVE, class);
+	begin(f, bpf_get_socket_cookie(ctx), bpf_get_current_cgroup_id(), ROLE_ACTIVE, class);
 	f->tuple = *tuple;
 	return refuse_connect(ctx, sk, f, class == CLASS_MESH ? REASON_UNSUPPORTED : REASON_NOT_MESH);
 }
@@ -106,12 +109,14 @@ int connect6(struct bpf_sock_addr *ctx)
 	return at_connect(ctx, &tuple);
 }
 
-static __always_inline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
-				     struct tlshub_flow *f)
+static __noinline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, __u32 kind,
+				struct tlshub_flow *f)
 {
 	struct tlshub_owner *o;
 	struct tlshub_event e;
 
+	if (!may_tell(f->cgroup))
+		return;
 	fill_event(&e, kind, f);
 	if (f->role == ROLE_ACTIVE) {
 		o = bpf_sk_storage_get(&owners, sk, 0, 0);
@@ -146,7 +151,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 		return;
 	}
 	read_tuple((struct sock *)tp, &tuple);
-	begin(f, bpf_get_socket_cookie(ops), ROLE_ACTIVE,
+	begin(f, bpf_get_socket_cookie(ops), cgroup_of((struct sock *)tp), ROLE_ACTIVE,
 	      classify_socket((struct sock *)tp, &tuple, ROLE_ACTIVE));
 	f->tuple = tuple;
 	if (f->flow_class == CLASS_MESH && (f->passed || kernel_encrypts(tp)))
@@ -175,7 +180,8 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	if (role == ROLE_PASSIVE || !f->created_ns)
-		begin(f, bpf_get_socket_cookie(ops), role, classify_socket((struct sock *)tp, &tuple, role));
+		begin(f, bpf_get_socket_cookie(ops), cgroup_of((struct sock *)tp), role,
+		      classify_socket((struct sock *)tp, &tuple, role));
 	f->tuple = tuple;
 	f->established_ns = bpf_ktime_get_ns();
 	/* TCP has just measured how long our SYN-ACK took to be answered; the SYN itself was not ours to see. */
@@ -231,11 +237,13 @@ static __always_inline void on_state(struct bpf_sock_ops *ops)
 		fill_closed(&s->closed, sk, tp, f, ops->args[0]);
 		s->closed.head.type = RECORD_LAST_EVENT;
 		s->closed.head.bytes = sizeof(*s);
-		emit_record(ops, &s->closed, sizeof(*s));
+		if (may_tell(f->cgroup))
+			emit_record(ops, &s->closed, sizeof(*s));
 		return;
 	}
 	fill_closed(&e, sk, tp, f, ops->args[0]);
-	emit(ops, &e);
+	if (may_tell(f->cgroup))
+		emit(ops, &e);
 }
 
 SEC("sockops")
@@ -246,10 +254,9 @@ int on_sock_ops(struct bpf_sock_ops *ops)
 		on_connect(ops);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on_established(ops, ROLE_ACTIVE);
-		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		on_established(ops, ROLE_PASSIVE);
+		on_established(ops,
+			       ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB ? ROLE_ACTIVE : ROLE_PASSIVE);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		on_state(ops);
@@ -292,7 +299,7 @@ int BPF_PROG(socket_release, struct socket *sock)
 		return 0;
 	measure(tp, f, t, sk->__sk_common.skc_state);
 	t->flags |= TRAFFIC_RELEASED;
-	if (!(t->flags & TRAFFIC_CLOSED))
+	if (!(t->flags & TRAFFIC_CLOSED) || !may_tell(f->cgroup))
 		return 0;
 	fill_event(&e, EVENT_RELEASED, f);
 	fill_traffic(&e, t);

@@ -67,12 +67,6 @@ static __always_inline bool is_inet_family(unsigned short family)
 	return family == AF_INET || family == AF_INET6;
 }
 
-/* Families that carry their data over a TCP connection of the kernel's own, past every hook that knows TCP. */
-static __always_inline bool wraps_tcp(unsigned short family)
-{
-	return family == AF_SMC || family == AF_KCM;
-}
-
 /* The four-tuple of a kernel socket. A dual-stack socket that speaks IPv4 has mapped addresses already. */
 static __always_inline void read_tuple(struct sock *sk, struct tlshub_tuple *t)
 {
@@ -150,14 +144,19 @@ static __always_inline bool is_secured(const struct tlshub_flow *f)
 	return was_opened(f, TLSHUB_TX | TLSHUB_RX);
 }
 
-static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const struct tlshub_flow *f)
+static __always_inline void begin_event(struct tlshub_event *e, __u32 kind)
 {
 	__builtin_memset(e, 0, sizeof(*e));
 	e->head.type = RECORD_EVENT;
 	e->head.bytes = sizeof(*e);
 	e->kind = kind;
-	e->generation = f->generation;
 	e->time_ns = bpf_ktime_get_ns();
+}
+
+static __noinline void fill_event(struct tlshub_event *e, __u32 kind, const struct tlshub_flow *f)
+{
+	begin_event(e, kind);
+	e->generation = f->generation;
 	e->cookie = f->cookie;
 	e->created_ns = f->created_ns;
 	e->established_ns = f->established_ns;
@@ -167,6 +166,7 @@ static __always_inline void fill_event(struct tlshub_event *e, __u32 kind, const
 	e->reason = f->refused;
 	e->iss = f->iss;
 	e->irs = f->irs;
+	e->cgroup = f->cgroup;
 	e->peer_intent = f->peer_intent;
 	e->tuple = f->tuple;
 }

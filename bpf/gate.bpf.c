@@ -16,6 +16,7 @@
  */
 #include "answer.bpf.h"
 #include "hold.bpf.h"
+#include "sockets.bpf.h"
 
 /* Did the agent begin with this connection, and not with an earlier one of the same socket? */
 static __always_inline bool is_claimed(struct sock *sk, struct tlshub_flow *f)
@@ -39,6 +40,7 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct call c = {.dirs = dirs, .kind = kind};
 	long answer;
+	bool told;
 	int err;
 
 	if (!tp)
@@ -62,8 +64,9 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return answer < -MAX_ERRNO ? -ECONNRESET : answer;
 	if (answer < ANSWER_STAND)
 		return refuse(ctx, f, answer);
-	tell_held(ctx, sk, f, answer != ANSWER_AGAIN, c.wait_ns);
-	if (answer == ANSWER_AGAIN)
+	told = tell_held(ctx, sk, f, answer != ANSWER_AGAIN, c.wait_ns);
+	/* Who naps is woken by the agent, which must know of it. */
+	if (answer == ANSWER_AGAIN || (answer == ANSWER_NAP && !told))
 		return -EAGAIN;
 	err = hold_blocking(sk, tp, f, dirs);
 	/* A worker's request fails in any case, but only when asking again is of use. */
@@ -84,39 +87,40 @@ static __always_inline bool is_only_noted(const struct tlshub_flow *f)
 
 static __noinline int unknown(void *ctx, struct sock *sk, __u32 dirs)
 {
-	struct tlshub_flow fresh = {}, *f;
+	struct tlshub_tuple tuple;
+	struct tlshub_flow *f;
 	struct tcp_sock *tp;
-	__u32 encrypts = 0;
+	__u32 encrypts = 0, class;
 
 	if (!in_scope() || is_agent(bpf_get_current_task_btf()))
 		return 0;
 	if (sk->__sk_common.skc_state == STATE_LISTEN || !sk->__sk_common.skc_dport)
 		return unconnected(sk->sk_err, dirs);
-	read_tuple(sk, &fresh.tuple);
-	if (classify_unknown_socket(sk, &fresh.tuple) == CLASS_PLAINTEXT) {
-		f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!f) {
-			count(COUNTER_STORAGE_FAILED);
-			return -ECONNRESET;
-		}
+	read_tuple(sk, &tuple);
+	class = classify_unknown_socket(sk, &tuple);
+	f = bpf_sk_storage_get(&flows, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (f && class == CLASS_PLAINTEXT) {
 		note_passed(f);
-		read_tuple(sk, &fresh.tuple);
+		read_tuple(sk, &tuple);
+		class = classify_unknown_socket(sk, &tuple);
+		if (class == CLASS_PLAINTEXT)
+			return 0;
 	}
-	fresh.flow_class = classify_unknown_socket(sk, &fresh.tuple);
-	if (fresh.flow_class == CLASS_PLAINTEXT)
-		return 0;
-	fresh.cookie = bpf_get_socket_cookie(sk);
-	fresh.generation = 1;
-	fresh.created_ns = fresh.established_ns = bpf_ktime_get_ns();
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (fresh.flow_class == CLASS_MESH && tp) {
+	if (class == CLASS_MESH && tp)
 		encrypts = kernel_encrypts(tp);
-		fresh.open_tx = !!(encrypts & TLSHUB_TX);
-		fresh.open_rx = !!(encrypts & TLSHUB_RX);
+	if (f && is_only_noted(f)) {
+		f->cookie = bpf_get_socket_cookie(sk);
+		f->cgroup = bpf_get_current_cgroup_id();
+		f->tuple = tuple;
+		f->created_ns = f->established_ns = bpf_ktime_get_ns();
+		f->open_tx = !!(encrypts & TLSHUB_TX);
+		f->open_rx = !!(encrypts & TLSHUB_RX);
+		f->generation = 1;
+		/* With its class it is no longer only noted, so that comes last. Whoever sees them in another order finds a flow that is not open. */
+		asm volatile("" ::: "memory");
+		f->flow_class = class;
 	}
-	f = bpf_sk_storage_get(&flows, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
-	if (f && is_only_noted(f))
-		__builtin_memcpy(f, &fresh, offsetof(struct tlshub_flow, passed));
 	if ((encrypts & dirs) == dirs)
 		return 0;
 	if (!f) {
@@ -129,13 +133,17 @@ static __noinline int unknown(void *ctx, struct sock *sk, __u32 dirs)
 static __always_inline int gate(void *ctx, struct sock *sk, __u32 dirs, __u32 kind)
 {
 	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	unsigned short family;
 
 	if (!f || is_only_noted(f)) {
-		if (wraps_tcp(sk->__sk_common.skc_family))
-			return in_scope() ? -ECONNRESET : 0;
-		if (!is_inet_family(sk->__sk_common.skc_family) ||
-		    (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
-		    sk->sk_type != SOCK_STREAM)
+		family = sk->__sk_common.skc_family;
+		if (is_free_family(family) && family != AF_NETLINK)
+			return 0;
+		if (!is_inet_family(family) || !is_tcp(sk->sk_protocol))
+			return is_forbidden_socket(family, sk->sk_type, sk->sk_protocol) && in_scope()
+				       ? -ECONNRESET
+				       : 0;
+		if (sk->sk_type != SOCK_STREAM)
 			return 0;
 		return unknown(ctx, sk, dirs);
 	}
@@ -239,7 +247,7 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 	if (!sock)
 		return 0;
 	sk = sock->sk;
-	if (!sk || !(is_inet_family(sk->__sk_common.skc_family) || wraps_tcp(sk->__sk_common.skc_family)))
+	if (!sk || is_free_family(sk->__sk_common.skc_family))
 		return 0;
 	task = bpf_get_current_task_btf();
 	nr = current_syscall(task);

@@ -3,6 +3,7 @@
 #ifndef TLSHUB_HOLD_BPF_H
 #define TLSHUB_HOLD_BPF_H
 
+#include "budget.bpf.h"
 #include "silence.bpf.h"
 #include "stop.bpf.h"
 #include "traffic.bpf.h"
@@ -15,12 +16,32 @@ static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 	if (!f->refused) {
 		f->refused = reason;
 		count(COUNTER_REFUSED);
+		if (!may_tell(bpf_get_current_cgroup_id()))
+			return -ECONNRESET;
 		current_owner(&caller, NULL, NULL);
 		fill_event(&e, EVENT_REFUSED, f);
 		fill_owner(&e, &caller);
 		emit(ctx, &e);
 	}
 	return -ECONNRESET;
+}
+
+/*
+ * tls_context says that it encrypts, then TLS's functions take the place of TCP's in sk_prot, then in the socket's operations: three stores of
+ * net/tls/tls_main.c (do_tls_setsockopt_conf(), update_sk_prot()), one behind the other, and an interrupt or a hypervisor can come between. A call
+ * let through too early would go to TCP's function, and read records as they are. The last store comes before TLS looks at what is queued, so
+ * the wake-up that it may cause still finds the direction open. sk_prot_creator is what the socket was made with.
+ */
+static __noinline bool calls_are_tls(struct sock *sk, const struct tlshub_flow *f, __u32 dirs)
+{
+	struct proto *now = BPF_CORE_READ(sk, __sk_common.skc_prot),
+		     *plain = BPF_CORE_READ(sk, sk_prot_creator);
+
+	if ((dirs & TLSHUB_TX) && BPF_CORE_READ(now, sendmsg) == BPF_CORE_READ(plain, sendmsg))
+		return false;
+	return !(dirs & TLSHUB_RX) ||
+	       (BPF_CORE_READ(now, recvmsg) != BPF_CORE_READ(plain, recvmsg) &&
+		(__u64)BPF_CORE_READ(sk, sk_socket, ops, splice_read) != f->plain_splice_read);
 }
 
 /* Are they open? And if they are seen to be for the first time, that is noted. */
@@ -33,7 +54,7 @@ static __noinline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlsh
 	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
 	if (!v || v->generation != f->generation || (v->flags & dirs) != dirs || (v->flags & VERDICT_REFUSE))
 		return false;
-	if ((kernel_encrypts(tp) & dirs) != dirs)
+	if ((kernel_encrypts(tp) & dirs) != dirs || !calls_are_tls(sk, f, dirs))
 		return false;
 	note_opening(sk, tp, f, dirs);
 	if (dirs & TLSHUB_TX)
@@ -91,7 +112,8 @@ static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct
 	return -ERESTARTSYS;
 }
 
-static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow *f, bool blocking,
+/* Returns false if there was too much to tell. */
+static __noinline bool tell_held(void *ctx, struct sock *sk, struct tlshub_flow *f, bool blocking,
 				 __u64 silent_ns)
 {
 	struct tlshub_owner caller;
@@ -99,13 +121,16 @@ static __noinline void tell_held(void *ctx, struct sock *sk, struct tlshub_flow 
 
 	current_owner(&caller, NULL, sk);
 	if (f->held_tgid == caller.tgid && !blocking)
-		return;
+		return true;
+	if (!may_tell_again(f, bpf_get_current_cgroup_id(), blocking))
+		return false;
 	f->held_tgid = caller.tgid;
 	fill_event(&e, EVENT_HELD, f);
 	fill_owner(&e, &caller);
 	e.blocking = blocking;
 	e.wait_ms = silent_ns / 1000000;
 	emit(ctx, &e);
+	return true;
 }
 
 #endif

@@ -19,6 +19,11 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct proto {
+	void *sendmsg;
+	void *recvmsg;
+};
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -29,6 +34,19 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
+	struct proto *skc_prot;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
 };
 
 struct net_device {
@@ -49,6 +67,8 @@ struct sock {
 	int sk_err;
 	struct dst_entry *sk_dst_cache;
 	struct socket *sk_socket;
+	struct sock_cgroup_data sk_cgrp_data;
+	struct proto *sk_prot_creator;
 };
 
 struct inet_connection_sock {
@@ -146,10 +166,15 @@ struct file___ref {
 	file_ref_t f_ref;
 };
 
+struct proto_ops {
+	void *splice_read;
+};
+
 struct socket {
 	short type;
 	struct file *file;
 	struct sock *sk;
+	const struct proto_ops *ops;
 };
 
 struct msghdr {
@@ -204,12 +229,25 @@ struct pt_regs {
 #pragma clang attribute pop
 
 #define AF_UNSPEC 0
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
-#define AF_KCM 41
-#define AF_SMC 43
+#define AF_KEY 15
+#define AF_NETLINK 16
+#define AF_PACKET 17
+#define AF_CAN 29
+#define AF_BLUETOOTH 31
+#define AF_ALG 38
+#define AF_VSOCK 40
+#define AF_XDP 44
 #define SOCK_STREAM 1
+#define SOCK_RAW 3
+#define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_SCTP 132
+#define IPPROTO_UDPLITE 136
 #define IPPROTO_MPTCP 262
 
 #define SOL_SOCKET 1
@@ -256,6 +294,7 @@ struct pt_regs {
 #define EPIPE 32
 #define EAFNOSUPPORT 97
 #define EPROTONOSUPPORT 93
+#define ENOPROTOOPT 92
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ENOTCONN 107

@@ -87,9 +87,17 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__uint(key_size, 16);
+	__type(key, struct tlshub_silent_key);
 	__type(value, struct tlshub_silent_peer);
 } silent_peers __weak SEC(".maps");
+
+/* cgroup id -> events that sockets of it may have made */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tlshub_bucket);
+} budgets __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

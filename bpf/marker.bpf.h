@@ -86,7 +86,7 @@ static __always_inline __u32 intent_when_answering(struct bpf_sock_ops *ops)
 }
 
 /* What the segment that is being built is to say. */
-static __always_inline __u32 intent_now(struct bpf_sock_ops *ops)
+static __noinline __u32 intent_now(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
 	struct tlshub_flow *f;

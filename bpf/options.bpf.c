@@ -3,18 +3,17 @@
  * Ways around the gate that programs could take by options of their sockets, or by sockets of other kinds: keys and raw bytes read out of a
  * secured socket, keys of their own, data that goes out before the gate has a say, protocols that carry data past the socket that is gated.
  */
-#include "flow.bpf.h"
-
-static __always_inline struct tlshub_flow *mesh_flow(struct sock *sk)
-{
-	struct tlshub_flow *f = sk ? bpf_sk_storage_get(&flows, sk, 0, 0) : NULL;
-
-	return f && f->flow_class == CLASS_MESH ? f : NULL;
-}
+#include "budget.bpf.h"
+#include "sockets.bpf.h"
 
 /*
  * TCP_ZEROCOPY_RECEIVE gives the receive queue's raw bytes to the program, by mapping or copying them, even under kTLS. SOL_TLS gives
  * out the traffic keys, which are the agent's to give and not the program's to have.
+ *
+ * The kernel asks here first and reads the program's own memory afterwards, which may take as long as the program likes (a page of a file
+ * system of its own): meanwhile the socket may be connected to the mesh and secured, and then the call goes on with what is there by then.
+ * So keys are refused whatever the socket is now, as TCP refuses a level that it does not know; and a read that is let through is noted,
+ * as any other one, so that this socket never connects to the mesh.
  */
 SEC("lsm/socket_getsockopt")
 int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int ret)
@@ -27,14 +26,25 @@ int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int
 	sk = sock->sk;
 	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
 		return 0;
-	if (level == SOL_TLS)
-		return mesh_flow(sk) && !is_agent(bpf_get_current_task_btf()) ? -EOPNOTSUPP : 0;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	return (f ? f->flow_class != CLASS_PLAINTEXT : in_scope()) ? -EOPNOTSUPP : 0;
+	if (level == SOL_TLS)
+		return !is_agent(bpf_get_current_task_btf()) &&
+				       ((f && f->flow_class == CLASS_MESH) || in_scope())
+			       ? -ENOPROTOOPT
+			       : 0;
+	if (!f)
+		return in_scope() ? -EOPNOTSUPP : 0;
+	if (f->flow_class == CLASS_PLAINTEXT) {
+		note_passed(f);
+		if (*(volatile __u32 *)&f->flow_class == CLASS_PLAINTEXT)
+			return 0;
+	}
+	return -EOPNOTSUPP;
 }
 
 /* What the kernel's numbers were when the agent set a key: user space compares them with what its handshake moved. */
-static __always_inline void note_keyed(struct sock *sk, struct tlshub_flow *f, int optname)
+static __always_inline void note_keyed(struct socket *sock, struct sock *sk, struct tlshub_flow *f,
+				       int optname)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -45,6 +55,7 @@ static __always_inline void note_keyed(struct sock *sk, struct tlshub_flow *f, i
 		f->keyed |= TLSHUB_TX;
 	} else if (optname == TLS_RX) {
 		f->keyed_rx_off = tp->copied_seq - (f->irs + 1);
+		f->plain_splice_read = (__u64)BPF_CORE_READ(sock, ops, splice_read);
 		f->keyed |= TLSHUB_RX;
 	}
 }
@@ -67,7 +78,7 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (is_agent(bpf_get_current_task_btf())) {
 		if (f && f->flow_class == CLASS_MESH && level == SOL_TLS)
-			note_keyed(sk, f, optname);
+			note_keyed(sock, sk, f, optname);
 		return 0;
 	}
 	/* A second key from the program would start the record sequence over, under the same or foreign keys. */
@@ -91,17 +102,32 @@ int BPF_PROG(socket_setsockopt, struct socket *sock, int level, int optname, int
 	return classify_unknown_socket(sk, &tuple) == CLASS_PLAINTEXT ? 0 : -EOPNOTSUPP;
 }
 
-/* MPTCP subflows, SMC and KCM carry data past the socket that is gated. Programs that ask for them fall back to TCP. */
+/* Says who asked for which kind of socket: there is no flow yet, nor an address. */
+static __noinline void tell_refused_socket(void *ctx, int family, int protocol)
+{
+	struct tlshub_owner caller;
+	struct tlshub_event e;
+
+	count(COUNTER_SOCKETS_REFUSED);
+	if (!may_tell_again(NULL, bpf_get_current_cgroup_id(), false))
+		return;
+	current_owner(&caller, NULL, NULL);
+	begin_event(&e, EVENT_SOCKET_REFUSED);
+	e.reason = REASON_SOCKET_KIND;
+	fill_owner(&e, &caller);
+	e.refs = family;
+	e.wait_ms = protocol;
+	emit(ctx, &e);
+}
+
+/* Programs that ask for more than TCP has fall back to it. */
 SEC("lsm/socket_create")
 int BPF_PROG(socket_create, int family, int type, int protocol, int kern, int ret)
 {
-	if (ret || kern)
+	if (ret || kern || !is_forbidden_socket(family, type, protocol) || !in_scope())
 		return ret;
-	if (is_inet_family(family) && protocol == IPPROTO_MPTCP && in_scope())
-		return -EPROTONOSUPPORT;
-	if ((family == AF_SMC || family == AF_KCM) && in_scope())
-		return -EAFNOSUPPORT;
-	return 0;
+	tell_refused_socket(ctx, family, protocol);
+	return is_inet_family(family) || family == AF_NETLINK ? -EPROTONOSUPPORT : -EAFNOSUPPORT;
 }
 
 char _license[] SEC("license") = "GPL";

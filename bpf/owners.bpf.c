@@ -7,6 +7,7 @@
  * user space looks for the inode.
  */
 #include "begin.bpf.h"
+#include "budget.bpf.h"
 
 static __always_inline struct call_hint *call_hint(bool create)
 {
@@ -50,13 +51,15 @@ static __noinline int forbids_connect(void *ctx, struct sock *sk, struct sockadd
 	if (!is_inet_family(to.family))
 		return 0; /* AF_UNSPEC disconnects */
 	if (to.family == AF_INET6)
-		__builtin_memcpy(remote, to.v6, sizeof(remote));
+		copy_address(remote, to.v6);
 	else
 		map_v4(remote, to.v4);
 	if (is_loopback(remote))
 		return 0;
 	f->generation++;
 	count(COUNTER_REFUSED);
+	if (!may_tell_again(NULL, bpf_get_current_cgroup_id(), false))
+		return 1;
 	current_owner(&caller, NULL, NULL);
 	fill_event(&e, EVENT_REFUSED, f);
 	fill_owner(&e, &caller);
@@ -64,7 +67,7 @@ static __noinline int forbids_connect(void *ctx, struct sock *sk, struct sockadd
 	e.flow_class = CLASS_REFUSED;
 	e.reason = REASON_UNSUPERVISED;
 	e.cookie = bpf_get_socket_cookie(sk);
-	__builtin_memcpy(e.tuple.remote, remote, sizeof(remote));
+	copy_address(e.tuple.remote, remote);
 	e.tuple.rport = bpf_ntohs(to.port);
 	emit(ctx, &e);
 	return 1;
@@ -143,7 +146,8 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 			return 0;
 		}
 		read_tuple(sk, &tuple);
-		begin(f, bpf_get_socket_cookie(sk), ROLE_PASSIVE, classify_socket(sk, &tuple, ROLE_PASSIVE));
+		begin(f, bpf_get_socket_cookie(sk), cgroup_of(sk), ROLE_PASSIVE,
+		      classify_socket(sk, &tuple, ROLE_PASSIVE));
 		f->tuple = tuple;
 		f->established_ns = f->created_ns;
 		/* Nobody has read or written yet, so both are where the connection began. */
@@ -154,7 +158,7 @@ int BPF_PROG(sock_graft, struct sock *sk, struct socket *parent)
 	s = get_settings();
 	f->hold_until_ns = bpf_ktime_get_ns() + (s ? s->hold_ns : 0);
 	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
-	if (f->flow_class != CLASS_MESH)
+	if (f->flow_class != CLASS_MESH || !may_tell(f->cgroup))
 		return 0;
 	fill_event(&e, EVENT_ACCEPTED, f);
 	fill_owner(&e, &owner);

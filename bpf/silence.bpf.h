@@ -9,23 +9,19 @@
 #define SILENT_FLOOR_NS (50 * 1000000ull)
 #define SILENT_FORGIVE_NS (60 * 1000000000ull)
 
-/* A copy: 6.1's verifier takes no key from memory that a function was given. */
-struct peer_key {
-	__u8 address[16];
-};
-
-static __always_inline struct peer_key peer_of(const struct tlshub_flow *f)
+/* Each cgroup has its own: in a network namespace of its own a program has any address, and is as silent there as it likes. */
+static __always_inline struct tlshub_silent_key peer_of(const struct tlshub_flow *f)
 {
-	struct peer_key key;
+	struct tlshub_silent_key key = {.cgroup = f->cgroup};
 
-	__builtin_memcpy(key.address, f->tuple.remote, sizeof(key.address));
+	copy_address(key.address, f->tuple.remote);
 	return key;
 }
 
 /* How long a blocking caller may stand still for this peer's first byte; halved for each time that it let one wait in vain. */
 static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_settings *s, __u64 now)
 {
-	struct peer_key peer = peer_of(f);
+	struct tlshub_silent_key peer = peer_of(f);
 	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, &peer);
 	__u64 limit = s->silent_ns;
 
@@ -36,7 +32,7 @@ static __always_inline __u64 silent_limit(struct tlshub_flow *f, struct tlshub_s
 
 static __always_inline void note_silent(struct tlshub_flow *f, __u64 now)
 {
-	struct peer_key peer = peer_of(f);
+	struct tlshub_silent_key peer = peer_of(f);
 	struct tlshub_silent_peer *p = bpf_map_lookup_elem(&silent_peers, &peer),
 				  n = {.last_ns = now, .count = 1};
 

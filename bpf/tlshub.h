@@ -18,9 +18,9 @@
 #endif
 
 enum tlshub_limit {
-	TLSHUB_ABI_VERSION = 3,
+	TLSHUB_ABI_VERSION = 4,
 	TLSHUB_COMM_LEN = 16,
-	TLSHUB_NODE_LEN = 208,	/* see struct tlshub_secured */
+	TLSHUB_NODE_LEN = 200,	/* see struct tlshub_secured */
 	TLSHUB_MAX_SCOPES = 64, /* captured cgroups at most */
 	TLSHUB_MAX_HELD =
 		65536, /* sockets that the agent has a descriptor of at once; processes stopped at once */
@@ -94,8 +94,10 @@ enum tlshub_reason {
 	REASON_PEER_PLAINTEXT = 9, /* the peer's marker: it leaves in plaintext what is to be secured here */
 	REASON_PEER_SECURES = 10,  /* the peer's marker: it secures what is in plaintext here */
 	REASON_PEER_MODE = 11,	   /* the peer's marker: it gets its keys another way */
-	REASON_TRANSLATED = 12, /* plaintext by its address, but on its way to another that is of the mesh */
-	REASON_AGENT = 64,	/* user space refused it: the flow table says why */
+	REASON_TRANSLATED =
+		12, /* plaintext by its address, but on its way to another that is of the mesh or refused */
+	REASON_SOCKET_KIND = 13, /* of EVENT_SOCKET_REFUSED: data of such a socket would go past the gate */
+	REASON_AGENT = 64,	 /* user space refused it: the flow table says why */
 };
 
 struct tlshub_tuple {
@@ -103,6 +105,13 @@ struct tlshub_tuple {
 	__u8 remote[16];
 	__u16 lport;
 	__u16 rport;
+	__u32 pad;
+};
+
+/* What may still be used of something finite; filled again as time goes by (budget.bpf.h). All zero: full. */
+struct tlshub_bucket {
+	__u64 filled_ns;
+	__u32 tokens;
 	__u32 pad;
 };
 
@@ -132,13 +141,16 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
-	__u32 peer_intent; /* what the peer's said */
-	__u32 marks;	   /* segments after the SYN-ACK that carried ours */
+	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent;	 /* what the peer's said */
+	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
+	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
+	__u64 cgroup;		 /* id of the cgroup that the socket was made in */
 	struct tlshub_tuple tuple;
-	/* Of the socket, not of the connection: begin() leaves these two alone. */
+	/* Of the socket, not of the connection: begin() leaves these alone. */
 	__u32 passed; /* a call was let through that may still be on its way, without a key to protect it */
 	__u32 followed; /* the cgroup's callbacks see this socket, so that a new connection starts the flow over */
+	struct tlshub_bucket told; /* what events it may have made */
 };
 
 /* sk_storage "owners": who connected or accepted; written by BPF only. */
@@ -187,7 +199,11 @@ struct tlshub_dup {
  * be taken for the only one: such a process is not ours to continue.
  */
 
-/* LRU hash "silent_peers": address -> how often it left a stopped process waiting for nothing */
+/* LRU hash "silent_peers": cgroup and address of the peer -> how often it left a stopped process of that cgroup waiting for nothing */
+struct tlshub_silent_key {
+	__u64 cgroup;
+	__u8 address[16] __attribute__((aligned(4)));
+};
 struct tlshub_silent_peer {
 	__u64 last_ns;
 	__u32 count;
@@ -209,7 +225,7 @@ struct tlshub_settings {
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
 	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
-	__u32 pad;
+	__u32 key_netlink; /* 1 + the netlink protocol of TLSHub's module; 0: none */
 };
 
 /* LPM trie "mesh": addresses of the mapping's pods. */
@@ -254,6 +270,8 @@ enum tlshub_counter {
 	COUNTER_PLAINTEXT_FLOWS,
 	COUNTER_EVENTS_LOST, /* bpf_perf_event_output failed */
 	COUNTER_STORAGE_FAILED,
+	COUNTER_SOCKETS_REFUSED,
+	COUNTER_EVENTS_WITHHELD, /* a socket or a cgroup had more to tell than it may */
 	COUNTER_MAX,
 };
 
@@ -267,6 +285,8 @@ enum tlshub_event_kind {
 	EVENT_CLOSED = 7,      /* TCP_CLOSE of a flow that had been established */
 	EVENT_RELEASED =
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
+	EVENT_SOCKET_REFUSED =
+		9, /* a program asked for a kind of socket that the gate does not cover; no flow's event */
 };
 
 /* What is known of a flow's traffic. */
@@ -303,6 +323,7 @@ struct tlshub_event {
 	__u64 established_ns;
 	__u64 bytes_sent; /* CLOSED, RELEASED, if `traffic` says that they are known */
 	__u64 bytes_received;
+	__u64 cgroup; /* as the flow's */
 	__u32 tgid;
 	__s32 fd;
 	__u32 role;
@@ -310,8 +331,8 @@ struct tlshub_event {
 	__u32 reason;
 	__u32 iss;
 	__u32 irs;
-	__u32 wait_ms; /* HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
-	__u32 refs;	/* CLOSING: references to the file, the closing one and the agent's dup included */
+	__u32 wait_ms; /* SOCKET_REFUSED: the protocol. HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
+	__u32 refs; /* SOCKET_REFUSED: the family. CLOSING: references to the file, the closing one and the agent's dup included */
 	__u32 blocking; /* HELD: the caller was stopped */
 	__u32 peer_intent;
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */

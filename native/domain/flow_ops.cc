@@ -21,24 +21,19 @@
 #include "clock.h"
 #include "error.h"
 #include "fd.h"
+#include "map_keys.h"
 #include "remote_socket.h"
 #include "sock_diag.h"
 
 namespace tlshub {
 namespace {
 
-// Steps through the stops map at most: twice its size (bpf/maps.bpf.h).
-constexpr size_t kMostStops = 2 * 65536;
+// Steps through the stops map at most: twice its size.
+constexpr size_t kMostStops = 2 * TLSHUB_MAX_HELD;
 
-// A key that goes while we stand on it sends us back to the first one, as often as programs are quick: the bound ends that. Some may be there
-// twice.
 std::vector<tlshub_stop_key> stopKeys(int stopsFd) {
-  std::vector<tlshub_stop_key> keys;
-  tlshub_stop_key next;
-  while (keys.size() < kMostStops &&
-         !bpf_map_get_next_key(stopsFd, keys.empty() ? nullptr : &keys.back(), &next))
-    keys.push_back(next);
-  return keys;
+  return keysOfMap<tlshub_stop_key>(
+      [&](const auto* from, auto* to) { return bpf_map_get_next_key(stopsFd, from, to); }, kMostStops);
 }
 
 void writeVerdict(const FlowMaps& maps, int fd, uint32_t generation, uint32_t flags) {
@@ -156,7 +151,8 @@ void closeAtOnce(int fd) {
     // Until ours is closed: before, it is not the last.
     char end;
     close(after[1]);
-    while (read(after[0], &end, 1) < 0 && errno == EINTR);
+    while (read(after[0], &end, 1) < 0 && errno == EINTR)
+      ;
     _exit(0);
   }
   close(fd);

@@ -113,6 +113,7 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, Undo* u
     settings.hold_ns = wanted.holdMs * 1000000;
     settings.silent_ns = wanted.silentPeerMs * 1000000;
     settings.emit_connect = wanted.emitConnect;
+    settings.key_netlink = wanted.keyNetlink;
     settings.abi_version = TLSHUB_ABI_VERSION;
   });
 }
@@ -130,9 +131,9 @@ void writeIntent(int settingsFd, uint32_t intent) {
 }
 
 std::map<std::string, uint64_t> readCounters(int countersFd) {
-  static const char* const names[COUNTER_MAX] = {"heldCalls",  "stops",        "stopRacesUndone",
-                                                 "refused",    "egressDrops",  "plaintextFlows",
-                                                 "eventsLost", "storageFailed"};
+  static const char* const names[COUNTER_MAX] = {
+      "heldCalls",      "stops",      "stopRacesUndone", "refused",        "egressDrops",
+      "plaintextFlows", "eventsLost", "storageFailed",   "socketsRefused", "eventsWithheld"};
   std::map<std::string, uint64_t> totals;
   std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t i = 0; i < COUNTER_MAX; i++) {

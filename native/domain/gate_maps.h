@@ -38,6 +38,7 @@ struct GateSettings {
   uint64_t silentPeerMs;
   Policy policy;
   bool emitConnect;
+  uint32_t keyNetlink;  // 1 + the netlink protocol of TLSHub's module; 0: none
 };
 
 // Of the maps that a change of settings writes.

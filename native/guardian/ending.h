@@ -112,11 +112,11 @@ static int destroy_at_owner(const struct held* h) {
 
 /* Between us and the children. */
 struct ending {
-  uint32_t next;  /* connection, to be taken */
-  uint32_t last;  /* those that were left have their turn */
-  uint32_t ended; /* connections */
-  uint32_t at[MOST_CHILDREN]; /* each child's */
-  uint32_t stuck[MOST_CHILDREN];    /* processes at whose connections children are stuck */
+  uint32_t next;                 /* connection, to be taken */
+  uint32_t last;                 /* those that were left have their turn */
+  uint32_t ended;                /* connections */
+  uint32_t at[MOST_CHILDREN];    /* each child's */
+  uint32_t stuck[MOST_CHILDREN]; /* processes at whose connections children are stuck */
   uint8_t taken[MOST_HELD];
   struct held held[MOST_HELD];
 };

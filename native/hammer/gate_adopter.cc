@@ -153,6 +153,7 @@ int main(int argc, char** argv) {
   tlshub::Gate::Options options;
   options.settings.holdMs = options.settings.silentPeerMs = 60'000;
   options.settings.emitConnect = false;
+  options.settings.keyNetlink = 0;
   options.settings.policy.permissive = std::string(argv[at + 2]) == "permissive";
   char* rest = argv[at + 3];
   const char* peer = nullptr;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Handshakes whose system calls helper processes make, and what becomes of those that do not come back.
+#include "handshake_helpers.h"
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../domain/error.h"
 #include "../helper/exchange.h"
-#include "handshake_helpers.h"
 
 using namespace kit;
 using tlshub::Fd;
@@ -98,7 +99,8 @@ TEST("by helpers: what the peer sends right behind its handshake stays in the so
   EXPECT(tcp.active->receiveQueued().size() > 11);
 }
 
-TEST("by helpers: SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, and is put back") {
+TEST(
+    "by helpers: SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, and is put back") {
   Parent parent(serveHere);
   Tcp tcp;
   int offset = 0;

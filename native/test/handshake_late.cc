@@ -106,7 +106,8 @@ TEST("sockets that come from a helper that is given up are closed by another one
   std::string code;
   Job babbling = job(kBabbling, 1);
   babbling.fd = half.fd;
-  helpers.submit(std::move(babbling), [&](const Answer& answer, const std::string&, Fd) { code = answer.code; });
+  helpers.submit(std::move(babbling),
+                 [&](const Answer& answer, const std::string&, Fd) { code = answer.code; });
   until(helpers, [&] { return seen->count == before + 2 && helpers.figures().lost == 0; });
   EXPECT_EQ(code, "TLSHUB_HELPER_LOST");
   EXPECT(wasClosed(half.inode));
@@ -115,7 +116,9 @@ TEST("sockets that come from a helper that is given up are closed by another one
   ::close(half.fd);
 }
 
-TEST("a task for which no helper is alive any more waits for the next one, and its descriptor is not left behind") {
+TEST(
+    "a task for which no helper is alive any more waits for the next one, and its descriptor is not left "
+    "behind") {
   Parent parent(serveLate, &ownChannel);
   Limits limits;
   limits.ready = 1;
@@ -137,7 +140,9 @@ TEST("a task for which no helper is alive any more waits for the next one, and i
   EXPECT_EQ(helpers.figures().lostEver, 0u);
 }
 
-TEST("a pool that is closed leaves no descriptor of a last task, and no socket of an answer that it has not read") {
+TEST(
+    "a pool that is closed leaves no descriptor of a last task, and no socket of an answer that it has not "
+    "read") {
   Parent parent(serveLate, &ownChannel);
   Limits limits;
   limits.lostMs = 60000;

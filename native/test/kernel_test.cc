@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners of the kernel domain: whatever of a constructor fails, nothing that it had opened is left; and what is taken back after a failure.
+// Owners of the kernel domain: whatever of a constructor fails, nothing that it had opened is left; what is taken back after a failure; and
+// that a walk through a map has an end.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,9 +11,11 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "../domain/fd.h"
 #include "../domain/lease.h"
+#include "../domain/map_keys.h"
 #include "../domain/streams.h"
 #include "../domain/undo.h"
 
@@ -146,6 +149,29 @@ void undoingThatFails() {
   check(done == "first", "what came before was not taken back");
 }
 
+// The stops map while programs are stopped and continued all the time: each key is gone when its successor is asked for, so that the kernel
+// begins anew with the first one, and there is always one.
+void keysOfMapThatChanges() {
+  constexpr size_t kMost = 1000;
+  size_t asked = 0;
+  const auto keys = keysOfMap<int>(
+      [&](const int*, int* to) {
+        *to = 7;
+        return ++asked > 10 * kMost ? -1 : 0;
+      },
+      kMost);
+  check(keys.size() == kMost && asked == kMost, "it took " + std::to_string(asked) + " steps");
+}
+
+void keysOfMapThatRests() {
+  const auto next = [](const int* from, int* to) {
+    *to = from ? *from + 1 : 1;
+    return *to > 3 ? -1 : 0;
+  };
+  check(keysOfMap<int>(next, 10) == std::vector<int>({1, 2, 3}), "not its keys");
+  check(keysOfMap<int>([](const int*, int*) { return -1; }, 10).empty(), "an empty map has keys");
+}
+
 }  // namespace
 
 int main() {
@@ -154,6 +180,8 @@ int main() {
       {"a lease without descriptors leaves nothing", leaseWithoutDescriptors},
       {"a lease without a thread leaves nothing", leaseWithoutThread},
       {"a lease that ends leaves nothing", leaseThatLives},
+      {"the keys of a map that changes all the time have an end", keysOfMapThatChanges},
+      {"the keys of a map that rests are all there", keysOfMapThatRests},
       {"what is taken back is so last first", undoing},
       {"a step that cannot be taken back neither stops the others nor hides the failure", undoingThatFails},
   };

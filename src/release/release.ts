@@ -153,6 +153,7 @@ function openForNew(kernel: ReleaseKernel, fds: PinnedFds): void {
     sameNode: 'plaintext',
     rules: [],
     emitConnect: false,
+    keyNetlink: 0,
   });
   kernel.clearMesh(fds.mesh);
 }

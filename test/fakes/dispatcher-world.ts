@@ -103,6 +103,7 @@ export class World {
       reason: 0,
       iss: 1,
       irs: 2,
+      cgroup: 1n,
       waitMs: 0,
       refs: 0,
       blocking: false,

@@ -71,6 +71,7 @@ describe('abi', () => {
     view.setBigUint64(offset('established_ns'), 4_999_999_999n, true);
     view.setBigUint64(offset('bytes_sent'), 2n ** 53n - 1n, true);
     view.setBigUint64(offset('bytes_received'), 2n ** 32n, true);
+    view.setBigUint64(offset('cgroup'), 5678n, true);
     view.setUint32(offset('tgid'), 4242, true);
     view.setInt32(offset('fd'), -1, true);
     view.setUint32(offset('role'), 2, true);
@@ -102,6 +103,7 @@ describe('abi', () => {
       reason: 4,
       iss: 0xfffffff0,
       irs: 9,
+      cgroup: 5678n,
       waitMs: 250,
       refs: 2,
       blocking: true,

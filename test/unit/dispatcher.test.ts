@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
-import { FlowClass, type SweepRecord } from '../../src/shared/kernel/abi.js';
+import { FlowClass, GateReason, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
 import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
@@ -303,6 +303,14 @@ describe('dispatcher', () => {
     world.dispatcher.close();
     expect(said()).to.have.length(21);
     expect(said()[20]?.fields).to.include({ suppressed: 10, code: 'TLSHUB_HANDSHAKE_TIMEOUT' });
+  });
+
+  it('says who asked for a kind of socket that the gate does not cover; there is no flow', () => {
+    world.event('SOCKET_REFUSED', { cookie: 0n, generation: 0, reason: GateReason.SOCKET_KIND, refs: 21, waitMs: 0 });
+    const [line] = world.lines;
+    expect(line?.message).to.match(/^refused \S+\[\d+\] a socket of family 21, protocol 0: .*use TCP/);
+    expect(line?.fields).to.include({ family: 21, protocol: 0 });
+    expect(world.reports()).to.deep.equal([]);
   });
 
   it('keeps commands that find the ring to the installer full', async () => {

@@ -21,6 +21,7 @@ function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
     createdNs: 0,
     establishedNs: 0,
     peerIntent: 0,
+    cgroup: 1n,
   };
   return { ...createFlow({ ...seed, ...more }, 5), ...more };
 }
@@ -102,25 +103,37 @@ describe('flow table', () => {
   });
 });
 
+function slotOf(slots: SlotTable, owner: bigint): { slot: number; ticket: number } {
+  const place = slots.acquire(owner);
+  if (typeof place === 'string') throw new Error(place);
+  return place;
+}
+
 describe('slot table', () => {
   it('lets exactly one come first', () => {
     const slots = new SlotTable(createSlots());
     const words = new Int32Array(slots.buffer);
-    const place = slots.acquire()!;
+    const place = slotOf(slots, 1n);
     expect(claimSlot(words, place.slot, place.ticket + 1)).to.equal(false);
     expect(claimSlot(words, place.slot, place.ticket)).to.equal(true);
     expect(claimSlot(words, place.slot, place.ticket)).to.equal(false);
     slots.release(place.slot);
-    const again = slots.acquire()!;
+    const again = slotOf(slots, 1n);
     expect(again.slot).to.equal(place.slot);
     expect(claimSlot(words, again.slot, place.ticket)).to.equal(false);
     expect(slots.inUse).to.equal(1);
   });
 
-  it('is bounded', () => {
-    const slots = new SlotTable(new SharedArrayBuffer(8));
-    expect([slots.acquire(), slots.acquire()]).to.not.include(undefined);
-    expect(slots.acquire()).to.equal(undefined);
+  it('is bounded, and nobody has more of it than is left for others', () => {
+    const slots = new SlotTable(new SharedArrayBuffer(8 * 4));
+    const first = [1, 2, 3, 4].map(() => slotOf(slots, 1n));
+    expect(slots.acquire(1n)).to.equal('share');
+    for (const owner of [2n, 2n, 3n, 4n]) slotOf(slots, owner);
+    expect(slots.acquire(5n)).to.equal('full');
+    for (const { slot } of first) slots.release(slot);
+    expect(slots.inUse).to.equal(4);
+    for (const owner of [1n, 1n, 5n]) slotOf(slots, owner);
+    expect(slots.acquire(1n)).to.equal('share');
   });
 });
 

@@ -12,6 +12,7 @@ function flow(role: 'active' | 'passive', peerIntent: number, establishedNs = 1)
   const tuple = { local: parseAddress('10.0.0.1'), remote: parseAddress('10.0.0.2'), lport: 1, rport: 2 };
   const seed = {
     cookie: 1n,
+    cgroup: 1n,
     generation: 1,
     role,
     class: FlowClass.MESH,

@@ -84,6 +84,7 @@ GateSettings settingsFrom(const Object& from) {
   settings.policy.plaintextOnNode = toText(from.Get("sameNode"), "sameNode") == "plaintext";
   settings.policy.rules = readRules(from.Get("rules"));
   settings.emitConnect = toBool(from.Get("emitConnect"), "emitConnect");
+  settings.keyNetlink = toU32(from.Get("keyNetlink"), "keyNetlink");
   return settings;
 }
 

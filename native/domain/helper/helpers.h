@@ -104,7 +104,13 @@ class Helpers {
     Use use;
     bool listed = false;  // in turn_
   };
-  enum class State { kBorn, kIdle, kBusy, kEnding, kLost };  // kEnding: it has died, its channel is about to say so
+  enum class State {
+    kBorn,
+    kIdle,
+    kBusy,
+    kEnding,
+    kLost
+  };  // kEnding: it has died, its channel is about to say so
   enum class Begun { kYes, kNotWithIt, kNotNow, kNever };
   struct Helper {
     uint64_t id;

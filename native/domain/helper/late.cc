@@ -50,8 +50,8 @@ void Helpers::closeElsewhere(std::vector<Fd> sockets) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) break;
     Fd ours(pair[0]), its(pair[1]);
     const size_t first = next;
-    while (next < sockets.size() &&
-           (!sockets[next] || sendMessage(ours.get(), &kClosing, 1, nullptr, 0, sockets[next].get(), MSG_DONTWAIT)))
+    while (next < sockets.size() && (!sockets[next] || sendMessage(ours.get(), &kClosing, 1, nullptr, 0,
+                                                                   sockets[next].get(), MSG_DONTWAIT)))
       sockets[next++].reset();
     if (next > first && sendMessage(parentFd_, &kBirth, 1, nullptr, 0, its.get(), MSG_DONTWAIT)) continue;
     // Taken back, and left to the end of the process.

@@ -12,10 +12,16 @@ export function createSlots(): SharedArrayBuffer {
   return new SharedArrayBuffer(SLOTS * 4);
 }
 
-/** The dispatcher's end: gives slots out and takes them back. */
+/**
+ * The dispatcher's end: gives slots out and takes them back. Nobody may have more than are free: one owner alone gets half of them, two get a third each,
+ * and there is always room for another.
+ */
 export class SlotTable {
   private readonly words: Int32Array;
   private readonly free: number[] = [];
+  /** by slot: whose it is */
+  private readonly owners: bigint[] = [];
+  private readonly shares = new Map<bigint, number>();
   private next = 0;
   private lastTicket = 0;
 
@@ -27,11 +33,15 @@ export class SlotTable {
     return this.next - this.free.length;
   }
 
-  /** A slot that holds a new ticket, or undefined when all are taken. */
-  acquire(): { slot: number; ticket: number } | undefined {
-    const slot = this.free.pop() ?? (this.next < this.words.length ? this.next++ : undefined);
-    if (slot === undefined) return undefined;
+  /** A slot that holds a new ticket; `full` when all are taken, `share` when the owner has as many as are left for others. */
+  acquire(owner: bigint): { slot: number; ticket: number } | 'full' | 'share' {
+    const share = this.shares.get(owner) ?? 0;
+    const left = this.words.length - this.inUse;
+    if (share >= left) return left === 0 ? 'full' : 'share';
+    const slot = this.free.pop() ?? this.next++;
     const ticket = this.nextTicket();
+    this.owners[slot] = owner;
+    this.shares.set(owner, share + 1);
     Atomics.store(this.words, slot, ticket);
     return { slot, ticket };
   }
@@ -46,6 +56,10 @@ export class SlotTable {
   release(slot: number): void {
     Atomics.store(this.words, slot, 0);
     this.free.push(slot);
+    const owner = this.owners[slot] ?? 0n;
+    const share = (this.shares.get(owner) ?? 1) - 1;
+    if (share === 0) this.shares.delete(owner);
+    else this.shares.set(owner, share);
   }
 }
 

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'ed09a574c094cf64';
+export const ABI_HASH = 'dbc422a9ffbf2892';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
+  tlshub_bucket: {
+    bytes: 16,
+    fields: {
+      filled_ns: { at: 0, type: 'u64', bytes: 8 },
+      tokens: { at: 8, type: 'u32', bytes: 4 },
+      pad: { at: 12, type: 'u32', bytes: 4 },
+    },
+  },
   tlshub_dup: {
     bytes: 8,
     fields: {
@@ -13,7 +21,7 @@ export const STRUCTS = {
     },
   },
   tlshub_event: {
-    bytes: 184,
+    bytes: 192,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
       kind: { at: 8, type: 'u32', bytes: 4 },
@@ -26,24 +34,25 @@ export const STRUCTS = {
       established_ns: { at: 56, type: 'u64', bytes: 8 },
       bytes_sent: { at: 64, type: 'u64', bytes: 8 },
       bytes_received: { at: 72, type: 'u64', bytes: 8 },
-      tgid: { at: 80, type: 'u32', bytes: 4 },
-      fd: { at: 84, type: 's32', bytes: 4 },
-      role: { at: 88, type: 'u32', bytes: 4 },
-      flow_class: { at: 92, type: 'u32', bytes: 4 },
-      reason: { at: 96, type: 'u32', bytes: 4 },
-      iss: { at: 100, type: 'u32', bytes: 4 },
-      irs: { at: 104, type: 'u32', bytes: 4 },
-      wait_ms: { at: 108, type: 'u32', bytes: 4 },
-      refs: { at: 112, type: 'u32', bytes: 4 },
-      blocking: { at: 116, type: 'u32', bytes: 4 },
-      peer_intent: { at: 120, type: 'u32', bytes: 4 },
-      traffic: { at: 124, type: 'u32', bytes: 4 },
-      tuple: { at: 128, type: 'tlshub_tuple', bytes: 40 },
-      comm: { at: 168, type: 'bytes', bytes: 16 },
+      cgroup: { at: 80, type: 'u64', bytes: 8 },
+      tgid: { at: 88, type: 'u32', bytes: 4 },
+      fd: { at: 92, type: 's32', bytes: 4 },
+      role: { at: 96, type: 'u32', bytes: 4 },
+      flow_class: { at: 100, type: 'u32', bytes: 4 },
+      reason: { at: 104, type: 'u32', bytes: 4 },
+      iss: { at: 108, type: 'u32', bytes: 4 },
+      irs: { at: 112, type: 'u32', bytes: 4 },
+      wait_ms: { at: 116, type: 'u32', bytes: 4 },
+      refs: { at: 120, type: 'u32', bytes: 4 },
+      blocking: { at: 124, type: 'u32', bytes: 4 },
+      peer_intent: { at: 128, type: 'u32', bytes: 4 },
+      traffic: { at: 132, type: 'u32', bytes: 4 },
+      tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
+      comm: { at: 176, type: 'bytes', bytes: 16 },
     },
   },
   tlshub_flow: {
-    bytes: 184,
+    bytes: 216,
     fields: {
       cookie: { at: 0, type: 'u64', bytes: 8 },
       created_ns: { at: 8, type: 'u64', bytes: 8 },
@@ -72,9 +81,12 @@ export const STRUCTS = {
       intent: { at: 124, type: 'u32', bytes: 4 },
       peer_intent: { at: 128, type: 'u32', bytes: 4 },
       marks: { at: 132, type: 'u32', bytes: 4 },
-      tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
-      passed: { at: 176, type: 'u32', bytes: 4 },
-      followed: { at: 180, type: 'u32', bytes: 4 },
+      plain_splice_read: { at: 136, type: 'u64', bytes: 8 },
+      cgroup: { at: 144, type: 'u64', bytes: 8 },
+      tuple: { at: 152, type: 'tlshub_tuple', bytes: 40 },
+      passed: { at: 192, type: 'u32', bytes: 4 },
+      followed: { at: 196, type: 'u32', bytes: 4 },
+      told: { at: 200, type: 'tlshub_bucket', bytes: 16 },
     },
   },
   tlshub_head: {
@@ -144,23 +156,23 @@ export const STRUCTS = {
   tlshub_secured: {
     bytes: 440,
     fields: {
-      closed: { at: 0, type: 'tlshub_event', bytes: 184 },
-      asked_ns: { at: 184, type: 'u64', bytes: 8 },
-      started_ns: { at: 192, type: 'u64', bytes: 8 },
-      negotiation_ns: { at: 200, type: 'u64', bytes: 8 },
-      opened_ns: { at: 208, type: 'u64', bytes: 8 },
-      generation: { at: 216, type: 'u32', bytes: 4 },
-      provider: { at: 220, type: 'u32', bytes: 4 },
-      cipher: { at: 224, type: 'u32', bytes: 4 },
-      tls_version: { at: 228, type: 'u32', bytes: 4 },
-      peer_node: { at: 232, type: 'bytes', bytes: 208 },
+      closed: { at: 0, type: 'tlshub_event', bytes: 192 },
+      asked_ns: { at: 192, type: 'u64', bytes: 8 },
+      started_ns: { at: 200, type: 'u64', bytes: 8 },
+      negotiation_ns: { at: 208, type: 'u64', bytes: 8 },
+      opened_ns: { at: 216, type: 'u64', bytes: 8 },
+      generation: { at: 224, type: 'u32', bytes: 4 },
+      provider: { at: 228, type: 'u32', bytes: 4 },
+      cipher: { at: 232, type: 'u32', bytes: 4 },
+      tls_version: { at: 236, type: 'u32', bytes: 4 },
+      peer_node: { at: 240, type: 'bytes', bytes: 200 },
     },
   },
   tlshub_secured_sweep: {
-    bytes: 704,
+    bytes: 736,
     fields: {
-      sweep: { at: 0, type: 'tlshub_sweep', bytes: 264 },
-      secured: { at: 264, type: 'tlshub_secured', bytes: 440 },
+      sweep: { at: 0, type: 'tlshub_sweep', bytes: 296 },
+      secured: { at: 296, type: 'tlshub_secured', bytes: 440 },
     },
   },
   tlshub_settings: {
@@ -173,7 +185,14 @@ export const STRUCTS = {
       abi_version: { at: 24, type: 'u32', bytes: 4 },
       scopes: { at: 28, type: 'u32', bytes: 4 },
       intent: { at: 32, type: 'u32', bytes: 4 },
-      pad: { at: 36, type: 'u32', bytes: 4 },
+      key_netlink: { at: 36, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_silent_key: {
+    bytes: 24,
+    fields: {
+      cgroup: { at: 0, type: 'u64', bytes: 8 },
+      address: { at: 8, type: 'bytes', bytes: 16 },
     },
   },
   tlshub_silent_peer: {
@@ -211,12 +230,12 @@ export const STRUCTS = {
     },
   },
   tlshub_sweep: {
-    bytes: 264,
+    bytes: 296,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
-      flow: { at: 8, type: 'tlshub_flow', bytes: 184 },
-      owner: { at: 192, type: 'tlshub_owner', bytes: 40 },
-      socket: { at: 232, type: 'tlshub_socket', bytes: 32 },
+      flow: { at: 8, type: 'tlshub_flow', bytes: 216 },
+      owner: { at: 224, type: 'tlshub_owner', bytes: 40 },
+      socket: { at: 264, type: 'tlshub_socket', bytes: 32 },
     },
   },
   tlshub_traffic: {
@@ -263,7 +282,9 @@ export const Counter = {
   PLAINTEXT_FLOWS: 5,
   EVENTS_LOST: 6,
   STORAGE_FAILED: 7,
-  MAX: 8,
+  SOCKETS_REFUSED: 8,
+  EVENTS_WITHHELD: 9,
+  MAX: 10,
 } as const;
 
 /** enum tlshub_event_kind */
@@ -276,6 +297,7 @@ export const EventKind = {
   REFUSED: 6,
   CLOSED: 7,
   RELEASED: 8,
+  SOCKET_REFUSED: 9,
 } as const;
 
 /** enum tlshub_intent */
@@ -283,9 +305,9 @@ export const Intent = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED
 
 /** enum tlshub_limit */
 export const Limit = {
-  ABI_VERSION: 3,
+  ABI_VERSION: 4,
   COMM_LEN: 16,
-  NODE_LEN: 208,
+  NODE_LEN: 200,
   MAX_SCOPES: 64,
   MAX_HELD: 65536,
   MAX_RULES: 1024,
@@ -319,6 +341,7 @@ export const Reason = {
   PEER_SECURES: 10,
   PEER_MODE: 11,
   TRANSLATED: 12,
+  SOCKET_KIND: 13,
   AGENT: 64,
 } as const;
 

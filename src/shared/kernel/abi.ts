@@ -78,7 +78,9 @@ const REASON_WORDS: Record<keyof typeof Reason, string> = {
     "the peer's agent says that it secures this connection, and it is in plaintext here: the policies of the two nodes differ, or its address is not in the mapping (NAT?)",
   PEER_MODE: "the peer's agent gets its keys another way",
   TRANSLATED:
-    'its address was translated to one of the mesh on the way out: name the address that programs connect to in the mapping',
+    'its address was translated on the way out, to one of the mesh or one that policy refuses: name the address that programs connect to in the mapping or a rule',
+  SOCKET_KIND:
+    'sockets of this kind carry data past the gate: use TCP, or run the program outside the captured cgroups',
   AGENT: 'refused by the agent',
 };
 const REASONS = byNumber(Reason);
@@ -144,7 +146,11 @@ export interface FlowEvent {
   reason: number;
   iss: number;
   irs: number;
+  /** id of the cgroup that the socket was made in; of an accepted one, its listener */
+  cgroup: bigint;
+  /** of SOCKET_REFUSED the protocol */
   waitMs: number;
+  /** of SOCKET_REFUSED the address family */
   refs: number;
   blocking: boolean;
   /** what the peer's marker said, see Intent */
@@ -171,6 +177,8 @@ export interface SweepRecord {
   iss: number;
   irs: number;
   peerIntent: number;
+  /** as in FlowEvent */
+  cgroup: bigint;
   /** bytes that an agent has sent into the socket */
   agentTx: number;
   keyed: number;

@@ -42,6 +42,8 @@ export interface GateSettings {
   sameNode: 'secure' | 'plaintext';
   rules: RuleEntry[];
   emitConnect: boolean;
+  /** 1 + the netlink protocol over which TLSHub's module gives out master keys, which captured programs may not ask it for; 0: none */
+  keyNetlink: number;
 }
 
 /** Descriptors of the gate's maps, good in any thread. */

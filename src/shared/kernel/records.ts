@@ -166,6 +166,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     reason: u32(view, at, EVENT.reason),
     iss: u32(view, at, EVENT.iss),
     irs: u32(view, at, EVENT.irs),
+    cgroup: big(view, at, EVENT.cgroup),
     waitMs: u32(view, at, EVENT.wait_ms),
     refs: u32(view, at, EVENT.refs),
     blocking: u32(view, at, EVENT.blocking) !== 0,
@@ -216,6 +217,9 @@ export class SweepView implements SweepRecord {
   }
   get peerIntent(): number {
     return u32(this.view, this.flow, FLOW.peer_intent);
+  }
+  get cgroup(): bigint {
+    return big(this.view, this.flow, FLOW.cgroup);
   }
   get agentTx(): number {
     return u32(this.view, this.flow, FLOW.agent_tx);

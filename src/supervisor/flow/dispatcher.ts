@@ -87,6 +87,10 @@ export class Dispatcher {
       this.released(event);
       return;
     }
+    if (event.kind === EventKind.SOCKET_REFUSED) {
+      this.flowLog.socketRefused(event);
+      return;
+    }
     const flow = this.arrivals.flowOf(event);
     if (flow === undefined) {
       this.counters.values.staleEvents++;

@@ -4,7 +4,7 @@ import type { LogFields, Logger } from '../../logging/logger.js';
 import { createThrottle, type Throttle } from '../../logging/throttle.js';
 import { fromWire } from '../../shared/errors/errors.js';
 import type { InstallerReport } from '../../shared/ipc/messages.js';
-import { FlowClass } from '../../shared/kernel/abi.js';
+import { FlowClass, reasonText, type FlowEvent } from '../../shared/kernel/abi.js';
 import type { Counters } from './counters.js';
 import type { Verdict } from './machine.js';
 import { tupleText, type Flow } from './table.js';
@@ -44,6 +44,17 @@ export class FlowLog {
     if (!('error' in report) || report.type === 'install-failed') return;
     const fields = { ...who(flow), error: fromWire(report.error), step: report.type };
     this.log.error(`could not end the connection of ${party(flow)} cleanly`, fields);
+  }
+
+  /** A program asked for a socket that captured programs may not have. */
+  socketRefused({ owner, refs: family, waitMs: protocol, reason }: FlowEvent): void {
+    const program = owner === undefined ? 'a program' : `${owner.comm}[${owner.tgid}]`;
+    this.refusals.log(
+      'warning',
+      'socket-refused',
+      `refused ${program} a socket of family ${family}, protocol ${protocol}: ${reasonText(reason)}`,
+      { pid: owner?.tgid, comm: owner?.comm, family, protocol },
+    );
   }
 
   /** Says what was kept back. */

@@ -30,6 +30,11 @@ export interface SocketsOptions {
   log: Logger;
 }
 
+const FULL = {
+  full: 'too many connections are held at once',
+  share: 'its cgroup has too many connections held at once: what is left is for others',
+};
+
 export class Sockets {
   /** flows whose descriptor may have gone while it was being taken */
   private readonly doubtful = new Set<Flow>();
@@ -51,9 +56,9 @@ export class Sockets {
     }
     flow.predecessor = undefined;
     const { helpers, slots, counters } = this.options;
-    const place = slots.acquire();
-    if (place === undefined) {
-      done({ type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: 'too many connections are held at once' });
+    const place = slots.acquire(flow.cgroup);
+    if (typeof place === 'string') {
+      done({ type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: FULL[place] });
       return;
     }
     counters.values.takes++;

@@ -23,6 +23,8 @@ export interface Flow {
   readonly role: Role;
   readonly class: number;
   readonly tuple: Tuple;
+  /** id of the cgroup that the socket was made in */
+  readonly cgroup: bigint;
   /** initial sequence numbers, ours and the peer's; 0 until the connection is established */
   iss: number;
   irs: number;
@@ -94,6 +96,7 @@ export interface FlowSeed {
   createdNs: number;
   establishedNs: number;
   peerIntent: number;
+  cgroup: bigint;
 }
 
 export function createFlow(seed: FlowSeed, nowNs: number): Flow {
@@ -103,6 +106,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     role: seed.role,
     class: seed.class,
     tuple: seed.tuple,
+    cgroup: seed.cgroup,
     iss: seed.iss,
     irs: seed.irs,
     seenNs: nowNs,

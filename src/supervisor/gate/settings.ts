@@ -20,6 +20,7 @@ export function gateSettings(config: Config): GateSettings {
     ...policyForGate(policyOf(config)),
     // No provider begins before the connection is established.
     emitConnect: false,
+    keyNetlink: config.netlinkProtocol + 1,
   };
 }
 

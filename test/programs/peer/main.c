@@ -92,7 +92,7 @@ void wait_for(int fd, short events, int ms) {
 }
 
 static const struct op* find_op(const char* text, size_t length) {
-  static const struct op* const tables[] = {socket_ops, move_ops, share_ops, serve_ops, uring_ops};
+  static const struct op* const tables[] = {socket_ops, move_ops, share_ops, serve_ops, uring_ops, abuse_ops};
   for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
     for (const struct op* op = tables[i]; op->name; op++) {
       if (strlen(op->name) == length && !strncmp(op->name, text, length)) return op;

@@ -28,7 +28,7 @@ struct op {
 };
 
 // Ends with { NULL, NULL }.
-extern const struct op socket_ops[], move_ops[], share_ops[], serve_ops[], uring_ops[];
+extern const struct op socket_ops[], move_ops[], share_ops[], serve_ops[], uring_ops[], abuse_ops[];
 
 // Runs the ops up to `end` (or to the last); returns the place behind it.
 char** run_ops(struct peer* p, char** ops, const char* end);

@@ -26,14 +26,15 @@
 #define AF_KCM 41
 #endif
 
-// socket:tcp | tcp6 | mptcp | smc | kcm
+// socket:tcp | tcp6 | mptcp | smc | kcm | rds
 static void make_socket(struct peer* p, const char* name, const char* kind) {
   int family = !strcmp(kind, "tcp6")  ? AF_INET6
                : !strcmp(kind, "smc") ? AF_SMC
                : !strcmp(kind, "kcm") ? AF_KCM
+               : !strcmp(kind, "rds") ? AF_RDS
                                       : AF_INET;
   int protocol = !strcmp(kind, "mptcp") ? IPPROTO_MPTCP : 0;
-  p->fd = socket(family, family == AF_KCM ? SOCK_SEQPACKET : SOCK_STREAM, protocol);
+  p->fd = socket(family, family == AF_KCM || family == AF_RDS ? SOCK_SEQPACKET : SOCK_STREAM, protocol);
   report(name, p->fd < 0 ? -1 : 0, 0, NULL, 0);
 }
 

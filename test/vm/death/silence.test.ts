@@ -36,41 +36,54 @@ describe('a held connection whose peer or program is gone', () => {
     }
   });
 
-  /** Runs the program against a peer that never answers; what it said, and that nothing of it was on the wire. */
-  const against = async (server: string, client: string): Promise<string> => {
-    const port = server === 'accept' ? '7100' : '7101';
-    const listener = lab.spawn('b', [TALKER, server, port], { outside: true });
-    await listener.listening(Number(port));
-    const sniffer = await lab.sniff();
-    const { stdout } = await lab.exec('a', [TALKER, client, B, port, marker]);
-    const capture = await sniffer.stop();
-    await listener.stop();
-    expect(capture.contains(marker), 'the marker is on the wire').to.equal(false);
-    expect(capture.plaintextFrames, capture.describe()).to.equal(0);
-    expect(capture.port(Number(port)).length).to.be.greaterThan(0);
-    return stdout;
-  };
+  describe('since its peer never answers', () => {
+    const SERVERS = { accept: 7100, listen: 7101 };
+    const said: Record<string, string> = {};
 
-  for (const server of ['accept', 'listen'] as const) {
-    const never = server === 'accept' ? 'accepts and never answers' : 'never accepts';
-    it(`ends a blocking client whose peer ${never} with a reset at the deadline`, async () => {
-      expect(await against(server, 'blocking')).to.equal('connected\nsend ECONNRESET\n');
-    });
-
-    it(`wakes an epoll client whose peer ${never} and resets it at the deadline`, async () => {
-      expect(await against(server, 'epoll')).to.match(/^connected\nsend E(CONNRESET|CONNABORTED|PIPE)\n$/);
-    });
-  }
-
-  it('says in the log who did not answer', async () => {
-    const lines = (await logLines('a')).filter(({ message }) => message.includes('talker'));
-    expect(lines.length).to.be.greaterThanOrEqual(4);
-    for (const { level, message } of lines) {
-      expect(level).to.equal('warning');
-      expect(message).to.match(
-        /^refused talker\[\d+\] to node b: the peer sent nothing within \d+ ms \(the peer's SYN-ACK had no marker: /,
+    // All at once: each of them waits for its deadline, and not for the others'.
+    before(async () => {
+      const listeners = Object.entries(SERVERS).map(([server, port]) =>
+        lab.spawn('b', [TALKER, server, `${port}`], { outside: true }),
       );
+      await Promise.all(Object.values(SERVERS).map((port, i) => listeners[i]!.listening(port)));
+      const sniffer = await lab.sniff();
+      await Promise.all(
+        Object.entries(SERVERS).flatMap(([server, port]) =>
+          ['blocking', 'epoll'].map(async (client) => {
+            said[`${client} ${server}`] = (await lab.exec('a', [TALKER, client, B, `${port}`, marker])).stdout;
+          }),
+        ),
+      );
+      const capture = await sniffer.stop();
+      await Promise.all(listeners.map((listener) => listener.stop()));
+      expect(capture.contains(marker), 'the marker is on the wire').to.equal(false);
+      expect(capture.plaintextFrames, capture.describe()).to.equal(0);
+      for (const port of Object.values(SERVERS)) expect(capture.port(port).length).to.be.greaterThan(0);
+    });
+
+    for (const [server, never] of [
+      ['accept', 'accepts and never answers'],
+      ['listen', 'never accepts'],
+    ] as const) {
+      it(`ends a blocking client whose peer ${never} with a reset at the deadline`, () => {
+        expect(said[`blocking ${server}`]).to.equal('connected\nsend ECONNRESET\n');
+      });
+
+      it(`wakes an epoll client whose peer ${never} and resets it at the deadline`, () => {
+        expect(said[`epoll ${server}`]).to.match(/^connected\nsend E(CONNRESET|CONNABORTED|PIPE)\n$/);
+      });
     }
+
+    it('says in the log who did not answer', async () => {
+      const lines = (await logLines('a')).filter(({ message }) => message.includes('talker'));
+      expect(lines.length).to.be.greaterThanOrEqual(4);
+      for (const { level, message } of lines) {
+        expect(level).to.equal('warning');
+        expect(message).to.match(
+          /^refused talker\[\d+\] to node b: the peer sent nothing within \d+ ms \(the peer's SYN-ACK had no marker: /,
+        );
+      }
+    });
   });
 
   for (const [client, state] of [

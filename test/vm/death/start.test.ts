@@ -72,6 +72,24 @@ describe('an agent that must not start', () => {
     await late.stop();
   });
 
+  it('since its cgroup is none leaves the gate of a dead agent as it is', async () => {
+    await killWithGuardian('a');
+    const before = { pins: pins('a'), contents: contents() };
+    const folder = '/run/no-cgroup';
+    mkdirSync(folder);
+    const { code, stderr } = await start({
+      TLSHUB_CAPTURE_CGROUP: `/sys/fs/cgroup/tlshub-lab/a ${folder}`,
+      TLSHUB_POLICY: 'strict',
+    });
+    rmSync(folder, { recursive: true });
+    expect(code, stderr).to.equal(78);
+    expect(stderr).to.include(`${folder} is no folder of the cgroup2 hierarchy`);
+    expect({ pins: pins('a'), contents: contents() }).to.deep.equal(before);
+    await lab.restart('a');
+    expect((await lab.status('a')).adopted).to.equal(true);
+    expect(pins('a')).to.deep.equal(before.pins);
+  });
+
   describe('since its settings cannot work', () => {
     before(async () => {
       lab.signal('a', 'SIGTERM');
@@ -114,25 +132,6 @@ describe('an agent that must not start', () => {
         execFileSync('umount', [modules]);
         execFileSync('modprobe', ['chacha20poly1305']);
       }
-    });
-
-    it('leaves the gate of a dead agent as it is', async () => {
-      await lab.restart('a');
-      await killWithGuardian('a');
-      const before = { pins: pins('a'), contents: contents() };
-      const folder = '/run/no-cgroup';
-      mkdirSync(folder);
-      const { code, stderr } = await start({
-        TLSHUB_CAPTURE_CGROUP: `/sys/fs/cgroup/tlshub-lab/a ${folder}`,
-        TLSHUB_POLICY: 'strict',
-      });
-      rmSync(folder, { recursive: true });
-      expect(code, stderr).to.equal(78);
-      expect(stderr).to.include(`${folder} is no folder of the cgroup2 hierarchy`);
-      expect({ pins: pins('a'), contents: contents() }).to.deep.equal(before);
-      await lab.restart('a');
-      expect((await lab.status('a')).adopted).to.equal(true);
-      expect(pins('a')).to.deep.equal(before.pins);
     });
   });
 });

@@ -6,6 +6,7 @@
 import { expect } from 'chai';
 import { detailedFlows, mutualTls, type Expected } from '../harness/mutual-tls.js';
 import { lab, type Result } from '../harness/index.js';
+import { Peer } from '../harness/peer.js';
 import { at, makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
 import { loadModule, logMessages, reloadModule, unloadModule } from './support.js';
@@ -35,6 +36,15 @@ describe('unmodified programs over keys of TLSHub', () => {
     const { providers } = await lab.status('a');
     expect(providers[0]?.name).to.equal('tlshub');
     expect(providers[0]?.libraryVersion).to.equal('TLSHub, netlink protocol 2, a stand-in with port id 4711');
+  });
+
+  it('gives none to the programs themselves, which have its netlink protocol in their namespace', async () => {
+    const ask = async (outside: boolean): Promise<unknown> => {
+      const steps = await Peer.run('a', ['kinds:16/2'], { outside });
+      return steps.find(({ op, data }) => op === 'kind' && data === '16/3/2');
+    };
+    expect(await ask(true)).to.include({ result: 0 });
+    expect(await ask(false)).to.include({ result: -1, error: 'EPROTONOSUPPORT' });
   });
 
   it('the same ports again give other keys, though the module has the same master key', async () => {
