@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "1c23615826de4c10"
+#define TLSHUB_ABI_HASH "dbc422a9ffbf2892"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -303,6 +303,7 @@ static_assert(TRAFFIC_KNOWN == 1, "BPF has another TRAFFIC_KNOWN: make -C bpf ge
 static_assert(TRAFFIC_RELEASED == 2, "BPF has another TRAFFIC_RELEASED: make -C bpf generate");
 static_assert(TRAFFIC_FIN == 4, "BPF has another TRAFFIC_FIN: make -C bpf generate");
 static_assert(TRAFFIC_CLOSED == 8, "BPF has another TRAFFIC_CLOSED: make -C bpf generate");
+static_assert(TRAFFIC_LOCKED == 16, "BPF has another TRAFFIC_LOCKED: make -C bpf generate");
 
 static_assert(TLSHUB_TX == 1, "BPF has another TLSHUB_TX: make -C bpf generate");
 static_assert(TLSHUB_RX == 2, "BPF has another TLSHUB_RX: make -C bpf generate");

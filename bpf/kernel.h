@@ -59,6 +59,9 @@ struct dst_entry {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct {
+		int owned;
+	} sk_lock;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;

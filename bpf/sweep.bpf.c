@@ -48,6 +48,8 @@ static __noinline int write_socket(struct seq_file *seq, struct sock *sk, struct
 		socket.bytes_received = now.bytes_received;
 		socket.encrypts = kernel_encrypts(tp);
 	}
+	if (sk->sk_lock.owned)
+		socket.traffic |= TRAFFIC_LOCKED;
 	if (v && v->generation == generation)
 		socket.verdict_flags = v->flags;
 	bpf_seq_write(seq, &socket, sizeof(socket));

@@ -296,6 +296,7 @@ enum tlshub_traffic_flag {
 	TRAFFIC_RELEASED = 2, /* the program has closed its last descriptor: it sends and reads no more */
 	TRAFFIC_FIN = 4,      /* our FIN was queued before TCP_CLOSE: it has taken one sequence number */
 	TRAFFIC_CLOSED = 8,   /* EVENT_CLOSED was sent */
+	TRAFFIC_LOCKED = 16,  /* in a sweep: a system call has the socket's lock at this moment */
 };
 
 /* sk_storage "traffic": written by BPF only, from when the first direction opens or the connection ends. */

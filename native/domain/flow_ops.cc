@@ -2,6 +2,7 @@
 #include "flow_ops.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <vector>
 
@@ -139,9 +141,23 @@ void closeAtOnce(int fd) {
   socklen_t length = sizeof(waits);
   const bool lingers =
       !getsockopt(fd, SOL_SOCKET, SO_LINGER, &waits, &length) && waits.l_onoff && waits.l_linger > 0;
-  const pid_t last = lingers ? fork() : -1;
-  if (last == 0) _exit(0);
+  int after[2];
+  if (!lingers || pipe2(after, O_CLOEXEC)) {
+    close(fd);
+    return;
+  }
+  const pid_t last = fork();
+  if (last == 0) {
+    // Until ours is closed: before, it is not the last.
+    char end;
+    close(after[1]);
+    while (read(after[0], &end, 1) < 0 && errno == EINTR)
+      ;
+    _exit(0);
+  }
   close(fd);
+  close(after[0]);
+  close(after[1]);
   if (last > 0) waitpid(last, nullptr, 0);
 }
 

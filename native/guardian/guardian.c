@@ -12,16 +12,11 @@
  * SIGTERM ends it without a word: the agent is going in good order. Exit status 0, 1 on a failed system call, 64 on bad arguments.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/bpf.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,10 +34,11 @@
 
 /* No record is longer, whatever its head says. */
 #define PIECE_BYTES 65536
-/* Held connections that one reading of the list remembers, and how often it is read if there are more: memory is taken at start, when there is
- * some, and a program that opens connections faster than they are ended must not keep us for ever. */
-#define MOST_HELD 8192
+/* How often the list of held connections is read if there are more than MOST_HELD: a program that opens connections faster than they are
+ * ended must not keep us for ever. */
 #define MOST_READINGS 64
+
+#include "ending.h"
 
 static const char* pin_dir;
 static struct tlshub_leases* leases;
@@ -87,22 +83,6 @@ static void renew(void) {
   __atomic_store_n(&leases->guardian_until_ns, now_ns() + lease_ns, __ATOMIC_RELEASE);
 }
 
-/* starttime, field 22 of /proc/PID/stat, in ticks; the name may hold spaces and brackets, so count from behind the last one */
-static int is_process(uint32_t tgid, uint64_t start_boottime) {
-  char path[64], line[1024];
-  snprintf(path, sizeof(path), "/proc/%u/stat", tgid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, line, sizeof(line) - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  line[n] = 0;
-  char* at = strrchr(line, ')');
-  for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-  return at &&
-         strtoull(at + 1, NULL, 10) == start_boottime / (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
 static uint64_t continue_all(int stops, int user_stops) {
   struct tlshub_stop_key key, next;
   struct tlshub_stop stop;
@@ -125,61 +105,6 @@ static uint64_t continue_all(int stops, int user_stops) {
     close(pidfd);
   }
   return n;
-}
-
-/* What it takes to end a connection. */
-struct held {
-  struct tlshub_tuple tuple;
-  uint64_t cookie;
-  uint64_t start_boottime;
-  uint32_t tgid;
-};
-
-static int destroy(int netlink, const struct held* h) {
-  static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  int v4 = !memcmp(h->tuple.remote, mapped, sizeof(mapped));
-  struct {
-    struct nlmsghdr header;
-    struct inet_diag_req_v2 request;
-  } message;
-  struct {
-    struct nlmsghdr header;
-    struct nlmsgerr error;
-    char rest[512];
-  } reply;
-  memset(&message, 0, sizeof(message));
-  message.header.nlmsg_len = sizeof(message);
-  message.header.nlmsg_type = SOCK_DESTROY;
-  message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-  message.request.sdiag_family = v4 ? AF_INET : AF_INET6;
-  message.request.sdiag_protocol = 6;
-  message.request.idiag_states = ~0u;
-  message.request.id.idiag_sport = htons(h->tuple.lport);
-  message.request.id.idiag_dport = htons(h->tuple.rport);
-  memcpy(message.request.id.idiag_src, h->tuple.local + (v4 ? 12 : 0), v4 ? 4 : 16);
-  memcpy(message.request.id.idiag_dst, h->tuple.remote + (v4 ? 12 : 0), v4 ? 4 : 16);
-  message.request.id.idiag_cookie[0] = (uint32_t)h->cookie;
-  message.request.id.idiag_cookie[1] = (uint32_t)(h->cookie >> 32);
-  if (send(netlink, &message, sizeof(message), 0) < 0 || recv(netlink, &reply, sizeof(reply), 0) < 0)
-    return 0;
-  return reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error == 0;
-}
-
-/* The same in the network namespace of the program that has the socket. We stay there: the first socket's namespace is its own. */
-static int destroy_at_owner(const struct held* h) {
-  int done = 0;
-  if (!h->tgid) return 0;
-  int pidfd = (int)syscall(SYS_pidfd_open, h->tgid, 0);
-  if (pidfd < 0) return 0;
-  if (is_process(h->tgid, h->start_boottime) && setns(pidfd, CLONE_NEWNET) == 0) {
-    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (netlink >= 0) {
-      done = destroy(netlink, h);
-      close(netlink);
-    }
-  }
-  close(pidfd);
-  return done;
 }
 
 static int is_held(const struct tlshub_sweep* s) {
@@ -213,7 +138,8 @@ static size_t read_held(struct held* held, size_t skip) {
       if (skip)
         skip--;
       else
-        held[n++] = (struct held){s.flow.tuple, s.flow.cookie, s.owner.start_boottime, s.owner.tgid};
+        held[n++] = (struct held){s.flow.tuple, s.flow.cookie, s.owner.start_boottime, s.owner.tgid,
+                                  s.socket.traffic & TRAFFIC_LOCKED};
     }
     /* The next piece goes on in the middle of a record. */
     have = walk.left;
@@ -225,23 +151,25 @@ static size_t read_held(struct held* held, size_t skip) {
   return n;
 }
 
+/* Until the agent is there again, if it comes: `renewing` is for as long as it may, and keeps our own lease. */
+static int renewing;
+static uint64_t gone_until; /* the agent's lease as it was when it was given up */
+static uint64_t agent_until(void);
+
+static int go_on(void) {
+  if (renewing) renew();
+  return agent_until() == gone_until;
+}
+
 static uint64_t destroy_held(void) {
-  static struct held held[MOST_HELD];
   uint64_t n = 0;
   size_t found = MOST_HELD, left = 0; /* that could not be ended: the next reading begins behind them */
-  static int netlink = -1; /* of our first network namespace: looking for an owner's, we stay there */
-  if (netlink < 0) netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (netlink < 0) {
-    fprintf(stderr, "tlshub-guardian: cannot end held connections: %s\n", strerror(errno));
-    return 0;
-  }
-  for (int reading = 0; found == MOST_HELD && reading < MOST_READINGS; reading++) {
-    found = read_held(held, left);
-    for (size_t i = 0; i < found; i++) {
-      int ended = destroy(netlink, &held[i]) || destroy_at_owner(&held[i]);
-      n += (uint64_t)ended;
-      left += !ended;
-    }
+  gone_until = agent_until();
+  for (int reading = 0; found == MOST_HELD && reading < MOST_READINGS && go_on(); reading++) {
+    found = read_held(ending->held, left);
+    size_t ended = end_all(found, go_on);
+    n += ended;
+    left += found - ended;
   }
   return n;
 }
@@ -271,7 +199,7 @@ static void watch_agent(int pidfd, uint64_t agent, int stops, int user_stops, ui
       hung = now_ns();
       say("agent %llu hangs: continued %llu stopped processes", agent, continued);
     } else if (!ended && now_ns() - hung >= grace_ms * 1000000ull) {
-      ended = 1;
+      ended = renewing = 1;
       say("agent %llu has hung for the grace period: ended %llu held connections", agent, destroy_held());
     }
   } while (poll(&agent_gone, 1, every_ms) == 0);
@@ -328,12 +256,14 @@ int main(int argc, char** argv) {
     fprintf(stderr, "tlshub-guardian: cannot lock %s: %s\n", pin_dir, strerror(errno));
     return 1;
   }
+  if (prepare_ending()) return 1;
   /* Memory now, not when the machine has none left. */
   mlockall(MCL_CURRENT | MCL_FUTURE);
   int every_ms = (int)(lease_ns / 1000000ull / 5);
   watch_agent(pidfd, agent, stops, user_stops, grace_ms, every_ms);
 
   /* No more stops by a lease that has a moment to run: nobody is there to answer for them. */
+  renewing = 0;
   __atomic_store_n(&leases->guardian_until_ns, 0, __ATOMIC_RELEASE);
   uint64_t died = now_ns(), seen = agent_until();
   say("agent %llu died: continued %llu stopped processes", agent, continue_all(stops, user_stops));

@@ -62,6 +62,8 @@ void put(int fd, const std::string& bytes, Answer& answer) {
 
 void exchange(int fd, const Exchange& what, const std::string& bytes, Served& served) {
   Answer& answer = served.answer;
+  // Put back each time: a helper that is given up has nothing that another one would have to know.
+  const handshake::PeekOffset lent(fd);
   if (what.begin) {
     answer.lowWater = handshake::lendLowWater(fd);
     handshake::acknowledgeNow(fd);

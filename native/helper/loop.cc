@@ -65,7 +65,10 @@ void answerTasks(int channel, const Serve& serve) {
     Fd socket;
     const ssize_t got =
         receiveMessage(channel, &task.request, sizeof(Request), buffer.data(), buffer.size(), &socket, 0);
-    if (got < static_cast<ssize_t>(sizeof(Request))) return;
+    if (got < static_cast<ssize_t>(sizeof(Request))) {
+      socket.release();  // kClosing: an ending process does not linger
+      return;
+    }
     task.bytes = buffer.substr(0, static_cast<size_t>(got) - sizeof(Request));
     if (isLast(task.request.task) && !waitForGo(channel, task)) return;
     const uint64_t begunNs = threadCpuNs();

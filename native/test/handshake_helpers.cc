@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Handshakes whose system calls helper processes make, and what becomes of those that do not come back.
+#include "handshake_helpers.h"
+
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <thread>
-
 #include "../domain/error.h"
-#include "../domain/helper/helpers.h"
 #include "../helper/exchange.h"
-#include "handshake_kit.h"
 
 using namespace kit;
 using tlshub::Fd;
@@ -53,81 +46,14 @@ Served serveHere(const Received& task, Fd& socket) {
   return served;
 }
 
-// The parent of helpers, as a process of its own: this one has threads.
-class Parent {
- public:
-  Parent() {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) std::abort();
-    fd_.reset(pair[0]);
-    Fd theirs(pair[1]);
-    pid_ = fork();
-    if (pid_) return;
-    fd_.reset();
-    ::signal(SIGCHLD, SIG_IGN);
-    for (;;) {
-      char word;
-      Fd channel;
-      if (receiveMessage(theirs.get(), &word, 1, nullptr, 0, &channel, 0) <= 0) _exit(0);
-      if (fork() == 0) {
-        theirs.reset();
-        answerTasks(channel.get(), serveHere);
-        _exit(0);
-      }
-    }
-  }
-  ~Parent() {
-    fd_.reset();
-    waitpid(pid_, nullptr, 0);
-  }
-  int fd() const { return fd_.get(); }
-
- private:
-  Fd fd_;
-  pid_t pid_ = 0;
-};
-
 // From before there are secrets in this process: what it has mapped for them is not in children that it forks (MADV_DONTFORK), and a helper
 // has none of its parent's either.
-Parent before;
-
-Limits quick() {
-  Limits limits;
-  limits.lostMs = 300;
-  return limits;
-}
-
-Job job(uint64_t cookie, uint64_t charge, Task task = Task::kExchange) {
-  Job made;
-  made.request.task = task;
-  made.request.cookie = cookie;
-  made.charge = charge;
-  return made;
-}
-
-void until(Helpers& helpers, const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!done()) {
-    helpers.poll();
-    usleep(500);
-    if (std::chrono::steady_clock::now() > deadline) {
-      const Figures now = helpers.figures();
-      return report(__FILE__, __LINE__,
-                    "not in 20 s: idle " + std::to_string(now.idle) + ", busy " + std::to_string(now.busy) +
-                        ", slow " + std::to_string(now.slow) + ", lost " + std::to_string(now.lost));
-    }
-  }
-}
-
-bool isSocket(int fd) {
-  struct stat about = {};
-  return !fstat(fd, &about) && S_ISSOCK(about.st_mode);
-}
+Parent before(serveHere);
 
 }  // namespace
 
 TEST("by helpers: both ends succeed, the sockets come back, and not a byte is lost behind the handshake") {
-  Parent parent;
+  Parent parent(serveHere);
   for (int round = 0; round < 5; round++) {
     Tcp tcp;
     Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
@@ -150,7 +76,7 @@ TEST("by helpers: both ends succeed, the sockets come back, and not a byte is lo
 }
 
 TEST("by helpers: what the peer sends right behind its handshake stays in the socket") {
-  Parent parent;
+  Parent parent(serveHere);
   Tcp tcp;
   Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
   Slot slot;
@@ -173,8 +99,26 @@ TEST("by helpers: what the peer sends right behind its handshake stays in the so
   EXPECT(tcp.active->receiveQueued().size() > 11);
 }
 
+TEST(
+    "by helpers: SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, and is put back") {
+  Parent parent(serveHere);
+  Tcp tcp;
+  int offset = 0;
+  socklen_t size = sizeof offset;
+  // Before Linux 6.9 TCP has no such thing.
+  if (setsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, size)) return;
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot slot;
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &slot);
+  speakInPieces(driver, tcp, slot);
+  if (slot) EXPECT_EQ(describe(*slot), "ok: ");
+  offset = -2;
+  getsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &offset, &size);
+  EXPECT_EQ(offset, 0);
+}
+
 TEST("by helpers: hundred handshakes at once, with low-water marks that are put back") {
-  Parent parent;
+  Parent parent(serveHere);
   constexpr int kCount = 50;
   std::vector<Tcp> tcp(kCount);
   std::vector<Slot> slots(2 * kCount);
@@ -199,7 +143,7 @@ TEST("by helpers: hundred handshakes at once, with low-water marks that are put 
 }
 
 TEST("by helpers: a refusal tells the peer why, and a cancelled handshake lets go of its socket") {
-  Parent parent;
+  Parent parent(serveHere);
   Tcp refused, cancelled;
   Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
   Slot a, b, c;
@@ -216,7 +160,7 @@ TEST("by helpers: a refusal tells the peer why, and a cancelled handshake lets g
 }
 
 TEST("a helper that does not come back: others go on, it is given up, and its number is no socket any more") {
-  Parent parent;
+  Parent parent(serveHere);
   Helpers helpers(parent.fd(), quick());
   Tcp lost, good;
   std::string code;
@@ -238,7 +182,7 @@ TEST("a helper that does not come back: others go on, it is given up, and its nu
 }
 
 TEST("a helper that dies of a task: the task has failed, the next one finds another helper") {
-  Parent parent;
+  Parent parent(serveHere);
   Helpers helpers(parent.fd(), quick());
   std::string code;
   bool done = false;
@@ -251,7 +195,7 @@ TEST("a helper that dies of a task: the task has failed, the next one finds anot
 }
 
 TEST("a process has two helpers at most, a cgroup eight: what comes behind stuck ones waits, others do not") {
-  Parent parent;
+  Parent parent(serveHere);
   Limits limits;
   limits.lostMs = 60000;
   Helpers helpers(parent.fd(), limits);
@@ -277,7 +221,7 @@ TEST("a process has two helpers at most, a cgroup eight: what comes behind stuck
 }
 
 TEST("a last task closes its descriptor at once, though its helper never comes back") {
-  Parent parent;
+  Parent parent(serveHere);
   Helpers helpers(parent.fd(), quick());
   Tcp tcp;
   std::string code;

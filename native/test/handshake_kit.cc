@@ -355,6 +355,26 @@ void exchange(RawTls& peer, Socket& socket) {
   socket.sendAll(peer.take());
 }
 
+void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
+  RawTls server(true, identityOf("b"), {});
+  std::string queue;
+  bool said = false;
+  drive(
+      driver, [&] { return slot.has_value(); },
+      [&] {
+        server.feed(tcp.passive->receiveQueued());
+        if (server.step() && !said) {
+          said = true;
+          server.write("first words");
+        }
+        queue += server.take();
+        if (queue.empty()) return;
+        tcp.passive->sendAll(queue.substr(0, 300));
+        queue.erase(0, 300);
+        usleep(2000);
+      });
+}
+
 }  // namespace kit
 
 int main(int argc, char** argv) {

@@ -167,4 +167,7 @@ class RawTls {
 // Moves bytes between `peer` and the socket without waiting.
 void exchange(RawTls& peer, Socket& socket);
 
+// Until there is an outcome of the active side: its peer's flights come in pieces, with pauses between them, and words behind the last one.
+void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot);
+
 }  // namespace kit

@@ -130,6 +130,19 @@ TEST("a high SO_RCVLOWAT does not hide the peer's flight, and is put back") {
   EXPECT_EQ(option(tcp.passive->fd(), SOL_SOCKET, SO_RCVLOWAT), 50000);
 }
 
+TEST("SO_PEEK_OFF does not hide the beginning of a flight that comes in pieces, and is put back") {
+  Tcp tcp;
+  const int zero = 0;
+  // Before Linux 6.9 TCP has no such thing.
+  if (setsockopt(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero)) return;
+  Driver driver;
+  Slot slot;
+  begin(driver, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &slot);
+  speakInPieces(driver, tcp, slot);
+  if (slot) EXPECT_EQ(describe(*slot), "ok: ");
+  EXPECT_EQ(option(tcp.active->fd(), SOL_SOCKET, SO_PEEK_OFF), 0);
+}
+
 TEST("a corked socket: flights leave at once, and it is corked afterwards") {
   Tcp tcp;
   setOption(tcp.active->fd(), IPPROTO_TCP, TCP_CORK, 1);

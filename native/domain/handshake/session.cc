@@ -56,6 +56,7 @@ Session::Session(std::shared_ptr<const Context> context, Request request, bool b
       channel_(request_.fd, byExchanges),
       trustedSince_(unixTime()) {
   if (!byExchanges_) lowWater_.emplace(request_.fd);
+  if (!byExchanges_) peekOffset_.emplace(request_.fd);
   prepare();
 }
 
@@ -282,6 +283,7 @@ std::string Session::overdueReason() const {
 
 Outcome Session::finish() {
   if (lowWater_) lowWater_->restore();
+  if (peekOffset_) peekOffset_->restore();
   if (stage_ == Stage::kSucceeded && kept_) {
     // Or OpenSSL takes the connection for a broken one, and its session for one that nobody should resume.
     SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

@@ -86,6 +86,7 @@ class Session final : private Resumption {
   const std::chrono::steady_clock::time_point started_;
   const bool byExchanges_;
   std::optional<LowWaterMark> lowWater_;
+  std::optional<PeekOffset> peekOffset_;
   RecordChannel channel_;
   library::MessageWatch watch_;
   int64_t trustedSince_;  // of a session that is about to be resumed, else now

@@ -44,4 +44,18 @@ void LowWaterMark::restore() {
   saved_ = 1;
 }
 
+PeekOffset::PeekOffset(int fd) : fd_(fd) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &value, &size) != 0 || value < 0) return;
+  const int off = -1;
+  if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof off) == 0) saved_ = value;
+}
+
+void PeekOffset::restore() {
+  if (saved_ < 0) return;
+  setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &saved_, sizeof saved_);
+  saved_ = -1;
+}
+
 }  // namespace tlshub::handshake

@@ -29,4 +29,18 @@ class LowWaterMark {
   int saved_;
 };
 
+// From Linux 6.9 on TCP heeds SO_PEEK_OFF: with it each MSG_PEEK begins where the last one ended. Off while this lives.
+class PeekOffset {
+ public:
+  explicit PeekOffset(int fd);
+  ~PeekOffset() { restore(); }
+  PeekOffset(const PeekOffset&) = delete;
+  PeekOffset& operator=(const PeekOffset&) = delete;
+  void restore();
+
+ private:
+  const int fd_;
+  int saved_ = -1;
+};
+
 }  // namespace tlshub::handshake

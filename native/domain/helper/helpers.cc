@@ -9,8 +9,9 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "../clock.h"
@@ -84,63 +85,21 @@ void Helpers::spawn() {
   byId_[lastId_] = std::prev(helpers_.end());
 }
 
-void Helpers::ensure() {
+size_t Helpers::good() const {
   size_t good = 0;
-  for (const Helper& helper : helpers_) good += helper.state != State::kLost && !helper.slow;
+  for (const Helper& helper : helpers_)
+    good += helper.state != State::kLost && helper.state != State::kEnding && !helper.slow;
+  return good;
+}
+
+void Helpers::ensure() {
+  size_t good = this->good();
   while (good < limits_.ready && helpers_.size() < limits_.most) {
     const size_t before = helpers_.size();
     spawn();
     if (helpers_.size() == before) return arm(limits_.slowMs * kMs);
     good++;
   }
-}
-
-bool Helpers::hasRoom(uint64_t charge, const Owner& owner) {
-  if (charge == 0) return true;
-  const auto group = groups_.find(groupOf(charge));
-  return owner.use.below(limits_.perProcess) &&
-         (group == groups_.end() || group->second.below(limits_.perGroup));
-}
-
-// All that it may have is lost.
-bool Helpers::isStuck(uint64_t charge, const Owner& owner) {
-  if (charge == 0) return false;
-  const auto group = groups_.find(groupOf(charge));
-  return owner.use.lost >= limits_.perProcess ||
-         (group != groups_.end() && group->second.lost >= limits_.perGroup);
-}
-
-void Helpers::list(uint64_t charge, Owner& owner) {
-  if (owner.listed || owner.queue.empty() || !hasRoom(charge, owner)) return;
-  owner.listed = true;
-  turn_.push_back(charge);
-}
-
-// Counts a helper to a process and its group, or off them: then whoever has waited for that is listed.
-void Helpers::charge(uint64_t charge, int running, int lost) {
-  const uint64_t first = groupOf(charge) << kChargeBits;
-  Use& group = groups_[groupOf(charge)];
-  const bool wasFull = charge != 0 && !group.below(limits_.perGroup);
-  Owner& owner = owners_[charge];
-  for (Use* use : {&group, &owner.use}) {
-    use->running += static_cast<uint32_t>(running);
-    use->lost += static_cast<uint32_t>(lost);
-  }
-  list(charge, owner);
-  if (wasFull)
-    for (auto at = owners_.lower_bound(first); at != owners_.end() && groupOf(at->first) == groupOf(charge);
-         ++at)
-      list(at->first, at->second);
-  forget(charge);
-}
-
-// Of an owner with nothing to remember, nothing is.
-void Helpers::forget(uint64_t charge) {
-  const auto at = owners_.find(charge);
-  if (at != owners_.end() && !at->second.listed && at->second.queue.empty() && at->second.use.none())
-    owners_.erase(at);
-  const auto group = groups_.find(groupOf(charge));
-  if (group != groups_.end() && group->second.none()) groups_.erase(group);
 }
 
 void Helpers::fail(Entry entry, const char* code, const std::string& message) {
@@ -155,7 +114,12 @@ void Helpers::fail(Entry entry, const char* code, const std::string& message) {
 
 void Helpers::submit(Job job, Done done) {
   Entry entry = {std::move(job), std::move(done)};
-  if (!epoll_) return fail(std::move(entry), kLostCode, "there are no helpers any more");
+  if (!epoll_) {
+    std::vector<Fd> sockets;
+    sockets.push_back(lastOf(entry.job));
+    closeElsewhere(std::move(sockets));
+    return fail(std::move(entry), kLostCode, "there are no helpers any more");
+  }
   const uint64_t charge = entry.job.charge;
   Owner& owner = owners_[charge];
   // A last task has a descriptor that must be closed where that may wait: it waits for its turn instead.
@@ -185,24 +149,41 @@ void Helpers::dispatch() {
     if (!hasRoom(charged, owner)) continue;
     Entry entry = std::move(owner.queue.front());
     owner.queue.pop_front();
+    const Begun begun = begin(*at, entry);
+    if (begun == Begun::kNotWithIt || begun == Begun::kNotNow) {
+      owner.queue.push_front(std::move(entry));
+      owner.listed = true;
+      turn_.push_front(charged);
+      if (begun == Begun::kNotNow) return arm(limits_.slowMs * kMs);
+      continue;
+    }
     waiting_--;
-    running_++;
-    begin(*at, std::move(entry));
-    charge(charged, 1, 0);
+    running_ += begun == Begun::kYes;
+    charge(charged, begun == Begun::kYes, 0);
   }
 }
 
-// A helper that has died meanwhile says so by its channel's end, and then the job is given up: nobody knows how far it came.
-void Helpers::begin(Helper& helper, Entry entry) {
+// Unless it was begun, or never can be, the job is as it was: nothing of it has been sent.
+Helpers::Begun Helpers::begin(Helper& helper, Entry& entry) {
   Request& request = entry.job.request;
+  if (!sendMessage(helper.channel.get(), &request, sizeof(request), entry.job.bytes.data(),
+                   entry.job.bytes.size(), entry.job.fd, MSG_DONTWAIT)) {
+    const int err = errno;
+    if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == ETOOMANYREFS) return Begun::kNotNow;
+    if (err == EPIPE || err == ECONNRESET || err == ECONNREFUSED || err == ENOTCONN) {
+      // It has died while it was idle: the end of its channel is on its way.
+      helper.state = State::kEnding;
+      return Begun::kNotWithIt;
+    }
+    fail(std::move(entry), kLostCode, std::string("cannot be handed to a helper: ") + std::strerror(err));
+    return Begun::kNever;
+  }
   helper.state = State::kBusy;
   helper.slow = false;
   helper.charge = entry.job.charge;
   helper.begunNs = monotonicNs();
   begun_++;
-  const bool sent = sendMessage(helper.channel.get(), &request, sizeof(request), entry.job.bytes.data(),
-                                entry.job.bytes.size(), entry.job.fd, MSG_DONTWAIT);
-  if (sent && entry.job.fd >= 0) {
+  if (entry.job.fd >= 0) {
     if (isLast(request.task)) {
       ::close(entry.job.fd);
       entry.job.fd = -1;
@@ -215,6 +196,7 @@ void Helpers::begin(Helper& helper, Entry entry) {
   entry.job.keys.reset();
   helper.entry = std::move(entry);
   arm(limits_.slowMs * kMs);
+  return Begun::kYes;
 }
 
 void Helpers::poll() {
@@ -244,6 +226,8 @@ void Helpers::poll() {
 }
 
 void Helpers::heard(HelperList::iterator at) {
+  // Given up a moment ago, by another event of the same batch.
+  if (at->state == State::kLost) return;
   Answer answer = {};
   Fd socket;
   const ssize_t got = receiveMessage(at->channel.get(), &answer, sizeof(answer), buffer_.get(), kMostBytes,
@@ -253,6 +237,7 @@ void Helpers::heard(HelperList::iterator at) {
   if (at->state == State::kBusy && got >= static_cast<ssize_t>(sizeof(answer)))
     return answered(at, answer, static_cast<size_t>(got) - sizeof(answer), std::move(socket));
   // Its end, or nonsense: it is gone either way.
+  if (socket) closeByTask(std::move(socket), at->charge);
   if (at->state == State::kBusy) return lose(at, "the helper process has ended in the middle of a task");
   byId_.erase(at->id);
   helpers_.erase(at);
@@ -274,9 +259,7 @@ void Helpers::answered(HelperList::iterator at, const Answer& answer, size_t byt
     socket.reset();
   }
   ended_.push_back({std::move(entry.done), answer, std::string(buffer_.get(), bytes), std::move(socket)});
-  size_t good = 0;
-  for (const Helper& helper : helpers_) good += helper.state != State::kLost && !helper.slow;
-  if (good <= limits_.ready) return;
+  if (good() <= limits_.ready) return;
   byId_.erase(at->id);
   helpers_.erase(at);
 }
@@ -291,16 +274,28 @@ void Helpers::gone(HelperList::iterator at) {
 
 void Helpers::lose(HelperList::iterator at, const char* why) {
   Entry entry = std::move(at->entry);
+  const uint64_t charged = at->charge;
   running_--;
   lostEver_++;
   fail(std::move(entry), kLostCode, why);
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, at->channel.get(), nullptr);
-  // What it would still say is of no use, and an end of its channel is what it ends by.
-  at->channel.reset();
+  std::vector<Fd> late = shut(at->channel);
   at->state = State::kLost;
-  charge(at->charge, -1, 1);
+  charge(charged, -1, 1);
   syscall(SYS_pidfd_send_signal, at->process.get(), SIGKILL, nullptr, 0);
   add(epoll_.get(), at->process.get(), at->id | kProcess);
+  for (Fd& socket : late) closeByTask(std::move(socket), charged);
+}
+
+// If it is we who come late, its answer is there.
+void Helpers::late(HelperList::iterator at) {
+  const uint64_t id = at->id;
+  heard(at);
+  const auto still = byId_.find(id);
+  if (still == byId_.end() || still->second->state != State::kBusy) return;
+  lose(still->second,
+       "a system call on the socket did not come back: its program keeps it waiting, or the machine is "
+       "out of memory");
 }
 
 void Helpers::watch() {
@@ -310,13 +305,9 @@ void Helpers::watch() {
     const auto next = std::next(at);
     if (at->state == State::kBusy) {
       const uint64_t ms = (now - at->begunNs) / kMs;
-      if (ms >= limits_.lostMs)
-        lose(at,
-             "a system call on the socket did not come back: its program keeps it waiting, or the machine is "
-             "out of memory");
-      else
-        busy = true;
       at->slow = at->slow || ms >= limits_.slowMs;
+      busy = busy || ms < limits_.lostMs;
+      if (ms >= limits_.lostMs) late(at);
     }
     at = next;
   }
@@ -335,10 +326,18 @@ void Helpers::deliver(size_t count) {
   }
 }
 
-void Helpers::letGo() {
-  for (const Helper& helper : helpers_)
+void Helpers::letGo(std::vector<Fd> sockets) {
+  for (auto& [key, owner] : owners_)
+    for (Entry& entry : owner.queue)
+      if (Fd socket = lastOf(entry.job)) sockets.push_back(std::move(socket));
+  for (Helper& helper : helpers_) {
     if (helper.state == State::kBusy && monotonicNs() - helper.begunNs >= limits_.slowMs * kMs)
       syscall(SYS_pidfd_send_signal, helper.process.get(), SIGKILL, nullptr, 0);
+    // Of one that is being born there is nothing but its pidfd.
+    if (helper.state == State::kBorn) continue;
+    for (Fd& socket : shut(helper.channel)) sockets.push_back(std::move(socket));
+  }
+  closeElsewhere(std::move(sockets));
   waiting_ = running_ = 0;
   owners_.clear();
   groups_.clear();
@@ -349,11 +348,15 @@ void Helpers::letGo() {
 
 void Helpers::close() {
   std::deque<Entry> left;
+  std::vector<Fd> sockets;
   for (Helper& helper : helpers_)
     if (helper.state == State::kBusy) left.push_back(std::move(helper.entry));
   for (auto& [key, owner] : owners_)
-    for (Entry& entry : owner.queue) left.push_back(std::move(entry));
-  letGo();
+    for (Entry& entry : owner.queue) {
+      if (Fd socket = lastOf(entry.job)) sockets.push_back(std::move(socket));
+      left.push_back(std::move(entry));
+    }
+  letGo(std::move(sockets));
   for (Entry& entry : left) fail(std::move(entry), kLostCode, "the agent is going");
   epoll_.reset();
   timer_.reset();
@@ -361,7 +364,10 @@ void Helpers::close() {
 }
 
 void Helpers::abandon() {
-  letGo();
+  std::vector<Fd> sockets;
+  for (Ended& ended : ended_)
+    if (ended.socket) sockets.push_back(std::move(ended.socket));
+  letGo(std::move(sockets));
   ended_.clear();
   epoll_.reset();
   timer_.reset();

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "../fd.h"
 #include "../secrets/traffic.h"
@@ -41,11 +42,14 @@ struct Job {
   Request request = {};
   std::string bytes = {};
   // Its number stays ours: the socket is moved to the helper and back, and an eventfd stands in its place meanwhile, and for good if the
-  // helper is lost. A last task closes it. -1: none.
+  // helper is lost. A last task closes it, whatever becomes of it. -1: none.
   int fd = -1;
   Secret<TrafficKeys> keys = {};  // kInstall; gone when they are sent
   uint64_t charge = 0;            // whom it is charged to, 0: nobody; see groupOf()
 };
+
+// The descriptor of a job that is to be closed with it. Empty: there is none.
+Fd lastOf(Job& job);
 
 // A charge names a process and, in front of its kChargeBits bits, its cgroup.
 constexpr unsigned kChargeBits = 22;
@@ -100,7 +104,14 @@ class Helpers {
     Use use;
     bool listed = false;  // in turn_
   };
-  enum class State { kBorn, kIdle, kBusy, kLost };
+  enum class State {
+    kBorn,
+    kIdle,
+    kBusy,
+    kEnding,
+    kLost
+  };  // kEnding: it has died, its channel is about to say so
+  enum class Begun { kYes, kNotWithIt, kNotNow, kNever };
   struct Helper {
     uint64_t id;
     State state = State::kBorn;
@@ -119,14 +130,16 @@ class Helpers {
   };
 
   void spawn();
+  size_t good() const;
   void ensure();
   void dispatch();
-  void begin(Helper& helper, Entry entry);
+  Begun begin(Helper& helper, Entry& entry);
   void heard(HelperList::iterator at);
   void greeted(Helper& helper, Fd process);
   void answered(HelperList::iterator at, const Answer& answer, size_t bytes, Fd socket);
   void gone(HelperList::iterator at);
   void lose(HelperList::iterator at, const char* why);
+  void late(HelperList::iterator at);
   void watch();
   void arm(uint64_t inNs);
   void fail(Entry entry, const char* code, const std::string& message);
@@ -135,7 +148,10 @@ class Helpers {
   void list(uint64_t charge, Owner& owner);
   void charge(uint64_t charge, int running, int lost);
   void forget(uint64_t charge);
-  void letGo();
+  std::vector<Fd> shut(Fd& channel);
+  void closeByTask(Fd socket, uint64_t charge);
+  void closeElsewhere(std::vector<Fd> sockets);
+  void letGo(std::vector<Fd> sockets);
   void deliver(size_t count);
 
   int parentFd_;

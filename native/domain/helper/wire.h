@@ -97,6 +97,8 @@ struct Answer {
 constexpr char kHello = 'h';
 // To the parent of all helpers, with the helper's end of a new pair.
 constexpr char kBirth = 'b';
+// Instead of tasks, with a descriptor each: the helper ends, and they are closed by that.
+constexpr char kClosing = 'c';
 constexpr char kGo = 'g';  // kInstall: TrafficKeys are behind it
 
 // One message, with a descriptor if `fd` is not negative. `flags` as for send(). False: errno says why.

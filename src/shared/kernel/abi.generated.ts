@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '1c23615826de4c10';
+export const ABI_HASH = 'dbc422a9ffbf2892';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -376,7 +376,7 @@ export const TcpState = {
 } as const;
 
 /** enum tlshub_traffic_flag */
-export const TrafficFlag = { KNOWN: 1, RELEASED: 2, FIN: 4, CLOSED: 8 } as const;
+export const TrafficFlag = { KNOWN: 1, RELEASED: 2, FIN: 4, CLOSED: 8, LOCKED: 16 } as const;
 
 /** enum tlshub_verdict_flag */
 export const VerdictFlag = { TLSHUB_TX: 1, TLSHUB_RX: 2, VERDICT_REFUSE: 4 } as const;
