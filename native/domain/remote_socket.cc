@@ -59,14 +59,14 @@ Fd findByInode(const SocketOwner& owner, uint32_t tgid, int pidfd, uint64_t unti
   return Fd();
 }
 
-// The kernel lists children in the order of their birth.
-std::vector<uint32_t> youngestChildren(uint32_t tgid) {
+// The kernel lists children in the order of their birth, and takes the longer for each the more came before it.
+std::vector<uint32_t> youngestChildren(uint32_t tgid, uint64_t untilNs) {
   std::string pid = std::to_string(tgid);
   std::vector<uint32_t> children;
   const File file = openFile("/proc/" + pid + "/task/" + pid + "/children");
   if (!file) return children;
   uint32_t child = 0;
-  while (std::fscanf(file.get(), "%u", &child) == 1) children.push_back(child);
+  while (threadCpuNs() < untilNs && std::fscanf(file.get(), "%u", &child) == 1) children.push_back(child);
   std::reverse(children.begin(), children.end());
   if (children.size() > kMostChildren) children.resize(kMostChildren);
   return children;
@@ -93,7 +93,7 @@ bool isEnding(uint32_t tgid) {
 }
 
 Fd findInChildren(const SocketOwner& owner, uint64_t untilNs) {
-  for (uint32_t child : youngestChildren(owner.tgid)) {
+  for (uint32_t child : youngestChildren(owner.tgid, untilNs)) {
     Fd pidfd = openPid(child);
     if (!pidfd) continue;
     Fd found = findByInode(owner, child, pidfd.get(), untilNs);

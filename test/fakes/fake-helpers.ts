@@ -8,6 +8,7 @@ import type {
   Helpers,
   InstallRequest,
   InstallResult,
+  Searched,
   TakeRequest,
   TakenSocket,
 } from '../../src/shared/kernel/kernel-addon.js';
@@ -16,18 +17,23 @@ import { FDS, type FakeKernel } from './fake-kernel.js';
 export class FakeHelpers implements Helpers {
   /** while true, answers are kept back */
   slow = false;
+  /** what taking a socket, or looking for it, takes */
+  cpuMs = 0;
   /** what install throws: no keys can be made */
   noKeys: Error | undefined;
+  /** of each take: whether the socket may be searched for */
+  readonly searches: boolean[] = [];
   private readonly answers: (() => void)[] = [];
 
   constructor(private readonly kernel: FakeKernel) {}
 
-  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket>) => void): void {
-    this.answer(done, () => this.kernel.takeSocket(FDS, { ...request, startBoottime: 0n }));
+  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket & Searched>) => void): void {
+    this.searches.push(request.search);
+    this.answer(done, () => ({ ...this.kernel.takeSocket(FDS, { ...request, startBoottime: 0n }), cpuMs: this.cpuMs }));
   }
 
-  has({ cookie }: TakeRequest, done: (has: HelperAnswer<boolean>) => void): void {
-    this.answer(done, () => this.kernel.hasSocket(cookie));
+  has({ cookie }: TakeRequest, done: (found: HelperAnswer<{ has: boolean } & Searched>) => void): void {
+    this.answer(done, () => ({ has: this.kernel.hasSocket(cookie), cpuMs: this.cpuMs }));
   }
 
   peek(_request: unknown, done: (seen: HelperAnswer<number>) => void): void {

@@ -69,6 +69,13 @@ describe('dispatcher', () => {
     world.expectClean();
   });
 
+  it('searches no more for the sockets of a cgroup for which it has searched for long, found or not', () => {
+    world.helpers.cpuMs = 100;
+    world.event('ESTABLISHED');
+    world.event('ESTABLISHED', { cookie: 2n });
+    expect(world.helpers.searches).to.deep.equal([true, false]);
+  });
+
   it('a passive flow waits for its program to accept', async () => {
     world.event('ESTABLISHED', { role: 'passive', owner: undefined });
     expect(world.flow.state).to.equal('held');

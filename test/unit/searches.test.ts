@@ -6,9 +6,9 @@ describe('searches', () => {
   let now = 1000;
   const searches = new Searches(() => now);
 
-  it('are allowed until one was long and in vain: then the cgroup rests twenty times as long, and no other', () => {
+  it('are allowed until one was long: then the cgroup rests twenty times as long, and no other', () => {
     expect(searches.allowed(1)).to.equal(true);
-    searches.vain(1, 100);
+    searches.spent(1, 100);
     expect([searches.allowed(1), searches.allowed(2)]).to.deep.equal([false, true]);
     now += 1999;
     expect(searches.allowed(1)).to.equal(false);
@@ -17,7 +17,7 @@ describe('searches', () => {
   });
 
   it('cost nothing where they are short', () => {
-    for (let i = 0; i < 100; i++) searches.vain(3, 5);
+    for (let i = 0; i < 100; i++) searches.spent(3, 5);
     expect(searches.allowed(3)).to.equal(true);
   });
 });

@@ -21,9 +21,15 @@ using helper::Answer;
 using helper::Job;
 using helper::Task;
 
+// Of an Object or an Error.
+template <typename Result>
+void setCpu(Result& result, const Answer& answer) {
+  result.Set("cpuMs", Napi::Number::New(result.Env(), answer.cpuUs / 1e3));
+}
+
 Napi::Value errorFrom(Env env, const Answer& answer) {
   Napi::Error error = Napi::Error::New(env, answer.message);
-  error.Set("cpuMs", Napi::Number::New(env, answer.cpuUs / 1e3));
+  setCpu(error, answer);
   error.Set("code", Napi::String::New(env, answer.code));
   if (answer.syscall[0]) {
     error.Set("errno", Napi::Number::New(env, answer.err));
@@ -132,6 +138,7 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
       Object result = Object::New(env);
       result.Set("live", Napi::Boolean::New(env, answer.live));
       result.Set("fd", Napi::Number::New(env, socket.release()));
+      setCpu(result, answer);
       return result;
     });
   }
@@ -139,7 +146,10 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
   Napi::Value has(const CallbackInfo& info) {
     Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kHas);
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
-      return Napi::Boolean::New(env, answer.live);
+      Object result = Object::New(env);
+      result.Set("has", Napi::Boolean::New(env, answer.live));
+      setCpu(result, answer);
+      return result;
     });
   }
 

@@ -239,6 +239,12 @@ export interface TakenSocket {
   live: boolean;
 }
 
+/** What a search for a socket came to. */
+export interface Searched {
+  /** processor time of the helper that searched, in ms */
+  cpuMs: number;
+}
+
 /** What every task has. */
 interface TaskOf {
   cookie: bigint;
@@ -284,9 +290,9 @@ export interface Helpers {
    * Codes: TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its ULP or keys are not ours),
    * TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
    */
-  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket>) => void): void;
+  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket & Searched>) => void): void;
   /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
-  has(request: TakeRequest, done: (has: HelperAnswer<boolean>) => void): void;
+  has(request: TakeRequest, done: (found: HelperAnswer<{ has: boolean } & Searched>) => void): void;
   /** The first byte of what there is to read; -1: nothing yet, -2: the end. */
   peek(request: TaskOf & { fd: number }, done: (seen: HelperAnswer<number>) => void): void;
   /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * How much is searched for sockets that are not where they were last seen. A program can have as many descriptors as it likes, and hide its
- * sockets from all of them: what is spent on a cgroup in vain is followed by a rest of that cgroup, in which its sockets are found by the
- * numbers that the gate tells, and by nothing else.
+ * sockets behind all of them: what is spent on a cgroup is followed by a rest of that cgroup, in which its sockets are found by the numbers that
+ * the gate tells, and by nothing else.
  */
 
 /** The rest is so many times as long as the search: a cgroup has a twentieth of one processor at most. */
@@ -26,8 +26,8 @@ export class Searches {
     return true;
   }
 
-  /** @param ms processor time of a search that found nothing */
-  vain(cgroup: number, ms: number): void {
+  /** @param ms processor time of taking a socket, or of looking for it */
+  spent(cgroup: number, ms: number): void {
     if (ms < LIGHT_MS) return;
     this.resting.delete(cgroup);
     this.resting.set(cgroup, this.now() + REST * ms);

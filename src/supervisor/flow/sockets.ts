@@ -68,10 +68,11 @@ export class Sockets {
     helpers.take(this.requestOf(flow, holder), (taken) => {
       flow.taking = false;
       flow.takenNs = monotonicNs();
+      this.spent(flow, taken);
       if (taken instanceof Error) {
         slots.release(place.slot);
         this.doubtful.delete(flow);
-        done(this.failure(flow, taken));
+        done(this.failure(taken));
       } else {
         done(this.taken(flow, place, taken));
       }
@@ -130,8 +131,9 @@ export class Sockets {
   private look(flow: Flow, gone: () => void): void {
     const { holder } = flow;
     if (holder === undefined) return;
-    this.options.helpers.has(this.requestOf(flow, holder), (has) => {
-      if (has === false) gone();
+    this.options.helpers.has(this.requestOf(flow, holder), (found) => {
+      this.spent(flow, found);
+      if (!(found instanceof Error) && !found.has) gone();
     });
   }
 
@@ -147,12 +149,15 @@ export class Sockets {
     return { tgid, fd, inode, cookie, generation, charge, search: this.searches.allowed(cgroupOf(charge)) };
   }
 
-  private failure(flow: Flow, thrown: Error): TakeOutcome {
+  /** Found or not: a program can hide its sockets so that each of them is found, and late. */
+  private spent(flow: Flow, answer: object): void {
+    if ('cpuMs' in answer && typeof answer.cpuMs === 'number') this.searches.spent(cgroupOf(flow.charge), answer.cpuMs);
+  }
+
+  private failure(thrown: Error): TakeOutcome {
     const { code, message } = toWire(thrown);
     if (code === 'TLSHUB_SOCKET_SECURED') return 'secured';
     if (code === 'TLSHUB_SOCKET_GONE') {
-      if ('cpuMs' in thrown && typeof thrown.cpuMs === 'number')
-        this.searches.vain(cgroupOf(flow.charge), thrown.cpuMs);
       this.options.counters.values.takesGone++;
       return { type: 'take-gone' };
     }

@@ -3,11 +3,14 @@
  * An agent that lives and does nothing any more: its lease runs out, the gate stops nobody for it, and the guardian does what it does for a
  * dead one. If it comes back, all is as before.
  */
+import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { B, SILENT_PORT, serve, visit } from './support.js';
 
 const PATIENCE = 60_000;
+const HOLD_THREAD = resolve('build/programs/hold_thread');
 
 describe('an agent that hangs', () => {
   before(async function () {
@@ -53,12 +56,50 @@ describe('an agent that hangs', () => {
     expect(times).to.have.length(5);
   });
 
+  for (const thread of ['installer', 'event reader', 'main'] as const) {
+    it(`whose thread ${thread} alone hangs is one too, and says so where it still can`, async function () {
+      this.timeout(300_000);
+      await waitFor(async () => (await lab.status('a')).ready, PATIENCE, 'readiness');
+      const { pid } = await lab.status('a');
+      const standing = lab.spawn('a', ['/usr/bin/python3', '-c', WRITER, B, String(SILENT_PORT)]);
+      await waitFor(() => standing.state === 'T', PATIENCE, 'a program that stands still');
+      const logged = (await lab.logs('a')).length;
+      const said = async (words: string): Promise<boolean> => (await lab.logs('a')).slice(logged).includes(words);
+      const holder = await hold(pid, thread);
+      await waitFor(() => said(`agent ${pid} hangs: continued`), PATIENCE, "the guardian's word");
+      expect((await standing.ended).stdout).to.include('ended');
+      if (thread !== 'main') {
+        const { ready, notReady } = await lab.status('a');
+        expect(ready).to.equal(false);
+        expect(JSON.stringify(notReady)).to.include(thread);
+      }
+      await holder.stop('SIGKILL');
+      await waitFor(() => said(`agent ${pid} has come back`), PATIENCE, 'its return');
+      expect((await visit(5)).failures).to.deep.equal([]);
+    });
+  }
+
   it('tells of each thread when it gave its last sign of life', async () => {
     const { lease } = await lab.status('a');
     expect(lease.threads.map(({ thread }) => thread)).to.deep.equal(['main', 'installer', 'event reader']);
     for (const { thread, ms } of lease.threads) expect(ms, thread).to.be.below(lease.ttlMs);
   });
 });
+
+/** Has one thread of the agent stand still. Which one it is shows in what the agent says of its signs of life. */
+async function hold(pid: number, thread: 'main' | 'installer' | 'event reader'): Promise<Program> {
+  for (const tid of thread === 'main' ? [String(pid)] : readdirSync(`/proc/${pid}/task`)) {
+    if (thread !== 'main' && Number(tid) === pid) continue;
+    const holder = lab.spawn('a', [HOLD_THREAD, tid], { outside: true });
+    await waitFor(() => holder.stdout.includes('held'), PATIENCE, `thread ${tid} to stand still`);
+    if (thread === 'main') return holder;
+    await new Promise((done) => setTimeout(done, 1500));
+    const { threads } = (await lab.status('a')).lease;
+    if (threads.some((each) => each.thread === thread && each.ms > 1200)) return holder;
+    await holder.stop('SIGKILL');
+  }
+  throw new Error(`the agent has no thread ${thread}`);
+}
 
 function explain(asleep: Program, standing: Program): string {
   return `one program asleep (${asleep.stdout}${asleep.stderr}) and one that stands still (${standing.state})`;
