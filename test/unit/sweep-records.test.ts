@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
+import { STRUCTS } from '../../src/shared/kernel/abi.generated.js';
 import { readSweep } from '../../src/shared/kernel/sweep-records.js';
 import { FakeSweep, sweepBytes, unknownRecord, type SweepSeed } from '../fakes/fake-kernel.js';
 import { OWNER, TUPLE } from '../fakes/dispatcher-world.js';
+
+/** With the zero that ends a name. */
+const NODE_BYTES = STRUCTS.tlshub_secured.fields.peer_node.bytes;
 
 const SEEDS: SweepSeed[] = [
   { cookie: 1n, tuple: TUPLE, skState: 8, agentTx: 17 },
@@ -14,7 +18,13 @@ const SEEDS: SweepSeed[] = [
     traffic: { sent: 5, received: 7 },
     secured: { peerNode: 'b' },
   },
-  { cookie: 3n, tuple: { ...TUPLE, lport: 9 }, generation: 4, role: 'passive', secured: { peerNode: 'c'.repeat(207) } },
+  {
+    cookie: 3n,
+    tuple: { ...TUPLE, lport: 9 },
+    generation: 4,
+    role: 'passive',
+    secured: { peerNode: 'c'.repeat(NODE_BYTES - 1) },
+  },
   { cookie: 4n, tuple: TUPLE, class: 2, establishedNs: 2 ** 50, refused: 3 },
 ];
 
@@ -38,7 +48,7 @@ describe('records of a sweep', () => {
       expect(records.map((record) => record.secured?.peerNode)).to.deep.equal([
         undefined,
         'b',
-        'c'.repeat(207),
+        'c'.repeat(NODE_BYTES - 1),
         undefined,
       ]);
       expect(sweep.open, 'descriptors').to.equal(0);
