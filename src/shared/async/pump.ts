@@ -8,11 +8,15 @@ export interface Source {
 }
 
 /** Records in one turn of the event loop: timers, sockets and the other ring get their turn in between. */
-const BATCH = 256;
+const BATCH = 64;
 
-/** Resolves when the ring is closed; rejects with what a handler threw. */
+/**
+ * Resolves when the ring is closed; rejects with what a handler threw. A turn of the event loop comes after each batch, however small: a ring
+ * that has another record each time it is asked would else keep everything but promises waiting for as long as records come.
+ */
 export async function pump(source: Source): Promise<void> {
   while (await source.wait()) {
-    if (source.drain(BATCH) === BATCH) await new Promise<void>((resolve) => setImmediate(resolve));
+    source.drain(BATCH);
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

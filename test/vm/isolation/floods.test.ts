@@ -28,7 +28,8 @@ async function explain(asked: readonly Step[]): Promise<string> {
         .map(({ state, reason, holdMs, negotiationMs }) => `${state} ${reason} ${holdMs} ${negotiationMs}`),
     ),
   );
-  return JSON.stringify({ asked, sides });
+  const { lease, notReady } = await lab.status('a');
+  return JSON.stringify({ lease, notReady, sides, asked });
 }
 
 describe('programs that make events in a loop', () => {

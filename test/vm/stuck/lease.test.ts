@@ -94,8 +94,12 @@ async function hold(pid: number, thread: 'main' | 'installer' | 'event reader'):
     await waitFor(() => holder.stdout.includes('held'), PATIENCE, `thread ${tid} to stand still`);
     if (thread === 'main') return holder;
     await new Promise((done) => setTimeout(done, 1500));
-    const { threads } = (await lab.status('a')).lease;
-    if (threads.some((each) => each.thread === thread && each.ms > 1200)) return holder;
+    // Some threads are those that an answer waits for.
+    const lease = await lab.status('a').then(
+      (report) => report.lease,
+      () => undefined,
+    );
+    if (lease?.threads.some((each) => each.thread === thread && each.ms > 1200) === true) return holder;
     await holder.stop('SIGKILL');
   }
   throw new Error(`the agent has no thread ${thread}`);
