@@ -228,9 +228,8 @@ export function pumpEvents(
   return pump({
     wait: () => ring.wait(),
     drain: (max) => {
-      const count = ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(ring.view, at)), max);
+      ring.drain((_tag, at) => dispatcher.onEvent(decodeEvent(ring.view, at)), max);
       afterBatch();
-      return count;
     },
   });
 }
@@ -242,6 +241,8 @@ export function pumpReports(
 ): Promise<void> {
   return pump({
     wait: () => reports.ring.wait(),
-    drain: (max) => reports.receive((report) => dispatcher.onReport(report), max),
+    drain: (max) => {
+      reports.receive((report) => dispatcher.onReport(report), max);
+    },
   });
 }

@@ -12,7 +12,6 @@ describe('a pump', () => {
       wait: () => Promise.resolve(!closed && read < most),
       drain: () => {
         read++;
-        return 1;
       },
     });
     clearTimeout(timer);

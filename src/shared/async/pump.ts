@@ -3,8 +3,8 @@
 export interface Source {
   /** resolves to false when the ring is closed and empty */
   wait(): Promise<boolean>;
-  /** handles up to `max` records, returns how many */
-  drain(max: number): number;
+  /** handles up to `max` records */
+  drain(max: number): void;
 }
 
 /** Records in one turn of the event loop: timers, sockets and the other ring get their turn in between. */
