@@ -8,7 +8,7 @@ import type { Throttle } from '../logging/throttle.js';
 import type { PerfReporter } from '../metrics/perf-reporter.js';
 import { drain, type Drainable } from '../shared/async/drain.js';
 import type { Attached } from './attach.js';
-import type { Helpers } from '../shared/kernel/kernel-addon.js';
+import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { HelperParent } from './gate/helper-parent.js';
 import { giveUpAll } from './flow/mass-ending.js';

@@ -7,7 +7,7 @@ import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
 import { delayPercentile, type DelayCounts } from '../shared/ipc/delays.js';
 import { VERSION } from '../shared/files/package.js';
-import type { Helpers } from '../shared/kernel/kernel-addon.js';
+import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
 import type { ProviderSwitch } from './provider/switch.js';

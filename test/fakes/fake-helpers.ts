@@ -11,7 +11,7 @@ import type {
   Searched,
   TakeRequest,
   TakenSocket,
-} from '../../src/shared/kernel/kernel-addon.js';
+} from '../../src/shared/kernel/helpers-addon.js';
 import { FDS, type FakeKernel } from './fake-kernel.js';
 
 export class FakeHelpers implements Helpers {

@@ -4,14 +4,12 @@ import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared
 import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
 import type {
   EndResult,
-  GateFds,
   InstallRequest,
   InstallResult,
-  KernelAddon,
   SocketOwner,
-  Sweep,
   TakenSocket,
-} from '../../src/shared/kernel/kernel-addon.js';
+} from '../../src/shared/kernel/helpers-addon.js';
+import type { GateFds, KernelAddon, Sweep } from '../../src/shared/kernel/kernel-addon.js';
 import type { Role, SecretHandle } from '../../src/shared/kernel/words.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';

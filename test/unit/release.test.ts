@@ -10,14 +10,8 @@ import { whyAlive, type Liveness } from '../../src/release/liveness.js';
 import { lockHolders } from '../../src/shared/files/lock-holders.js';
 import { FlowClass, type OwnerRecord, type Tuple } from '../../src/shared/kernel/abi.js';
 import { ReleaseError } from '../../src/shared/errors/errors.js';
-import type {
-  GateSettings,
-  Leases,
-  OpenPins,
-  PinLock,
-  EndResult,
-  Sweep,
-} from '../../src/shared/kernel/kernel-addon.js';
+import type { EndResult } from '../../src/shared/kernel/helpers-addon.js';
+import type { GateSettings, Leases, OpenPins, PinLock, Sweep } from '../../src/shared/kernel/kernel-addon.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { kernel } from '../../src/shared/kernel/native.js';
 import { FDS, FakeKernel, FakeSweep, sweepBytes, sweepRecords, type SweepSeed } from '../fakes/fake-kernel.js';

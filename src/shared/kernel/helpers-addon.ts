@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a thread's helpers do for it on the sockets of other processes (native/domain/helper/wire.h). */
+import type { CipherName, Role, SecretHandle } from './words.js';
+
+/** What every task has. */
+interface TaskOf {
+  cookie: bigint;
+  generation: number;
+  /** of the owner; `end` and `destroy`: any process of its network namespace, 0: not known */
+  tgid: number;
+  /** whom the time of the helpers is charged to, 0: nobody. All with one number share what one owner may use at once */
+  charge: number;
+}
+
+/** Who holds the socket, as the kernel told it. `startBoottime` and the like are nanoseconds. */
+export interface SocketOwner {
+  tgid: number;
+  /** a hint; -1: not known, look for the inode */
+  fd: number;
+  inode: bigint;
+  startBoottime: bigint;
+  cookie: bigint;
+}
+
+/** A connection to be taken. `fd` of the owner is a hint, -1: not known. */
+export type TakeRequest = TaskOf &
+  Pick<SocketOwner, 'fd' | 'inode'> & {
+    /** where it is not at that number: up to 100 ms of processor time */
+    search: boolean;
+  };
+
+export interface TakenSocket {
+  /** ours, until one of the last tasks (`install`, `end`) has it */
+  fd: number;
+  /** false: the connection has left ESTABLISHED (a FIN came before the program accepted it), or the socket has another connection by now */
+  live: boolean;
+}
+
+/** What a search for a socket came to. */
+export interface Searched {
+  /** processor time of the helper that searched, in ms */
+  cpuMs: number;
+}
+
+export interface InstallRequest extends TaskOf {
+  fd: number;
+  cipher: CipherName;
+  /** ours: which secret is of what we send */
+  role: Role;
+  /** the traffic secrets; used up, whatever comes of it. Keys are derived as RFC 8446, 7.3, has it */
+  secrets: SecretHandle;
+  txSequence: bigint;
+  rxSequence: bigint;
+  /** plaintext bytes the handshake wrote to and read from the socket: checked against the kernel's sequence numbers */
+  handshakeBytesSent: number;
+  handshakeBytesReceived: number;
+  /** for the record that stays with the socket (struct tlshub_secured): enum tlshub_provider; CLOCK_MONOTONIC nanoseconds; a node name */
+  provider: number;
+  askedNs: bigint;
+  startedNs: bigint;
+  negotiationNs: bigint;
+  peerNode: string;
+}
+
+export interface InstallResult {
+  /** getsockopt(TCP_ULP) after the install: what the kernel says */
+  kernelUlp: string;
+  /** cipher and version read back by getsockopt(SOL_TLS) */
+  kernelCipher: CipherName;
+  kernelVersion: string;
+  /** processes that stood still for this flow and were continued */
+  continued: number;
+  /** CLOCK_MONOTONIC when both directions were open */
+  openedNs: bigint;
+  /** the record stays with the socket: nobody else need know how it was secured. False: no memory, or a node's name of over 215 characters */
+  remembered: boolean;
+}
+
+export type EndHow = 'refuse' | 'forbid' | 'close';
+
+export interface EndResult {
+  /** how a refused connection was ended */
+  by: 'disconnect' | 'sock_destroy' | 'already-closed';
+  discardedBytes: number;
+  continued: number;
+}
+
+export interface TupleBytes {
+  local: Uint8Array;
+  remote: Uint8Array;
+  lport: number;
+  rport: number;
+}
+
+/** What a helper came to. Errors have `cpuMs`, its processor time. Codes of its own: TLSHUB_HELPER_LOST, TLSHUB_OWNER_STUCK. */
+export type HelperAnswer<T> = T | Error;
+
+export interface HelperFigures {
+  idle: number;
+  busy: number;
+  /** of the busy ones: longer at their task than others should wait for */
+  slow: number;
+  /** given up and not ended yet */
+  lost: number;
+  /** since the start */
+  begun: number;
+  lostEver: number;
+  /** tasks that were not begun, since too many of their owner's were lost */
+  refused: number;
+}
+
+/**
+ * This thread's helpers: processes that make its system calls on programs' sockets, since any of those may wait for the program
+ * (native/domain/helper/wire.h). `done` is called once, never from inside. A last task (`install`, `end`) closes its descriptor.
+ */
+export interface Helpers {
+  /**
+   * A descriptor of our own for another process's socket. The hint's cookie must match, else the socket is looked up by inode.
+   * Attaches the "tls" ULP and claims the connection at once. Until a last task nobody comes back from closing the program's last one.
+   * Codes: TLSHUB_SOCKET_GONE (process or descriptor gone), TLSHUB_SOCKET_FOREIGN_TLS (its ULP or keys are not ours),
+   * TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
+   */
+  take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket & Searched>) => void): void;
+  /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
+  has(request: TakeRequest, done: (found: HelperAnswer<{ has: boolean } & Searched>) => void): void;
+  /** The first byte of what there is to read; -1: nothing yet, -2: the end. */
+  peek(request: TaskOf & { fd: number }, done: (seen: HelperAnswer<number>) => void): void;
+  /**
+   * Sets both keys and opens the gate; if that fails, refuses.
+   * @throws NativeError TLSHUB_SECRETS: no keys can be made; then the descriptor is as it was
+   */
+  install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void;
+  /**
+   * `refuse`: shuts the gate for good and ends the connection. `forbid`: shuts the gate, but lets the connection end by itself: the peer's
+   * FIN without one byte before it is still to be read by the program. `close`: leaves it alone.
+   */
+  end(how: EndHow, request: TaskOf & { fd: number }, done: (result: HelperAnswer<EndResult>) => void): void;
+  /** Ends a connection nobody handed us a descriptor of. False: there is no such connection. */
+  destroy(request: TaskOf & { tuple: TupleBytes }, done: (found: HelperAnswer<boolean>) => void): void;
+  figures(): HelperFigures;
+  close(): void;
+}
