@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "dbc422a9ffbf2892"
+#define TLSHUB_ABI_HASH "a3ce76aa1d2bc404"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -51,49 +51,56 @@ TLSHUB_PLACED(tlshub_event, traffic, 132, 4);
 TLSHUB_PLACED(tlshub_event, tuple, 136, 40);
 TLSHUB_PLACED(tlshub_event, comm, 176, 16);
 
-static_assert(sizeof(struct tlshub_flow) == 216, "BPF has another tlshub_flow: make -C bpf generate");
+static_assert(sizeof(struct tlshub_flow) == 232, "BPF has another tlshub_flow: make -C bpf generate");
 TLSHUB_PLACED(tlshub_flow, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_flow, created_ns, 8, 8);
 TLSHUB_PLACED(tlshub_flow, established_ns, 16, 8);
 TLSHUB_PLACED(tlshub_flow, hold_until_ns, 24, 8);
 TLSHUB_PLACED(tlshub_flow, first_held_ns, 32, 8);
 TLSHUB_PLACED(tlshub_flow, last_held_ns, 40, 8);
-TLSHUB_PLACED(tlshub_flow, spin_since_ns, 48, 8);
-TLSHUB_PLACED(tlshub_flow, generation, 56, 4);
-TLSHUB_PLACED(tlshub_flow, role, 60, 4);
-TLSHUB_PLACED(tlshub_flow, flow_class, 64, 4);
-TLSHUB_PLACED(tlshub_flow, refused, 68, 4);
-TLSHUB_PLACED(tlshub_flow, iss, 72, 4);
-TLSHUB_PLACED(tlshub_flow, irs, 76, 4);
-TLSHUB_PLACED(tlshub_flow, agent_tx, 80, 4);
-TLSHUB_PLACED(tlshub_flow, keyed, 84, 4);
-TLSHUB_PLACED(tlshub_flow, keyed_tx_off, 88, 4);
-TLSHUB_PLACED(tlshub_flow, keyed_rx_off, 92, 4);
-TLSHUB_PLACED(tlshub_flow, held_calls, 96, 4);
-TLSHUB_PLACED(tlshub_flow, stop_tgid, 100, 4);
-TLSHUB_PLACED(tlshub_flow, stop_many, 104, 4);
-TLSHUB_PLACED(tlshub_flow, open_tx, 108, 4);
-TLSHUB_PLACED(tlshub_flow, open_rx, 112, 4);
-TLSHUB_PLACED(tlshub_flow, held_tgid, 116, 4);
-TLSHUB_PLACED(tlshub_flow, spin_calls, 120, 4);
-TLSHUB_PLACED(tlshub_flow, intent, 124, 4);
-TLSHUB_PLACED(tlshub_flow, peer_intent, 128, 4);
-TLSHUB_PLACED(tlshub_flow, marks, 132, 4);
-TLSHUB_PLACED(tlshub_flow, plain_splice_read, 136, 8);
-TLSHUB_PLACED(tlshub_flow, cgroup, 144, 8);
-TLSHUB_PLACED(tlshub_flow, tuple, 152, 40);
-TLSHUB_PLACED(tlshub_flow, passed, 192, 4);
-TLSHUB_PLACED(tlshub_flow, followed, 196, 4);
-TLSHUB_PLACED(tlshub_flow, told, 200, 16);
+TLSHUB_PLACED(tlshub_flow, waited_ns, 48, 8);
+TLSHUB_PLACED(tlshub_flow, spin_since_ns, 56, 8);
+TLSHUB_PLACED(tlshub_flow, generation, 64, 4);
+TLSHUB_PLACED(tlshub_flow, role, 68, 4);
+TLSHUB_PLACED(tlshub_flow, flow_class, 72, 4);
+TLSHUB_PLACED(tlshub_flow, refused, 76, 4);
+TLSHUB_PLACED(tlshub_flow, iss, 80, 4);
+TLSHUB_PLACED(tlshub_flow, irs, 84, 4);
+TLSHUB_PLACED(tlshub_flow, agent_tx, 88, 4);
+TLSHUB_PLACED(tlshub_flow, keyed, 92, 4);
+TLSHUB_PLACED(tlshub_flow, keyed_tx_off, 96, 4);
+TLSHUB_PLACED(tlshub_flow, keyed_rx_off, 100, 4);
+TLSHUB_PLACED(tlshub_flow, held_calls, 104, 4);
+TLSHUB_PLACED(tlshub_flow, stop_tgid, 108, 4);
+TLSHUB_PLACED(tlshub_flow, stop_many, 112, 4);
+TLSHUB_PLACED(tlshub_flow, open_tx, 116, 4);
+TLSHUB_PLACED(tlshub_flow, open_rx, 120, 4);
+TLSHUB_PLACED(tlshub_flow, held_tgid, 124, 4);
+TLSHUB_PLACED(tlshub_flow, spin_calls, 128, 4);
+TLSHUB_PLACED(tlshub_flow, intent, 132, 4);
+TLSHUB_PLACED(tlshub_flow, peer_intent, 136, 4);
+TLSHUB_PLACED(tlshub_flow, sleeps, 140, 4);
+TLSHUB_PLACED(tlshub_flow, pad, 144, 4);
+TLSHUB_PLACED(tlshub_flow, marks, 148, 4);
+TLSHUB_PLACED(tlshub_flow, plain_splice_read, 152, 8);
+TLSHUB_PLACED(tlshub_flow, cgroup, 160, 8);
+TLSHUB_PLACED(tlshub_flow, tuple, 168, 40);
+TLSHUB_PLACED(tlshub_flow, passed, 208, 4);
+TLSHUB_PLACED(tlshub_flow, followed, 212, 4);
+TLSHUB_PLACED(tlshub_flow, told, 216, 16);
 
 static_assert(sizeof(struct tlshub_head) == 8, "BPF has another tlshub_head: make -C bpf generate");
 TLSHUB_PLACED(tlshub_head, type, 0, 2);
 TLSHUB_PLACED(tlshub_head, bytes, 2, 2);
 TLSHUB_PLACED(tlshub_head, pad, 4, 4);
 
-static_assert(sizeof(struct tlshub_leases) == 16, "BPF has another tlshub_leases: make -C bpf generate");
+static_assert(sizeof(struct tlshub_leases) == 40, "BPF has another tlshub_leases: make -C bpf generate");
 TLSHUB_PLACED(tlshub_leases, agent_until_ns, 0, 8);
 TLSHUB_PLACED(tlshub_leases, guardian_until_ns, 8, 8);
+TLSHUB_PLACED(tlshub_leases, holder_until_ns, 16, 8);
+TLSHUB_PLACED(tlshub_leases, holder_start_boottime, 24, 8);
+TLSHUB_PLACED(tlshub_leases, holder_tgid, 32, 4);
+TLSHUB_PLACED(tlshub_leases, sleep_on, 36, 4);
 
 static_assert(sizeof(struct tlshub_mesh_key) == 20, "BPF has another tlshub_mesh_key: make -C bpf generate");
 TLSHUB_PLACED(tlshub_mesh_key, prefixlen, 0, 4);
@@ -138,19 +145,20 @@ TLSHUB_PLACED(tlshub_secured, cipher, 232, 4);
 TLSHUB_PLACED(tlshub_secured, tls_version, 236, 4);
 TLSHUB_PLACED(tlshub_secured, peer_node, 240, 200);
 
-static_assert(sizeof(struct tlshub_secured_sweep) == 736, "BPF has another tlshub_secured_sweep: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 296);
-TLSHUB_PLACED(tlshub_secured_sweep, secured, 296, 440);
+static_assert(sizeof(struct tlshub_secured_sweep) == 752, "BPF has another tlshub_secured_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 312);
+TLSHUB_PLACED(tlshub_secured_sweep, secured, 312, 440);
 
-static_assert(sizeof(struct tlshub_settings) == 40, "BPF has another tlshub_settings: make -C bpf generate");
+static_assert(sizeof(struct tlshub_settings) == 48, "BPF has another tlshub_settings: make -C bpf generate");
 TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
 TLSHUB_PLACED(tlshub_settings, silent_ns, 8, 8);
-TLSHUB_PLACED(tlshub_settings, policy_bank, 16, 4);
-TLSHUB_PLACED(tlshub_settings, emit_connect, 20, 4);
-TLSHUB_PLACED(tlshub_settings, abi_version, 24, 4);
-TLSHUB_PLACED(tlshub_settings, scopes, 28, 4);
-TLSHUB_PLACED(tlshub_settings, intent, 32, 4);
-TLSHUB_PLACED(tlshub_settings, key_netlink, 36, 4);
+TLSHUB_PLACED(tlshub_settings, nonblocking_ns, 16, 8);
+TLSHUB_PLACED(tlshub_settings, policy_bank, 24, 4);
+TLSHUB_PLACED(tlshub_settings, emit_connect, 28, 4);
+TLSHUB_PLACED(tlshub_settings, abi_version, 32, 4);
+TLSHUB_PLACED(tlshub_settings, scopes, 36, 4);
+TLSHUB_PLACED(tlshub_settings, intent, 40, 4);
+TLSHUB_PLACED(tlshub_settings, key_netlink, 44, 4);
 
 static_assert(sizeof(struct tlshub_silent_key) == 24, "BPF has another tlshub_silent_key: make -C bpf generate");
 TLSHUB_PLACED(tlshub_silent_key, cgroup, 0, 8);
@@ -160,6 +168,13 @@ static_assert(sizeof(struct tlshub_silent_peer) == 16, "BPF has another tlshub_s
 TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);
 TLSHUB_PLACED(tlshub_silent_peer, count, 8, 4);
 TLSHUB_PLACED(tlshub_silent_peer, pad, 12, 4);
+
+static_assert(sizeof(struct tlshub_sleeper) == 32, "BPF has another tlshub_sleeper: make -C bpf generate");
+TLSHUB_PLACED(tlshub_sleeper, cookie, 0, 8);
+TLSHUB_PLACED(tlshub_sleeper, until_ns, 8, 8);
+TLSHUB_PLACED(tlshub_sleeper, cgroup, 16, 8);
+TLSHUB_PLACED(tlshub_sleeper, tgid, 24, 4);
+TLSHUB_PLACED(tlshub_sleeper, dirs, 28, 4);
 
 static_assert(sizeof(struct tlshub_socket) == 32, "BPF has another tlshub_socket: make -C bpf generate");
 TLSHUB_PLACED(tlshub_socket, sk_state, 0, 4);
@@ -178,11 +193,11 @@ TLSHUB_PLACED(tlshub_stop_key, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_stop_key, tgid, 8, 4);
 TLSHUB_PLACED(tlshub_stop_key, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sweep) == 296, "BPF has another tlshub_sweep: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sweep) == 312, "BPF has another tlshub_sweep: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sweep, head, 0, 8);
-TLSHUB_PLACED(tlshub_sweep, flow, 8, 216);
-TLSHUB_PLACED(tlshub_sweep, owner, 224, 40);
-TLSHUB_PLACED(tlshub_sweep, socket, 264, 32);
+TLSHUB_PLACED(tlshub_sweep, flow, 8, 232);
+TLSHUB_PLACED(tlshub_sweep, owner, 240, 40);
+TLSHUB_PLACED(tlshub_sweep, socket, 280, 32);
 
 static_assert(sizeof(struct tlshub_traffic) == 48, "BPF has another tlshub_traffic: make -C bpf generate");
 TLSHUB_PLACED(tlshub_traffic, bytes_sent, 0, 8);
@@ -220,7 +235,8 @@ static_assert(COUNTER_EVENTS_LOST == 6, "BPF has another COUNTER_EVENTS_LOST: ma
 static_assert(COUNTER_STORAGE_FAILED == 7, "BPF has another COUNTER_STORAGE_FAILED: make -C bpf generate");
 static_assert(COUNTER_SOCKETS_REFUSED == 8, "BPF has another COUNTER_SOCKETS_REFUSED: make -C bpf generate");
 static_assert(COUNTER_EVENTS_WITHHELD == 9, "BPF has another COUNTER_EVENTS_WITHHELD: make -C bpf generate");
-static_assert(COUNTER_MAX == 10, "BPF has another COUNTER_MAX: make -C bpf generate");
+static_assert(COUNTER_SLEEPS == 10, "BPF has another COUNTER_SLEEPS: make -C bpf generate");
+static_assert(COUNTER_MAX == 11, "BPF has another COUNTER_MAX: make -C bpf generate");
 
 static_assert(EVENT_CONNECT == 1, "BPF has another EVENT_CONNECT: make -C bpf generate");
 static_assert(EVENT_ESTABLISHED == 2, "BPF has another EVENT_ESTABLISHED: make -C bpf generate");
@@ -238,7 +254,7 @@ static_assert(INTENT_IN_BAND == 2, "BPF has another INTENT_IN_BAND: make -C bpf 
 static_assert(INTENT_TLSHUB == 3, "BPF has another INTENT_TLSHUB: make -C bpf generate");
 static_assert(INTENT_REFUSED == 4, "BPF has another INTENT_REFUSED: make -C bpf generate");
 
-static_assert(TLSHUB_ABI_VERSION == 4, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
+static_assert(TLSHUB_ABI_VERSION == 5, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
 static_assert(TLSHUB_COMM_LEN == 16, "BPF has another TLSHUB_COMM_LEN: make -C bpf generate");
 static_assert(TLSHUB_NODE_LEN == 200, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
 static_assert(TLSHUB_MAX_SCOPES == 64, "BPF has another TLSHUB_MAX_SCOPES: make -C bpf generate");

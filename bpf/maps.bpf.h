@@ -78,6 +78,14 @@ struct {
 } dups __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TLSHUB_MAX_HELD);
+	__type(key, __u32);
+	__type(value, struct tlshub_sleeper);
+} sleepers __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);

@@ -18,7 +18,7 @@
 #endif
 
 enum tlshub_limit {
-	TLSHUB_ABI_VERSION = 4,
+	TLSHUB_ABI_VERSION = 5,
 	TLSHUB_COMM_LEN = 16,
 	TLSHUB_NODE_LEN = 200,	/* see struct tlshub_secured */
 	TLSHUB_MAX_SCOPES = 64, /* captured cgroups at most */
@@ -123,6 +123,7 @@ struct tlshub_flow {
 	__u64 hold_until_ns;  /* after this a HOLD is a REFUSED */
 	__u64 first_held_ns;  /* first call that was held, 0: none */
 	__u64 last_held_ns;
+	__u64 waited_ns;     /* how long callers that do not want to block have slept for it */
 	__u64 spin_since_ns; /* a non-blocking caller's run of fruitless sends began here */
 	__u32 generation;    /* counts connects of this socket: verdicts of an earlier one do not count */
 	__u32 role;
@@ -143,6 +144,8 @@ struct tlshub_flow {
 	__u32 spin_calls;
 	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
 	__u32 peer_intent;	 /* what the peer's said */
+	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
+	__u32 pad;
 	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
 	__u64 cgroup;		 /* id of the cgroup that the socket was made in */
@@ -214,12 +217,26 @@ struct tlshub_silent_peer {
 struct tlshub_leases {
 	__u64 agent_until_ns;
 	__u64 guardian_until_ns;
+	__u64 holder_until_ns;
+	__u64 holder_start_boottime; /* of `holder_tgid` */
+	__u32 holder_tgid;	     /* the holder, 0: none. In the root PID namespace, as the next */
+	__u32 sleep_on; /* a process that runs a file of the holder's own file system, which threads are put to sleep on; 0: none */
+};
+
+/* hash "sleepers": tid in the root PID namespace -> what it sleeps for. Written before the thread falls asleep, by BPF; read by the holder. */
+struct tlshub_sleeper {
+	__u64 cookie;
+	__u64 until_ns; /* it does not want to sleep longer */
+	__u64 cgroup;	/* its share of who may sleep at once */
+	__u32 tgid;
+	__u32 dirs;
 };
 
 /* array "settings", one element. Written by user space. */
 struct tlshub_settings {
 	__u64 hold_ns;	    /* from established (active: from connect; passive: from accept) to REFUSED */
-	__u64 silent_ns;    /* how long a blocking caller may be stopped for a peer that never sent a byte */
+	__u64 silent_ns;    /* how long a blocking caller may be held for a peer that never sent a byte */
+	__u64 nonblocking_ns; /* how long a flow's callers that do not want to block may sleep all the same */
 	__u32 policy_bank;  /* which element of "policy", and which rules, are in force: 0 or 1 */
 	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
@@ -272,6 +289,7 @@ enum tlshub_counter {
 	COUNTER_STORAGE_FAILED,
 	COUNTER_SOCKETS_REFUSED,
 	COUNTER_EVENTS_WITHHELD, /* a socket or a cgroup had more to tell than it may */
+	COUNTER_SLEEPS,		 /* threads put to sleep */
 	COUNTER_MAX,
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'dbc422a9ffbf2892';
+export const ABI_HASH = 'a3ce76aa1d2bc404';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -52,7 +52,7 @@ export const STRUCTS = {
     },
   },
   tlshub_flow: {
-    bytes: 216,
+    bytes: 232,
     fields: {
       cookie: { at: 0, type: 'u64', bytes: 8 },
       created_ns: { at: 8, type: 'u64', bytes: 8 },
@@ -60,33 +60,36 @@ export const STRUCTS = {
       hold_until_ns: { at: 24, type: 'u64', bytes: 8 },
       first_held_ns: { at: 32, type: 'u64', bytes: 8 },
       last_held_ns: { at: 40, type: 'u64', bytes: 8 },
-      spin_since_ns: { at: 48, type: 'u64', bytes: 8 },
-      generation: { at: 56, type: 'u32', bytes: 4 },
-      role: { at: 60, type: 'u32', bytes: 4 },
-      flow_class: { at: 64, type: 'u32', bytes: 4 },
-      refused: { at: 68, type: 'u32', bytes: 4 },
-      iss: { at: 72, type: 'u32', bytes: 4 },
-      irs: { at: 76, type: 'u32', bytes: 4 },
-      agent_tx: { at: 80, type: 'u32', bytes: 4 },
-      keyed: { at: 84, type: 'u32', bytes: 4 },
-      keyed_tx_off: { at: 88, type: 'u32', bytes: 4 },
-      keyed_rx_off: { at: 92, type: 'u32', bytes: 4 },
-      held_calls: { at: 96, type: 'u32', bytes: 4 },
-      stop_tgid: { at: 100, type: 'u32', bytes: 4 },
-      stop_many: { at: 104, type: 'u32', bytes: 4 },
-      open_tx: { at: 108, type: 'u32', bytes: 4 },
-      open_rx: { at: 112, type: 'u32', bytes: 4 },
-      held_tgid: { at: 116, type: 'u32', bytes: 4 },
-      spin_calls: { at: 120, type: 'u32', bytes: 4 },
-      intent: { at: 124, type: 'u32', bytes: 4 },
-      peer_intent: { at: 128, type: 'u32', bytes: 4 },
-      marks: { at: 132, type: 'u32', bytes: 4 },
-      plain_splice_read: { at: 136, type: 'u64', bytes: 8 },
-      cgroup: { at: 144, type: 'u64', bytes: 8 },
-      tuple: { at: 152, type: 'tlshub_tuple', bytes: 40 },
-      passed: { at: 192, type: 'u32', bytes: 4 },
-      followed: { at: 196, type: 'u32', bytes: 4 },
-      told: { at: 200, type: 'tlshub_bucket', bytes: 16 },
+      waited_ns: { at: 48, type: 'u64', bytes: 8 },
+      spin_since_ns: { at: 56, type: 'u64', bytes: 8 },
+      generation: { at: 64, type: 'u32', bytes: 4 },
+      role: { at: 68, type: 'u32', bytes: 4 },
+      flow_class: { at: 72, type: 'u32', bytes: 4 },
+      refused: { at: 76, type: 'u32', bytes: 4 },
+      iss: { at: 80, type: 'u32', bytes: 4 },
+      irs: { at: 84, type: 'u32', bytes: 4 },
+      agent_tx: { at: 88, type: 'u32', bytes: 4 },
+      keyed: { at: 92, type: 'u32', bytes: 4 },
+      keyed_tx_off: { at: 96, type: 'u32', bytes: 4 },
+      keyed_rx_off: { at: 100, type: 'u32', bytes: 4 },
+      held_calls: { at: 104, type: 'u32', bytes: 4 },
+      stop_tgid: { at: 108, type: 'u32', bytes: 4 },
+      stop_many: { at: 112, type: 'u32', bytes: 4 },
+      open_tx: { at: 116, type: 'u32', bytes: 4 },
+      open_rx: { at: 120, type: 'u32', bytes: 4 },
+      held_tgid: { at: 124, type: 'u32', bytes: 4 },
+      spin_calls: { at: 128, type: 'u32', bytes: 4 },
+      intent: { at: 132, type: 'u32', bytes: 4 },
+      peer_intent: { at: 136, type: 'u32', bytes: 4 },
+      sleeps: { at: 140, type: 'u32', bytes: 4 },
+      pad: { at: 144, type: 'u32', bytes: 4 },
+      marks: { at: 148, type: 'u32', bytes: 4 },
+      plain_splice_read: { at: 152, type: 'u64', bytes: 8 },
+      cgroup: { at: 160, type: 'u64', bytes: 8 },
+      tuple: { at: 168, type: 'tlshub_tuple', bytes: 40 },
+      passed: { at: 208, type: 'u32', bytes: 4 },
+      followed: { at: 212, type: 'u32', bytes: 4 },
+      told: { at: 216, type: 'tlshub_bucket', bytes: 16 },
     },
   },
   tlshub_head: {
@@ -98,10 +101,14 @@ export const STRUCTS = {
     },
   },
   tlshub_leases: {
-    bytes: 16,
+    bytes: 40,
     fields: {
       agent_until_ns: { at: 0, type: 'u64', bytes: 8 },
       guardian_until_ns: { at: 8, type: 'u64', bytes: 8 },
+      holder_until_ns: { at: 16, type: 'u64', bytes: 8 },
+      holder_start_boottime: { at: 24, type: 'u64', bytes: 8 },
+      holder_tgid: { at: 32, type: 'u32', bytes: 4 },
+      sleep_on: { at: 36, type: 'u32', bytes: 4 },
     },
   },
   tlshub_mesh_key: {
@@ -169,23 +176,24 @@ export const STRUCTS = {
     },
   },
   tlshub_secured_sweep: {
-    bytes: 736,
+    bytes: 752,
     fields: {
-      sweep: { at: 0, type: 'tlshub_sweep', bytes: 296 },
-      secured: { at: 296, type: 'tlshub_secured', bytes: 440 },
+      sweep: { at: 0, type: 'tlshub_sweep', bytes: 312 },
+      secured: { at: 312, type: 'tlshub_secured', bytes: 440 },
     },
   },
   tlshub_settings: {
-    bytes: 40,
+    bytes: 48,
     fields: {
       hold_ns: { at: 0, type: 'u64', bytes: 8 },
       silent_ns: { at: 8, type: 'u64', bytes: 8 },
-      policy_bank: { at: 16, type: 'u32', bytes: 4 },
-      emit_connect: { at: 20, type: 'u32', bytes: 4 },
-      abi_version: { at: 24, type: 'u32', bytes: 4 },
-      scopes: { at: 28, type: 'u32', bytes: 4 },
-      intent: { at: 32, type: 'u32', bytes: 4 },
-      key_netlink: { at: 36, type: 'u32', bytes: 4 },
+      nonblocking_ns: { at: 16, type: 'u64', bytes: 8 },
+      policy_bank: { at: 24, type: 'u32', bytes: 4 },
+      emit_connect: { at: 28, type: 'u32', bytes: 4 },
+      abi_version: { at: 32, type: 'u32', bytes: 4 },
+      scopes: { at: 36, type: 'u32', bytes: 4 },
+      intent: { at: 40, type: 'u32', bytes: 4 },
+      key_netlink: { at: 44, type: 'u32', bytes: 4 },
     },
   },
   tlshub_silent_key: {
@@ -201,6 +209,16 @@ export const STRUCTS = {
       last_ns: { at: 0, type: 'u64', bytes: 8 },
       count: { at: 8, type: 'u32', bytes: 4 },
       pad: { at: 12, type: 'u32', bytes: 4 },
+    },
+  },
+  tlshub_sleeper: {
+    bytes: 32,
+    fields: {
+      cookie: { at: 0, type: 'u64', bytes: 8 },
+      until_ns: { at: 8, type: 'u64', bytes: 8 },
+      cgroup: { at: 16, type: 'u64', bytes: 8 },
+      tgid: { at: 24, type: 'u32', bytes: 4 },
+      dirs: { at: 28, type: 'u32', bytes: 4 },
     },
   },
   tlshub_socket: {
@@ -230,12 +248,12 @@ export const STRUCTS = {
     },
   },
   tlshub_sweep: {
-    bytes: 296,
+    bytes: 312,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
-      flow: { at: 8, type: 'tlshub_flow', bytes: 216 },
-      owner: { at: 224, type: 'tlshub_owner', bytes: 40 },
-      socket: { at: 264, type: 'tlshub_socket', bytes: 32 },
+      flow: { at: 8, type: 'tlshub_flow', bytes: 232 },
+      owner: { at: 240, type: 'tlshub_owner', bytes: 40 },
+      socket: { at: 280, type: 'tlshub_socket', bytes: 32 },
     },
   },
   tlshub_traffic: {
@@ -284,7 +302,8 @@ export const Counter = {
   STORAGE_FAILED: 7,
   SOCKETS_REFUSED: 8,
   EVENTS_WITHHELD: 9,
-  MAX: 10,
+  SLEEPS: 10,
+  MAX: 11,
 } as const;
 
 /** enum tlshub_event_kind */
@@ -305,7 +324,7 @@ export const Intent = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED
 
 /** enum tlshub_limit */
 export const Limit = {
-  ABI_VERSION: 4,
+  ABI_VERSION: 5,
   COMM_LEN: 16,
   NODE_LEN: 200,
   MAX_SCOPES: 64,
