@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "a3ce76aa1d2bc404"
+#define TLSHUB_ABI_HASH "73c8d9bdd1c8467d"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -149,16 +149,17 @@ static_assert(sizeof(struct tlshub_secured_sweep) == 752, "BPF has another tlshu
 TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 312);
 TLSHUB_PLACED(tlshub_secured_sweep, secured, 312, 440);
 
-static_assert(sizeof(struct tlshub_settings) == 48, "BPF has another tlshub_settings: make -C bpf generate");
+static_assert(sizeof(struct tlshub_settings) == 56, "BPF has another tlshub_settings: make -C bpf generate");
 TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
 TLSHUB_PLACED(tlshub_settings, silent_ns, 8, 8);
 TLSHUB_PLACED(tlshub_settings, nonblocking_ns, 16, 8);
-TLSHUB_PLACED(tlshub_settings, policy_bank, 24, 4);
-TLSHUB_PLACED(tlshub_settings, emit_connect, 28, 4);
-TLSHUB_PLACED(tlshub_settings, abi_version, 32, 4);
-TLSHUB_PLACED(tlshub_settings, scopes, 36, 4);
-TLSHUB_PLACED(tlshub_settings, intent, 40, 4);
-TLSHUB_PLACED(tlshub_settings, key_netlink, 44, 4);
+TLSHUB_PLACED(tlshub_settings, jiffy_ns, 24, 8);
+TLSHUB_PLACED(tlshub_settings, policy_bank, 32, 4);
+TLSHUB_PLACED(tlshub_settings, emit_connect, 36, 4);
+TLSHUB_PLACED(tlshub_settings, abi_version, 40, 4);
+TLSHUB_PLACED(tlshub_settings, scopes, 44, 4);
+TLSHUB_PLACED(tlshub_settings, intent, 48, 4);
+TLSHUB_PLACED(tlshub_settings, key_netlink, 52, 4);
 
 static_assert(sizeof(struct tlshub_silent_key) == 24, "BPF has another tlshub_silent_key: make -C bpf generate");
 TLSHUB_PLACED(tlshub_silent_key, cgroup, 0, 8);
@@ -169,12 +170,13 @@ TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);
 TLSHUB_PLACED(tlshub_silent_peer, count, 8, 4);
 TLSHUB_PLACED(tlshub_silent_peer, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sleeper) == 32, "BPF has another tlshub_sleeper: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sleeper) == 224, "BPF has another tlshub_sleeper: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sleeper, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_sleeper, until_ns, 8, 8);
 TLSHUB_PLACED(tlshub_sleeper, cgroup, 16, 8);
 TLSHUB_PLACED(tlshub_sleeper, tgid, 24, 4);
-TLSHUB_PLACED(tlshub_sleeper, dirs, 28, 4);
+TLSHUB_PLACED(tlshub_sleeper, tell, 28, 4);
+TLSHUB_PLACED(tlshub_sleeper, held, 32, 192);
 
 static_assert(sizeof(struct tlshub_socket) == 32, "BPF has another tlshub_socket: make -C bpf generate");
 TLSHUB_PLACED(tlshub_socket, sk_state, 0, 4);

@@ -137,7 +137,9 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 	count(COUNTER_HELD_CALLS);
 
 	if (c->kind & CALL_NONBLOCKING) {
-		if (!is_spinning(f, c->now) || c->io_worker || !c->may_be_stopped || !can_continue(c->now))
+		/* Who can be put to sleep naps there (sleep.bpf.c). */
+		if (can_sleep(c->now) || !is_spinning(f, c->now) || c->io_worker || !c->may_be_stopped ||
+		    !can_continue(c->now))
 			return ANSWER_AGAIN;
 		c->wait_ns = NAP_NS;
 		return ANSWER_NAP;

@@ -157,15 +157,6 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dirs, __u32 ki
 	return hold(ctx, sk, f, dirs, kind);
 }
 
-static __always_inline long current_syscall(struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return -1;
-	return syscall_number(regs);
-}
-
 /*
  * Bytes of the agent's handshake: the egress guard lets as many out. Also read back at install. If a byte that is not the agent's
  * is in the send queue, then those would be its first: such a flow is over, and the guard keeps what is queued.

@@ -4,9 +4,9 @@
 #define TLSHUB_HOLD_BPF_H
 
 #include "budget.bpf.h"
+#include "opening.bpf.h"
 #include "silence.bpf.h"
 #include "stop.bpf.h"
-#include "traffic.bpf.h"
 
 static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 {
@@ -24,51 +24,6 @@ static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 		emit(ctx, &e);
 	}
 	return -ECONNRESET;
-}
-
-/*
- * tls_context says that it encrypts, then TLS's functions take the place of TCP's in sk_prot, then in the socket's operations: three stores of
- * net/tls/tls_main.c (do_tls_setsockopt_conf(), update_sk_prot()), one behind the other, and an interrupt or a hypervisor can come between. A call
- * let through too early would go to TCP's function, and read records as they are. The last store comes before TLS looks at what is queued, so
- * the wake-up that it may cause still finds the direction open. sk_prot_creator is what the socket was made with.
- */
-static __noinline bool calls_are_tls(struct sock *sk, const struct tlshub_flow *f, __u32 dirs)
-{
-	struct proto *now = BPF_CORE_READ(sk, __sk_common.skc_prot),
-		     *plain = BPF_CORE_READ(sk, sk_prot_creator);
-
-	if ((dirs & TLSHUB_TX) && BPF_CORE_READ(now, sendmsg) == BPF_CORE_READ(plain, sendmsg))
-		return false;
-	return !(dirs & TLSHUB_RX) ||
-	       (BPF_CORE_READ(now, recvmsg) != BPF_CORE_READ(plain, recvmsg) &&
-		(__u64)BPF_CORE_READ(sk, sk_socket, ops, splice_read) != f->plain_splice_read);
-}
-
-/* Are they open? And if they are seen to be for the first time, that is noted. */
-static __noinline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dirs)
-{
-	struct tlshub_verdict *v;
-
-	if (was_opened(f, dirs))
-		return true;
-	v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-	if (!v || v->generation != f->generation || (v->flags & dirs) != dirs || (v->flags & VERDICT_REFUSE))
-		return false;
-	if ((kernel_encrypts(tp) & dirs) != dirs || !calls_are_tls(sk, f, dirs))
-		return false;
-	note_opening(sk, tp, f, dirs);
-	if (dirs & TLSHUB_TX)
-		f->open_tx = v->generation;
-	if (dirs & TLSHUB_RX)
-		f->open_rx = v->generation;
-	return true;
-}
-
-static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
-{
-	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
-
-	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
 }
 
 /*

@@ -69,6 +69,8 @@ struct sock {
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct proto *sk_prot_creator;
+	long sk_rcvtimeo;
+	long sk_sndtimeo;
 };
 
 struct inet_connection_sock {
@@ -289,8 +291,10 @@ struct pt_regs {
 #define SEND_SIG_PRIV 1
 
 #define EPERM 1
+#define EINTR 4
 #define EAGAIN 11
 #define ENOMEM 12
+#define ENOSPC 28
 #define EPIPE 32
 #define EAFNOSUPPORT 97
 #define EPROTONOSUPPORT 93
@@ -301,6 +305,7 @@ struct pt_regs {
 #define ECONNREFUSED 111
 #define EINPROGRESS 115
 #define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
 #define MAX_ERRNO 4095
 
 #endif

@@ -85,6 +85,14 @@ struct {
 	__type(value, struct tlshub_sleeper);
 } sleepers __weak SEC(".maps");
 
+/* tid -> until when it is not put to sleep again for a call that does not want to block: it was, and in vain */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} impatient __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

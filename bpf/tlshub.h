@@ -223,20 +223,12 @@ struct tlshub_leases {
 	__u32 sleep_on; /* a process that runs a file of the holder's own file system, which threads are put to sleep on; 0: none */
 };
 
-/* hash "sleepers": tid in the root PID namespace -> what it sleeps for. Written before the thread falls asleep, by BPF; read by the holder. */
-struct tlshub_sleeper {
-	__u64 cookie;
-	__u64 until_ns; /* it does not want to sleep longer */
-	__u64 cgroup;	/* its share of who may sleep at once */
-	__u32 tgid;
-	__u32 dirs;
-};
-
 /* array "settings", one element. Written by user space. */
 struct tlshub_settings {
 	__u64 hold_ns;	    /* from established (active: from connect; passive: from accept) to REFUSED */
 	__u64 silent_ns;    /* how long a blocking caller may be held for a peer that never sent a byte */
 	__u64 nonblocking_ns; /* how long a flow's callers that do not want to block may sleep all the same */
+	__u64 jiffy_ns;	      /* the kernel counts sockets' timeouts in these */
 	__u32 policy_bank;  /* which element of "policy", and which rules, are in force: 0 or 1 */
 	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
@@ -356,6 +348,16 @@ struct tlshub_event {
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
+};
+
+/* hash "sleepers": tid in the root PID namespace -> what it sleeps for. Written before the thread falls asleep, by BPF; read by the holder. */
+struct tlshub_sleeper {
+	__u64 cookie;
+	__u64 until_ns; /* it does not want to sleep longer */
+	__u64 cgroup;	/* its share of who may sleep at once */
+	__u32 tgid;
+	__u32 tell; /* `held` is to be told first */
+	struct tlshub_event held;
 };
 
 /* Who made a connection's keys. Numbers are never given twice: a later agent reads them. */

@@ -14,7 +14,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[]
   ['Providers and certificates', ['mode', 'tls.', 'keylog_file']],
   ['Pools', ['openssl.', 'boringssl.']],
   ['TLSHub', ['tlshub.', 'netlink_protocol']],
-  ['Deadlines', ['handshake_timeout_ms', 'hold_timeout_ms', 'silent_peer_timeout_ms', 'drain_timeout_ms']],
+  ['Deadlines', ['handshake_timeout_ms', 'hold', 'silent_peer_timeout_ms', 'drain_timeout_ms']],
   ['If the agent dies', ['lease_ms', 'guardian']],
 ];
 

@@ -58,9 +58,22 @@ bool continueOne(const FlowMaps& maps, const tlshub_stop_key& key) {
   return continueProcess(maps, key.tgid, stop.start_boottime);
 }
 
+int continueProcesses(const FlowMaps& maps, uint64_t cookie) {
+  int n = 0;
+  for (const tlshub_stop_key& key : stopKeys(maps.stops))
+    if (key.cookie == cookie) n += continueOne(maps, key);
+  return n;
+}
+
+// By what the holder knows. A full pipe loses it, and then they look again by themselves, some hundred milliseconds later.
+void wakeSleepers(const FlowMaps& maps, uint64_t cookie) {
+  if (maps.wakes >= 0) (void)!write(maps.wakes, &cookie, sizeof(cookie));
+}
+
 int continueFor(const FlowMaps& maps, const tlshub_flow& flow) {
+  if (flow.sleeps) wakeSleepers(maps, flow.cookie);
   if (!flow.stop_tgid) return 0;
-  if (flow.stop_many > 1) return continueStopped(maps, flow.cookie);
+  if (flow.stop_many > 1) return continueProcesses(maps, flow.cookie);
   return continueOne(maps, {flow.cookie, flow.stop_tgid, 0});
 }
 
@@ -207,7 +220,7 @@ int release(const FlowMaps& maps, int fd, uint64_t cookie) noexcept {
   tlshub_dup dup = {};
   // Away first, then whoever was stopped: one who comes later finds nothing to stop for, and one who is between sees it afterwards.
   if (bpf_map_lookup_and_delete_elem(maps.dups, &cookie, &dup) || !dup.stops) return 0;
-  if (dup.stops > 1) return continueStopped(maps, cookie);
+  if (dup.stops > 1) return continueProcesses(maps, cookie);
   return continueOne(maps, {cookie, dup.stop_tgid, 0});
 }
 
@@ -223,7 +236,7 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   setTlsTx(fd, what.tx);
   checkKeyed(readFlow(maps.flows, fd), TLSHUB_TX, what);
   KernelTls tls = readBack(fd);
-  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0, false};
+  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0, 0, false};
 
   // Both are armed before the last key is set, so that the kernel's own bit opens the gate and no wake-up falls in between. From there on
   // it is as little as can be to the close: if the program closes while we have its file too, its epoll set keeps a dead entry.
@@ -235,7 +248,9 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   result.openedNs = monotonicNs();
   result.remembered = remember(maps, fd, what, result.openedNs);
   // Who goes on now finds no descriptor of ours any more.
-  result.continued = release(maps, fd, what.cookie) + continueFor(maps, keyed);
+  const int continued = release(maps, fd, what.cookie);
+  result.continued = continued + continueFor(maps, keyed);
+  result.sleeps = keyed.sleeps;
   return result;
 }
 
@@ -277,10 +292,8 @@ Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generatio
 }
 
 int continueStopped(const FlowMaps& maps, uint64_t cookie) {
-  int n = 0;
-  for (const tlshub_stop_key& key : stopKeys(maps.stops))
-    if (key.cookie == cookie) n += continueOne(maps, key);
-  return n;
+  wakeSleepers(maps, cookie);
+  return continueProcesses(maps, cookie);
 }
 
 std::set<uint64_t> stoppedFlows(int stopsFd) {

@@ -15,6 +15,7 @@ namespace tlshub {
 
 struct FlowMaps {
   int flows, verdicts, stops, userStops, dups, secured;
+  int wakes = -1;  // a pipe to the holder, which wakes who sleeps; -1: nobody sleeps
 };
 
 // The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).
@@ -40,6 +41,7 @@ struct Installed {
   std::string ulp, cipher, version;
   uint64_t openedNs;  // CLOCK_MONOTONIC when both directions were open
   int continued;
+  uint32_t sleeps;  // threads that were put to sleep for it
   // The socket has its record (struct tlshub_secured). False: the kernel had no memory for it, or the name is too long.
   bool remembered;
 };
@@ -76,7 +78,7 @@ Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generatio
 // before it, is still to be read.
 int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
 
-// SIGCONT for every process that stands still because of this flow. Returns how many.
+// Wakes every thread that sleeps for this flow, and SIGCONT for every process that stands still. Returns how many of those.
 int continueStopped(const FlowMaps& maps, uint64_t cookie);
 
 // Cookies of the flows for which somebody stands still.

@@ -92,10 +92,14 @@ Gate::Scope Gate::openScope(const std::string& path) {
   return scope;
 }
 
-Gate::Gate(const std::string& objectPath, const std::string& pinDir) : pinDir_(pinDir) {
+Gate::Gate(const std::string& objectPath, const std::string& pinDir, const std::string& sleepPath)
+    : pinDir_(pinDir) {
   libbpf_set_print(keepLog);
   lastLog.clear();
   load(objectPath);
+  if (sleepPath.empty()) return;
+  lastLog.clear();
+  sleeping_.load(sleepPath, object_.get(), lastLog);
 }
 
 void Gate::open(const Options& options) {
@@ -194,6 +198,8 @@ void Gate::attach() {
     links_.push_back({iterator ? "sweep" : "links/" + name, std::move(link)});
   }
   for (Scope& scope : scopes_) linkScope(scope);
+  // Last, so they run first.
+  for (auto& [name, link] : sleeping_.attach()) links_.push_back({"links/" + name, std::move(link)});
 }
 
 void Gate::linkScope(Scope& scope) {
@@ -282,6 +288,8 @@ void Gate::detach() {
 
 int Gate::fd(const std::string& name) const {
   if (name == "sweep") return sweepFd_;
+  if (name == "wakes") return sleeping_.wakes();
+  if (name == "wakesRead") return sleeping_.wakesRead();
   int fd = bpf_object__find_map_fd_by_name(object_.get(), name.c_str());
   if (fd < 0)
     throw CodedError("TLSHUB_GATE", "the BPF object has no map " + name + ": it is of another build");

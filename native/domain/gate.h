@@ -16,6 +16,7 @@
 #include "fd.h"
 #include "gate_maps.h"
 #include "scope_slots.h"
+#include "sleeping.h"
 
 namespace tlshub {
 
@@ -31,7 +32,8 @@ class Gate {
 
   // Has the kernel check and take in the programs; they run nowhere yet, and an earlier agent's gate is as it was. It takes seconds of a slow
   // machine, in which others can get ready. Throws CodedError TLSHUB_GATE or SysError.
-  Gate(const std::string& objectPath, const std::string& pinDir);
+  // `sleepPath`: the object that puts callers to sleep in front of it, empty: callers are stopped.
+  Gate(const std::string& objectPath, const std::string& pinDir, const std::string& sleepPath = {});
   // Fills the maps, exempts this process, attaches and pins. Once. Throws CodedError (TLSHUB_GATE, TLSHUB_CGROUP) or SysError; then nothing
   // of this gate is attached or pinned, and an earlier agent's is as it was: its maps' contents, its pins, its programs.
   void open(const Options& options);
@@ -41,7 +43,10 @@ class Gate {
   Gate& operator=(const Gate&) = delete;
 
   bool adopted() const { return adopted_; }
-  // Of a map, or of the link "sweep". Throws CodedError TLSHUB_GATE.
+  // Are callers put to sleep? If not, the reason, which is empty if nobody asked for it.
+  bool sleeps() const { return sleeping_.loaded(); }
+  const std::string& whyNoSleep() const { return sleeping_.why(); }
+  // Of a map, of the link "sweep", or of the pipe that wakes who sleeps ("wakes", "wakesRead"). Throws CodedError TLSHUB_GATE.
   int fd(const std::string& name) const;
 
   // Also captures a cgroup that appeared later. Throws as open() does; then nothing has changed.
@@ -80,6 +85,7 @@ class Gate {
   Fd lock_;
   bool adopted_ = false;
   Object object_;
+  Sleeping sleeping_;
   ScopeSlots slots_;
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;

@@ -4,7 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/membarrier.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -95,10 +97,22 @@ void writeBank(const SettingsMaps& maps, uint32_t bank, const Bank& contents) {
     throw SysError("bpf", "cannot write the policy");
 }
 
+// The kernel's tick, by which it counts sockets' timeouts: the shortest one there is is as long (sock_set_timeout() rounds up).
+uint64_t jiffyNs() {
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  timeval shortest = {0, 1};
+  socklen_t length = sizeof(shortest);
+  if (!socket || setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &shortest, length) ||
+      getsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &shortest, &length) || shortest.tv_usec <= 0)
+    throw SysError("setsockopt", "cannot tell the kernel's tick");
+  return static_cast<uint64_t>(shortest.tv_usec) * 1000;
+}
+
 }  // namespace
 
 void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, Undo* undo) {
   const tlshub_settings before = readSettings(maps.settings);
+  const uint64_t jiffy = jiffyNs();
   uint32_t bank = before.policy_bank ^ 1;
   waitForPrograms();
   if (undo) undo->add([maps, bank, old = readBank(maps, bank)] { writeBank(maps, bank, old); });
@@ -112,6 +126,8 @@ void writeSettings(const SettingsMaps& maps, const GateSettings& wanted, Undo* u
     settings.policy_bank = bank;
     settings.hold_ns = wanted.holdMs * 1000000;
     settings.silent_ns = wanted.silentPeerMs * 1000000;
+    settings.nonblocking_ns = wanted.nonblockingMs * 1000000;
+    settings.jiffy_ns = jiffy;
     settings.emit_connect = wanted.emitConnect;
     settings.key_netlink = wanted.keyNetlink;
     settings.abi_version = TLSHUB_ABI_VERSION;
@@ -133,7 +149,7 @@ void writeIntent(int settingsFd, uint32_t intent) {
 std::map<std::string, uint64_t> readCounters(int countersFd) {
   static const char* const names[COUNTER_MAX] = {
       "heldCalls",      "stops",      "stopRacesUndone", "refused",        "egressDrops",
-      "plaintextFlows", "eventsLost", "storageFailed",   "socketsRefused", "eventsWithheld"};
+      "plaintextFlows", "eventsLost", "storageFailed",   "socketsRefused", "eventsWithheld", "sleeps"};
   std::map<std::string, uint64_t> totals;
   std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t i = 0; i < COUNTER_MAX; i++) {

@@ -36,6 +36,7 @@ struct Policy {
 struct GateSettings {
   uint64_t holdMs;
   uint64_t silentPeerMs;
+  uint64_t nonblockingMs;  // what a flow's callers that do not want to block may sleep in all
   Policy policy;
   bool emitConnect;
   uint32_t keyNetlink;  // 1 + the netlink protocol of TLSHub's module; 0: none

@@ -18,6 +18,7 @@
 #include "error.h"
 #include "fd.h"
 #include "ktls.h"
+#include "sleeping.h"
 
 namespace tlshub {
 namespace {
@@ -144,6 +145,9 @@ std::vector<ProbeResult> probe() {
   results.push_back(ktls("kTLS ChaCha20-Poly1305", Cipher::kChaCha20Poly1305));
   results.push_back(duplication());
   results.push_back(sockDestroy());
+  const std::string noSleep = whyNoSleep();
+  results.push_back(note("hold", noSleep.empty() ? "sleep: a held call's thread alone sleeps, nothing else of its process notices"
+                                                 : "stop: a held call's whole process stands still (SIGSTOP); " + noSleep));
   std::string mptcp = slurp("/proc/sys/net/mptcp/enabled");
   results.push_back(note(
       "MPTCP", mptcp == "1" ? "on: captured programs are refused it (EPROTONOSUPPORT) and use TCP" : "off"));

@@ -219,7 +219,7 @@ int run(char** argv) {
   tlshub::MeshEntry self = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 128, true};
   std::memcpy(self.addr + 12, &to.sin_addr, 4);
   tlshub::Gate gate(argv[1], argv[2]);
-  gate.open({{cgroup}, {60000, 60000, tlshub::Policy(), false, 0}, {self}});
+  gate.open({{cgroup}, {60000, 60000, 0, tlshub::Policy(), false, 0}, {self}});
   // Both leases, the guardian's too: the hammer is all there is.
   auto* leases = static_cast<tlshub_leases*>(mmap(nullptr, static_cast<size_t>(sysconf(_SC_PAGESIZE)),
                                                   PROT_READ | PROT_WRITE, MAP_SHARED, gate.fd("leases"), 0));

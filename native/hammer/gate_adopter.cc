@@ -152,6 +152,7 @@ int main(int argc, char** argv) {
   if (argc - at < 5) return 64;
   tlshub::Gate::Options options;
   options.settings.holdMs = options.settings.silentPeerMs = 60'000;
+  options.settings.nonblockingMs = 0;
   options.settings.emitConnect = false;
   options.settings.keyNetlink = 0;
   options.settings.policy.permissive = std::string(argv[at + 2]) == "permissive";

@@ -146,6 +146,7 @@ export function statusTable(status: StatusReport): string {
       'lease',
       `${status.lease.ttlMs} ms; guardian ${status.lease.guardianPid === null ? 'off' : `pid ${status.lease.guardianPid}`}`,
     ],
+    ['hold', holdText(status.hold)],
     ['last signs of life', status.lease.threads.map(({ thread, ms }) => `${thread} ${ms} ms ago`).join(', ')],
     ['helpers', counts(status.helpers)],
     ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
@@ -153,6 +154,11 @@ export function statusTable(status: StatusReport): string {
     ...status.needsRestart.map(({ key, inForce, wanted }) => ['needs a restart', `${key}: ${inForce} -> ${wanted}`]),
   ];
   return table(rows);
+}
+
+function holdText({ way, why, holderPid }: StatusReport['hold']): string {
+  if (way === 'stop') return `by stopping processes${why === '' ? '' : `: ${why}`}`;
+  return `by putting threads to sleep; holder ${holderPid === null ? 'off' : `pid ${holderPid}`}`;
 }
 
 /** What a reload changed, a line each. */

@@ -216,10 +216,21 @@ export const KEYS = {
     10000,
     'A connection that is still held after this is refused, by the gate itself. At least handshake_timeout_ms.',
   ),
+  hold: key(
+    choice('auto', 'sleep', 'stop'),
+    'auto',
+    'How a caller is held. sleep: its thread alone sleeps in the kernel, and nothing else of its process notices (Linux 6.8 and later). stop: its whole process stands still (SIGSTOP). auto: sleep where the kernel can, else stop.',
+    { restart: 'the programs are attached once' },
+  ),
+  hold_nonblocking_ms: key(
+    milliseconds(0, HOUR_MS),
+    1000,
+    'How long calls that do not want to block may sleep all the same for one connection, before they hear EAGAIN: plain TCP takes the first bytes after a connect, and programs rely on it. At most hold_timeout_ms. Only with hold = sleep.',
+  ),
   silent_peer_timeout_ms: key(
     milliseconds(1, HOUR_MS),
     1000,
-    'How long a blocking program may be stopped for a peer that has not sent a single byte. At most hold_timeout_ms.',
+    'How long a blocking program may be held for a peer that has not sent a single byte. At most hold_timeout_ms.',
   ),
   revoke_on_reload: key(
     boolean,

@@ -76,7 +76,8 @@ function checkTogether(flat: FlatConfig, placeOf: (key: KeyName) => Place): void
     throw new ConfigError('TLSHUB_CONFIG_CONFLICT', placeOf(key), detail);
   };
   atMost('handshake_timeout_ms', 'hold_timeout_ms', 'the gate would refuse a connection whose handshake still runs');
-  atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is stopped for longer than its connection is held');
+  atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
+  atMost('hold_nonblocking_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
 
   const both = flat.policy_require.find((rule) => flat.policy_exclude.includes(rule));
   if (both !== undefined) {

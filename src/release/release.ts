@@ -13,7 +13,7 @@ import { lockHolderNames } from '../shared/files/lock-holders.js';
 import { Intent } from '../shared/kernel/abi.js';
 import { NotFoundError, ReleaseError, UsageError } from '../shared/errors/errors.js';
 import type { KernelAddon, PinnedFds } from '../shared/kernel/kernel-addon.js';
-import { removeGuardianFolders } from '../supervisor/gate/guardian.js';
+import { removeFolders } from '../supervisor/gate/kept-process.js';
 import { Ending, type EndingKernel } from './ending.js';
 import { whyAlive, type Liveness } from './liveness.js';
 
@@ -68,7 +68,7 @@ export async function releaseGate(
     ...NO_LEASES,
   });
   const report = await takeAway(kernel, pinDir, readdirIf(join(pinDir, 'links')).length > 0, END_MS);
-  removeGuardianFolders();
+  for (const name of ['guardian', 'holder']) removeFolders(name);
   if (existsSync(pinDir)) {
     throw new ReleaseError('TLSHUB_RELEASE_LEFT', `the gate is gone, but ${pinDir} cannot be removed: it is not empty`);
   }
@@ -149,6 +149,7 @@ function openForNew(kernel: ReleaseKernel, fds: PinnedFds): void {
   kernel.updateSettings(fds, {
     holdMs: END_MS,
     silentPeerMs: END_MS,
+    nonblockingMs: 0,
     policy: 'permissive',
     sameNode: 'plaintext',
     rules: [],

@@ -2,13 +2,14 @@
 /** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
 import { intentOf } from './flow/marker.js';
 import { planScope, Scope } from './gate/cgroups.js';
-import { Guardian } from './gate/guardian.js';
+import { guardian } from './gate/guardian.js';
+import { holder } from './gate/holder.js';
+import type { KeptProcess } from './gate/kept-process.js';
 import { openGate } from './gate/opening.js';
 import { GateUpdate } from './gate/settings.js';
 import type { ProviderSwitch } from './provider/switch.js';
 import type { InForce } from './settings/in-force.js';
 import type { Logger } from '../logging/logger.js';
-import { builtFile } from '../shared/files/package.js';
 import { Intent } from '../shared/kernel/abi.js';
 import { BEAT_NAMES, Beat, createBeats, keepBeating } from '../shared/ipc/beats.js';
 import type { GateFds, KernelAddon, LoadedGate } from '../shared/kernel/kernel-addon.js';
@@ -16,7 +17,6 @@ import type { GateFds, KernelAddon, LoadedGate } from '../shared/kernel/kernel-a
 /** A lease is renewed so often that four renewals may be late. */
 const LEASE_SHARE = 5;
 const LEASE_EVERY_MIN_MS = 50;
-const GUARDIAN = builtFile('native/tlshub-guardian');
 
 export interface AttachOptions {
   addon: KernelAddon;
@@ -32,7 +32,11 @@ export interface Attached {
   adopted: boolean;
   update: GateUpdate;
   scope: Scope;
-  guardian: Guardian;
+  guardian: KeptProcess;
+  /** how callers are held, and why they are not put to sleep, '' if nobody wants it */
+  hold: { way: 'sleep' | 'stop'; why: string };
+  /** on which they sleep; undefined: they do not */
+  holder: KeptProcess | undefined;
   /** Takes the programs away: connections that begin now are plaintext. */
   detach(): void;
   /** the lease is renewed by these, and each is to change so often, in ms */
@@ -62,21 +66,23 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
   const beats = createBeats();
   const stopBeating = keepBeating(beats, Beat.MAIN, everyMs);
   const lease = addon.startLease(fds.leases, config.leaseMs, everyMs, beats);
-  const guardian = new Guardian({
-    program: GUARDIAN,
-    pinDir: config.bpfPinDir,
-    graceMs: config.guardianGraceMs,
-    leaseMs: config.leaseMs,
-    log: log.child({ component: 'guardian' }),
-  });
-  if (config.guardian) guardian.start();
+  const { bpfPinDir: pinDir, leaseMs } = config;
+  const guards = guardian({ pinDir, leaseMs, graceMs: config.guardianGraceMs, log: log.child({ component: 'guardian' }) });
+  if (config.guardian) guards.start();
+  const holds = gate.sleeps
+    ? holder({ pinDir, leaseMs, wakesFd: fds.wakesRead, log: log.child({ component: 'holder' }) })
+    : undefined;
+  holds?.start();
+  if (gate.whyNoSleep !== '') log.info('callers are held by stopping their process', { why: gate.whyNoSleep });
   const update = new GateUpdate(addon, fds);
   return {
     fds,
     adopted,
     update,
     scope,
-    guardian,
+    guardian: guards,
+    hold: { way: gate.sleeps ? 'sleep' : 'stop', why: gate.whyNoSleep },
+    holder: holds,
     detach: () => {
       update.close();
       scope.close();

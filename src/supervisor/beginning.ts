@@ -28,7 +28,7 @@ export function begin(configFile: string): Beginning {
   const config = startup.time('configuration', () => loadConfig(configFile));
   const addon = startup.time('preflight', () => preflight(config));
   const alone = startup.time('lock', () => takeAgentLock(addon, config.bpfPinDir));
-  const loaded = alone.then(() => startup.time('gate', () => loadGate(addon, config.bpfPinDir)));
+  const loaded = alone.then(() => startup.time('gate', () => loadGate(addon, config)));
   // Whoever waits for them may have failed before; then that is the failure to tell.
   for (const each of [alone, loaded]) each.catch(() => undefined);
   return { configFile, config, startup, addon, alone, loaded };

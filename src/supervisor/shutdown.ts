@@ -75,6 +75,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'stopped processes', run: () => sweeper.continueAll() },
     { name: 'say so', run: () => log.info('drained', { ...drained }) },
     { name: 'guardian', run: () => attached.guardian.stop() },
+    { name: 'holder', run: () => attached.holder?.stop() },
     { name: 'list of connections', run: () => sweeper.list.stop() },
     { name: 'dispatcher', run: () => dispatcher.close() },
     { name: 'control socket', run: () => parts.control.close() },

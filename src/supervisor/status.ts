@@ -19,7 +19,7 @@ export interface StatusParts {
   inForce: InForce;
   configFile: string;
   reloader: Pick<Reloader, 'lastError' | 'waiting' | 'counts'>;
-  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian' | 'silences'>;
+  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian' | 'hold' | 'holder' | 'silences'>;
   helpers: Pick<Helpers, 'figures'>;
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
@@ -88,6 +88,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     gate: parts.gateCounters(),
     adopted: attached.adopted,
     lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid, threads },
+    hold: { ...attached.hold, holderPid: attached.holder?.pid ?? null },
     helpers: parts.helpers.figures(),
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,

@@ -32,6 +32,8 @@ export const FDS = Object.fromEntries(
     'policy',
     'rules',
     'secured',
+    'wakes',
+    'wakesRead',
   ].map((name, i) => [name, 10 + i]),
 ) as unknown as GateFds;
 

@@ -77,10 +77,17 @@ Object fdsOf(Env env, const Gate& gate) {
                                   {"policy", "policy"},
                                   {"rules", "rules"},
                                   {"dups", "dups"},
-                                  {"secured", "secured"}};
+                                  {"secured", "secured"},
+                                  {"wakes", "wakes"},
+                                  {"wakesRead", "wakesRead"}};
   Object fds = Object::New(env);
   for (auto& name : names) fds.Set(name[0], Napi::Number::New(env, gate.fd(name[1])));
   return fds;
+}
+
+void setHold(Object& handle, bool sleeps, const std::string& why) {
+  handle.Set("sleeps", Napi::Boolean::New(handle.Env(), sleeps));
+  handle.Set("whyNoSleep", Napi::String::New(handle.Env(), why));
 }
 
 // Programs that the kernel has taken in and that run nowhere yet.
@@ -106,28 +113,39 @@ class LoadedGateHandle : public Handle<LoadedGateHandle, Gate, Lives::kUntilClos
         throw;
       }
       const Object fds = fdsOf(info.Env(), *gate);
-      const bool adopted = gate->adopted();
+      const bool adopted = gate->adopted(), sleeps = gate->sleeps();
+      const std::string why = gate->whyNoSleep();
       Object handle = GateHandle::wrap(info.Env(), std::move(gate));
       handle.Set("fds", fds);
       handle.Set("adopted", Napi::Boolean::New(info.Env(), adopted));
+      setHold(handle, sleeps, why);
       return handle;
     });
   }
 };
 
+Object wrapLoaded(Env env, std::unique_ptr<Gate> gate) {
+  const bool sleeps = gate->sleeps();
+  const std::string why = gate->whyNoSleep();
+  Object handle = LoadedGateHandle::wrap(env, std::move(gate));
+  setHold(handle, sleeps, why);
+  return handle;
+}
+
 Value loadGate(const CallbackInfo& info) {
   const std::string objectPath = toText(info[0], "objectPath");
   const std::string pinDir = toText(info[1], "pinDir");
+  const std::string sleepPath = toText(info[2], "sleepPath");
   if (there.exchange(true)) wrongArgument(info.Env(), "this process has a gate already");
-  const auto load = [objectPath, pinDir] {
+  const auto load = [objectPath, pinDir, sleepPath] {
     try {
-      return std::make_unique<Gate>(objectPath, pinDir);
+      return std::make_unique<Gate>(objectPath, pinDir, sleepPath);
     } catch (...) {
       there = false;
       throw;
     }
   };
-  return Background<Gate>::run(info.Env(), "tlshub gate", load, LoadedGateHandle::wrap);
+  return Background<Gate>::run(info.Env(), "tlshub gate", load, wrapLoaded);
 }
 
 }  // namespace

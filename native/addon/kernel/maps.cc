@@ -80,6 +80,7 @@ GateSettings settingsFrom(const Object& from) {
   GateSettings settings = {};
   settings.holdMs = toU32(from.Get("holdMs"), "holdMs");
   settings.silentPeerMs = toU32(from.Get("silentPeerMs"), "silentPeerMs");
+  settings.nonblockingMs = toU32(from.Get("nonblockingMs"), "nonblockingMs");
   settings.policy.permissive = toText(from.Get("policy"), "policy") == "permissive";
   settings.policy.plaintextOnNode = toText(from.Get("sameNode"), "sameNode") == "plaintext";
   settings.policy.rules = readRules(from.Get("rules"));

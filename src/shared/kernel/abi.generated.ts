@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'a3ce76aa1d2bc404';
+export const ABI_HASH = '73c8d9bdd1c8467d';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -183,17 +183,18 @@ export const STRUCTS = {
     },
   },
   tlshub_settings: {
-    bytes: 48,
+    bytes: 56,
     fields: {
       hold_ns: { at: 0, type: 'u64', bytes: 8 },
       silent_ns: { at: 8, type: 'u64', bytes: 8 },
       nonblocking_ns: { at: 16, type: 'u64', bytes: 8 },
-      policy_bank: { at: 24, type: 'u32', bytes: 4 },
-      emit_connect: { at: 28, type: 'u32', bytes: 4 },
-      abi_version: { at: 32, type: 'u32', bytes: 4 },
-      scopes: { at: 36, type: 'u32', bytes: 4 },
-      intent: { at: 40, type: 'u32', bytes: 4 },
-      key_netlink: { at: 44, type: 'u32', bytes: 4 },
+      jiffy_ns: { at: 24, type: 'u64', bytes: 8 },
+      policy_bank: { at: 32, type: 'u32', bytes: 4 },
+      emit_connect: { at: 36, type: 'u32', bytes: 4 },
+      abi_version: { at: 40, type: 'u32', bytes: 4 },
+      scopes: { at: 44, type: 'u32', bytes: 4 },
+      intent: { at: 48, type: 'u32', bytes: 4 },
+      key_netlink: { at: 52, type: 'u32', bytes: 4 },
     },
   },
   tlshub_silent_key: {
@@ -212,13 +213,14 @@ export const STRUCTS = {
     },
   },
   tlshub_sleeper: {
-    bytes: 32,
+    bytes: 224,
     fields: {
       cookie: { at: 0, type: 'u64', bytes: 8 },
       until_ns: { at: 8, type: 'u64', bytes: 8 },
       cgroup: { at: 16, type: 'u64', bytes: 8 },
       tgid: { at: 24, type: 'u32', bytes: 4 },
-      dirs: { at: 28, type: 'u32', bytes: 4 },
+      tell: { at: 28, type: 'u32', bytes: 4 },
+      held: { at: 32, type: 'tlshub_event', bytes: 192 },
     },
   },
   tlshub_socket: {

@@ -29,6 +29,8 @@ export interface RuleEntry {
 export interface GateSettings {
   holdMs: number;
   silentPeerMs: number;
+  /** what callers of one flow that do not want to block may sleep for it in all */
+  nonblockingMs: number;
   policy: 'strict' | 'permissive';
   sameNode: 'secure' | 'plaintext';
   rules: RuleEntry[];
@@ -55,14 +57,18 @@ export interface GateFds {
   policy: number;
   rules: number;
   secured: number;
+  /** a pipe to the holder, which wakes who sleeps, and its other end; -1: nobody is put to sleep */
+  wakes: number;
+  wakesRead: number;
 }
 
 /** What the functions for one flow need of them. */
-export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
+export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'> &
+  Partial<Pick<GateFds, 'wakes'>>;
 /** What a change of settings needs of them. */
 export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
 /** What can be opened of an agent's maps by who is no agent. */
-export type PinnedFds = FlowFds & SettingsFds & Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
+export type PinnedFds = Omit<FlowFds, 'wakes'> & SettingsFds & Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
 
 /** CLOCK_MONOTONIC until which each is taken to be alive; 0: it has said that it is not. */
 export interface Leases {
@@ -72,6 +78,9 @@ export interface Leases {
 
 /** Programs that the kernel has checked and taken in, and that run nowhere yet. */
 export interface LoadedGate {
+  /** as the gate will have them */
+  readonly sleeps: boolean;
+  readonly whyNoSleep: string;
   /**
    * Fills the maps, exempts this process, attaches, pins. Throws TLSHUB_GATE, TLSHUB_CGROUP; then an earlier agent's gate is as it was, and
    * nothing of this one is left. Once, whether it succeeds or not.
@@ -82,6 +91,9 @@ export interface LoadedGate {
 /** The gate of this process, which stays until `detach`, or the end of the process, which leaves its pins. */
 export interface Gate {
   readonly fds: GateFds;
+  /** callers are put to sleep; else `whyNoSleep` says why they are stopped, '' if that was asked for */
+  readonly sleeps: boolean;
+  readonly whyNoSleep: string;
   /** true: pins of an earlier agent were found and taken over */
   readonly adopted: boolean;
   /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
@@ -194,8 +206,9 @@ export interface KernelAddon {
    * Has the kernel check and take in the BPF object, beside this thread: seconds on a slow machine. An earlier agent's gate stays as it is.
    * One a process. Rejects with TLSHUB_GATE.
    * @param pinDir folder on bpffs for links and maps, made with 0700
+   * @param sleepPath the object that puts callers to sleep, '': they are stopped. One that this kernel does not take is no error: Gate.sleeps
    */
-  loadGate(objectPath: string, pinDir: string): Promise<LoadedGate>;
+  loadGate(objectPath: string, pinDir: string, sleepPath: string): Promise<LoadedGate>;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */

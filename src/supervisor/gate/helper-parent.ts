@@ -30,9 +30,9 @@ export class HelperParent {
   /** What was asked for until now waits for it. */
   start(fds: GateFds): void {
     if (this.stopping) return;
-    const { flows, verdicts, stops, userStops, dups, secured, agents } = fds;
+    const { flows, verdicts, stops, userStops, dups, secured, agents, wakes } = fds;
     // As native/helper/helper.cc says.
-    const given = [this.otherEnd, flows, verdicts, stops, userStops, dups, secured, agents];
+    const given = [this.otherEnd, flows, verdicts, stops, userStops, dups, secured, agents, ...(wakes < 0 ? [] : [wakes])];
     const child = spawn(PROGRAM, { stdio: ['ignore', 'ignore', 'inherit', ...given] });
     this.child = child;
     let over = false;

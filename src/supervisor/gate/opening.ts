@@ -3,20 +3,32 @@
  * The gate's beginning, in two steps: the kernel takes in its programs, which costs time and changes nothing, and then it is attached. In
  * between others get ready, and may fail with nothing to be taken back.
  */
+import type { Config } from '../../config/schema.js';
 import { KernelUnsupportedError } from '../../shared/errors/errors.js';
 import { builtFile } from '../../shared/files/package.js';
 import type { Gate, KernelAddon, LoadedGate } from '../../shared/kernel/kernel-addon.js';
 import { gateSettings, meshEntries, type GateInputs } from './settings.js';
 
 const OBJECT = builtFile('bpf/tlshub.bpf.o');
+const SLEEP_OBJECT = builtFile('bpf/sleep.bpf.o');
 
 /** @throws (rejects) KernelUnsupportedError (exit status 69) that names what is missing, when that explains the failure; else with TLSHUB_GATE */
-export async function loadGate(addon: KernelAddon, pinDir: string): Promise<LoadedGate> {
+export async function loadGate(
+  addon: KernelAddon,
+  { bpfPinDir, hold }: Pick<Config, 'bpfPinDir' | 'hold'>,
+): Promise<LoadedGate> {
+  let loaded: LoadedGate;
   try {
-    return await addon.loadGate(OBJECT, pinDir);
+    loaded = await addon.loadGate(OBJECT, bpfPinDir, hold === 'stop' ? '' : SLEEP_OBJECT);
   } catch (cause) {
     throw explained(addon, cause);
   }
+  if (hold === 'sleep' && !loaded.sleeps) {
+    throw new KernelUnsupportedError(['hold = sleep'], {
+      remedy: `${loaded.whyNoSleep}; or set hold = auto, which holds by stopping where callers cannot sleep`,
+    });
+  }
+  return loaded;
 }
 
 /**

@@ -17,6 +17,7 @@ export function gateSettings(config: Config): GateSettings {
   return {
     holdMs: config.holdTimeoutMs,
     silentPeerMs: config.silentPeerTimeoutMs,
+    nonblockingMs: config.holdNonblockingMs,
     ...policyForGate(policyOf(config)),
     // No provider begins before the connection is established.
     emitConnect: false,

@@ -49,6 +49,7 @@ export function agentStatus(): StatusReport {
     rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
     gate: { heldCalls: 12 },
     adopted: true,
+    hold: { way: 'sleep', why: '', holderPid: 4243 },
     lease: { ttlMs: 2000, guardianPid: 43, threads: [{ thread: 'main', ms: 40 }] },
     helpers: { idle: 4, busy: 0, slow: 0, lost: 0, begun: 7, lostEver: 0, refused: 0 },
     uptimeMs: 93_784_000,

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Holds a caller by putting its thread to sleep, inside the call, in front of the gate (gate.bpf.c). Nothing else of its process notices:
+ * signals, the user's own stop, debuggers, fork, exit and the freezer find a thread as one that waits in a read.
+ *
+ * A sleepable LSM program asks for an extended attribute of a file on the holder's own FUSE file system (native/holder), and FUSE puts the
+ * caller to sleep until the holder answers. Whatever the answer, what follows is another look; and if there is nothing more to wait for, the
+ * gate's own, which decides. So nothing is opened here, and a wrong answer is a look too many.
+ *
+ * An object of its own, attached behind the gate's programs: what is attached last runs first. Sleepable programs may use neither perf buffers nor
+ * cgroup arrays, and before 6.13 no tries, so it says no more of a flow than that somebody waits for it. Kernels with bpf_get_file_xattr() can
+ * do it (6.8, commit ac9c05e0e453); the others hold by stopping (hold.bpf.h).
+ */
+#include "answer.bpf.h"
+#include "budget.bpf.h"
+#include "opening.bpf.h"
+
+/* struct bpf_iter_num of newer linux/bpf.h */
+struct counting {
+	__u64 opaque;
+} __attribute__((aligned(8)));
+
+extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym;
+extern void bpf_task_release(struct task_struct *task) __ksym;
+extern struct file *bpf_get_task_exe_file(struct task_struct *task) __ksym;
+extern void bpf_put_file(struct file *file) __ksym;
+extern int bpf_get_file_xattr(struct file *file, const char *name__str, struct bpf_dynptr *value) __ksym;
+extern void bpf_rcu_read_lock(void) __ksym;
+extern void bpf_rcu_read_unlock(void) __ksym;
+extern int bpf_iter_num_new(struct counting *it, int start, int end) __ksym;
+extern int *bpf_iter_num_next(struct counting *it) __ksym;
+extern void bpf_iter_num_destroy(struct counting *it) __ksym;
+
+/* A flow's hold ends by hold_until_ns, long before one has looked so often. */
+#define MOST_LOOKS 100000
+/* include/linux/sched.h */
+#define MAX_SCHEDULE_TIMEOUT 0x7fffffffffffffffl
+
+/* What the attribute's value goes to. Nobody reads it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} unread SEC(".maps");
+
+/* The pointer to the leader is RCU's, and a sleepable program is in no read-side section of its own. */
+static __noinline bool is_agents_thread(struct task_struct *task)
+{
+	bool agent;
+
+	bpf_rcu_read_lock();
+	agent = is_agent(task);
+	bpf_rcu_read_unlock();
+	return agent;
+}
+
+/* Sleeps once. Returns what the holder answered: below 0 an error, -EINTR if a signal has come. */
+static __noinline int fall_asleep(void)
+{
+	__u32 zero = 0;
+	struct tlshub_leases *l = bpf_map_lookup_elem(&leases, &zero);
+	__u64 *value = bpf_map_lookup_elem(&unread, &zero);
+	struct bpf_dynptr into;
+	struct task_struct *on;
+	struct file *file;
+	int answer = -EAGAIN;
+
+	if (!l || !value || !l->sleep_on || l->holder_until_ns < bpf_ktime_get_ns())
+		return answer;
+	on = bpf_task_from_pid(l->sleep_on);
+	if (!on)
+		return answer;
+	file = bpf_get_task_exe_file(on);
+	bpf_task_release(on);
+	if (!file)
+		return answer;
+	/* libbpf before 1.2 only finds the kfuncs' struct file if something reads one. */
+	if (!(file->f_flags & O_NONBLOCK)) {
+		bpf_dynptr_from_mem(value, sizeof(*value), 0, &into);
+		answer = bpf_get_file_xattr(file, "user.hold", &into);
+	}
+	bpf_put_file(file);
+	return answer;
+}
+
+/* Is there anything to wait for? All else is the gate's to answer. */
+static __noinline bool is_undecided(struct sock *sk, struct tlshub_flow *f, __u32 dirs, __u32 kind)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct call c = {.dirs = dirs, .kind = kind};
+
+	if (!tp || f->refused || was_opened(f, dirs) || user_refused(sk, f))
+		return false;
+	c.state = sk->__sk_common.skc_state;
+	c.rcv_nxt = tp->rcv_nxt;
+	c.done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
+	if (c.state == STATE_CLOSE || c.state == STATE_LISTEN || would_pass(f, &c))
+		return false;
+	if (f->hold_until_ns && bpf_ktime_get_ns() > f->hold_until_ns)
+		return false;
+	return !looks_open(sk, tp, f, dirs);
+}
+
+/* How long the socket's own timeout lets a call wait, in ns; 0: for ever. */
+static __always_inline __u64 timeout_of(struct sock *sk, __u32 dirs, __u32 kind)
+{
+	struct tlshub_settings *s = get_settings();
+	long jiffies = dirs & TLSHUB_RX ? sk->sk_rcvtimeo : sk->sk_sndtimeo;
+
+	if (!s || (kind & CALL_SHUTDOWN) || jiffies == MAX_SCHEDULE_TIMEOUT)
+		return 0;
+	return (__u64)jiffies * s->jiffy_ns;
+}
+
+/* Until when a caller that blocks may sleep, as far as its flow goes. */
+static __noinline __u64 flow_until(struct sock *sk, struct tlshub_flow *f, __u64 now)
+{
+	struct tlshub_settings *s = get_settings();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u64 until, silent;
+
+	if (!s || !tp)
+		return 0;
+	until = f->hold_until_ns ? f->hold_until_ns : now + s->hold_ns;
+	if (!is_silent(f, tp->rcv_nxt))
+		return until;
+	silent = now + silence_left(f, s, now);
+	return silent < until ? silent : until;
+}
+
+/*
+ * And one that does not want to. Plain TCP takes the first bytes after a connect() that has come through, and programs rely on it; so a call that
+ * sends sleeps for as long as a handshake takes, once a flow. One that reads may always find nothing. Who asks again and again naps.
+ */
+static __noinline __u64 nonblocking_until(struct tlshub_flow *f, __u32 dirs, __u32 tid, __u64 now)
+{
+	struct tlshub_settings *s = get_settings();
+	__u64 *not_before = bpf_map_lookup_elem(&impatient, &tid);
+
+	if (!s || !f->established_ns)
+		return 0;
+	if ((dirs & TLSHUB_TX) && f->waited_ns < s->nonblocking_ns && (!not_before || *not_before < now))
+		return now + (s->nonblocking_ns - f->waited_ns);
+	return is_spinning(f, now) ? now + NAP_NS : 0;
+}
+
+/* It waited in vain: an event loop with many such connections is not to stand still for each. */
+static __always_inline void note_in_vain(__u32 tid, __u64 waited, __u64 now)
+{
+	__u64 not_before = now + 4 * waited;
+
+	bpf_map_update_elem(&impatient, &tid, &not_before, BPF_ANY);
+}
+
+static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct tlshub_flow *f,
+			       struct task_struct *task)
+{
+	struct tlshub_owner caller;
+
+	s->cookie = f->cookie;
+	s->cgroup = bpf_get_current_cgroup_id();
+	s->tgid = task->tgid;
+	s->tell = f->held_tgid != s->tgid && may_tell_again(f, s->cgroup, true);
+	if (!s->tell)
+		return;
+	f->held_tgid = s->tgid;
+	__builtin_memset(&caller, 0, sizeof(caller));
+	caller.fd = -1;
+	caller.tgid = task->tgid;
+	caller.inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	caller.start_boottime = BPF_CORE_READ(task, group_leader, start_boottime);
+	bpf_get_current_comm(caller.comm, sizeof(caller.comm));
+	fill_event(&s->held, EVENT_HELD, f);
+	fill_owner(&s->held, &caller);
+}
+
+/* What a call returns that a signal has ended: as the kernel's own waits for data and for room do (sock_intr_errno()). */
+static __always_inline int interrupted(bool blocking, __u64 timeout)
+{
+	if (!blocking)
+		return -ERESTARTNOINTR;
+	return timeout ? -EINTR : -ERESTARTSYS;
+}
+
+/* 0: go on to the gate. */
+static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	__u64 began = bpf_ktime_get_ns(), timeout, until, now = began;
+	bool blocking = !(kind & CALL_NONBLOCKING);
+	struct tlshub_sleeper sleeper = {};
+	struct counting looks;
+	__u32 tid = task->pid;
+	int answer, err = 0;
+
+	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) || is_agents_thread(task) ||
+	    !is_undecided(sk, f, dirs, kind))
+		return 0;
+	/* Its first try does not wait, and then it has a worker, or the socket tell it. */
+	if (!blocking && ((task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter))
+		return 0;
+	timeout = timeout_of(sk, dirs, kind);
+	sleeper.until_ns = blocking ? flow_until(sk, f, now) : nonblocking_until(f, dirs, tid, now);
+	if (sleeper.until_ns <= now)
+		return 0;
+	prepare(&sleeper, sk, f, task);
+	if (!f->first_held_ns)
+		f->first_held_ns = now;
+	__sync_fetch_and_add(&f->held_calls, 1);
+	/* Who decides the flow does so before it looks at this, and we look again after it. */
+	__sync_fetch_and_add(&f->sleeps, 1);
+	count(COUNTER_HELD_CALLS);
+	count(COUNTER_SLEEPS);
+	bpf_iter_num_new(&looks, 0, MOST_LOOKS);
+	while (bpf_iter_num_next(&looks)) {
+		now = bpf_ktime_get_ns();
+		until = blocking ? flow_until(sk, f, now) : sleeper.until_ns;
+		if (timeout && began + timeout < until)
+			until = began + timeout;
+		sleeper.until_ns = until;
+		if (now >= until || !is_undecided(sk, f, dirs, kind))
+			break;
+		if (bpf_map_update_elem(&sleepers, &tid, &sleeper, BPF_ANY))
+			break;
+		answer = fall_asleep();
+		sleeper.tell = 0;
+		if (answer == -EINTR) {
+			err = interrupted(blocking, timeout);
+			break;
+		}
+		/* No holder, or no room there. One that has ended may have a successor by now. */
+		if (answer < 0 && !can_sleep(bpf_ktime_get_ns()))
+			break;
+		if (answer == -ENOSPC)
+			break;
+	}
+	bpf_iter_num_destroy(&looks);
+	bpf_map_delete_elem(&sleepers, &tid);
+	now = bpf_ktime_get_ns();
+	f->last_held_ns = now;
+	if (err)
+		return err;
+	if (!blocking) {
+		__sync_fetch_and_add(&f->waited_ns, now - began);
+		if (is_undecided(sk, f, dirs, kind))
+			note_in_vain(tid, now - began, now);
+		return 0;
+	}
+	return timeout && now >= began + timeout && is_undecided(sk, f, dirs, kind) ? -EAGAIN : 0;
+}
+
+/* Few sockets have a flow, and most of those are open. */
+static __always_inline bool may_have_to_wait(struct sock *sk, __u32 dirs)
+{
+	struct tlshub_flow *f;
+
+	if (!is_inet_family(sk->__sk_common.skc_family))
+		return false;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	return f && f->flow_class == CLASS_MESH && !was_opened(f, dirs);
+}
+
+SEC("lsm.s/socket_sendmsg")
+int BPF_PROG(sleep_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
+{
+	struct sock *sk = sock->sk;
+
+	if (ret || !sk || !may_have_to_wait(sk, TLSHUB_TX))
+		return ret;
+	return sleep_for(sk, TLSHUB_TX, msg->msg_flags & MSG_DONTWAIT);
+}
+
+SEC("lsm.s/socket_recvmsg")
+int BPF_PROG(sleep_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
+{
+	struct sock *sk = sock->sk;
+
+	if (ret || !sk || !may_have_to_wait(sk, TLSHUB_RX))
+		return ret;
+	return sleep_for(sk, TLSHUB_RX, flags & CALL_NONBLOCKING);
+}
+
+SEC("lsm.s/socket_shutdown")
+int BPF_PROG(sleep_shutdown, struct socket *sock, int how, int ret)
+{
+	struct sock *sk = sock->sk;
+
+	if (ret || !sk || how == SHUT_RDWR || !may_have_to_wait(sk, TLSHUB_TX))
+		return ret;
+	return sleep_for(sk, TLSHUB_TX, CALL_SHUTDOWN);
+}
+
+/* The agent is told of who falls asleep from here, where a perf buffer can be written to: bpf_get_file_xattr() comes by, and hardly anybody else. */
+SEC("fentry/__vfs_getxattr")
+int BPF_PROG(tell_asleep)
+{
+	__u32 tid = bpf_get_current_task_btf()->pid;
+	struct tlshub_sleeper *s = bpf_map_lookup_elem(&sleepers, &tid);
+
+	if (s && s->tell)
+		emit(ctx, &s->held);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

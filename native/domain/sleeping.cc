@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sleeping.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "error.h"
+
+namespace tlshub {
+namespace {
+
+// PROC_PID_INIT_INO of include/linux/proc_ns.h
+constexpr ino_t kRootPidNamespace = 0xEFFFFFFC;
+
+bool kernelHas(const char* function) {
+  btf* kernel = btf__load_vmlinux_btf();
+  if (!kernel) return false;
+  const bool has = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) >= 0;
+  btf__free(kernel);
+  return has;
+}
+
+bool inRootPidNamespace() {
+  struct stat status = {};
+  return !stat("/proc/self/ns/pid", &status) && status.st_ino == kRootPidNamespace;
+}
+
+}  // namespace
+
+std::string whyNoSleep() {
+  if (!kernelHas("bpf_get_file_xattr") || !kernelHas("bpf_iter_num_new"))
+    return "the kernel has no bpf_get_file_xattr() (Linux 6.8 and later do)";
+  if (!inRootPidNamespace())
+    return "the agent is not in the host's PID namespace (hostPID: true, or --pid=host)";
+  if (access("/dev/fuse", R_OK | W_OK))
+    return std::string("/dev/fuse: ") + std::strerror(errno) + " (modprobe fuse)";
+  return {};
+}
+
+void Sleeping::load(const std::string& path, bpf_object* gate, const std::string& log) {
+  why_ = whyNoSleep();
+  if (!why_.empty()) return;
+  Object object(bpf_object__open_file(path.c_str(), nullptr));
+  if (!object) {
+    why_ = "cannot open " + path + ": " + std::strerror(errno);
+    return;
+  }
+  bpf_map* map;
+  bpf_object__for_each_map(map, object.get()) {
+    const bpf_map* shared = bpf_object__find_map_by_name(gate, bpf_map__name(map));
+    if (shared && bpf_map__reuse_fd(map, bpf_map__fd(shared)))
+      throw SysError("bpf", "cannot share the gate's maps");
+  }
+  if (const int err = bpf_object__load(object.get())) {
+    why_ = std::string("the kernel refused the programs that put callers to sleep: ") + std::strerror(-err) + "\n" + log;
+    return;
+  }
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) throw SysError("pipe2", "cannot reach the holder");
+  readEnd_.reset(ends[0]);
+  writeEnd_.reset(ends[1]);
+  object_ = std::move(object);
+}
+
+std::vector<std::pair<std::string, Link>> Sleeping::attach() {
+  std::vector<std::pair<std::string, Link>> links;
+  if (!object_) return links;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_.get()) {
+    Link link(bpf_program__attach(program));
+    if (!link)
+      throw CodedError("TLSHUB_GATE", std::string("cannot attach ") + bpf_program__name(program) + ": " +
+                                          std::strerror(errno));
+    links.emplace_back(bpf_program__name(program), std::move(link));
+  }
+  return links;
+}
+
+}  // namespace tlshub
