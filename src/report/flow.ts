@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One connection as users are shown it: `tlshubctl flows`, its --json, the access to it over the control socket. */
+import type { Hold } from '../shared/kernel/abi.js';
 import type { CipherName, Role } from '../shared/kernel/words.js';
 
 export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refused' | 'closed';
@@ -44,4 +45,6 @@ export interface FlowReport {
   bytesReceived: number | null;
   /** getsockopt(TCP_ULP) after the install: the kernel's own answer */
   kernelUlp: string | null;
+  /** how its callers were held: by putting a thread to sleep, by stopping a process, or nobody was, as last seen in the kernel */
+  hold: Hold;
 }

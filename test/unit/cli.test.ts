@@ -43,6 +43,7 @@ const SECURED: FlowReport = {
   bytesSent: 100,
   bytesReceived: 2 ** 40,
   kernelUlp: 'tls',
+  hold: 'sleep',
 };
 
 const HELD: FlowReport = {
@@ -67,6 +68,7 @@ const HELD: FlowReport = {
   bytesSent: null,
   bytesReceived: null,
   kernelUlp: null,
+  hold: 'none',
 };
 
 const STATUS = agentStatus();

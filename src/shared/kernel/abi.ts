@@ -165,6 +165,9 @@ export interface FlowEvent {
 }
 
 /** struct tlshub_sweep, as far as user space decides by it. */
+/** How callers of a flow were held so far. */
+export type Hold = 'sleep' | 'stop' | 'none';
+
 export interface SweepRecord {
   cookie: bigint;
   generation: number;
@@ -181,6 +184,7 @@ export interface SweepRecord {
   cgroup: bigint;
   /** bytes that an agent has sent into the socket */
   agentTx: number;
+  hold: Hold;
   keyed: number;
   encrypts: number;
   verdictFlags: number;

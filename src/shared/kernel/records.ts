@@ -6,6 +6,7 @@ import {
   SUITES,
   TLS_VERSIONS,
   type FlowEvent,
+  type Hold,
   type OwnerRecord,
   type SecuredRecord,
   type SweepRecord,
@@ -221,6 +222,12 @@ export class SweepView implements SweepRecord {
   get cgroup(): bigint {
     return big(this.view, this.flow, FLOW.cgroup);
   }
+  /** One that was stopped has noticed it, whoever else slept. */
+  get hold(): Hold {
+    if (u32(this.view, this.flow, FLOW.stop_many) > 0) return 'stop';
+    return u32(this.view, this.flow, FLOW.sleeps) > 0 ? 'sleep' : 'none';
+  }
+
   get agentTx(): number {
     return u32(this.view, this.flow, FLOW.agent_tx);
   }

@@ -92,7 +92,10 @@ export class Sweep {
 
 function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepResult): void {
   let flow = dispatcher.table.get(record.cookie);
-  if (flow?.generation === record.generation) learnTraffic(dispatcher, flow, record.traffic);
+  if (flow?.generation === record.generation) {
+    learnTraffic(dispatcher, flow, record.traffic);
+    flow.hold = record.hold;
+  }
   if (record.class !== FlowClass.MESH) return;
   if (flow !== undefined && flow.generation > record.generation) return;
   if (flow === undefined || flow.generation < record.generation) {

@@ -9,7 +9,7 @@
  */
 import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
-import type { OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
+import type { Hold, OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
 import { FlowClass, Intent } from '../../shared/kernel/abi.js';
 import type { Held } from '../../shared/ipc/messages.js';
 import type { CipherName, Role } from '../../shared/kernel/words.js';
@@ -67,6 +67,8 @@ export interface Flow {
   cipher: CipherName | null;
   tlsVersion: string | null;
   kernelUlp: string | null;
+  /** how its callers were held, as last seen */
+  hold: Hold;
   secured: boolean;
   /** sweeps in a row that did not see it */
   missed: number;
@@ -134,6 +136,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     cipher: null,
     tlsVersion: null,
     kernelUlp: null,
+    hold: 'none',
     secured: false,
     missed: 0,
     askedNs: 0,
@@ -210,6 +213,7 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     bytesSent: flow.traffic?.sent ?? null,
     bytesReceived: flow.traffic?.received ?? null,
     kernelUlp: flow.kernelUlp,
+    hold: flow.hold,
     peerMarker: flow.peerIntent === Intent.UNKNOWN ? null : intentText(flow.peerIntent),
   };
 }

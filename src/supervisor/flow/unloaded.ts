@@ -5,6 +5,7 @@
  */
 import {
   FlowClass,
+  type Hold,
   TcpState,
   type OwnerRecord,
   type SecuredRecord,
@@ -20,6 +21,8 @@ import { createFlow, type Flow, type FlowSeed, type FlowTable, type TableWatcher
 export interface RestoreSeed extends FlowSeed {
   owner: OwnerRecord | undefined;
   traffic: Traffic | undefined;
+  /** a last event does not say */
+  hold?: Hold;
 }
 
 /** The flow as it was when it was secured, but for what the mapping says, which is that of now. */
@@ -37,6 +40,7 @@ function restore(seed: RestoreSeed, how: SecuredRecord, directory: Pick<Director
     cipher: how.cipher,
     tlsVersion: how.tlsVersion,
     kernelUlp: 'tls',
+    hold: seed.hold ?? 'none',
     secured: true,
   });
 }
