@@ -196,8 +196,8 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 	__u32 tid = task->pid;
 	int answer, err = 0;
 
-	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) || is_agents_thread(task) ||
-	    !is_undecided(sk, f, dirs, kind))
+	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) ||
+	    is_agents_thread(task) || !is_undecided(sk, f, dirs, kind))
 		return 0;
 	/* Its first try does not wait, and then it has a worker, or the socket tell it. */
 	if (!blocking && ((task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter))
