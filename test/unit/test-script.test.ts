@@ -75,7 +75,15 @@ describe('scripts/test', () => {
     groups({ one: 1, two: 2, three: 3, old: 1, later: 1 }, 'three  every\nlater  extended\nold  old\n');
     const { status, lines, ran } = await run();
     expect(status, lines.join('\n')).to.equal(0);
-    expect(ran).to.deep.equal(['6.12 runs old', '6.12 runs one', '6.12 runs three', '6.12 runs two', '6.1 runs old', '6.1 runs three', '7.3 runs three']);
+    expect(ran).to.deep.equal([
+      '6.12 runs old',
+      '6.12 runs one',
+      '6.12 runs three',
+      '6.12 runs two',
+      '6.1 runs old',
+      '6.1 runs three',
+      '7.3 runs three',
+    ]);
     expect(lines.at(-1)).to.equal('14 passed, 0 failed');
   });
 
