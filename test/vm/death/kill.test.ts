@@ -34,8 +34,7 @@ describe('an agent that is killed', () => {
 
   after(() => lab.down());
 
-  const isHeld = (program: Program): Promise<true> =>
-    waitFor(() => program.held, PATIENCE, 'the program to be held');
+  const isHeld = (program: Program): Promise<true> => waitFor(() => program.held, PATIENCE, 'the program to be held');
 
   /** What is known of each secured flow that stays the same as long as it runs. */
   const securedFlows = async (node: MeshNode): Promise<Partial<DetailedFlowReport>[]> => {

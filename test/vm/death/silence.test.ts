@@ -94,7 +94,11 @@ describe('a held connection whose peer or program is gone', () => {
       const listener = lab.spawn('b', [TALKER, 'accept', '7102'], { outside: true });
       await listener.listening(7102);
       const program = lab.spawn('a', [TALKER, client, B, '7102', marker]);
-      await waitFor(() => program.held === held && program.stdout !== '', PATIENCE, held ? 'it to be held' : 'it to wait');
+      await waitFor(
+        () => program.held === held && program.stdout !== '',
+        PATIENCE,
+        held ? 'it to be held' : 'it to wait',
+      );
       await waitFor(
         async () =>
           (await lab.flows('a')).some(({ pid: owner, state: at }) => owner === program.pid && at === 'negotiating'),
