@@ -65,6 +65,8 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	int sk_wmem_queued;
+	int sk_sndbuf;
 	struct dst_entry *sk_dst_cache;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -83,6 +85,7 @@ struct tcp_sock {
 	__u32 snd_nxt;
 	__u32 snd_una;
 	__u32 write_seq;
+	__u32 notsent_lowat;
 	__u64 bytes_received;
 	__u64 bytes_acked;
 };
@@ -251,9 +254,11 @@ struct pt_regs {
 #define IPPROTO_MPTCP 262
 
 #define SOL_SOCKET 1
+#define SO_SNDBUF 7
 #define SO_ZEROCOPY 60
 #define SOL_TCP 6
 #define TCP_REPAIR 19
+#define TCP_NOTSENT_LOWAT 25
 #define TCP_FASTOPEN_CONNECT 30
 #define TCP_ULP 31
 #define TCP_ZEROCOPY_RECEIVE 35
