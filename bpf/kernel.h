@@ -101,7 +101,10 @@ struct cipher_context {
 struct tls_context {
 	__u8 tx_conf : 3;
 	__u8 rx_conf : 3;
+	void *priv_ctx_tx;
 	void *priv_ctx_rx;
+	void *partially_sent_record;
+	bool pending_open_record_frags;
 	struct cipher_context tx;
 	struct cipher_context rx;
 };
@@ -138,6 +141,14 @@ struct sk_skb_cb {
 struct tls_strparser {
 	__u32 copy_mode : 1;
 	struct sk_buff *anchor;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct tls_sw_context_tx {
+	struct list_head tx_list;
 };
 
 struct tls_sw_context_rx {
@@ -271,6 +282,7 @@ struct pt_regs {
 #define S_IFSOCK 0140000
 #define MAY_WRITE 2
 #define MAY_READ 4
+#define SHUT_RD 0
 #define SHUT_RDWR 2
 
 /* include/uapi/linux/if.h; and the number of the loopback device in every network namespace (include/net/flow.h) */

@@ -275,6 +275,12 @@ enum tlshub_counter {
 	COUNTER_MAX,
 };
 
+/*
+ * An option at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for it: EAGAIN as long as TLS has records that TCP has not
+ * taken, else ENOPROTOOPT.
+ */
+#define TLSHUB_ASK_UNSENT 0x7447
+
 enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
 	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
@@ -287,6 +293,8 @@ enum tlshub_event_kind {
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
 	EVENT_SOCKET_REFUSED =
 		9, /* a program asked for a kind of socket that the gate does not cover; no flow's event */
+	EVENT_ENDING =
+		10, /* a program shuts the sending side of a secured flow and stands still: TLS has unsent records */
 };
 
 /* What is known of a flow's traffic. */

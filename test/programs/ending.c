@@ -4,19 +4,30 @@
  *
  *   ending write PORT BYTES SNDBUF HOW   accepts one connection and waits for a byte; writes without blocking, waiting in poll() where it must, until
  *                                        everything has been taken, and ends at once. SNDBUF 0: the kernel's. HOW: close, exit, kill, exec, linger,
- *                                        shutdown, both (a shutdown of both directions, then close)
+ *                                        shutdown, both (a shutdown of both directions, then close), corked (the last 100 bytes are sent with
+ *                                        MSG_MORE, then shutdown), told (as shutdown, and says SO_SNDBUF, SO_BUF_LOCK and TCP_NOTSENT_LOWAT before and
+ *                                        after)
  *   ending read HOST PORT BYTES RCVBUF   asks for them, is slow to read, and says what it got
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef SO_BUF_LOCK /* from 5.14; not in glibc 2.36 */
+#define SO_BUF_LOCK 72
+#endif
+
+enum { CORKED = 100 };
 
 /* Another byte at each place of a record: what is lost, doubled or exchanged is seen. */
 static unsigned char byte_at(size_t place) {
@@ -32,6 +43,18 @@ static void set(int fd, int option, int value) {
   if (value && setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value))) fail("setsockopt");
 }
 
+static void tell_buffer(int fd) {
+  int size = 0, lock = 0, lowat = 0;
+  socklen_t length = sizeof(int);
+
+  if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) ||
+      getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &length) ||
+      getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &length))
+    fail("getsockopt");
+  printf("%d %d %d\n", size, lock, lowat);
+  fflush(stdout);
+}
+
 static void end(int fd, const char* how) {
   if (!strcmp(how, "exit")) _exit(0);
   if (!strcmp(how, "kill")) raise(SIGKILL);
@@ -41,9 +64,12 @@ static void end(int fd, const char* how) {
     if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait))) fail("SO_LINGER");
   }
   if (!strcmp(how, "both") && shutdown(fd, SHUT_RDWR)) fail("shutdown");
-  if (!strcmp(how, "shutdown")) {
+  if (!strcmp(how, "shutdown") || !strcmp(how, "corked") || !strcmp(how, "told")) {
+    const bool told = !strcmp(how, "told");
     char byte;
+    if (told) tell_buffer(fd);
     if (shutdown(fd, SHUT_WR)) fail("shutdown");
+    if (told) tell_buffer(fd);
     if (fcntl(fd, F_SETFL, 0)) fail("fcntl");
     while (read(fd, &byte, 1) > 0)
       ;
@@ -55,6 +81,7 @@ static int write_all(int port, size_t bytes, int sndbuf, const char* how) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   unsigned char* data = malloc(bytes);
   int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+  const bool corked = !strcmp(how, "corked");
   char byte;
 
   for (size_t i = 0; i < bytes; i++) data[i] = byte_at(i);
@@ -65,7 +92,9 @@ static int write_all(int port, size_t bytes, int sndbuf, const char* how) {
   set(fd, SO_SNDBUF, sndbuf);
   if (fcntl(fd, F_SETFL, O_NONBLOCK)) fail("fcntl");
   for (size_t sent = 0; sent < bytes;) {
-    ssize_t n = send(fd, data + sent, bytes - sent, MSG_NOSIGNAL);
+    const bool last = !corked || sent >= bytes - CORKED;
+    ssize_t n = send(fd, data + sent, (last ? bytes : bytes - CORKED) - sent,
+                     MSG_NOSIGNAL | (corked && last ? MSG_MORE : 0));
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     if (n >= 0)
       sent += (size_t)n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'dbc422a9ffbf2892';
+export const ABI_HASH = 'e20ba78d37768e8b';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -298,6 +298,7 @@ export const EventKind = {
   CLOSED: 7,
   RELEASED: 8,
   SOCKET_REFUSED: 9,
+  ENDING: 10,
 } as const;
 
 /** enum tlshub_intent */
