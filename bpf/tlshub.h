@@ -292,6 +292,12 @@ enum tlshub_hold {
 	HOLD_SLEEP = 2, /* its thread sleeps */
 };
 
+/*
+ * An option at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for it: EAGAIN as long as TLS has records that TCP has not
+ * taken, else ENOPROTOOPT.
+ */
+#define TLSHUB_ASK_UNSENT 0x7447
+
 enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
 	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
@@ -304,6 +310,8 @@ enum tlshub_event_kind {
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
 	EVENT_SOCKET_REFUSED =
 		9, /* a program asked for a kind of socket that the gate does not cover; no flow's event */
+	EVENT_ENDING =
+		10, /* a program shuts the sending side of a secured flow and stands still: TLS has unsent records */
 };
 
 /* What is known of a flow's traffic. */

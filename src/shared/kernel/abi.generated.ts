@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '55fc94f7f2342998';
+export const ABI_HASH = 'fe23917b8da6c4cb';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -187,6 +187,7 @@ export const EventKind = {
   CLOSED: 7,
   RELEASED: 8,
   SOCKET_REFUSED: 9,
+  ENDING: 10,
 } as const;
 
 /** enum tlshub_hold */
