@@ -19,6 +19,7 @@ struct told_to_user_space {
 	enum tlshub_rank rank;
 	enum tlshub_counter counter;
 	enum tlshub_event_kind event_kind;
+	enum tlshub_hold hold;
 	enum tlshub_traffic_flag traffic_flag;
 	enum tlshub_provider provider;
 	enum tlshub_suite suite;

@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "73c8d9bdd1c8467d"
+#define TLSHUB_ABI_HASH "55fc94f7f2342998"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -45,7 +45,7 @@ TLSHUB_PLACED(tlshub_event, iss, 108, 4);
 TLSHUB_PLACED(tlshub_event, irs, 112, 4);
 TLSHUB_PLACED(tlshub_event, wait_ms, 116, 4);
 TLSHUB_PLACED(tlshub_event, refs, 120, 4);
-TLSHUB_PLACED(tlshub_event, blocking, 124, 4);
+TLSHUB_PLACED(tlshub_event, hold, 124, 4);
 TLSHUB_PLACED(tlshub_event, peer_intent, 128, 4);
 TLSHUB_PLACED(tlshub_event, traffic, 132, 4);
 TLSHUB_PLACED(tlshub_event, tuple, 136, 40);
@@ -249,6 +249,10 @@ static_assert(EVENT_REFUSED == 6, "BPF has another EVENT_REFUSED: make -C bpf ge
 static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf generate");
 static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
 static_assert(EVENT_SOCKET_REFUSED == 9, "BPF has another EVENT_SOCKET_REFUSED: make -C bpf generate");
+
+static_assert(HOLD_NONE == 0, "BPF has another HOLD_NONE: make -C bpf generate");
+static_assert(HOLD_STOP == 1, "BPF has another HOLD_STOP: make -C bpf generate");
+static_assert(HOLD_SLEEP == 2, "BPF has another HOLD_SLEEP: make -C bpf generate");
 
 static_assert(INTENT_UNKNOWN == 0, "BPF has another INTENT_UNKNOWN: make -C bpf generate");
 static_assert(INTENT_PLAINTEXT == 1, "BPF has another INTENT_PLAINTEXT: make -C bpf generate");

@@ -169,6 +169,8 @@ static __noinline void fill_event(struct tlshub_event *e, __u32 kind, const stru
 	e->cgroup = f->cgroup;
 	e->peer_intent = f->peer_intent;
 	e->tuple = f->tuple;
+	/* One that was stopped has noticed it, whoever else slept. */
+	e->hold = f->stop_many ? HOLD_STOP : f->sleeps ? HOLD_SLEEP : HOLD_NONE;
 }
 
 static __always_inline void fill_owner(struct tlshub_event *e, const struct tlshub_owner *o)

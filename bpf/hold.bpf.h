@@ -82,7 +82,7 @@ static __noinline bool tell_held(void *ctx, struct sock *sk, struct tlshub_flow 
 	f->held_tgid = caller.tgid;
 	fill_event(&e, EVENT_HELD, f);
 	fill_owner(&e, &caller);
-	e.blocking = blocking;
+	e.hold = blocking ? HOLD_STOP : HOLD_NONE;
 	e.wait_ms = silent_ns / 1000000;
 	emit(ctx, &e);
 	return true;

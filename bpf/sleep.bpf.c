@@ -173,6 +173,7 @@ static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct
 	bpf_get_current_comm(caller.comm, sizeof(caller.comm));
 	fill_event(&s->held, EVENT_HELD, f);
 	fill_owner(&s->held, &caller);
+	s->held.hold = HOLD_SLEEP;
 }
 
 /* What a call returns that a signal has ended: as the kernel's own waits for data and for room do (sock_intr_errno()). */

@@ -285,6 +285,13 @@ enum tlshub_counter {
 	COUNTER_MAX,
 };
 
+/* How a caller is held. */
+enum tlshub_hold {
+	HOLD_NONE = 0,	/* it was told EAGAIN */
+	HOLD_STOP = 1,	/* its process stands still */
+	HOLD_SLEEP = 2, /* its thread sleeps */
+};
+
 enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
 	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
@@ -343,7 +350,7 @@ struct tlshub_event {
 	__u32 irs;
 	__u32 wait_ms; /* SOCKET_REFUSED: the protocol. HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
 	__u32 refs; /* SOCKET_REFUSED: the family. CLOSING: references to the file, the closing one and the agent's dup included */
-	__u32 blocking; /* HELD: the caller was stopped */
+	__u32 hold; /* tlshub_hold. HELD: of this caller; else as the flow's callers were so far */
 	__u32 peer_intent;
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */
 	struct tlshub_tuple tuple;

@@ -4,6 +4,9 @@
 
 # shellcheck disable=SC2034 # for the scripts that source this
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# The series of the kernel that virtual machines boot if nobody says another: that of Debian 13.
+# shellcheck disable=SC2034
+default_kernel=6.12
 
 # die STATUS MESSAGE...: says what is wrong under the script's name and ends.
 die() {

@@ -7,6 +7,7 @@
  * While the agent lives it does nothing but renew its own lease: the gate stops a process only while both leases are valid. When the
  * agent dies, or hangs so that its lease runs out, it continues every process in the "stops" map. If no new agent renews the agent's lease within the grace period, it ends
  * the connections that are still held, so that programs asleep on them wake up and hear of it. The gate itself stays shut.
+ * Of the holder, on which threads sleep, it sees that it answers.
  *
  * Static, no libraries, raw bpf(2) calls on pinned maps, and a cgroup of its own: what kills the agent should not reach it.
  * SIGTERM ends it without a word: the agent is going in good order. Exit status 0, 1 on a failed system call, 64 on bad arguments.
@@ -179,6 +180,28 @@ static uint64_t agent_until(void) {
 }
 
 /*
+ * A holder (native/holder) that answers renews its lease. One that does not is killed, so that the kernel wakes those who sleep by it: stopped, or
+ * at something that does not end, it would keep them even from being killed. Its lease is looked at twice: if the whole machine has stood still, it
+ * has run out before its holder could do anything.
+ */
+static void watch_holder(void) {
+  static uint64_t run_out; /* the lease that was found to have run out */
+  uint32_t tgid = __atomic_load_n(&leases->holder_tgid, __ATOMIC_ACQUIRE);
+  uint64_t until = __atomic_load_n(&leases->holder_until_ns, __ATOMIC_ACQUIRE), before = run_out;
+  uint32_t sleep_on = __atomic_load_n(&leases->sleep_on, __ATOMIC_ACQUIRE);
+  run_out = tgid && until <= now_ns() ? until : 0;
+  if (!run_out || run_out != before) return;
+  int pidfd = (int)syscall(SYS_pidfd_open, tgid, 0);
+  if (pidfd >= 0 && is_process(tgid, leases->holder_start_boottime) &&
+      syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+    say("the holder %llu does not answer: killed", tgid, 0);
+  if (pidfd >= 0) close(pidfd);
+  /* Unless another one has come in between. */
+  __atomic_compare_exchange_n(&leases->sleep_on, &sleep_on, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  __atomic_compare_exchange_n(&leases->holder_tgid, &tgid, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/*
  * Until the agent has died. One that hangs (stopped, or a thread that it cannot do without does nothing any more) does not renew its lease:
  * that is as if it had died, but it may come back, and then all is as before.
  */
@@ -189,6 +212,7 @@ static void watch_agent(int pidfd, uint64_t agent, int stops, int user_stops, ui
 
   do {
     renew();
+    watch_holder();
     if (now_ns() < agent_until()) {
       if (hung) say("agent %llu has come back after %llu ms", agent, (now_ns() - hung) / 1000000ull);
       hung = ended = 0;

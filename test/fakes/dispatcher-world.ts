@@ -106,7 +106,7 @@ export class World {
       cgroup: 1n,
       waitMs: 0,
       refs: 0,
-      blocking: false,
+      hold: 'none',
       peerIntent: Intent.IN_BAND,
       traffic: undefined,
       tuple: TUPLE,

@@ -9,7 +9,7 @@
  *                              for each COOKIE:MS, one after the other, a thread that sleeps for the flow with this cookie, at most MS ms; when
  *                              it was answered it looks again, LOOKS times in all
  * `sleep` prints "asleep COOKIE TID" before a thread's first look, "COOKIE WHAT" after its last, and ends when all have. WHAT, as for `ask`: what
- * getxattr() said, a number of bytes or the name of the error. SIGUSR1 interrupts a thread.
+ * getxattr() said, a number of bytes or the name of the error. SIGUSR1 interrupts one that sleeps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,7 +149,10 @@ static void* sleep_for(void* argument) {
   uint32_t tid = (uint32_t)syscall(SYS_gettid);
   char who[64];
   int answer = 0;
+  sigset_t signals;
 
+  sigemptyset(&signals);
+  pthread_sigmask(SIG_SETMASK, &signals, NULL);
   sleeper.until_ns = now_ns() + sleeper.until_ns;
   sleeper.tgid = (uint32_t)getpid();
   update(BPF_MAP_UPDATE_ELEM, tid, &sleeper);
@@ -157,8 +160,9 @@ static void* sleep_for(void* argument) {
   print_answer(who, (int)tid);
   for (int look = 0; look < looks; look++) {
     answer = ask("user.hold");
-    /* Between a holder that hands over and its successor there may be no file. */
-    if (answer < 0 && answer != -ENOENT) break;
+    /* Between an anchor that is gone and the next there is no file. */
+    for (; answer == -ENOENT; answer = ask("user.hold")) usleep(1000);
+    if (answer < 0) break;
   }
   update(BPF_MAP_DELETE_ELEM, tid, NULL);
   snprintf(who, sizeof(who), "%llu ", (unsigned long long)sleeper.cookie);
@@ -169,8 +173,11 @@ static void* sleep_for(void* argument) {
 static void sleep_all(int count, char** flows) {
   pthread_t* threads = calloc((size_t)count, sizeof(*threads));
   struct tlshub_sleeper* asleep = calloc((size_t)count, sizeof(*asleep));
+  sigset_t signals;
 
   if (!threads || !asleep) fail("calloc");
+  sigfillset(&signals);
+  pthread_sigmask(SIG_SETMASK, &signals, NULL);
   for (int i = 0; i < count; i++) {
     unsigned long long cookie, ms;
 

@@ -81,7 +81,7 @@ describe('abi', () => {
     view.setUint32(offset('irs'), 9, true);
     view.setUint32(offset('wait_ms'), 250, true);
     view.setUint32(offset('refs'), 2, true);
-    view.setUint32(offset('blocking'), 1, true);
+    view.setUint32(offset('hold'), 1, true);
     view.setUint32(offset('peer_intent'), 3, true);
     view.setUint32(offset('traffic'), 1 | 2 | 8, true);
     const tuple = offset('tuple');
@@ -106,7 +106,7 @@ describe('abi', () => {
       cgroup: 5678n,
       waitMs: 250,
       refs: 2,
-      blocking: true,
+      hold: 'stop',
       peerIntent: 3,
       traffic: { sent: 2 ** 53 - 1, received: 2 ** 32, final: true },
       tuple: {

@@ -147,7 +147,7 @@ describe('tlshubctl', () => {
     const lines = out.trimEnd().split('\n');
     expect(lines).to.have.length(3);
     expect(lines[0]).to.match(
-      /^COOKIE +ROLE +SOURCE +DESTINATION +PROGRAM +POD +PEER NODE +PROVIDER +CIPHER +STATE +HOLD ms +ULP +REASON$/,
+      /^COOKIE +ROLE +SOURCE +DESTINATION +PROGRAM +POD +PEER NODE +PROVIDER +CIPHER +STATE +HOLD +HOLD ms +ULP +REASON$/,
     );
     expect(lines[1]!.split(/ {2,}/)).to.deep.equal([
       '9007199254740993',

@@ -355,7 +355,7 @@ describe('dispatcher', () => {
 
   it('lets a program that stands still for a silent peer ask the gate again', async () => {
     world.event('ACCEPTED', { role: 'passive' });
-    world.event('HELD', { role: 'passive', blocking: true, waitMs: 10 });
+    world.event('HELD', { role: 'passive', hold: 'stop', waitMs: 10 });
     await new Promise((resolve) => setTimeout(resolve, 30));
     await world.pass();
     expect(world.kernel.calls.at(-1)).to.equal('continue 1');

@@ -1,12 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets that nobody waits for any more. Their close may wait for the program, so it is never the pool's own thread that makes it.
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "helpers.h"
 
 namespace tlshub::helper {
+namespace {
+
+// How long the parent of all helpers may take to come to the requests that wait before ours: a socket has room for ten by default
+// (net.unix.max_dgram_qlen).
+constexpr int kParentsPatienceMs = 2000;
+
+bool askForBirth(int parentFd, int channel) {
+  const auto ask = [&] { return sendMessage(parentFd, &kBirth, 1, nullptr, 0, channel, MSG_DONTWAIT); };
+  if (ask()) return true;
+  pollfd room = {parentFd, POLLOUT, 0};
+  return errno == EAGAIN && poll(&room, 1, kParentsPatienceMs) == 1 && ask();
+}
+
+}  // namespace
 
 Fd lastOf(Job& job) {
   return Fd(isLast(job.request.task) ? std::exchange(job.fd, -1) : -1);
@@ -53,7 +69,7 @@ void Helpers::closeElsewhere(std::vector<Fd> sockets) {
     while (next < sockets.size() && (!sockets[next] || sendMessage(ours.get(), &kClosing, 1, nullptr, 0,
                                                                    sockets[next].get(), MSG_DONTWAIT)))
       sockets[next++].reset();
-    if (next > first && sendMessage(parentFd_, &kBirth, 1, nullptr, 0, its.get(), MSG_DONTWAIT)) continue;
+    if (next > first && askForBirth(parentFd_, its.get())) continue;
     // Taken back, and left to the end of the process.
     for (Fd& socket : shut(its)) socket.release();
     break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '73c8d9bdd1c8467d';
+export const ABI_HASH = '55fc94f7f2342998';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -44,7 +44,7 @@ export const STRUCTS = {
       irs: { at: 112, type: 'u32', bytes: 4 },
       wait_ms: { at: 116, type: 'u32', bytes: 4 },
       refs: { at: 120, type: 'u32', bytes: 4 },
-      blocking: { at: 124, type: 'u32', bytes: 4 },
+      hold: { at: 124, type: 'u32', bytes: 4 },
       peer_intent: { at: 128, type: 'u32', bytes: 4 },
       traffic: { at: 132, type: 'u32', bytes: 4 },
       tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
@@ -320,6 +320,9 @@ export const EventKind = {
   RELEASED: 8,
   SOCKET_REFUSED: 9,
 } as const;
+
+/** enum tlshub_hold */
+export const Hold = { NONE: 0, STOP: 1, SLEEP: 2 } as const;
 
 /** enum tlshub_intent */
 export const Intent = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED: 4 } as const;

@@ -7,6 +7,7 @@ import {
   ABI_HASH,
   Class,
   EventKind,
+  Hold as HoldNumber,
   Protocol,
   Provider,
   Reason,
@@ -58,6 +59,15 @@ function byNumber<Name extends string>(numbers: Readonly<Record<Name, number>>):
   return new Map(Object.entries<number>(numbers).map(([name, number]) => [number, name as Name]));
 }
 export const PROVIDERS = byNumber(PROVIDER_NUMBERS);
+
+const HOLD_NUMBERS: Lower<typeof HoldNumber> = {
+  none: HoldNumber.NONE,
+  stop: HoldNumber.STOP,
+  sleep: HoldNumber.SLEEP,
+};
+/** How callers are held. */
+export type Hold = keyof typeof HOLD_NUMBERS;
+export const HOLDS = byNumber(HOLD_NUMBERS);
 export const SUITES: ReadonlyMap<number, CipherName> = byNumber(Suite);
 export const TLS_VERSIONS = byNumber({ 'TLSv1.3': Protocol.TLS_1_3 });
 
@@ -152,7 +162,8 @@ export interface FlowEvent {
   waitMs: number;
   /** of SOCKET_REFUSED the address family */
   refs: number;
-  blocking: boolean;
+  /** HELD: how this caller is held, `none` if it was told EAGAIN; else how callers of the flow were so far */
+  hold: Hold;
   /** what the peer's marker said, see Intent */
   peerIntent: number;
   /** of CLOSED and RELEASED; undefined: not known */
@@ -165,9 +176,6 @@ export interface FlowEvent {
 }
 
 /** struct tlshub_sweep, as far as user space decides by it. */
-/** How callers of a flow were held so far. */
-export type Hold = 'sleep' | 'stop' | 'none';
-
 export interface SweepRecord {
   cookie: bigint;
   generation: number;

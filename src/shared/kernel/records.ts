@@ -2,6 +2,7 @@
 /** Decodes the records that the kernel sends (bpf/tlshub.h). The accessors take a field only as what abi.generated.ts says it is. */
 import { RecordType, Role as RoleNumber, STRUCTS, TrafficFlag } from './abi.generated.js';
 import {
+  HOLDS,
   PROVIDERS,
   SUITES,
   TLS_VERSIONS,
@@ -170,7 +171,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     cgroup: big(view, at, EVENT.cgroup),
     waitMs: u32(view, at, EVENT.wait_ms),
     refs: u32(view, at, EVENT.refs),
-    blocking: u32(view, at, EVENT.blocking) !== 0,
+    hold: HOLDS.get(u32(view, at, EVENT.hold)) ?? 'none',
     peerIntent: u32(view, at, EVENT.peer_intent),
     traffic: decodeTraffic(view, at, EVENT),
     tuple: decodeTuple(view, at + EVENT.tuple.at),

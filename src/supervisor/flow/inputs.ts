@@ -29,7 +29,10 @@ export function newsOfEvent(
   event: FlowEvent,
   provider: ProviderName,
 ): EventNews {
-  const facts: Facts = flow.establishedNs === 0 ? openingOf(event) : {};
+  const facts: Facts = {
+    ...(flow.establishedNs === 0 && openingOf(event)),
+    ...(event.hold !== 'none' && { hold: event.hold }),
+  };
   const { establishedNs = flow.establishedNs, peerIntent = flow.peerIntent } = facts;
   switch (event.kind) {
     case EventKind.ESTABLISHED:
@@ -38,7 +41,7 @@ export function newsOfEvent(
       return { facts, ...(owner && { owner }) };
     }
     case EventKind.HELD: {
-      const silence = event.blocking && event.waitMs > 0 ? { silenceMs: event.waitMs } : {};
+      const silence = event.hold === 'stop' && event.waitMs > 0 ? { silenceMs: event.waitMs } : {};
       if (event.owner === undefined) return { facts, ...silence };
       // A call can come while the SYN is on its way: then there is nothing yet that keys could be set on.
       if (establishedNs === 0) return { facts: { ...facts, holder: event.owner }, ...silence };

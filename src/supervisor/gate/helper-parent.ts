@@ -32,7 +32,17 @@ export class HelperParent {
     if (this.stopping) return;
     const { flows, verdicts, stops, userStops, dups, secured, agents, wakes } = fds;
     // As native/helper/helper.cc says.
-    const given = [this.otherEnd, flows, verdicts, stops, userStops, dups, secured, agents, ...(wakes < 0 ? [] : [wakes])];
+    const given = [
+      this.otherEnd,
+      flows,
+      verdicts,
+      stops,
+      userStops,
+      dups,
+      secured,
+      agents,
+      ...(wakes < 0 ? [] : [wakes]),
+    ];
     const child = spawn(PROGRAM, { stdio: ['ignore', 'ignore', 'inherit', ...given] });
     this.child = child;
     let over = false;

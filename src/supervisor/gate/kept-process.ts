@@ -66,9 +66,7 @@ export class KeptProcess {
       this.timer = setTimeout(() => this.start(), this.pause);
     };
     child.once('error', (error) => ended(error.message));
-    child.once('exit', (code, signal) =>
-      ended(signal ?? `status ${code}`, code !== null && hopeless.includes(code)),
-    );
+    child.once('exit', (code, signal) => ended(signal ?? `status ${code}`, code !== null && hopeless.includes(code)));
     if (child.pid !== undefined) this.moveAway(child.pid);
   }
 
@@ -92,13 +90,22 @@ export class KeptProcess {
     const root = cgroupRoot();
     try {
       if (root === undefined) throw new Error('no cgroup2 hierarchy is mounted');
-      const folder = join(root, `${prefixOf(name)}${process.pid}`);
-      makeFolder(folder);
-      writeFileSync(join(folder, 'cgroup.procs'), String(pid));
+      enter(join(root, `${prefixOf(name)}${process.pid}`), pid);
     } catch (error) {
       log.warning(`the ${name} stays in the agent's cgroup: what kills the one may kill the other`, { error });
     }
     removeFolders(name);
+  }
+}
+
+/** Another agent may tidy away what is still empty: then once more. */
+function enter(folder: string, pid: number, tries = 5): void {
+  try {
+    makeFolder(folder);
+    writeFileSync(join(folder, 'cgroup.procs'), String(pid));
+  } catch (error) {
+    if (tries === 0 || !['ENODEV', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    enter(folder, pid, tries - 1);
   }
 }
 

@@ -19,7 +19,9 @@ const FIELDS = ['tls.handshake.ciphersuite', 'http.request.uri', 'http.response.
 export async function dissect(port: number, keyLog?: string): Promise<string[][]> {
   const decode = ['-d', `tcp.port==${port},tls`, ...(keyLog === undefined ? [] : ['-o', `tls.keylog_file:${keyLog}`])];
   const fields = ['-T', 'fields', ...FIELDS.flatMap((field) => ['-e', field])];
-  const args = ['-n', '-r', PCAP, ...decode, '-Y', 'http or tls.handshake.type == 2', ...fields];
+  // Frames of two processors may be recorded in another order than they were sent in.
+  const order = ['-o', 'tcp.reassemble_out_of_order:TRUE'];
+  const args = ['-n', '-r', PCAP, ...order, ...decode, '-Y', 'http or tls.handshake.type == 2', ...fields];
   const { stdout } = await promisify(execFile)('tshark', args);
   return stdout
     .trimEnd()
