@@ -222,8 +222,9 @@ VERIFIED_ONCE __u32 file_call_kind(unsigned int f_flags, int uses_io_uring, long
 
 /*
  * splice() both ways on every kernel and sendfile() before 6.5 reach neither of the two above. Every read and write of every file
- * on the machine passes here, so leave at once if this is no socket. io_uring's reads and writes do reach the two above,
- * with their own idea of blocking that is not known here.
+ * on the machine passes here, so leave at once if this is no socket. Those of a socket do reach the two above (sock_read_iter(),
+ * sock_write_iter()), and are for them to answer: only there can a caller be put to sleep. So do io_uring's, with their own idea of blocking
+ * that is not known here.
  */
 SEC("lsm/file_permission")
 int BPF_PROG(file_permission, struct file *file, int mask, int ret)
@@ -243,7 +244,7 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 		return 0;
 	task = bpf_get_current_task_btf();
 	nr = current_syscall(task);
-	if (nr == NR_io_uring_enter)
+	if (nr == NR_io_uring_enter || reads_or_writes(nr))
 		return 0;
 	return gate(ctx, sk, directions(mask), file_call_kind(file->f_flags, task->io_uring != NULL, nr));
 }

@@ -230,6 +230,9 @@ struct pt_regs {
 #define moves_file_bytes(nr)                                                                                 \
 	((nr) <= 1 || ((nr) >= 17 && (nr) <= 20) || (nr) == 40 || (nr) == 209 || (nr) == 275 ||              \
 	 (nr) == 295 || (nr) == 296 || (nr) == 327 || (nr) == 328)
+/* read, write, readv, writev, preadv2, pwritev2; in the numbers of other ABIs that come here none of these is a splice or a sendfile */
+#define reads_or_writes(nr)                                                                                  \
+	((nr) == 0 || (nr) == 1 || (nr) == 19 || (nr) == 20 || (nr) == 327 || (nr) == 328)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	int syscallno;
@@ -238,6 +241,7 @@ struct pt_regs {
 /* io_submit, read to sendfile, splice, preadv2 and pwritev2 */
 #define moves_file_bytes(nr)                                                                                 \
 	((nr) == 2 || ((nr) >= 63 && (nr) <= 71) || (nr) == 76 || (nr) == 286 || (nr) == 287)
+#define reads_or_writes(nr) (((nr) >= 63 && (nr) <= 66) || (nr) == 286 || (nr) == 287)
 #else
 #error "add the place of the syscall number for this architecture"
 #endif

@@ -204,18 +204,35 @@ static void exit_main(struct peer* p, const char* name, const char* argument) {
   pthread_exit(NULL);
 }
 
-static void on_alarm(int signal) {
+static volatile sig_atomic_t handled;
+static void on_signal(int signal) {
   (void)signal;
+  handled++;
 }
 
 // alarm:MS, whose handler has no SA_RESTART: a call that waits then returns EINTR
 static void do_alarm(struct peer* p, const char* name, const char* ms) {
-  struct sigaction action = {.sa_handler = on_alarm};
+  struct sigaction action = {.sa_handler = on_signal};
   struct itimerval timer = {.it_value = {atoi(ms) / 1000, atoi(ms) % 1000 * 1000}};
   (void)p;
   (void)name;
   sigaction(SIGALRM, &action, NULL);
   setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+// handle: SIGUSR1 has a handler; handle:restart, one with SA_RESTART
+static void do_handle(struct peer* p, const char* name, const char* how) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = !strcmp(how, "restart") ? SA_RESTART : 0};
+  (void)p;
+  (void)name;
+  sigaction(SIGUSR1, &action, NULL);
+}
+
+// handled: how often a handler has run
+static void tell_handled(struct peer* p, const char* name, const char* argument) {
+  (void)p;
+  (void)argument;
+  report(name, handled, 0, NULL, 0);
 }
 
 // A wrong flip on purpose: writes our own verdict into the gate's pinned map. verdict:MAP,GENERATION,FLAGS
@@ -257,6 +274,8 @@ const struct op share_ops[] = {
     {"steal-fd", steal_fd},
     {"exit-main", exit_main},
     {"alarm", do_alarm},
+    {"handle", do_handle},
+    {"handled", tell_handled},
     {"verdict", write_verdict},
     {NULL, NULL},
 };

@@ -148,6 +148,13 @@ static void set_option(struct peer* p, const char* name, const char* argument) {
   report(name, setsockopt(fd, level, option, &value, sizeof(value)), 0, NULL, 0);
 }
 
+// receive-timeout:MS and send-timeout:MS
+static void set_timeout(struct peer* p, const char* name, const char* ms) {
+  struct timeval timeout = {atoi(ms) / 1000, atoi(ms) % 1000 * 1000};
+  int option = *name == 'r' ? SO_RCVTIMEO : SO_SNDTIMEO;
+  report(name, setsockopt(p->fd, SOL_SOCKET, option, &timeout, sizeof(timeout)), 0, NULL, 0);
+}
+
 static void set_ulp(struct peer* p, const char* name, const char* ulp) {
   report(name, setsockopt(p->fd, IPPROTO_TCP, TCP_ULP, ulp, strlen(ulp)), 0, NULL, 0);
 }
@@ -224,6 +231,8 @@ const struct op socket_ops[] = {
     {"close", do_close},
     {"option", set_option},
     {"listener-option", set_option},
+    {"receive-timeout", set_timeout},
+    {"send-timeout", set_timeout},
     {"ulp", set_ulp},
     {"tls-key", set_key},
     {"zerocopy-receive", zerocopy_receive},

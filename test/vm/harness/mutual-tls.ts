@@ -40,12 +40,12 @@ export async function detailedFlows(node: MeshNode): Promise<DetailedFlowReport[
   return (await lab.flows(node)) as DetailedFlowReport[];
 }
 
-/** Pids of captured processes of a node that stand still (state T), which none should once its connections are decided. */
+/** Pids of captured processes of a node that stand still: stopped (state T), or for a tracer (t). */
 export function stopped(node: MeshNode): number[] {
   const pids = readFileSync(`/sys/fs/cgroup/tlshub-lab/${node}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
   return pids.map(Number).filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.startsWith('T');
+      return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.toUpperCase().startsWith('T');
     } catch {
       return false; // ended meanwhile
     }
