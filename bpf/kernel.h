@@ -231,8 +231,7 @@ struct pt_regs {
 	((nr) <= 1 || ((nr) >= 17 && (nr) <= 20) || (nr) == 40 || (nr) == 209 || (nr) == 275 ||              \
 	 (nr) == 295 || (nr) == 296 || (nr) == 327 || (nr) == 328)
 /* read, write, readv, writev, preadv2, pwritev2; in the numbers of other ABIs that come here none of these is a splice or a sendfile */
-#define reads_or_writes(nr)                                                                                  \
-	((nr) == 0 || (nr) == 1 || (nr) == 19 || (nr) == 20 || (nr) == 327 || (nr) == 328)
+#define reads_or_writes(nr) ((nr) == 0 || (nr) == 1 || (nr) == 19 || (nr) == 20 || (nr) == 327 || (nr) == 328)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	int syscallno;
