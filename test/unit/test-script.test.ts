@@ -72,7 +72,7 @@ describe('scripts/test', () => {
   }
 
   it('runs each group once on each of its kernels', async () => {
-    groups({ one: 1, two: 2, three: 3, old: 1, later: 1 }, 'three  every\nlater  extended\nold  old\n');
+    groups({ one: 1, two: 2, three: 3, old: 1, later: 1 }, 'three  every\nlater  extended\nold  6.1\n');
     const { status, lines, ran } = await run();
     expect(status, lines.join('\n')).to.equal(0);
     expect(ran).to.deep.equal([
@@ -84,7 +84,7 @@ describe('scripts/test', () => {
       '6.1 runs three',
       '7.3 runs three',
     ]);
-    expect(lines.at(-1)).to.equal('14 passed, 0 failed');
+    expect(lines.at(-1)).to.equal('12 passed, 0 failed');
   });
 
   it('names the test that had begun in a machine that ended and what was said there, and runs the others in another one', async () => {
