@@ -160,10 +160,11 @@ describe('tlshubctl', () => {
       'openssl',
       'TLS_AES_128_GCM_SHA256',
       'secured',
+      'sleep',
       '3.14',
       'tls',
     ]);
-    expect(lines[2]).to.match(/^7 .* held +- +- +waits for the peer$/);
+    expect(lines[2]).to.match(/^7 .* held +none +- +- +waits for the peer$/);
   });
 
   it('prints JSON with --json, wherever it stands', async () => {
