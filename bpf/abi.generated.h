@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "55fc94f7f2342998"
+#define TLSHUB_ABI_HASH "fe23917b8da6c4cb"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -249,6 +249,7 @@ static_assert(EVENT_REFUSED == 6, "BPF has another EVENT_REFUSED: make -C bpf ge
 static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf generate");
 static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
 static_assert(EVENT_SOCKET_REFUSED == 9, "BPF has another EVENT_SOCKET_REFUSED: make -C bpf generate");
+static_assert(EVENT_ENDING == 10, "BPF has another EVENT_ENDING: make -C bpf generate");
 
 static_assert(HOLD_NONE == 0, "BPF has another HOLD_NONE: make -C bpf generate");
 static_assert(HOLD_STOP == 1, "BPF has another HOLD_STOP: make -C bpf generate");

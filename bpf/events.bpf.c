@@ -9,6 +9,7 @@
  */
 #include "begin.bpf.h"
 #include "budget.bpf.h"
+#include "ending.bpf.h"
 #include "marker.bpf.h"
 #include "traffic.bpf.h"
 
@@ -126,7 +127,7 @@ static __noinline void announce(struct bpf_sock_ops *ops, struct bpf_sock *sk, _
 	emit(ops, &e);
 }
 
-/* Adds to the flags that are there, and takes the one for writing options away unless it is among those wanted. */
+/* Adds to the flags that are there, and takes the one for options of segments away unless it is among those wanted. */
 static __always_inline void follow(struct bpf_sock_ops *ops, __u32 flags)
 {
 	__u32 others = ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
@@ -195,8 +196,10 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	heed_marker(ops, f);
 	if (f->flow_class == CLASS_PLAINTEXT)
 		count(COUNTER_PLAINTEXT_FLOWS);
-	/* A listener's flag has come down to its connection, which has nothing to write. */
-	follow(ops, role == ROLE_ACTIVE && f->intent && !ops->total_retrans
+	/* A listener's flag has come down to its connection, which has no marker to write. */
+	if (role == ROLE_PASSIVE || !f->intent || ops->total_retrans)
+		f->marks = MARKING_OVER;
+	follow(ops, f->marks != MARKING_OVER || f->flow_class == CLASS_MESH
 			    ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
 			    : 0);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
@@ -266,6 +269,8 @@ int on_sock_ops(struct bpf_sock_ops *ops)
 					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		if (ops->is_fullsock && ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS)
+			make_room_for_the_end(ops);
 		reserve_marker(ops);
 		break;
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:

@@ -15,6 +15,7 @@
  * instructions send everyone away whom it does not concern.
  */
 #include "answer.bpf.h"
+#include "ending.bpf.h"
 #include "hold.bpf.h"
 #include "sockets.bpf.h"
 
@@ -250,7 +251,8 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 
 /*
  * Half a shutdown would end the handshake under way: its caller waits, blocking socket or not, since no program expects EAGAIN
- * here. A shutdown of both directions is a program that gives up: nothing of its was sent, and it goes through.
+ * here. A shutdown of both directions is a program that gives up: nothing of its was sent, and it goes through. On a secured flow either
+ * one waits until all that was sent is in TCP's hands.
  */
 SEC("lsm/socket_shutdown")
 int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
@@ -258,10 +260,15 @@ int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
 	struct sock *sk = sock->sk;
 	struct tlshub_flow *f;
 
-	if (ret || !sk || how == SHUT_RDWR)
+	if (ret || !sk)
 		return ret;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	if (!f || f->flow_class == CLASS_PLAINTEXT || is_secured(f))
+	if (!f || f->flow_class == CLASS_PLAINTEXT)
+		return 0;
+	if (is_secured(f))
+		return how == SHUT_RD || is_agent(bpf_get_current_task_btf()) ? 0
+									      : hold_ending(ctx, sock, sk, f);
+	if (how == SHUT_RDWR)
 		return 0;
 	ret = hold(ctx, sk, f, TLSHUB_TX, CALL_SHUTDOWN);
 	return ret == -ECONNRESET ? 0 : ret; /* refused: what is left is to let the program tidy up */

@@ -65,6 +65,8 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	int sk_wmem_queued;
+	int sk_sndbuf;
 	struct dst_entry *sk_dst_cache;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -85,6 +87,7 @@ struct tcp_sock {
 	__u32 snd_nxt;
 	__u32 snd_una;
 	__u32 write_seq;
+	__u32 notsent_lowat;
 	__u64 bytes_received;
 	__u64 bytes_acked;
 };
@@ -100,7 +103,10 @@ struct cipher_context {
 struct tls_context {
 	__u8 tx_conf : 3;
 	__u8 rx_conf : 3;
+	void *priv_ctx_tx;
 	void *priv_ctx_rx;
+	void *partially_sent_record;
+	bool pending_open_record_frags;
 	struct cipher_context tx;
 	struct cipher_context rx;
 };
@@ -137,6 +143,14 @@ struct sk_skb_cb {
 struct tls_strparser {
 	__u32 copy_mode : 1;
 	struct sk_buff *anchor;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct tls_sw_context_tx {
+	struct list_head tx_list;
 };
 
 struct tls_sw_context_rx {
@@ -217,8 +231,7 @@ struct pt_regs {
 	((nr) <= 1 || ((nr) >= 17 && (nr) <= 20) || (nr) == 40 || (nr) == 209 || (nr) == 275 ||              \
 	 (nr) == 295 || (nr) == 296 || (nr) == 327 || (nr) == 328)
 /* read, write, readv, writev, preadv2, pwritev2; in the numbers of other ABIs that come here none of these is a splice or a sendfile */
-#define reads_or_writes(nr)                                                                                  \
-	((nr) == 0 || (nr) == 1 || (nr) == 19 || (nr) == 20 || (nr) == 327 || (nr) == 328)
+#define reads_or_writes(nr) ((nr) == 0 || (nr) == 1 || (nr) == 19 || (nr) == 20 || (nr) == 327 || (nr) == 328)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	int syscallno;
@@ -257,9 +270,11 @@ struct pt_regs {
 #define IPPROTO_MPTCP 262
 
 #define SOL_SOCKET 1
+#define SO_SNDBUF 7
 #define SO_ZEROCOPY 60
 #define SOL_TCP 6
 #define TCP_REPAIR 19
+#define TCP_NOTSENT_LOWAT 25
 #define TCP_FASTOPEN_CONNECT 30
 #define TCP_ULP 31
 #define TCP_ZEROCOPY_RECEIVE 35
@@ -272,6 +287,7 @@ struct pt_regs {
 #define S_IFSOCK 0140000
 #define MAY_WRITE 2
 #define MAY_READ 4
+#define SHUT_RD 0
 #define SHUT_RDWR 2
 
 /* include/uapi/linux/if.h; and the number of the loopback device in every network namespace (include/net/flow.h) */

@@ -16,8 +16,9 @@
 #include "flow.bpf.h"
 #include "marker.h"
 
-/* Segments after the SYN-ACK that carry it if none of them has data. */
+/* Segments after the SYN-ACK that carry it if none of them has data. When it is not written any more, `marks` is above that. */
 #define MARKER_SEGMENTS 4
+#define MARKING_OVER (MARKER_SEGMENTS + 1)
 
 #define TCP_FLAG_SYN 0x02
 
@@ -96,7 +97,7 @@ static __noinline __u32 intent_now(struct bpf_sock_ops *ops)
 	if (!sk)
 		return INTENT_UNKNOWN;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	if (!f || (!f->established_ns && ops->total_retrans))
+	if (!f || f->marks == MARKING_OVER || (!f->established_ns && ops->total_retrans))
 		return INTENT_UNKNOWN;
 	return f->intent;
 }
@@ -116,9 +117,13 @@ static __always_inline void reserve_marker(struct bpf_sock_ops *ops)
 		f->marks = MARKER_SEGMENTS; /* the first data is the last that carries it */
 }
 
-static __always_inline void stop_marking(struct bpf_sock_ops *ops)
+/* A mesh flow's callback stays, for its end (ending.bpf.h). */
+static __always_inline void stop_marking(struct bpf_sock_ops *ops, struct tlshub_flow *f)
 {
-	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	f->marks = MARKING_OVER;
+	if (f->flow_class != CLASS_MESH)
+		bpf_sock_ops_cb_flags_set(ops,
+					  ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
 static __always_inline void write_marker(struct bpf_sock_ops *ops)
@@ -135,7 +140,7 @@ static __always_inline void write_marker(struct bpf_sock_ops *ops)
 		return;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (f && ++f->marks >= MARKER_SEGMENTS)
-		stop_marking(ops);
+		stop_marking(ops, f);
 }
 
 /* What the two sides want does not fit together: the reason to refuse, or REASON_NONE. */

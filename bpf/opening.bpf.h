@@ -24,7 +24,8 @@ static __noinline bool calls_are_tls(struct sock *sk, const struct tlshub_flow *
 }
 
 /* Is it armed for this connection, and does the kernel encrypt? What the gate goes by when it opens; notes nothing. */
-static __always_inline bool looks_open(struct sock *sk, struct tcp_sock *tp, const struct tlshub_flow *f, __u32 dirs)
+static __always_inline bool looks_open(struct sock *sk, struct tcp_sock *tp, const struct tlshub_flow *f,
+				       __u32 dirs)
 {
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
 

@@ -3,7 +3,7 @@
  * Ways around the gate that programs could take by options of their sockets, or by sockets of other kinds: keys and raw bytes read out of a
  * secured socket, keys of their own, data that goes out before the gate has a say, protocols that carry data past the socket that is gated.
  */
-#include "budget.bpf.h"
+#include "ending.bpf.h"
 #include "sockets.bpf.h"
 
 /*
@@ -27,6 +27,8 @@ int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int
 	if (!sk || !is_inet_family(sk->__sk_common.skc_family))
 		return 0;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (level == SOL_TLS && optname == TLSHUB_ASK_UNSENT && is_agent(bpf_get_current_task_btf()))
+		return has_unsent_records(sk) ? -EAGAIN : -ENOPROTOOPT;
 	if (level == SOL_TLS)
 		return !is_agent(bpf_get_current_task_btf()) &&
 				       ((f && f->flow_class == CLASS_MESH) || in_scope())

@@ -13,6 +13,7 @@
  */
 #include "answer.bpf.h"
 #include "budget.bpf.h"
+#include "ending.bpf.h"
 #include "opening.bpf.h"
 
 /* struct bpf_iter_num of newer linux/bpf.h */
@@ -153,25 +154,27 @@ static __always_inline void note_in_vain(__u32 tid, __u64 waited, __u64 now)
 	bpf_map_update_elem(&impatient, &tid, &not_before, BPF_ANY);
 }
 
-static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct tlshub_flow *f,
-			       struct task_struct *task)
+/* What the holder must know of who sleeps, and what the agent is told first: an event of this kind. */
+static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct tlshub_flow *f, __u32 kind)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct tlshub_owner caller;
 
 	s->cookie = f->cookie;
 	s->cgroup = bpf_get_current_cgroup_id();
 	s->tgid = task->tgid;
-	s->tell = f->held_tgid != s->tgid && may_tell_again(f, s->cgroup, true);
+	s->tell = (kind != EVENT_HELD || f->held_tgid != s->tgid) && may_tell_again(f, s->cgroup, true);
 	if (!s->tell)
 		return;
-	f->held_tgid = s->tgid;
+	if (kind == EVENT_HELD)
+		f->held_tgid = s->tgid;
 	__builtin_memset(&caller, 0, sizeof(caller));
 	caller.fd = -1;
 	caller.tgid = task->tgid;
 	caller.inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 	caller.start_boottime = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_get_current_comm(caller.comm, sizeof(caller.comm));
-	fill_event(&s->held, EVENT_HELD, f);
+	fill_event(&s->held, kind, f);
 	fill_owner(&s->held, &caller);
 	s->held.hold = HOLD_SLEEP;
 }
@@ -196,8 +199,8 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 	__u32 tid = task->pid;
 	int answer, err = 0;
 
-	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) || is_agents_thread(task) ||
-	    !is_undecided(sk, f, dirs, kind))
+	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) ||
+	    is_agents_thread(task) || !is_undecided(sk, f, dirs, kind))
 		return 0;
 	/* Its first try does not wait, and then it has a worker, or the socket tell it. */
 	if (!blocking && ((task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter))
@@ -206,7 +209,7 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 	sleeper.until_ns = blocking ? flow_until(sk, f, now) : nonblocking_until(f, dirs, tid, now);
 	if (sleeper.until_ns <= now)
 		return 0;
-	prepare(&sleeper, sk, f, task);
+	prepare(&sleeper, sk, f, EVENT_HELD);
 	if (!f->first_held_ns)
 		f->first_held_ns = now;
 	__sync_fetch_and_add(&f->held_calls, 1);
@@ -252,6 +255,49 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 	return timeout && now >= began + timeout && is_undecided(sk, f, dirs, kind) ? -EAGAIN : 0;
 }
 
+/* How long the end of a connection may take to be pushed out, which does not depend on the peer; then it takes its course. */
+#define MOST_ENDING_NS (2 * 1000000000ull)
+
+/*
+ * Who shuts the sending side of a secured flow while TLS has records that TCP did not take sleeps until the agent has made room for them
+ * (ending.bpf.h). 0: it may take its course.
+ */
+static __noinline int sleep_until_sent(struct sock *sk)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	__u64 now = bpf_ktime_get_ns(), until = now + MOST_ENDING_NS;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tlshub_sleeper sleeper = {};
+	struct counting looks;
+	__u32 tid = task->pid;
+	int answer, err = 0;
+
+	if (!f || (task->flags & PF_KTHREAD) || !is_ending_late(sk) || f->spin_calls >= MOST_FLUSHES ||
+	    !can_sleep(now) || !can_continue(now) || is_agents_thread(task))
+		return 0;
+	prepare(&sleeper, sk, f, EVENT_ENDING);
+	if (!sleeper.tell)
+		return 0;
+	sleeper.until_ns = until;
+	f->spin_calls++;
+	count(COUNTER_SLEEPS);
+	bpf_iter_num_new(&looks, 0, MOST_LOOKS);
+	while (bpf_iter_num_next(&looks)) {
+		if (bpf_ktime_get_ns() >= until || !is_ending_late(sk) ||
+		    bpf_map_update_elem(&sleepers, &tid, &sleeper, BPF_ANY))
+			break;
+		answer = fall_asleep();
+		sleeper.tell = 0;
+		if (answer == -EINTR)
+			err = -ERESTARTSYS;
+		if (answer < 0)
+			break;
+	}
+	bpf_iter_num_destroy(&looks);
+	bpf_map_delete_elem(&sleepers, &tid);
+	return err;
+}
+
 /* Few sockets have a flow, and most of those are open. */
 static __always_inline bool may_have_to_wait(struct sock *sk, __u32 dirs)
 {
@@ -288,9 +334,11 @@ int BPF_PROG(sleep_shutdown, struct socket *sock, int how, int ret)
 {
 	struct sock *sk = sock->sk;
 
-	if (ret || !sk || how == SHUT_RDWR || !may_have_to_wait(sk, TLSHUB_TX))
+	if (ret || !sk)
 		return ret;
-	return sleep_for(sk, TLSHUB_TX, CALL_SHUTDOWN);
+	if (may_have_to_wait(sk, TLSHUB_TX))
+		return how == SHUT_RDWR ? 0 : sleep_for(sk, TLSHUB_TX, CALL_SHUTDOWN);
+	return how == SHUT_RD || !is_inet_family(sk->__sk_common.skc_family) ? 0 : sleep_until_sent(sk);
 }
 
 /* The agent is told of who falls asleep from here, where a perf buffer can be written to: bpf_get_file_xattr() comes by, and hardly anybody else. */

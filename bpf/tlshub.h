@@ -142,9 +142,9 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
-	__u32 peer_intent;	 /* what the peer's said */
-	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
+	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent; /* what the peer's said */
+	__u32 sleeps;	   /* threads put to sleep so far: whoever decides the flow wakes them */
 	__u32 pad;
 	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
@@ -225,12 +225,12 @@ struct tlshub_leases {
 
 /* array "settings", one element. Written by user space. */
 struct tlshub_settings {
-	__u64 hold_ns;	    /* from established (active: from connect; passive: from accept) to REFUSED */
-	__u64 silent_ns;    /* how long a blocking caller may be held for a peer that never sent a byte */
+	__u64 hold_ns;	      /* from established (active: from connect; passive: from accept) to REFUSED */
+	__u64 silent_ns;      /* how long a blocking caller may be held for a peer that never sent a byte */
 	__u64 nonblocking_ns; /* how long a flow's callers that do not want to block may sleep all the same */
 	__u64 jiffy_ns;	      /* the kernel counts sockets' timeouts in these */
-	__u32 policy_bank;  /* which element of "policy", and which rules, are in force: 0 or 1 */
-	__u32 emit_connect; /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
+	__u32 policy_bank;    /* which element of "policy", and which rules, are in force: 0 or 1 */
+	__u32 emit_connect;   /* 1: EVENT_CONNECT is wanted (out-of-band providers) */
 	__u32 abi_version;
 	__u32 scopes; /* how many elements of "scopes" are in use */
 	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
@@ -292,6 +292,12 @@ enum tlshub_hold {
 	HOLD_SLEEP = 2, /* its thread sleeps */
 };
 
+/*
+ * An option at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for it: EAGAIN as long as TLS has records that TCP has not
+ * taken, else ENOPROTOOPT.
+ */
+#define TLSHUB_ASK_UNSENT 0x7447
+
 enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
 	EVENT_ESTABLISHED = 2, /* active: with owner; passive: no owner yet */
@@ -304,6 +310,8 @@ enum tlshub_event_kind {
 		8, /* the program let go of a socket whose EVENT_CLOSED came before: its last bytes */
 	EVENT_SOCKET_REFUSED =
 		9, /* a program asked for a kind of socket that the gate does not cover; no flow's event */
+	EVENT_ENDING =
+		10, /* a program shuts the sending side of a secured flow and stands still: TLS has unsent records */
 };
 
 /* What is known of a flow's traffic. */

@@ -148,8 +148,8 @@ void writeIntent(int settingsFd, uint32_t intent) {
 
 std::map<std::string, uint64_t> readCounters(int countersFd) {
   static const char* const names[COUNTER_MAX] = {
-      "heldCalls",      "stops",      "stopRacesUndone", "refused",        "egressDrops",
-      "plaintextFlows", "eventsLost", "storageFailed",   "socketsRefused", "eventsWithheld", "sleeps"};
+      "heldCalls",  "stops",         "stopRacesUndone", "refused",        "egressDrops", "plaintextFlows",
+      "eventsLost", "storageFailed", "socketsRefused",  "eventsWithheld", "sleeps"};
   std::map<std::string, uint64_t> totals;
   std::vector<uint64_t> perCpu(static_cast<size_t>(libbpf_num_possible_cpus()));
   for (uint32_t i = 0; i < COUNTER_MAX; i++) {

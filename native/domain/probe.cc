@@ -146,8 +146,10 @@ std::vector<ProbeResult> probe() {
   results.push_back(duplication());
   results.push_back(sockDestroy());
   const std::string noSleep = whyNoSleep();
-  results.push_back(note("hold", noSleep.empty() ? "sleep: a held call's thread alone sleeps, nothing else of its process notices"
-                                                 : "stop: a held call's whole process stands still (SIGSTOP); " + noSleep));
+  results.push_back(
+      note("hold", noSleep.empty()
+                       ? "sleep: a held call's thread alone sleeps, nothing else of its process notices"
+                       : "stop: a held call's whole process stands still (SIGSTOP); " + noSleep));
   std::string mptcp = slurp("/proc/sys/net/mptcp/enabled");
   results.push_back(note(
       "MPTCP", mptcp == "1" ? "on: captured programs are refused it (EPROTONOSUPPORT) and use TCP" : "off"));

@@ -57,7 +57,8 @@ void Sleeping::load(const std::string& path, bpf_object* gate, const std::string
       throw SysError("bpf", "cannot share the gate's maps");
   }
   if (const int err = bpf_object__load(object.get())) {
-    why_ = std::string("the kernel refused the programs that put callers to sleep: ") + std::strerror(-err) + "\n" + log;
+    why_ = std::string("the kernel refused the programs that put callers to sleep: ") + std::strerror(-err) +
+           "\n" + log;
     return;
   }
   int ends[2];

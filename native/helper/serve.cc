@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "../domain/error.h"
+#include "../domain/flush.h"
 #include "../domain/sock_diag.h"
 #include "exchange.h"
 
@@ -133,6 +134,9 @@ Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
       break;
     case Task::kDestroy:
       answer.live = destroyOf(request);
+      break;
+    case Task::kFlush:
+      answer.continued = static_cast<uint32_t>(flush(maps, ownerOf(request)));
       break;
   }
   return served;

@@ -67,7 +67,12 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
   const stopBeating = keepBeating(beats, Beat.MAIN, everyMs);
   const lease = addon.startLease(fds.leases, config.leaseMs, everyMs, beats);
   const { bpfPinDir: pinDir, leaseMs } = config;
-  const guards = guardian({ pinDir, leaseMs, graceMs: config.guardianGraceMs, log: log.child({ component: 'guardian' }) });
+  const guards = guardian({
+    pinDir,
+    leaseMs,
+    graceMs: config.guardianGraceMs,
+    log: log.child({ component: 'guardian' }),
+  });
   if (config.guardian) guards.start();
   const holds = gate.sleeps
     ? holder({ pinDir, leaseMs, wakesFd: fds.wakesRead, log: log.child({ component: 'holder' }) })

@@ -21,6 +21,10 @@ export class FakeHelpers implements Helpers {
   cpuMs = 0;
   /** what install throws: no keys can be made */
   noKeys: Error | undefined;
+  /** what has to be pushed out cannot be */
+  noRoom: Error | undefined;
+  /** whose ends were pushed out, or were to be */
+  readonly ends: TakeRequest[] = [];
   /** of each take: whether the socket may be searched for */
   readonly searches: boolean[] = [];
   private readonly answers: (() => void)[] = [];
@@ -71,6 +75,14 @@ export class FakeHelpers implements Helpers {
 
   destroy({ tuple, cookie }: Parameters<Helpers['destroy']>[0], done: (found: HelperAnswer<boolean>) => void): void {
     this.answer(done, () => this.kernel.destroyByTuple(tuple, cookie));
+  }
+
+  pushOut(request: TakeRequest, done: (pushed: HelperAnswer<{ continued: number } & Searched>) => void): void {
+    this.ends.push(request);
+    this.answer(done, () => {
+      if (this.noRoom !== undefined) throw this.noRoom;
+      return { continued: 1, cpuMs: this.cpuMs };
+    });
   }
 
   figures(): HelperFigures {

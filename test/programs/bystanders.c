@@ -91,7 +91,8 @@ int main(int argc, char** argv) {
   limit(waiting);
   for (size_t i = 0; i < COUNT; i++)
     if (pthread_create(&thread, NULL, stand_by, &all[i])) errx(1, "pthread_create");
-  usleep(300000);  // until all of them wait; one that does not yet misses an interruption or two of those to come
+  usleep(
+      300000);  // until all of them wait; one that does not yet misses an interruption or two of those to come
 
   for (int left = atoi(argv[3]); left > 0; left--) close(dial());
   over = 1;

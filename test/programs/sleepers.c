@@ -30,6 +30,8 @@
 #include "../../bpf/tlshub.h"
 
 #define MS 1000000ull
+/* Much less than the holder has them sleep without a look, and long enough for them to go to sleep in this order. */
+#define BETWEEN_MS 100
 
 static const char* dir;
 static int looks;
@@ -185,7 +187,7 @@ static void sleep_all(int count, char** flows) {
     asleep[i] = (struct tlshub_sleeper){.cookie = cookie, .until_ns = ms * MS, .cgroup = 1};
     errno = pthread_create(&threads[i], NULL, sleep_for, &asleep[i]);
     if (errno) fail("pthread_create");
-    usleep(5000);
+    usleep(BETWEEN_MS * 1000);
   }
   for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
 }

@@ -22,7 +22,23 @@ def call(result):
 def folder(path):
     os.mkdir(path)
     os.rmdir(path)
+def holders_file_system():
+    fd = os.open('/dev/fuse', os.O_RDWR)
+    child = os.fork()
+    if child == 0:
+        try:
+            call(libc.unshare(0x00020000))
+            call(libc.mount(None, b'/', None, 0x44000, None))
+            options = b'fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other' % fd
+            call(libc.mount(b'tlshub', b'/run', b'fuse', 6, options))
+        except OSError as error:
+            os._exit(error.errno)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        raise OSError(status, '')
 tries = {
+    'file system': holders_file_system,
     'pin': lambda: folder('/sys/fs/bpf/tlshub-sandbox'),
     'cgroup': lambda: folder(cgroup2 + '/tlshub-sandbox'),
     'descriptors': lambda: os.readlink('/proc/%d/fd/0' % pid),
@@ -76,7 +92,16 @@ describe("the sandbox of systemd's unit", function () {
     const { status, stdout, stderr } = tried(UNIT);
     expect(status, stderr).to.equal(0);
     expect(stdout.trimEnd().split('\n')).to.deep.equal([
-      ...['pin: ok', 'cgroup: ok', 'descriptors: ok', 'dup: ok', 'stop: ok', 'continue: ok', 'network namespace: ok'],
+      ...[
+        'file system: ok',
+        'pin: ok',
+        'cgroup: ok',
+        'descriptors: ok',
+        'dup: ok',
+        'stop: ok',
+        'continue: ok',
+        'network namespace: ok',
+      ],
       ...['mount namespace: EPERM', 'program files: EROFS', 'configuration: EROFS', 'sysctl: EROFS', 'sysfs: EROFS'],
     ]);
   });

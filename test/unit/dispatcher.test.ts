@@ -69,6 +69,20 @@ describe('dispatcher', () => {
     world.expectClean();
   });
 
+  it("has TLS's last records pushed out when a program shuts its sending side, whether it knows the flow or not", () => {
+    world.event('ENDING', { cookie: 77n, generation: 3 });
+    expect(world.helpers.ends).to.have.length(1);
+    expect(world.helpers.ends[0]).to.include({ tgid: OWNER.tgid, inode: OWNER.inode, cookie: 77n, generation: 3 });
+    expect(world.dispatcher.counters.values.flushed).to.equal(1);
+    expect([...world.dispatcher.table.all()], 'a flow made of it').to.have.length(0);
+    world.helpers.noRoom = new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
+    world.event('ENDING', { cookie: 77n, generation: 3 });
+    expect(world.dispatcher.counters.values.flushed).to.equal(1);
+    expect(world.lines.map(({ message }) => message)).to.deep.equal([
+      `the end of a connection of process ${OWNER.tgid} may be lost: gone`,
+    ]);
+  });
+
   it('searches no more for the sockets of a cgroup for which it has searched for long, found or not', () => {
     world.helpers.cpuMs = 100;
     world.event('ESTABLISHED');

@@ -72,11 +72,18 @@ describe('scripts/test', () => {
   }
 
   it('runs each group once on each of its kernels', async () => {
-    groups({ one: 1, two: 2, three: 3, old: 1, later: 1 }, 'three  every\nlater  extended\nold  old\n');
+    groups({ one: 1, two: 2, three: 3, old: 1, later: 1 }, 'three  every\nlater  extended\nold  6.1\n');
     const { status, lines, ran } = await run();
     expect(status, lines.join('\n')).to.equal(0);
-    expect(ran).to.deep.equal(['6.12 runs old', '6.12 runs one', '6.12 runs three', '6.12 runs two', '6.1 runs old', '6.1 runs three', '7.3 runs three']);
-    expect(lines.at(-1)).to.equal('14 passed, 0 failed');
+    expect(ran).to.deep.equal([
+      '6.12 runs one',
+      '6.12 runs three',
+      '6.12 runs two',
+      '6.1 runs old',
+      '6.1 runs three',
+      '7.3 runs three',
+    ]);
+    expect(lines.at(-1)).to.equal('12 passed, 0 failed');
   });
 
   it('names the test that had begun in a machine that ended and what was said there, and runs the others in another one', async () => {

@@ -6,9 +6,12 @@ namespace tlshub::addon {
 
 FlowMaps mapsFrom(const Value& value) {
   Object fds = objectFrom(value, "fds");
-  return {toInt(fds.Get("flows"), "flows"), toInt(fds.Get("verdicts"), "verdicts"),
-          toInt(fds.Get("stops"), "stops"), toInt(fds.Get("userStops"), "userStops"),
-          toInt(fds.Get("dups"), "dups"),   toInt(fds.Get("secured"), "secured"),
+  return {toInt(fds.Get("flows"), "flows"),
+          toInt(fds.Get("verdicts"), "verdicts"),
+          toInt(fds.Get("stops"), "stops"),
+          toInt(fds.Get("userStops"), "userStops"),
+          toInt(fds.Get("dups"), "dups"),
+          toInt(fds.Get("secured"), "secured"),
           fds.Has("wakes") ? toInt(fds.Get("wakes"), "wakes") : -1};
 }
 

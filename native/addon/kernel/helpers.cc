@@ -93,7 +93,8 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
           {InstanceMethod<&HelpersWrap::take>("take"), InstanceMethod<&HelpersWrap::has>("has"),
            InstanceMethod<&HelpersWrap::peek>("peek"), InstanceMethod<&HelpersWrap::install>("install"),
            InstanceMethod<&HelpersWrap::end>("end"), InstanceMethod<&HelpersWrap::destroy>("destroy"),
-           InstanceMethod<&HelpersWrap::figures>("figures"), InstanceMethod<&HelpersWrap::close>("close")}));
+           InstanceMethod<&HelpersWrap::pushOut>("pushOut"), InstanceMethod<&HelpersWrap::figures>("figures"),
+           InstanceMethod<&HelpersWrap::close>("close")}));
     made() = std::move(helpers);
     Object object = madeBy.New({});
     Unwrap(object)->maps_ = maps;
@@ -215,6 +216,16 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     job.request.remotePort = tuple.remotePort;
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
       return Napi::Boolean::New(env, answer.live);
+    });
+  }
+
+  Napi::Value pushOut(const CallbackInfo& info) {
+    Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kFlush);
+    return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
+      Object result = Object::New(env);
+      result.Set("continued", Napi::Number::New(env, answer.continued));
+      setCpu(result, answer);
+      return result;
     });
   }
 

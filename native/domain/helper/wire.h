@@ -30,6 +30,7 @@ enum class Task : uint32_t {
   kForbid,
   kClose,
   kDestroy,  // without a descriptor
+  kFlush,    // of a secured connection whose program shuts its sending side
 };
 
 constexpr bool isLast(Task task) {
@@ -61,10 +62,10 @@ struct Request {
   Task task;
   uint32_t generation;
   uint64_t cookie;
-  uint64_t inode;   // kTake, kHas
-  int32_t hint;     // kTake, kHas: the descriptor's number in the owner, -1: not known
+  uint64_t inode;   // kTake, kHas, kFlush
+  int32_t hint;     // the same: the descriptor's number in the owner, -1: not known
   uint32_t tgid;    // of the owner
-  uint32_t search;  // kTake, kHas: where it is not at that number
+  uint32_t search;  // the same: where it is not at that number
   uint8_t local[16], remote[16];
   uint16_t localPort, remotePort;
   union {

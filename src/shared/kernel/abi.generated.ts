@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '55fc94f7f2342998';
+export const ABI_HASH = 'fe23917b8da6c4cb';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -11,13 +11,6 @@ export const STRUCTS = {
       filled_ns: { at: 0, type: 'u64', bytes: 8 },
       tokens: { at: 8, type: 'u32', bytes: 4 },
       pad: { at: 12, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_dup: {
-    bytes: 8,
-    fields: {
-      stop_tgid: { at: 0, type: 'u32', bytes: 4 },
-      stops: { at: 4, type: 'u32', bytes: 4 },
     },
   },
   tlshub_event: {
@@ -100,31 +93,6 @@ export const STRUCTS = {
       pad: { at: 4, type: 'u32', bytes: 4 },
     },
   },
-  tlshub_leases: {
-    bytes: 40,
-    fields: {
-      agent_until_ns: { at: 0, type: 'u64', bytes: 8 },
-      guardian_until_ns: { at: 8, type: 'u64', bytes: 8 },
-      holder_until_ns: { at: 16, type: 'u64', bytes: 8 },
-      holder_start_boottime: { at: 24, type: 'u64', bytes: 8 },
-      holder_tgid: { at: 32, type: 'u32', bytes: 4 },
-      sleep_on: { at: 36, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_mesh_key: {
-    bytes: 20,
-    fields: {
-      prefixlen: { at: 0, type: 'u32', bytes: 4 },
-      addr: { at: 4, type: 'bytes', bytes: 16 },
-    },
-  },
-  tlshub_mesh_value: {
-    bytes: 8,
-    fields: {
-      local: { at: 0, type: 'u32', bytes: 4 },
-      pad: { at: 4, type: 'u32', bytes: 4 },
-    },
-  },
   tlshub_owner: {
     bytes: 40,
     fields: {
@@ -133,31 +101,6 @@ export const STRUCTS = {
       tgid: { at: 16, type: 'u32', bytes: 4 },
       fd: { at: 20, type: 's32', bytes: 4 },
       comm: { at: 24, type: 'bytes', bytes: 16 },
-    },
-  },
-  tlshub_policy_bank: {
-    bytes: 16,
-    fields: {
-      policy: { at: 0, type: 'u32', bytes: 4 },
-      same_node: { at: 4, type: 'u32', bytes: 4 },
-      rules: { at: 8, type: 'u32', bytes: 4 },
-      pad: { at: 12, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_rule_key: {
-    bytes: 24,
-    fields: {
-      prefixlen: { at: 0, type: 'u32', bytes: 4 },
-      bank: { at: 4, type: 'u16', bytes: 2 },
-      port: { at: 6, type: 'u16', bytes: 2 },
-      addr: { at: 8, type: 'bytes', bytes: 16 },
-    },
-  },
-  tlshub_rule_value: {
-    bytes: 8,
-    fields: {
-      rank: { at: 0, type: 'u32', bytes: 4 },
-      pad: { at: 4, type: 'u32', bytes: 4 },
     },
   },
   tlshub_secured: {
@@ -182,47 +125,6 @@ export const STRUCTS = {
       secured: { at: 312, type: 'tlshub_secured', bytes: 440 },
     },
   },
-  tlshub_settings: {
-    bytes: 56,
-    fields: {
-      hold_ns: { at: 0, type: 'u64', bytes: 8 },
-      silent_ns: { at: 8, type: 'u64', bytes: 8 },
-      nonblocking_ns: { at: 16, type: 'u64', bytes: 8 },
-      jiffy_ns: { at: 24, type: 'u64', bytes: 8 },
-      policy_bank: { at: 32, type: 'u32', bytes: 4 },
-      emit_connect: { at: 36, type: 'u32', bytes: 4 },
-      abi_version: { at: 40, type: 'u32', bytes: 4 },
-      scopes: { at: 44, type: 'u32', bytes: 4 },
-      intent: { at: 48, type: 'u32', bytes: 4 },
-      key_netlink: { at: 52, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_silent_key: {
-    bytes: 24,
-    fields: {
-      cgroup: { at: 0, type: 'u64', bytes: 8 },
-      address: { at: 8, type: 'bytes', bytes: 16 },
-    },
-  },
-  tlshub_silent_peer: {
-    bytes: 16,
-    fields: {
-      last_ns: { at: 0, type: 'u64', bytes: 8 },
-      count: { at: 8, type: 'u32', bytes: 4 },
-      pad: { at: 12, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_sleeper: {
-    bytes: 224,
-    fields: {
-      cookie: { at: 0, type: 'u64', bytes: 8 },
-      until_ns: { at: 8, type: 'u64', bytes: 8 },
-      cgroup: { at: 16, type: 'u64', bytes: 8 },
-      tgid: { at: 24, type: 'u32', bytes: 4 },
-      tell: { at: 28, type: 'u32', bytes: 4 },
-      held: { at: 32, type: 'tlshub_event', bytes: 192 },
-    },
-  },
   tlshub_socket: {
     bytes: 32,
     fields: {
@@ -234,21 +136,6 @@ export const STRUCTS = {
       bytes_received: { at: 24, type: 'u64', bytes: 8 },
     },
   },
-  tlshub_stop: {
-    bytes: 16,
-    fields: {
-      start_boottime: { at: 0, type: 'u64', bytes: 8 },
-      since_ns: { at: 8, type: 'u64', bytes: 8 },
-    },
-  },
-  tlshub_stop_key: {
-    bytes: 16,
-    fields: {
-      cookie: { at: 0, type: 'u64', bytes: 8 },
-      tgid: { at: 8, type: 'u32', bytes: 4 },
-      pad: { at: 12, type: 'u32', bytes: 4 },
-    },
-  },
   tlshub_sweep: {
     bytes: 312,
     fields: {
@@ -256,18 +143,6 @@ export const STRUCTS = {
       flow: { at: 8, type: 'tlshub_flow', bytes: 232 },
       owner: { at: 240, type: 'tlshub_owner', bytes: 40 },
       socket: { at: 280, type: 'tlshub_socket', bytes: 32 },
-    },
-  },
-  tlshub_traffic: {
-    bytes: 48,
-    fields: {
-      bytes_sent: { at: 0, type: 'u64', bytes: 8 },
-      bytes_received: { at: 8, type: 'u64', bytes: 8 },
-      tx_first: { at: 16, type: 'u64', bytes: 8 },
-      rx_first: { at: 24, type: 'u64', bytes: 8 },
-      tx_records: { at: 32, type: 'u64', bytes: 8 },
-      generation: { at: 40, type: 'u32', bytes: 4 },
-      flags: { at: 44, type: 'u32', bytes: 4 },
     },
   },
   tlshub_tuple: {
@@ -278,13 +153,6 @@ export const STRUCTS = {
       lport: { at: 32, type: 'u16', bytes: 2 },
       rport: { at: 34, type: 'u16', bytes: 2 },
       pad: { at: 36, type: 'u32', bytes: 4 },
-    },
-  },
-  tlshub_verdict: {
-    bytes: 8,
-    fields: {
-      generation: { at: 0, type: 'u32', bytes: 4 },
-      flags: { at: 4, type: 'u32', bytes: 4 },
     },
   },
 } as const;
@@ -319,6 +187,7 @@ export const EventKind = {
   CLOSED: 7,
   RELEASED: 8,
   SOCKET_REFUSED: 9,
+  ENDING: 10,
 } as const;
 
 /** enum tlshub_hold */

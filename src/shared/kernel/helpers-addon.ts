@@ -137,6 +137,11 @@ export interface Helpers {
   end(how: EndHow, request: TaskOf & { fd: number }, done: (result: HelperAnswer<EndResult>) => void): void;
   /** Ends a connection nobody handed us a descriptor of. False: there is no such connection. */
   destroy(request: TaskOf & { tuple: TupleBytes }, done: (found: HelperAnswer<boolean>) => void): void;
+  /**
+   * Has TCP take what TLS still has of a connection whose program shuts its sending side, and continues the program. Codes as of `take`;
+   * the program is continued in any case.
+   */
+  pushOut(request: TakeRequest, done: (pushed: HelperAnswer<{ continued: number } & Searched>) => void): void;
   figures(): HelperFigures;
   close(): void;
 }

@@ -68,7 +68,9 @@ export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops'
 /** What a change of settings needs of them. */
 export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
 /** What can be opened of an agent's maps by who is no agent. */
-export type PinnedFds = Omit<FlowFds, 'wakes'> & SettingsFds & Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
+export type PinnedFds = Omit<FlowFds, 'wakes'> &
+  SettingsFds &
+  Pick<GateFds, 'leases' | 'mesh' | 'agents' | 'sweepLink'>;
 
 /** CLOCK_MONOTONIC until which each is taken to be alive; 0: it has said that it is not. */
 export interface Leases {

@@ -21,6 +21,8 @@ export interface CounterReport {
   failures: Record<string, number>;
   takes: number;
   takesGone: number;
+  /** shutdowns that waited until TCP had taken all of TLS's records */
+  flushed: number;
   retries: number;
   poolFull: number;
   sweeps: number;
@@ -43,6 +45,7 @@ export class Counters {
     failures: {},
     takes: 0,
     takesGone: 0,
+    flushed: 0,
     retries: 0,
     poolFull: 0,
     sweeps: 0,

@@ -19,6 +19,7 @@ import { CommandQueue } from './command-queue.js';
 import { commandOf } from './commands.js';
 import { Counters } from './counters.js';
 import { newsOfEvent, newsOfReport } from './inputs.js';
+import { Endings } from './endings.js';
 import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
 import { Negotiations } from './negotiations.js';
@@ -30,7 +31,7 @@ import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
   kernel: Pick<KernelAddon, 'readFlow'>;
-  helpers: Pick<Helpers, 'take' | 'has'>;
+  helpers: Pick<Helpers, 'take' | 'has' | 'pushOut'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
@@ -56,6 +57,7 @@ export class Dispatcher {
   private readonly commands: CommandQueue;
   private readonly sockets: Sockets;
   private readonly negotiations: Negotiations;
+  private readonly endings: Endings;
   private readonly flowLog: FlowLog;
 
   constructor(private readonly options: DispatcherOptions) {
@@ -66,6 +68,7 @@ export class Dispatcher {
     this.arrivals = new Arrivals({ ...options, table, unloaded, counters, supersede: (flow) => this.supersede(flow) });
     this.commands = new CommandQueue((command) => options.send(command));
     this.sockets = new Sockets({ ...options, table, counters });
+    this.endings = new Endings({ ...options, counters });
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,
@@ -86,6 +89,10 @@ export class Dispatcher {
     this.counters.event(event.kind);
     if (event.kind === EventKind.RELEASED) {
       this.released(event);
+      return;
+    }
+    if (event.kind === EventKind.ENDING) {
+      this.endings.flush(event);
       return;
     }
     if (event.kind === EventKind.SOCKET_REFUSED) {

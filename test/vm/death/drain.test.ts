@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
 import { startAgent } from '../harness/agent.js';
-import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, finishStreams, mapEntries, pins } from './support.js';
+import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, finishStreams, heldCallers, pins } from './support.js';
 
 describe('an agent that is asked to end', () => {
   const marker = `secret-${randomUUID()}`;
@@ -57,7 +57,7 @@ describe('an agent that is asked to end', () => {
     const waiting = lab.spawn('a', [TALKER, 'epoll', B, '7301', marker]);
     await negotiating(blocking);
     await negotiating(waiting);
-    await waitFor(() => mapEntries('a', 'stops').length === 1, PATIENCE, 'one stopped process');
+    await waitFor(() => heldCallers('a') === 1, PATIENCE, 'one held caller');
 
     agent.kill('SIGTERM');
     expect((await blocking.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);

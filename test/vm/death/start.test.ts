@@ -56,7 +56,7 @@ describe('an agent that must not start', () => {
     const streams = lab.spawn('a', [STREAMS, 'run', B, '7500', '20']);
     await waitFor(() => streams.stdout.includes('moving'), 60_000, 'all connections to move data');
     const held: Program = lab.spawn('a', [TALKER, 'blocking', B, '7501', marker]);
-    await waitFor(() => held.state === 'T' && mapEntries('a', 'dups').length === 1, PATIENCE, 'a held connection');
+    await waitFor(() => held.held && mapEntries('a', 'dups').length === 1, PATIENCE, 'a held connection');
     const before = { pins: pins('a'), contents: contents() };
 
     const { code, stderr } = await start();

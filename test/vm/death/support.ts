@@ -64,15 +64,20 @@ export function pins(node: MeshNode): string[] {
   return readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort();
 }
 
+/** How many callers the gate of this node holds at this moment, whichever way. */
+export function heldCallers(node: MeshNode): number {
+  return mapEntries(node, 'stops').length + mapEntries(node, 'sleepers').length;
+}
+
 /** Waits until nothing of this node is held, negotiated or stopped any more. */
 export async function settled(node: MeshNode): Promise<void> {
   await waitFor(
     async () => {
       const open = (await lab.flows(node)).filter(({ state }) => state === 'held' || state === 'negotiating');
-      return open.length === 0 && mapEntries(node, 'stops').length === 0;
+      return open.length === 0 && heldCallers(node) === 0;
     },
     PATIENCE,
-    `no flow of node ${node} held and no process stopped`,
+    `no flow of node ${node} held and nobody stopped or asleep`,
     200,
   );
 }

@@ -44,7 +44,15 @@ describe('the reader of events', () => {
   it('leaves nothing open or mapped, whichever of its descriptors it does not get', async () => {
     const loaded = await addon.loadGate(OBJECT, PINS, '');
     const policy = { policy: 'permissive', sameNode: 'secure', rules: [] } as const;
-    const settings = { holdMs: 1000, silentPeerMs: 1000, nonblockingMs: 0, emitConnect: false, keyNetlink: 0, ...policy, rules: [] };
+    const settings = {
+      holdMs: 1000,
+      silentPeerMs: 1000,
+      nonblockingMs: 0,
+      emitConnect: false,
+      keyNetlink: 0,
+      ...policy,
+      rules: [],
+    };
     const gate = loaded.open({ cgroups: [], settings, mesh: [] });
     try {
       const before = held();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Programs that run in a node of the lab. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { waitFor } from './wait.js';
 
@@ -30,6 +30,8 @@ const CGROUPS = '/sys/fs/cgroup/tlshub-lab';
 const ENTER = resolve('build/programs/enter');
 /** TCP_LISTEN of the kernel's tcp_states.h, as /proc/net/tcp writes it. */
 const LISTEN = '0A';
+/** Where a thread waits for the answer of a FUSE server, as /proc/PID/wchan has it (fs/fuse/dev.c). */
+const ASLEEP_ON_FUSE = 'request_wait_answer';
 
 /** A command prefix that becomes a user of /etc/passwd, with all groups and the home folder. */
 function becoming(user: string): string[] {
@@ -114,6 +116,17 @@ export class Program {
       return readFileSync(`/proc/${this.pid}/stat`, 'latin1').split(') ').at(-1)?.[0];
     } catch {
       return undefined;
+    }
+  }
+
+  /** A call of its is held: it stands still, or a thread of it sleeps on the holder's file system. */
+  get held(): boolean {
+    if (this.state === 'T') return true;
+    try {
+      const threads = readdirSync(`/proc/${this.pid}/task`);
+      return threads.some((tid) => readFileSync(`/proc/${this.pid}/task/${tid}/wchan`, 'latin1') === ASLEEP_ON_FUSE);
+    } catch {
+      return false;
     }
   }
 

@@ -34,7 +34,7 @@ describe('an agent that hangs', () => {
     const asleep = lab.spawn('a', ['/usr/bin/python3', '-c', SLEEPER, B, String(SILENT_PORT)]);
     const standing = lab.spawn('a', ['/usr/bin/python3', '-c', WRITER, B, String(SILENT_PORT)]);
     await waitFor(
-      () => asleep.stdout.includes('asleep') && standing.state === 'T',
+      () => asleep.stdout.includes('asleep') && standing.held,
       PATIENCE,
       () => explain(asleep, standing),
     );
@@ -42,7 +42,7 @@ describe('an agent that hangs', () => {
     process.kill(pid, 'SIGSTOP');
     try {
       await waitFor(() => said(`agent ${pid} hangs: continued`), PATIENCE, "the guardian's word");
-      await waitFor(() => standing.state !== 'T', PATIENCE, 'the program that stood still to go on');
+      await waitFor(() => !standing.held, PATIENCE, 'the program that stood still to go on');
       await waitFor(() => said(`agent ${pid} has hung for the grace period`), PATIENCE, 'the end of the grace period');
       // Those that are held hear of their end.
       for (const one of [asleep, standing]) expect((await one.ended).stdout).to.include('ended');
@@ -62,7 +62,7 @@ describe('an agent that hangs', () => {
       await waitFor(async () => (await lab.status('a')).ready, PATIENCE, 'readiness');
       const { pid } = await lab.status('a');
       const standing = lab.spawn('a', ['/usr/bin/python3', '-c', WRITER, B, String(SILENT_PORT)]);
-      await waitFor(() => standing.state === 'T', PATIENCE, 'a program that stands still');
+      await waitFor(() => standing.held, PATIENCE, 'a program that stands still');
       const logged = (await lab.logs('a')).length;
       const said = async (words: string): Promise<boolean> => (await lab.logs('a')).slice(logged).includes(words);
       const holder = await hold(pid, thread);

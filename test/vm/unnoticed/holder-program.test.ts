@@ -26,6 +26,7 @@ const GUARDIAN = resolve('dist/native/tlshub-guardian');
 const PINS = '/sys/fs/bpf/holder-test';
 const SLEEPERS = resolve('build/programs/sleepers');
 const LEASE_MS = '2000';
+const ROUNDS = 10;
 const PATIENCE = 30_000;
 const FOR_LONG = 600_000;
 const OTHER = 5;
@@ -129,18 +130,17 @@ describe('the holder', () => {
       PATIENCE,
       `the end of ${pid}`,
     );
-  /** Until the flow's thread has its answer before the other one, which went to sleep before it. */
-  const isFirst = (round: () => Promise<Running>): Promise<true> =>
-    waitFor(
-      async () => {
-        const all = await round();
-        await all.ended;
-        expect(all.answers).to.have.members([`${OTHER} 1`, `${FLOW} 1`]);
-        return all.answers[0] === `${FLOW} 1`;
-      },
-      PATIENCE,
-      'the thread to be answered first',
-    );
+  /** In one of some rounds the flow's thread has its answer before the other one, which went to sleep before it. */
+  const expectFirst = async (round: () => Promise<Running>): Promise<void> => {
+    let first = '';
+    for (let i = 0; i < ROUNDS && first !== `${FLOW} 1`; i++) {
+      const all = await round();
+      await all.ended;
+      expect(all.answers).to.have.members([`${OTHER} 1`, `${FLOW} 1`]);
+      first = all.answers[0] ?? '';
+    }
+    expect(first).to.equal(`${FLOW} 1`);
+  };
 
   before(() => {
     execFileSync('modprobe', ['fuse']);
@@ -192,7 +192,7 @@ describe('the holder', () => {
 
   it('wakes those who sleep for a flow that was decided, and no others', async () => {
     await startHolder();
-    await isFirst(async () => {
+    await expectFirst(async () => {
       const all = await sleep(1, [OTHER, FOR_LONG], [FLOW, FOR_LONG]);
       wake(FLOW);
       return all;
@@ -201,7 +201,7 @@ describe('the holder', () => {
 
   it('wakes one whose flow was decided just before it asked', async () => {
     await startHolder();
-    await isFirst(() => {
+    await expectFirst(() => {
       wake(FLOW);
       return sleep(1, [OTHER, FOR_LONG], [FLOW, FOR_LONG]);
     });
@@ -209,7 +209,7 @@ describe('the holder', () => {
 
   it('lets nobody sleep longer than it wants', async () => {
     await startHolder();
-    await isFirst(() => sleep(1, [OTHER, FOR_LONG], [FLOW, 10]));
+    await expectFirst(() => sleep(1, [OTHER, FOR_LONG], [FLOW, 50]));
   });
 
   it('has everybody look again now and then', async () => {
@@ -329,7 +329,6 @@ describe('the holder', () => {
     closeSync(writer);
     const holder = start(HOLDER, options(), reader);
     closeSync(reader);
-    wakes = openSync(path('wakes'), constants.O_RDWR | constants.O_NONBLOCK);
     await waitFor(() => leases().tgid === holder.pid, PATIENCE, 'the holder');
     const usedMs = (): number => {
       const fields = readFileSync(`/proc/${holder.pid}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13) ?? [];
@@ -338,6 +337,7 @@ describe('the holder', () => {
     const begun = performance.now() - usedMs();
     const all = await sleep(20, [FLOW, FOR_LONG]);
     await all.ended;
+    wakes = openSync(path('wakes'), constants.O_RDWR | constants.O_NONBLOCK);
     expect(usedMs(), 'what it had of a processor, in ms').to.be.below((performance.now() - begun) / 2);
   });
 
