@@ -37,6 +37,15 @@ const PARENT = `
   until (waitpid($child, 0) == $child) {}
   print "$signals ", $? >> 8, "\\n";`;
 
+/** Runs a program in a process group of its own, as a shell with job control does, says that it has ended, and stays. */
+const JOB_CONTROL = `
+  $| = 1;
+  my $child = fork;
+  unless ($child) { setpgrp; exec @ARGV }
+  waitpid $child, 0;
+  print "gone\n";
+  sleep 600;`;
+
 const ftpConfig = (folder: string): string => `
 listen=YES
 background=NO
@@ -78,19 +87,22 @@ describe('the parent of a held program', () => {
   it("that leaves it behind on a terminal leaves it alive: the group's last member does not die of SIGHUP", async () => {
     const server = await lateServer(LATE);
     const client = `redis-cli -h ${B} -p ${LATE} PING`;
-    // A shell with job control gives the script a process group, whose only other member is the client; and stays, as the terminal's.
-    const script = `${client} >${at('said')} 2>${at('err')} & echo $! >${at('pid')}`;
-    writeFileSync(at('script'), `#!/bin/sh\n${script}\nuntil [ -e ${at('held')} ]; do sleep 0.05; done\n`, {
-      mode: 0o755,
-    });
-    const shell = lab.spawn('a', ['bash', '-mc', `${at('script')}; echo gone; sleep 600`]);
+    const script = `${client} >${at('said')} & echo $! >${at('pid')}`;
+    const end = `until [ -e ${at('held')} ]; do sleep 0.05; done`;
+    writeFileSync(at('script'), `#!/bin/sh\n${script}\n${end}\n`, { mode: 0o755 });
+    const shell = lab.spawn('a', ['perl', '-e', JOB_CONTROL, at('script')]);
     const isHeld = async (): Promise<boolean> =>
       (await lab.flows('a')).some(({ dport, hold }) => dport === LATE && hold === 'sleep');
     await waitFor(isHeld, PATIENCE, 'the client to be held');
     writeFileSync(at('held'), '');
     await waitFor(() => shell.stdout.includes('gone'), PATIENCE, 'the end of the script');
     const pid = readFileSync(at('pid'), 'utf8').trim();
-    expect(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)).to.match(/^S 1 /);
+    const state = (): string | undefined => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1);
+    await waitFor(
+      () => state()?.startsWith('S 1 '),
+      PATIENCE,
+      () => `the client to wait; its state: ${state()}`,
+    );
     server.kill('SIGUSR1');
     // It takes what it wrote itself for an answer: an array of one text, in the protocol of Redis.
     await waitFor(() => readFileSync(at('said'), 'utf8') === 'PING\n', PATIENCE, "the client's answer");

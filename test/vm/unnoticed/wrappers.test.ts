@@ -11,12 +11,14 @@ const REDIS = 7100;
 
 type Wrapper = (command: string[]) => string[];
 const text = (command: string[]): string => command.join(' ');
+/** Without a terminal a shell has no job control. */
+const onTerminal = (command: string): string[] => ['script', '-qec', command, '/dev/null'];
 
 /** Parents that do something about a child that is stopped. */
 const NOTICING: Record<string, Wrapper> = {
   runuser: (command) => ['runuser', '-u', 'nobody', '--', ...command],
   sudo: (command) => ['sudo', '-n', '-u', 'nobody', ...command],
-  script: (command) => ['script', '-qec', text(command), '/dev/null'],
+  script: (command) => onTerminal(text(command)),
   gdb: (command) => ['gdb', '-nx', '-q', '-batch', '-ex', 'run', '--args', ...command],
   'strace, which prints signals': (command) => ['strace', '-f', '-e', 'trace=none', ...command],
 };
@@ -26,11 +28,11 @@ const OTHERS: Record<string, Wrapper> = {
   su: (command) => ['su', 'nobody', '-s', '/bin/sh', '-c', text(command)],
   timeout: (command) => ['timeout', '50', ...command],
   setsid: (command) => ['setsid', '-w', ...command],
-  'bash with job control': (command) => ['bash', '-mc', `${text(command)} & wait %1`],
-  'bash with job control, in the foreground': (command) => ['bash', '-mc', text(command)],
-  'dash with job control': (command) => ['dash', '-mc', text(command)],
-  'zsh with job control': (command) => ['zsh', '-fmc', `${text(command)} & wait`],
-  'busybox sh with job control': (command) => ['busybox', 'sh', '-mc', text(command)],
+  'bash with job control': (command) => onTerminal(`bash -mc '${text(command)} & wait %1'`),
+  'bash with job control, in the foreground': (command) => onTerminal(`bash -mc '${text(command)}; exit $?'`),
+  'dash with job control': (command) => onTerminal(`dash -mc '${text(command)}; exit $?'`),
+  'zsh with job control': (command) => onTerminal(`zsh -fmc '${text(command)} & wait'`),
+  'busybox sh with job control': (command) => onTerminal(`busybox sh -mc '${text(command)}; exit $?'`),
   'unshare --fork --pid': (command) => ['unshare', '--fork', '--pid', ...command],
   xargs: (command) => ['sh', '-c', `echo ${command.at(-1)} | xargs ${text(command.slice(0, -1))}`],
   make: (command) => ['make', '-s', '--eval', `all:;@${text(command)}`],
