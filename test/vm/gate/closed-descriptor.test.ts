@@ -13,8 +13,10 @@ const B = '10.77.0.2';
 const PATIENCE = 30_000;
 
 describe('a program that closes a connection that is held', () => {
-  // The agent must be taken for alive for as long as it stands still here.
-  inTheLab({ set: { lease_ms: 30_000, handshake_timeout_ms: 60_000, hold_timeout_ms: 60_000 } });
+  // The agent must be taken for alive for as long as it stands still here, and the program hears EAGAIN at once.
+  inTheLab({
+    set: { lease_ms: 30_000, handshake_timeout_ms: 60_000, hold_timeout_ms: 60_000, hold_nonblocking_ms: 0 },
+  });
 
   it('does not come back from close() before the agent has let go of it, and hears nothing of it afterwards', async () => {
     const listener = lab.spawn('b', [TALKER, 'accept', '7600'], { outside: true });
