@@ -4,7 +4,8 @@
  * socket stays in the program's epoll sets: the program is told of a descriptor that it has closed, by a pointer to what it has freed
  * (epoll(7), "Will closing a file descriptor cause it to be removed from all epoll interest lists?").
  *
- * So whoever closes the program's last descriptor does not come back from close() before the agent's is closed as well: the process is
+ * So whoever closes the program's last descriptor of such a socket does not come back from close() before the agent's is closed as well. Who has
+ * it in no epoll set is let go: nothing tells it of the descriptor that is left, and its parent might tell of a stop. The process is
  * stopped on its way out, and continued by whoever closes the agent's (native/domain/flow_ops.cc, release()). That is the same protocol
  * as hold_blocking()'s: the record first, then the signal, then another look. It concerns a program that gives up a connection while
  * it is held, and one that is through with it in the moment between the opening of the gate and the end of the agent's work.
@@ -104,7 +105,7 @@ int BPF_PROG(descriptor_close, struct file *file)
 		e.refs = refs;
 		emit(ctx, &e);
 	}
-	return dup ? hold_closing(sk, f, dup, refs) : 0;
+	return dup && file->f_ep ? hold_closing(sk, f, dup, refs) : 0;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -221,17 +221,28 @@ VERIFIED_ONCE __u32 file_call_kind(unsigned int f_flags, int uses_io_uring, long
 }
 
 /*
- * splice() both ways on every kernel and sendfile() before 6.5 reach neither of the two above. Every read and write of every file
- * on the machine passes here, so leave at once if this is no socket. Those of a socket do reach the two above (sock_read_iter(),
- * sock_write_iter()), and are for them to answer: only there can a caller be put to sleep. So do io_uring's, with their own idea of blocking
- * that is not known here.
+ * What reaches neither of the two above: splice() out of a socket on every kernel, splice() into it and sendfile() before 6.5. Every read and
+ * write of every file on the machine passes here, so leave at once if this is no socket. All else that moves bytes of a socket does reach
+ * them (sock_read_iter(), sock_write_iter(), splice_to_socket()), and is theirs to answer: only there can a caller be put to sleep. So are
+ * io_uring's reads and writes, with their own idea of blocking that is not known here.
  */
+static __always_inline __u32 unasked(int mask, long nr)
+{
+	struct proto_ops___sendpage *ops = NULL;
+	__u32 dirs = directions(mask);
+
+	if (nr == NR_io_uring_enter || reads_or_writes(nr))
+		return 0;
+	return bpf_core_field_exists(ops->sendpage) ? dirs : dirs & ~TLSHUB_TX;
+}
+
 SEC("lsm/file_permission")
 int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 {
 	struct task_struct *task;
 	struct socket *sock;
 	struct sock *sk;
+	__u32 dirs;
 	long nr;
 
 	if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
@@ -244,9 +255,10 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 		return 0;
 	task = bpf_get_current_task_btf();
 	nr = current_syscall(task);
-	if (nr == NR_io_uring_enter || reads_or_writes(nr))
+	dirs = unasked(mask, nr);
+	if (!dirs)
 		return 0;
-	return gate(ctx, sk, directions(mask), file_call_kind(file->f_flags, task->io_uring != NULL, nr));
+	return gate(ctx, sk, dirs, file_call_kind(file->f_flags, task->io_uring != NULL, nr));
 }
 
 /*

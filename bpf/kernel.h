@@ -170,6 +170,7 @@ typedef struct {
 struct file {
 	unsigned int f_flags;
 	struct inode *f_inode;
+	void *f_ep; /* NULL unless it is in an epoll set */
 	atomic_long_t f_count;
 };
 
@@ -184,6 +185,11 @@ struct file___ref {
 
 struct proto_ops {
 	void *splice_read;
+};
+
+/* Before 6.5 (commit 2dc334f1a63a), what is spliced into a socket goes by this, and no security module is asked. From then on it is a sendmsg(). */
+struct proto_ops___sendpage {
+	void *sendpage;
 };
 
 struct socket {
