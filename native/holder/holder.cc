@@ -118,6 +118,8 @@ void Holder::putToSleep(const Request& request, const Attribute& attribute) {
   const auto sleeper = parts_.maps.sleeper(tid);
   if (!sleeper) return answer(lookAgain(unique, attribute.room));
   const Asking asking = {unique, tid, sleeper->cookie, sleeper->cgroup, sleeper->until_ns, attribute.room};
+  // Who looks again is not parked for a moment, and is there all the same.
+  aliveNs_ = std::max(aliveNs_, monotonicNs());
   switch (parked_.park(asking, monotonicNs())) {
     case Parking::kParked:
       return;

@@ -56,7 +56,7 @@ class Holder {
   bool published_ = false;
   uint64_t supersededNs_ = 0;  // since when; 0: not
   uint64_t nextLookNs_ = 0;
-  uint64_t aliveNs_;  // until when agent or guardian were known to be there
+  uint64_t aliveNs_;  // until when agent, guardian or somebody who sleeps were known to be there
   bool ended_ = false;
   std::array<char, 4096> wakeBuffer_;
   size_t wakeBytes_ = 0;  // of a word that has not come whole yet
