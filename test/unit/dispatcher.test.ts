@@ -88,6 +88,8 @@ describe('dispatcher', () => {
     world.event('ESTABLISHED');
     world.event('ESTABLISHED', { cookie: 2n });
     expect(world.helpers.searches).to.deep.equal([true, false]);
+    world.event('ENDING', { cookie: 3n });
+    expect(world.helpers.ends.map(({ search }) => search)).to.deep.equal([false]);
   });
 
   it('a passive flow waits for its program to accept', async () => {

@@ -14,6 +14,7 @@ import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
 import type { Provider } from '../provider/provider.js';
 import { RetryQueue } from '../provider/retry-queue.js';
 import type { Directory } from '../settings/directory.js';
+import { Accounts } from './accounts.js';
 import { Arrivals } from './arrivals.js';
 import { CommandQueue } from './command-queue.js';
 import { commandOf } from './commands.js';
@@ -67,8 +68,9 @@ export class Dispatcher {
     const { table, unloaded } = this;
     this.arrivals = new Arrivals({ ...options, table, unloaded, counters, supersede: (flow) => this.supersede(flow) });
     this.commands = new CommandQueue((command) => options.send(command));
-    this.sockets = new Sockets({ ...options, table, counters });
-    this.endings = new Endings({ ...options, counters });
+    const accounts = new Accounts();
+    this.sockets = new Sockets({ ...options, accounts, table, counters });
+    this.endings = new Endings({ ...options, accounts, counters });
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,

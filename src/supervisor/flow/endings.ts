@@ -8,30 +8,27 @@ import type { Logger } from '../../logging/logger.js';
 import { toWire } from '../../shared/errors/errors.js';
 import type { FlowEvent } from '../../shared/kernel/abi.js';
 import type { Helpers } from '../../shared/kernel/helpers-addon.js';
-import { Charges, cgroupOf } from './charges.js';
+import type { Accounts } from './accounts.js';
 import type { Counters } from './counters.js';
-import { Searches } from './searches.js';
 
 export interface EndingsOptions {
   helpers: Pick<Helpers, 'pushOut'>;
+  accounts: Accounts;
   counters: Counters;
   log: Logger;
 }
 
 export class Endings {
-  private readonly charges = new Charges();
-  private readonly searches = new Searches();
-
   constructor(private readonly options: EndingsOptions) {}
 
   flush({ owner, cookie, generation }: FlowEvent): void {
     if (owner === undefined) return;
-    const { helpers, counters, log } = this.options;
+    const { helpers, accounts, counters, log } = this.options;
     const { tgid, fd, inode } = owner;
-    const charge = this.charges.of(owner);
-    const search = this.searches.allowed(cgroupOf(charge));
+    const charge = accounts.of(owner);
+    const search = accounts.maySearch(charge);
     helpers.pushOut({ tgid, fd, inode, cookie, generation, charge, search }, (pushed) => {
-      if ('cpuMs' in pushed && typeof pushed.cpuMs === 'number') this.searches.spent(cgroupOf(charge), pushed.cpuMs);
+      accounts.spent(charge, pushed);
       if (!(pushed instanceof Error)) {
         counters.values.flushed++;
         return;

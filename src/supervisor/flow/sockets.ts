@@ -11,11 +11,10 @@ import type { Held } from '../../shared/ipc/messages.js';
 import type { Helpers, TakeRequest, TakenSocket } from '../../shared/kernel/helpers-addon.js';
 import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
-import { Charges, cgroupOf } from './charges.js';
+import type { Accounts } from './accounts.js';
 import type { Counters } from './counters.js';
 import { HELPER_LOST, type Input } from './machine.js';
 import { party, who } from './log.js';
-import { Searches } from './searches.js';
 import { isBusy, type Flow, type FlowTable } from './table.js';
 
 /** What came of taking a socket, for the machine; `secured`: this was done before. */
@@ -24,6 +23,7 @@ export type TakeOutcome = Input | 'secured';
 export interface SocketsOptions {
   kernel: Pick<KernelAddon, 'readFlow'>;
   helpers: Pick<Helpers, 'take' | 'has'>;
+  accounts: Accounts;
   fds: Pick<GateFds, 'flows'>;
   slots: SlotTable;
   table: FlowTable;
@@ -39,8 +39,6 @@ const FULL = {
 export class Sockets {
   /** flows whose descriptor may have gone while it was being taken */
   private readonly doubtful = new Set<Flow>();
-  private readonly charges = new Charges();
-  private readonly searches = new Searches();
 
   constructor(private readonly options: SocketsOptions) {}
 
@@ -63,13 +61,13 @@ export class Sockets {
       return;
     }
     counters.values.takes++;
-    flow.charge = this.charges.of(holder);
+    flow.charge = this.options.accounts.of(holder);
     flow.taking = true;
     flow.takeBegunNs = monotonicNs();
     helpers.take(this.requestOf(flow, holder), (taken) => {
       flow.taking = false;
       flow.takenNs = monotonicNs();
-      this.spent(flow, taken);
+      this.options.accounts.spent(flow.charge, taken);
       if (taken instanceof Error) {
         slots.release(place.slot);
         this.doubtful.delete(flow);
@@ -124,7 +122,7 @@ export class Sockets {
     if (code !== HELPER_LOST) return;
     this.options.log.error(`a helper process was given up at the socket of ${party(flow)}: ${reason}`, {
       ...who(flow),
-      cgroup: this.charges.cgroup(flow.charge),
+      cgroup: this.options.accounts.cgroup(flow.charge),
       code,
     });
   }
@@ -133,7 +131,7 @@ export class Sockets {
     const { holder } = flow;
     if (holder === undefined) return;
     this.options.helpers.has(this.requestOf(flow, holder), (found) => {
-      this.spent(flow, found);
+      this.options.accounts.spent(flow.charge, found);
       if (!(found instanceof Error) && !found.has) gone();
     });
   }
@@ -147,12 +145,7 @@ export class Sockets {
 
   private requestOf(flow: Flow, { tgid, fd, inode }: NonNullable<Flow['holder']>): TakeRequest {
     const { cookie, generation, charge } = flow;
-    return { tgid, fd, inode, cookie, generation, charge, search: this.searches.allowed(cgroupOf(charge)) };
-  }
-
-  /** Found or not: a program can hide its sockets so that each of them is found, and late. */
-  private spent(flow: Flow, answer: object): void {
-    if ('cpuMs' in answer && typeof answer.cpuMs === 'number') this.searches.spent(cgroupOf(flow.charge), answer.cpuMs);
+    return { tgid, fd, inode, cookie, generation, charge, search: this.options.accounts.maySearch(charge) };
   }
 
   private failure(thrown: Error): TakeOutcome {
