@@ -236,7 +236,7 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   setTlsTx(fd, what.tx);
   checkKeyed(readFlow(maps.flows, fd), TLSHUB_TX, what);
   KernelTls tls = readBack(fd);
-  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0, 0, false};
+  Installed result = {ulpOf(fd), tls.cipher, tls.version, 0, 0, false};
 
   // Both are armed before the last key is set, so that the kernel's own bit opens the gate and no wake-up falls in between. From there on
   // it is as little as can be to the close: if the program closes while we have its file too, its epoll set keeps a dead entry.
@@ -250,7 +250,6 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   // Who goes on now finds no descriptor of ours any more.
   const int continued = release(maps, fd, what.cookie);
   result.continued = continued + continueFor(maps, keyed);
-  result.sleeps = keyed.sleeps;
   return result;
 }
 

@@ -41,7 +41,6 @@ struct Installed {
   std::string ulp, cipher, version;
   uint64_t openedNs;  // CLOCK_MONOTONIC when both directions were open
   int continued;
-  uint32_t sleeps;  // threads that were put to sleep for it
   // The socket has its record (struct tlshub_secured). False: the kernel had no memory for it, or the name is too long.
   bool remembered;
 };

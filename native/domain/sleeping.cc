@@ -4,38 +4,29 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "error.h"
+#include "pid_namespace.h"
 
 namespace tlshub {
 namespace {
 
-// PROC_PID_INIT_INO of include/linux/proc_ns.h
-constexpr ino_t kRootPidNamespace = 0xEFFFFFFC;
-
-bool kernelHas(const char* function) {
+bool kernelCan() {
   btf* kernel = btf__load_vmlinux_btf();
-  if (!kernel) return false;
-  const bool has = btf__find_by_name_kind(kernel, function, BTF_KIND_FUNC) >= 0;
+  const auto has = [&](const char* name) { return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) >= 0; };
+  const bool can = kernel && has("bpf_get_file_xattr") && has("bpf_iter_num_new");
   btf__free(kernel);
-  return has;
-}
-
-bool inRootPidNamespace() {
-  struct stat status = {};
-  return !stat("/proc/self/ns/pid", &status) && status.st_ino == kRootPidNamespace;
+  return can;
 }
 
 }  // namespace
 
 std::string whyNoSleep() {
-  if (!kernelHas("bpf_get_file_xattr") || !kernelHas("bpf_iter_num_new"))
-    return "the kernel has no bpf_get_file_xattr() (Linux 6.8 and later do)";
-  if (!inRootPidNamespace())
+  if (!kernelCan()) return "the kernel has no bpf_get_file_xattr() (Linux 6.8 and later do)";
+  if (!inHostPidNamespace())
     return "the agent is not in the host's PID namespace (hostPID: true, or --pid=host)";
   if (access("/dev/fuse", R_OK | W_OK))
     return std::string("/dev/fuse: ") + std::strerror(errno) + " (modprobe fuse)";

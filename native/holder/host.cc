@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,13 +15,11 @@
 #include <string>
 
 #include "../domain/error.h"
+#include "../domain/pid_namespace.h"
 #include "file_system.h"
 
 namespace tlshub::holder {
 namespace {
-
-// PROC_PID_INIT_INO of the kernel's proc_ns.h
-constexpr ino_t kHostPids = 0xEFFFFFFC;
 
 // What it says is of no use to anybody: opening the device again tells.
 void loadFuse() {
@@ -50,9 +47,8 @@ void configure(int context, unsigned command, const char* key, const char* value
 }  // namespace
 
 void requireHostPids() {
-  struct stat pids;
-  if (stat("/proc/self/ns/pid", &pids)) throw NotHere("/proc is not mounted");
-  if (pids.st_ino != kHostPids)
+  if (access("/proc/self/ns/pid", F_OK)) throw NotHere("/proc is not mounted");
+  if (!inHostPidNamespace())
     throw NotHere(
         "this is not the host's PID namespace: run the agent with hostPID: true, or not in a container");
 }

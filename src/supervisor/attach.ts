@@ -74,11 +74,11 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
     log: log.child({ component: 'guardian' }),
   });
   if (config.guardian) guards.start();
-  const holds = gate.sleeps
+  const holds = loaded.sleeps
     ? holder({ pinDir, leaseMs, wakesFd: fds.wakesRead, log: log.child({ component: 'holder' }) })
     : undefined;
   holds?.start();
-  if (gate.whyNoSleep !== '') log.info('callers are held by stopping their process', { why: gate.whyNoSleep });
+  if (loaded.whyNoSleep !== '') log.info('callers are held by stopping their process', { why: loaded.whyNoSleep });
   const update = new GateUpdate(addon, fds);
   return {
     fds,
@@ -86,7 +86,7 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
     update,
     scope,
     guardian: guards,
-    hold: { way: gate.sleeps ? 'sleep' : 'stop', why: gate.whyNoSleep },
+    hold: { way: loaded.sleeps ? 'sleep' : 'stop', why: loaded.whyNoSleep },
     holder: holds,
     detach: () => {
       update.close();

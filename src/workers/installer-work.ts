@@ -4,13 +4,13 @@ import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
 import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
 import type { EndHow, EndResult, Helpers, InstallResult } from '../shared/kernel/helpers-addon.js';
-import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import type { FlowFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
 export interface InstallerWorkOptions {
   kernel: Pick<KernelAddon, 'continueStopped' | 'discardSecret'>;
   helpers: Pick<Helpers, 'install' | 'end' | 'destroy'>;
-  fds: Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'>;
+  fds: FlowFds;
   slots: Int32Array;
   report(report: InstallerReport): void;
 }

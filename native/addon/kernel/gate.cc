@@ -85,11 +85,6 @@ Object fdsOf(Env env, const Gate& gate) {
   return fds;
 }
 
-void setHold(Object& handle, bool sleeps, const std::string& why) {
-  handle.Set("sleeps", Napi::Boolean::New(handle.Env(), sleeps));
-  handle.Set("whyNoSleep", Napi::String::New(handle.Env(), why));
-}
-
 // Programs that the kernel has taken in and that run nowhere yet.
 class LoadedGateHandle : public Handle<LoadedGateHandle, Gate, Lives::kUntilClosed> {
  public:
@@ -113,12 +108,10 @@ class LoadedGateHandle : public Handle<LoadedGateHandle, Gate, Lives::kUntilClos
         throw;
       }
       const Object fds = fdsOf(info.Env(), *gate);
-      const bool adopted = gate->adopted(), sleeps = gate->sleeps();
-      const std::string why = gate->whyNoSleep();
+      const bool adopted = gate->adopted();
       Object handle = GateHandle::wrap(info.Env(), std::move(gate));
       handle.Set("fds", fds);
       handle.Set("adopted", Napi::Boolean::New(info.Env(), adopted));
-      setHold(handle, sleeps, why);
       return handle;
     });
   }
@@ -128,7 +121,8 @@ Object wrapLoaded(Env env, std::unique_ptr<Gate> gate) {
   const bool sleeps = gate->sleeps();
   const std::string why = gate->whyNoSleep();
   Object handle = LoadedGateHandle::wrap(env, std::move(gate));
-  setHold(handle, sleeps, why);
+  handle.Set("sleeps", Napi::Boolean::New(env, sleeps));
+  handle.Set("whyNoSleep", Napi::String::New(env, why));
   return handle;
 }
 

@@ -80,7 +80,7 @@ export interface Leases {
 
 /** Programs that the kernel has checked and taken in, and that run nowhere yet. */
 export interface LoadedGate {
-  /** as the gate will have them */
+  /** callers are put to sleep; else `whyNoSleep` says why they are stopped, '' if that was asked for */
   readonly sleeps: boolean;
   readonly whyNoSleep: string;
   /**
@@ -93,9 +93,6 @@ export interface LoadedGate {
 /** The gate of this process, which stays until `detach`, or the end of the process, which leaves its pins. */
 export interface Gate {
   readonly fds: GateFds;
-  /** callers are put to sleep; else `whyNoSleep` says why they are stopped, '' if that was asked for */
-  readonly sleeps: boolean;
-  readonly whyNoSleep: string;
   /** true: pins of an earlier agent were found and taken over */
   readonly adopted: boolean;
   /** Also captures a cgroup that appeared later. Throws TLSHUB_CGROUP, TLSHUB_GATE; then nothing has changed. */
@@ -208,7 +205,7 @@ export interface KernelAddon {
    * Has the kernel check and take in the BPF object, beside this thread: seconds on a slow machine. An earlier agent's gate stays as it is.
    * One a process. Rejects with TLSHUB_GATE.
    * @param pinDir folder on bpffs for links and maps, made with 0700
-   * @param sleepPath the object that puts callers to sleep, '': they are stopped. One that this kernel does not take is no error: Gate.sleeps
+   * @param sleepPath the object that puts callers to sleep, '': they are stopped. One that this kernel does not take is no error: LoadedGate.sleeps
    */
   loadGate(objectPath: string, pinDir: string, sleepPath: string): Promise<LoadedGate>;
   /** All of them at once: no decision is made by a mixture of old and new rules. Takes an RCU grace period, some milliseconds. */

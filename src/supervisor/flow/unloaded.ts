@@ -21,8 +21,7 @@ import { createFlow, type Flow, type FlowSeed, type FlowTable, type TableWatcher
 export interface RestoreSeed extends FlowSeed {
   owner: OwnerRecord | undefined;
   traffic: Traffic | undefined;
-  /** a last event does not say */
-  hold?: Hold;
+  hold: Hold;
 }
 
 /** The flow as it was when it was secured, but for what the mapping says, which is that of now. */
@@ -40,7 +39,7 @@ function restore(seed: RestoreSeed, how: SecuredRecord, directory: Pick<Director
     cipher: how.cipher,
     tlsVersion: how.tlsVersion,
     kernelUlp: 'tls',
-    hold: seed.hold ?? 'none',
+    hold: seed.hold,
     secured: true,
   });
 }
