@@ -2,7 +2,7 @@
 /** Somebody on the way changes bytes of a secured connection: no program reads them. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
-import { lab } from '../harness/index.js';
+import { lab, waitFor } from '../harness/index.js';
 import { Peer, step } from '../harness/peer.js';
 import { B } from '../sharing/support.js';
 
@@ -24,8 +24,9 @@ describe('a record that is changed on its way', () => {
     const server = await Peer.listen('b', PORT, ['accept', 'once:read', 'once:read']);
     const client = Peer.start('a', [
       `connect:${B}:${PORT}`,
+      'handle',
       'write:before',
-      'sleep:3000',
+      'once:read',
       'write:after',
       'sleep:60000',
     ]);
@@ -36,6 +37,12 @@ describe('a record that is changed on its way', () => {
       'add chain ip tlshub_test change { type filter hook prerouting priority -300; }',
       `add rule ip tlshub_test change tcp dport ${PORT} tcp flags & psh == psh @th,296,8 set 0x5a`,
     );
+    // Nobody writes to the client: what its read() tells is that it may go on.
+    const goesOn = (): boolean => {
+      client.program.kill('SIGUSR1');
+      return client.steps.some(({ op }) => op === 'read');
+    };
+    await waitFor(goesOn, 20_000, 'the client to write again');
     expect(step(await server.finish(60_000), 'read', 2)).to.include({ result: -1, error: 'EBADMSG', data: '' });
     await client.stop();
   });
