@@ -166,8 +166,10 @@ describe('providers under load', function () {
     const codes = new Set(outcomes.map((outcome) => (outcome.ok ? 'ok' : outcome.code)));
     expect(codes).to.include('ok');
     codes.delete('ok');
-    // The side whose worker died, and the one that waited for it.
-    for (const code of codes) expect(code).to.be.oneOf(['TLSHUB_WORKER_LOST', 'TLSHUB_HANDSHAKE_TIMEOUT']);
+    // The side whose worker died, and the one that waited for it. Here no program has the socket as well: a helper that goes with its
+    // worker while the socket is with it ends the connection, by a reset if it had something to read.
+    const ways = ['TLSHUB_WORKER_LOST', 'TLSHUB_HANDSHAKE_TIMEOUT', 'TLSHUB_PEER_CLOSED', 'TLSHUB_PEER_RESET'];
+    for (const code of codes) expect(code).to.be.oneOf(ways);
     expect(outcomes.filter(({ ok }) => ok).length).to.be.greaterThan(outcomes.length / 2);
     for (const role of ROLES) expect(nodes[role].stats().workersLost).to.be.greaterThan(0);
     // The last one broken may not have its successor yet, the less so on a busy machine.
