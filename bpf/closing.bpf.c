@@ -33,11 +33,7 @@ static __always_inline bool is_decided(struct sock *sk, struct tlshub_flow *f)
 static __noinline int hold_closing(struct sock *sk, struct tlshub_flow *f, struct tlshub_dup *dup, __u32 refs)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
-	struct tlshub_stop stop = {
-		.start_boottime = task->group_leader->start_boottime,
-		.since_ns = bpf_ktime_get_ns(),
-	};
+	struct tlshub_stop_key key;
 
 	/*
 	 * This descriptor and the agent's; a call of the agent's under way counts as one more. Or the program has another one (a server
@@ -45,22 +41,14 @@ static __noinline int hold_closing(struct sock *sk, struct tlshub_flow *f, struc
 	 */
 	if (refs < 2 || refs > (is_decided(sk, f) ? 3 : 2))
 		return 0;
-	if ((task->flags & PF_IO_WORKER) || !may_be_stopped(task) || !can_continue(stop.since_ns))
+	if ((task->flags & PF_IO_WORKER) || !may_be_stopped(task) || !can_continue(bpf_ktime_get_ns()))
 		return 0;
-	dup->stop_tgid = key.tgid;
+	dup->stop_tgid = task->tgid;
 	__sync_fetch_and_add(&dup->stops, 1);
-	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
+	if (!note_stop(f, &key) || !send_stop(&key, false))
 		return 0;
-	if (bpf_send_signal_thread(SIGSTOP)) {
-		bpf_map_delete_elem(&stops, &key);
-		return 0;
-	}
-	count(COUNTER_STOPS);
-	if (!bpf_map_lookup_elem(&dups, &key.cookie) || !bpf_map_lookup_elem(&stops, &key)) {
-		bpf_map_delete_elem(&stops, &key);
-		bpf_send_signal(SIGCONT);
-		count(COUNTER_STOP_RACES_UNDONE);
-	}
+	if (!bpf_map_lookup_elem(&dups, &key.cookie) || !is_noted(&key))
+		undo_stop(&key);
 	return 0;
 }
 

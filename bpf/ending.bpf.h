@@ -73,11 +73,8 @@ static __always_inline bool is_ending_late(struct sock *sk)
 static __noinline int hold_ending(void *ctx, struct socket *sock, struct sock *sk, struct tlshub_flow *f)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
-	struct tlshub_stop stop = {
-		.start_boottime = task->group_leader->start_boottime,
-		.since_ns = bpf_ktime_get_ns(),
-	};
+	__u64 now = bpf_ktime_get_ns();
+	struct tlshub_stop_key key;
 	struct tlshub_owner caller;
 	struct tlshub_event e;
 
@@ -85,28 +82,22 @@ static __noinline int hold_ending(void *ctx, struct socket *sock, struct sock *s
 	if (!is_ending_late(sk) || f->spin_calls >= MOST_FLUSHES)
 		return 0;
 	/* Who can be put to sleep has slept (sleep.bpf.c). */
-	if (can_sleep(stop.since_ns))
+	if (can_sleep(now))
 		return 0;
-	if ((task->flags & PF_IO_WORKER) || !may_be_stopped(task) || !can_continue(stop.since_ns) ||
+	if ((task->flags & PF_IO_WORKER) || !may_be_stopped(task) || !can_continue(now) ||
 	    !may_tell_again(f, bpf_get_current_cgroup_id(), true))
 		return 0;
 	f->spin_calls++;
-	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
+	if (!note_stop(f, &key))
 		return 0;
 	current_owner(&caller, sock, NULL);
 	fill_event(&e, EVENT_ENDING, f);
 	fill_owner(&e, &caller);
 	emit(ctx, &e);
-	if (bpf_send_signal_thread(SIGSTOP)) {
-		bpf_map_delete_elem(&stops, &key);
+	if (!send_stop(&key, false))
 		return 0;
-	}
-	count(COUNTER_STOPS);
-	if (!has_unsent_records(sk) || !bpf_map_lookup_elem(&stops, &key)) {
-		bpf_map_delete_elem(&stops, &key);
-		bpf_send_signal(SIGCONT);
-		count(COUNTER_STOP_RACES_UNDONE);
-	}
+	if (!has_unsent_records(sk) || !is_noted(&key))
+		undo_stop(&key);
 	return -ERESTARTSYS;
 }
 

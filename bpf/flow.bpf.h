@@ -190,7 +190,8 @@ static __always_inline void current_owner(struct tlshub_owner *o, struct socket 
 	__builtin_memset(o, 0, sizeof(*o));
 	o->fd = -1;
 	o->tgid = task->tgid;
-	o->start_boottime = task->group_leader->start_boottime;
+	/* Not by the pointer itself: to sleepable programs the leader is nobody they may look at. */
+	o->start_boottime = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
 	if (sock)
 		o->inode = BPF_CORE_READ(sock, file, f_inode, i_ino);

@@ -42,28 +42,15 @@ static __noinline int refuse(void *ctx, struct tlshub_flow *f, __u32 reason)
 static __noinline int hold_blocking(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f, __u32 dirs)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tlshub_stop_key key = {.cookie = f->cookie, .tgid = task->tgid};
-	struct tlshub_stop stop = {
-		.start_boottime = task->group_leader->start_boottime,
-		.since_ns = bpf_ktime_get_ns(),
-	};
+	struct tlshub_stop_key key;
 
 	/* Two processes that share the socket may come at the same time: from the second stop on, user space walks all records. */
-	f->stop_tgid = key.tgid;
+	f->stop_tgid = task->tgid;
 	__sync_fetch_and_add(&f->stop_many, 1);
-	if (bpf_map_update_elem(&stops, &key, &stop, BPF_ANY))
+	if (!note_stop(f, &key) || !send_stop(&key, task->flags & PF_IO_WORKER))
 		return -EAGAIN;
-	if (task->flags & PF_IO_WORKER ? bpf_send_signal(SIGSTOP) : bpf_send_signal_thread(SIGSTOP)) {
-		bpf_map_delete_elem(&stops, &key);
-		return -EAGAIN;
-	}
-	count(COUNTER_STOPS);
-	if (f->refused || is_open(sk, tp, f, dirs) || user_refused(sk, f) ||
-	    !bpf_map_lookup_elem(&stops, &key)) {
-		bpf_map_delete_elem(&stops, &key);
-		bpf_send_signal(SIGCONT);
-		count(COUNTER_STOP_RACES_UNDONE);
-	}
+	if (f->refused || is_open(sk, tp, f, dirs) || user_refused(sk, f) || !is_noted(&key))
+		undo_stop(&key);
 	return -ERESTARTSYS;
 }
 

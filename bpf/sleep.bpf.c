@@ -56,6 +56,12 @@ static __noinline bool is_agents_thread(struct task_struct *task)
 	return agent;
 }
 
+/* May this thread be put to sleep at all? */
+static __always_inline bool may_sleep(struct task_struct *task, __u64 now)
+{
+	return !(task->flags & PF_KTHREAD) && can_sleep(now) && can_continue(now) && !is_agents_thread(task);
+}
+
 /* Sleeps once. Returns what the holder answered: below 0 an error, -EINTR if a signal has come. */
 static __noinline int fall_asleep(void)
 {
@@ -157,23 +163,17 @@ static __always_inline void note_in_vain(__u32 tid, __u64 waited, __u64 now)
 /* What the holder must know of who sleeps, and what the agent is told first: an event of this kind. */
 static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct tlshub_flow *f, __u32 kind)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct tlshub_owner caller;
 
 	s->cookie = f->cookie;
 	s->cgroup = bpf_get_current_cgroup_id();
-	s->tgid = task->tgid;
+	s->tgid = bpf_get_current_pid_tgid() >> 32;
 	s->tell = (kind != EVENT_HELD || f->held_tgid != s->tgid) && may_tell_again(f, s->cgroup, true);
 	if (!s->tell)
 		return;
 	if (kind == EVENT_HELD)
 		f->held_tgid = s->tgid;
-	__builtin_memset(&caller, 0, sizeof(caller));
-	caller.fd = -1;
-	caller.tgid = task->tgid;
-	caller.inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
-	caller.start_boottime = BPF_CORE_READ(task, group_leader, start_boottime);
-	bpf_get_current_comm(caller.comm, sizeof(caller.comm));
+	current_owner(&caller, NULL, sk);
 	fill_event(&s->held, kind, f);
 	fill_owner(&s->held, &caller);
 	s->held.hold = HOLD_SLEEP;
@@ -272,8 +272,7 @@ static __noinline int sleep_until_sent(struct sock *sk)
 	__u32 tid = task->pid;
 	int answer, err = 0;
 
-	if (!f || (task->flags & PF_KTHREAD) || !is_ending_late(sk) || f->spin_calls >= MOST_FLUSHES ||
-	    !can_sleep(now) || !can_continue(now) || is_agents_thread(task))
+	if (!f || !is_ending_late(sk) || f->spin_calls >= MOST_FLUSHES || !may_sleep(task, now))
 		return 0;
 	prepare(&sleeper, sk, f, EVENT_ENDING);
 	if (!sleeper.tell)

@@ -37,4 +37,45 @@ static __always_inline bool may_be_stopped(struct task_struct *task)
 	return task->tgid != 1 && !(task->flags & (PF_KTHREAD | PF_EXITING));
 }
 
+/*
+ * A stop, in the order that hold_blocking() gives the reasons for: the record, the signal, and another look at what it is for. If there is no
+ * reason any more, or somebody has taken the record away, it is undone.
+ */
+static __always_inline bool note_stop(const struct tlshub_flow *f, struct tlshub_stop_key *key)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tlshub_stop stop = {
+		.start_boottime = task->group_leader->start_boottime,
+		.since_ns = bpf_ktime_get_ns(),
+	};
+
+	key->cookie = f->cookie;
+	key->tgid = task->tgid;
+	key->pad = 0;
+	return !bpf_map_update_elem(&stops, key, &stop, BPF_ANY);
+}
+
+/* False: there is none, and no record. @worker: of io_uring */
+static __always_inline bool send_stop(struct tlshub_stop_key *key, bool worker)
+{
+	if (worker ? bpf_send_signal(SIGSTOP) : bpf_send_signal_thread(SIGSTOP)) {
+		bpf_map_delete_elem(&stops, key);
+		return false;
+	}
+	count(COUNTER_STOPS);
+	return true;
+}
+
+static __always_inline bool is_noted(struct tlshub_stop_key *key)
+{
+	return bpf_map_lookup_elem(&stops, key) != NULL;
+}
+
+static __always_inline void undo_stop(struct tlshub_stop_key *key)
+{
+	bpf_map_delete_elem(&stops, key);
+	bpf_send_signal(SIGCONT);
+	count(COUNTER_STOP_RACES_UNDONE);
+}
+
 #endif
