@@ -187,20 +187,22 @@ static __always_inline int interrupted(bool blocking, __u64 timeout)
 	return timeout ? -EINTR : -ERESTARTSYS;
 }
 
+/* How long a thread that nobody puts to sleep looks for somebody who does: a new anchor takes some milliseconds. Then the gate stops it. */
+#define MOST_AWAKE_NS (20 * 1000000ull)
+
 /* 0: go on to the gate. */
 static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	__u64 began = bpf_ktime_get_ns(), timeout, until, now = began;
+	__u64 began = bpf_ktime_get_ns(), timeout, until, now = began, awake_ns = 0;
 	bool blocking = !(kind & CALL_NONBLOCKING);
 	struct tlshub_sleeper sleeper = {};
 	struct counting looks;
 	__u32 tid = task->pid;
 	int answer, err = 0;
 
-	if (!f || (task->flags & PF_KTHREAD) || !can_sleep(now) || !can_continue(now) ||
-	    is_agents_thread(task) || !is_undecided(sk, f, dirs, kind))
+	if (!f || !may_sleep(task, now) || !is_undecided(sk, f, dirs, kind))
 		return 0;
 	/* Its first try does not wait, and then it has a worker, or the socket tell it. */
 	if (!blocking && ((task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter))
@@ -234,10 +236,15 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 			err = interrupted(blocking, timeout);
 			break;
 		}
-		/* No holder, or no room there. One that has ended may have a successor by now. */
-		if (answer < 0 && !can_sleep(bpf_ktime_get_ns()))
+		/* No room at the holder, or none any more. Its anchor may have a successor by now, or soon. */
+		now = bpf_ktime_get_ns();
+		if (answer == -ENOSPC || (answer < 0 && !can_sleep(now)))
 			break;
-		if (answer == -ENOSPC)
+		if (answer >= 0)
+			awake_ns = 0;
+		else if (!awake_ns)
+			awake_ns = now;
+		else if (now > awake_ns + MOST_AWAKE_NS)
 			break;
 	}
 	bpf_iter_num_destroy(&looks);
