@@ -126,4 +126,23 @@ static __always_inline void make_room_for_the_end(struct bpf_sock_ops *ops)
 		bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
+/*
+ * A call that sends on a secured flow whose sending side is over. tls_sw_sendmsg() counts a record as sent that TCP has just refused, and takes TCP's
+ * error off the socket: a program that goes on sending would be told of success each time, for ever. So TCP's answer comes from here, and the
+ * signal that belongs to it (sk_stream_error(), net/core/stream.c). An error that is still there is TLS's to tell.
+ */
+static __always_inline int sends_no_more(struct sock *sk, int flags)
+{
+	struct tlshub_flow *f;
+
+	if (!(sk->sk_shutdown & SEND_SHUTDOWN) || sk->sk_err)
+		return 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (!f || f->flow_class != CLASS_MESH || !was_opened(f, TLSHUB_TX))
+		return 0;
+	if (!(flags & MSG_NOSIGNAL))
+		bpf_send_signal_thread(SIGPIPE);
+	return -EPIPE;
+}
+
 #endif

@@ -190,6 +190,8 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 	    sk->sk_type == SOCK_STREAM && in_scope())
 		return -EOPNOTSUPP;
 	err = gate(ctx, sk, TLSHUB_TX, msg->msg_flags & MSG_DONTWAIT);
+	if (!err)
+		err = sends_no_more(sk, msg->msg_flags);
 	if (err)
 		return err;
 	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;
@@ -244,6 +246,7 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 	struct sock *sk;
 	__u32 dirs;
 	long nr;
+	int err;
 
 	if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
 		return ret;
@@ -258,7 +261,8 @@ int BPF_PROG(file_permission, struct file *file, int mask, int ret)
 	dirs = unasked(mask, nr);
 	if (!dirs)
 		return 0;
-	return gate(ctx, sk, dirs, file_call_kind(file->f_flags, task->io_uring != NULL, nr));
+	err = gate(ctx, sk, dirs, file_call_kind(file->f_flags, task->io_uring != NULL, nr));
+	return !err && (dirs & TLSHUB_TX) ? sends_no_more(sk, 0) : err;
 }
 
 /*
@@ -277,7 +281,8 @@ int BPF_PROG(socket_shutdown, struct socket *sock, int how, int ret)
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || f->flow_class == CLASS_PLAINTEXT)
 		return 0;
-	if (is_secured(f))
+	/* That of the other direction is noted with the first call that reads. */
+	if (was_opened(f, TLSHUB_TX))
 		return how == SHUT_RD || is_agent(bpf_get_current_task_btf()) ? 0
 									      : hold_ending(ctx, sock, sk, f);
 	if (how == SHUT_RDWR)

@@ -65,6 +65,7 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	__u8 sk_shutdown;
 	int sk_wmem_queued;
 	int sk_sndbuf;
 	struct dst_entry *sk_dst_cache;
@@ -286,6 +287,7 @@ struct pt_regs {
 #define TCP_ZEROCOPY_RECEIVE 35
 
 #define MSG_DONTWAIT 0x40
+#define MSG_NOSIGNAL 0x4000
 #define MSG_ERRQUEUE 0x2000
 #define MSG_FASTOPEN 0x20000000
 #define O_NONBLOCK 04000
@@ -302,6 +304,8 @@ struct pt_regs {
 
 /* include/net/sock.h, enum sock_flags: set by tcp_fin() */
 #define SOCK_DONE 1
+/* the same, sk_shutdown */
+#define SEND_SHUTDOWN 2
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
@@ -311,6 +315,7 @@ struct pt_regs {
 /* The same on every architecture since 5.1. */
 #define NR_io_uring_enter 426
 
+#define SIGPIPE 13
 #define SIGCONT 18
 #define SIGSTOP 19
 /* include/linux/signal.h: siginfo of signals that the kernel itself sends */

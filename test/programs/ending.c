@@ -6,7 +6,7 @@
  *                                        everything has been taken, and ends at once. SNDBUF 0: the kernel's. HOW: close, exit, kill, exec, linger,
  *                                        shutdown, both (a shutdown of both directions, then close), corked (the last 100 bytes are sent with
  *                                        MSG_MORE, then shutdown), told (as shutdown, and says SO_SNDBUF, SO_BUF_LOCK and TCP_NOTSENT_LOWAT before and
- *                                        after)
+ *                                        after), unheard (as shutdown, but it has read nothing before)
  *   ending read HOST PORT BYTES RCVBUF   asks for them, is slow to read, and says what it got
  */
 #include <arpa/inet.h>
@@ -64,7 +64,7 @@ static void end(int fd, const char* how) {
     if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait))) fail("SO_LINGER");
   }
   if (!strcmp(how, "both") && shutdown(fd, SHUT_RDWR)) fail("shutdown");
-  if (!strcmp(how, "shutdown") || !strcmp(how, "corked") || !strcmp(how, "told")) {
+  if (!strcmp(how, "shutdown") || !strcmp(how, "corked") || !strcmp(how, "told") || !strcmp(how, "unheard")) {
     const bool told = !strcmp(how, "told");
     char byte;
     if (told) tell_buffer(fd);
@@ -88,7 +88,7 @@ static int write_all(int port, size_t bytes, int sndbuf, const char* how) {
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   if (bind(listener, (void*)&at, sizeof(at)) || listen(listener, 1)) fail("listen");
   fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  if (fd < 0 || read(fd, &byte, 1) != 1) fail("read");
+  if (fd < 0 || (strcmp(how, "unheard") && read(fd, &byte, 1) != 1)) fail("read");
   set(fd, SO_SNDBUF, sndbuf);
   if (fcntl(fd, F_SETFL, O_NONBLOCK)) fail("fcntl");
   for (size_t sent = 0; sent < bytes;) {

@@ -46,6 +46,7 @@ const WAYS: [how: string, what: string][] = [
   ['exec', 'another program in its place'],
   ['linger', 'close() with SO_LINGER'],
   ['shutdown', 'shutdown() of the sending side'],
+  ['unheard', 'shutdown() of the sending side before it has read anything'],
   ['both', 'shutdown() of both sides'],
   ['corked', 'shutdown() behind bytes sent with MSG_MORE'],
 ];
