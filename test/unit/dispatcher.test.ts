@@ -493,6 +493,16 @@ describe('dispatcher', () => {
       expect(gone(later())).to.equal(0);
     });
 
+    it('leaves alone what a call is held on whose SYN is on its way, until it is established', async () => {
+      world.event('HELD', { establishedNs: 0 });
+      world.sweep(sweepRecords([{ cookie: 1n, tuple: TUPLE, establishedNs: 0, skState: 2, owner: OWNER }]));
+      expect(world.kernel.calls).to.deep.equal([]);
+      world.event('ESTABLISHED', { owner: undefined });
+      await world.succeed(world.provider.pending[0]!);
+      expect(world.flow.state).to.equal('secured');
+      world.expectClean();
+    });
+
     it('learns of a refusal whose event was lost', async () => {
       world.event('ESTABLISHED');
       world.sweep(sweepRecords([{ cookie: 1n, tuple: TUPLE, refused: 1, owner: OWNER }]));

@@ -119,7 +119,10 @@ function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepR
     lostRefusal(dispatcher, flow, record);
     return;
   }
-  if (record.owner !== undefined) dispatcher.ownerKnown(flow, record.owner);
+  if (record.owner === undefined) return;
+  // Its SYN is still on its way, and a call waits for it: there is nothing yet that keys could be set on.
+  if (record.establishedNs === 0) flow.holder = record.owner;
+  else dispatcher.ownerKnown(flow, record.owner);
 }
 
 /** What a connection has moved only grows; an event may have told of more since the record was read. */
