@@ -113,6 +113,11 @@ void tryCipher(Cipher cipher) {
   setTlsTx(pair.client.get(), {cipher, zeros, zeros, 0});
 }
 
+// Tracing programs have what kprobes have, and libbpf can try only those alone.
+bool mayWriteToPrograms() {
+  return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_probe_write_user, nullptr) == 1;
+}
+
 std::vector<ProbeResult> probe() {
   libbpf_set_print(nullptr);
   std::vector<ProbeResult> results;
@@ -144,6 +149,10 @@ std::vector<ProbeResult> probe() {
   results.push_back(ktls("kTLS ChaCha20-Poly1305", Cipher::kChaCha20Poly1305));
   results.push_back(duplication());
   results.push_back(sockDestroy());
+  results.push_back(note(
+      "FIONREAD", mayWriteToPrograms() ? "answered as by plain TCP"
+                                       : "counts ciphertext, since a locked-down kernel lets no BPF program "
+                                         "write to a program's memory: nginx and others can hang"));
   std::string mptcp = slurp("/proc/sys/net/mptcp/enabled");
   results.push_back(note(
       "MPTCP", mptcp == "1" ? "on: captured programs are refused it (EPROTONOSUPPORT) and use TCP" : "off"));
