@@ -57,6 +57,41 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
+struct sk_buff {
+	struct sk_buff *next;
+	unsigned int len;
+	unsigned int data_len;
+	char cb[48];
+	unsigned int end; /* sk_buff_data_t: an offset from head on 64-bit machines */
+	unsigned char *head;
+	unsigned char *data;
+};
+
+struct sk_buff_head {
+	struct sk_buff *next;
+};
+
+/* A piece of a buffer that lies in a page: a struct bio_vec on 6.1, a struct skb_frag on 6.12 and later. */
+struct page {
+	unsigned long flags;
+};
+struct bio_vec {
+	struct page *bv_page;
+	unsigned int bv_len;
+	unsigned int bv_offset;
+};
+struct skb_frag {
+	unsigned long netmem; /* a struct page; with its lowest bit set, memory of a device */
+	unsigned int len;
+	unsigned int offset;
+};
+
+struct skb_shared_info {
+	__u8 nr_frags;
+	struct sk_buff *frag_list;
+	struct skb_frag frags[1];
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	struct {
@@ -69,6 +104,7 @@ struct sock {
 	int sk_wmem_queued;
 	int sk_sndbuf;
 	struct dst_entry *sk_dst_cache;
+	struct sk_buff_head sk_receive_queue;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct proto *sk_prot_creator;
@@ -120,29 +156,31 @@ struct cipher_context___since_6_7 {
 	char rec_seq[8];
 };
 
-struct sk_buff {
-	struct sk_buff *next;
-	unsigned int len;
-	char cb[48];
-};
-
-struct sk_buff_head {
-	struct sk_buff *next;
-};
-
-/* include/linux/skmsg.h and net/strparser.h: what strp_msg() finds in a buffer's cb */
+/* include/linux/skmsg.h and net/strparser.h: what strp_msg() and tls_msg() find in the cb of a buffer of TLS's */
 struct strp_msg {
 	int full_len;
 };
 struct _strp_msg {
 	struct strp_msg strp;
 };
+struct tls_msg {
+	__u8 control;
+};
 struct sk_skb_cb {
 	struct _strp_msg strp;
+	struct tls_msg tls;
+};
+
+/* include/net/tcp.h: what TCP_SKB_CB() finds in the cb of a buffer of TCP's */
+struct tcp_skb_cb {
+	__u32 seq;
 };
 
 struct tls_strparser {
+	__u32 mark : 8;
+	__u32 stopped : 1;
 	__u32 copy_mode : 1;
+	struct strp_msg stm;
 	struct sk_buff *anchor;
 };
 
@@ -275,6 +313,10 @@ struct pt_regs {
 #define IPPROTO_SCTP 132
 #define IPPROTO_UDPLITE 136
 #define IPPROTO_MPTCP 262
+
+#define SIOCINQ 0x541B	/* FIONREAD */
+#define SIOCOUTQ 0x5411 /* TIOCOUTQ */
+#define SIOCOUTQNSD 0x894B
 
 #define SOL_SOCKET 1
 #define SO_SNDBUF 7

@@ -14,11 +14,7 @@
 #ifndef TLSHUB_TRAFFIC_BPF_H
 #define TLSHUB_TRAFFIC_BPF_H
 
-#include "flow.bpf.h"
-
-#define TLS13_RECORD_OVERHEAD 22
-/* Decrypted records that were read in part or peeked at; more than one is rare. */
-#define MOST_UNREAD_RECORDS 64
+#include "unread.bpf.h"
 
 static __noinline __u64 record_sequence(const void *cipher_context)
 {
@@ -47,46 +43,13 @@ static __always_inline bool fin_queued(__u32 state)
 	       state == STATE_LAST_ACK || state == STATE_TIME_WAIT;
 }
 
-/* A walk along rx_list. */
-struct unread_records {
-	const void *end;
-	struct sk_buff *skb;
-	__u64 bytes;
-};
-
-static long add_unread_record(__u32 i, struct unread_records *unread)
-{
-	struct sk_buff *skb = unread->skb;
-	__u32 length = 0;
-
-	if (!skb || skb == unread->end)
-		return 1;
-	bpf_core_read(&length, sizeof(length), &((struct sk_skb_cb *)skb->cb)->strp.strp.full_len);
-	unread->bytes += length;
-	bpf_core_read(&unread->skb, sizeof(unread->skb), &skb->next);
-	return 0;
-}
-
 /* What TLS has taken out of TCP that no call has returned: an incomplete record that it copied, and decrypted records not read to their end. */
 static __always_inline __u64 unread_bytes(struct tls_context *tls)
 {
 	struct tls_sw_context_rx *rx = NULL;
-	struct unread_records unread = {};
-	struct sk_buff *anchor = NULL;
-	__u32 length = 0;
 
 	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
-	if (!rx)
-		return 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(rx, strp.copy_mode)) {
-		bpf_core_read(&anchor, sizeof(anchor), &rx->strp.anchor);
-		bpf_core_read(&length, sizeof(length), &anchor->len);
-		unread.bytes = length;
-	}
-	unread.end = &rx->rx_list;
-	bpf_core_read(&unread.skb, sizeof(unread.skb), &rx->rx_list.next);
-	bpf_loop(MOST_UNREAD_RECORDS, add_unread_record, &unread, 0);
-	return unread.bytes;
+	return rx ? copied_bytes(rx) + decrypted_bytes(rx).all : 0;
 }
 
 static __always_inline __u64 less(__u64 bytes, __u64 not_the_programs)

@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "pins.h"
+#include "probe.h"
 #include "undo.h"
 
 namespace tlshub {
@@ -49,6 +50,25 @@ bool isCgroupProgram(const bpf_program* program) {
 
 bool isIterator(const bpf_program* program) {
   return std::string(bpf_program__section_name(program)).rfind("iter/", 0) == 0;
+}
+
+bool writesToPrograms(const bpf_program* program) {
+  return std::string(bpf_program__name(program)).rfind("answer_ioctl", 0) == 0;
+}
+
+// Looks something up for the others, and is attached to nothing.
+bool isRunOnce(const bpf_program* program) {
+  return bpf_program__type(program) == BPF_PROG_TYPE_SYSCALL;
+}
+
+void runOnce(bpf_object* object) {
+  bpf_program* program;
+  bpf_object__for_each_program(program, object) {
+    if (!isRunOnce(program)) continue;
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    const int err = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+    if (err) failed(std::string("cannot run ") + bpf_program__name(program), err);
+  }
 }
 
 Link attachIterator(const bpf_program* program, int flowsFd) {
@@ -159,8 +179,14 @@ void Gate::load(const std::string& objectPath) {
     if (adopted_ && !isPrivate(bpf_map__name(map)) && !access(path.c_str(), F_OK))
       bpf_map__set_pin_path(map, path.c_str());
   }
+  if (!mayWriteToPrograms()) {
+    bpf_program* program;
+    bpf_object__for_each_program(program, object_.get()) if (writesToPrograms(program))
+        bpf_program__set_autoload(program, false);
+  }
   int err = bpf_object__load(object_.get());
   if (err) failed("the kernel refused the BPF object", err);
+  runOnce(object_.get());
   slots_ = ScopeSlots({fd("scopes"), fd("scope_ids"), fd("settings")});
 }
 
@@ -189,7 +215,7 @@ void Gate::noteScope(Scope& scope, Undo* undo) {
 void Gate::attach() {
   bpf_program* program;
   bpf_object__for_each_program(program, object_.get()) {
-    if (isCgroupProgram(program)) continue;
+    if (isCgroupProgram(program) || isRunOnce(program) || !bpf_program__autoload(program)) continue;
     std::string name = bpf_program__name(program);
     const bool iterator = isIterator(program);
     Link link = iterator ? attachIterator(program, fd("flows")) : Link(bpf_program__attach(program));

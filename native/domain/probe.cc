@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -114,6 +116,25 @@ void tryCipher(Cipher cipher) {
   setTlsTx(pair.client.get(), {cipher, zeros, zeros, 0});
 }
 
+// Tracing programs have what kprobes have, and libbpf can try only those alone.
+bool mayWriteToPrograms() {
+  return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_probe_write_user, nullptr) == 1;
+}
+
+namespace {
+
+std::string fionread() {
+  if (!mayWriteToPrograms())
+    return "counts ciphertext, since a locked-down kernel lets no BPF program write to a program's memory: "
+           "nginx and others can hang";
+  if (prctl(PR_CAPBSET_READ, CAP_SYSLOG) != 1 || slurp("/proc/sys/kernel/kptr_restrict") == "2")
+    return "counts what is decrypted and one record behind it: more takes CAP_SYSLOG, and "
+           "kernel.kptr_restrict below 2";
+  return "answered as by plain TCP";
+}
+
+}  // namespace
+
 std::vector<ProbeResult> probe() {
   libbpf_set_print(nullptr);
   std::vector<ProbeResult> results;
@@ -150,6 +171,7 @@ std::vector<ProbeResult> probe() {
       note("hold", noSleep.empty()
                        ? "sleep: a held call's thread alone sleeps, nothing else of its process notices"
                        : "stop: a held call's whole process stands still (SIGSTOP); " + noSleep));
+  results.push_back(note("FIONREAD", fionread()));
   std::string mptcp = slurp("/proc/sys/net/mptcp/enabled");
   results.push_back(note(
       "MPTCP", mptcp == "1" ? "on: captured programs are refused it (EPROTONOSUPPORT) and use TCP" : "off"));

@@ -19,6 +19,9 @@ struct ProbeResult {
 
 std::vector<ProbeResult> probe();
 
+// Does the kernel let BPF programs write to a program's memory? A locked-down one (lockdown=integrity, which secure boot may bring) does not.
+bool mayWriteToPrograms();
+
 // Two connected TCP sockets over 127.0.0.1. Throws SysError.
 struct Pair {
   Fd client, server;
