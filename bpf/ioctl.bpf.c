@@ -10,6 +10,7 @@
  * While a flow is held, its queues have nothing but the agent's handshake in them, which is nothing to its program.
  */
 #include "hold.bpf.h"
+#include "unread.bpf.h"
 
 static __always_inline int answer_queue(struct socket *sock, unsigned int cmd, unsigned long arg, int ret)
 {

@@ -8,30 +8,18 @@
 #ifndef TLSHUB_QUEUE_BPF_H
 #define TLSHUB_QUEUE_BPF_H
 
-#include "flow.bpf.h"
+#include "decrypted.bpf.h"
 
 #define TLS_HEADER 5
-#define TLS13_RECORD_OVERHEAD 22
-#define TLS_APPLICATION_DATA 23
 #define TLS_MOST_PAYLOAD 16384
-
-/*
- * Until 6.7 the verifier looks at a callback of bpf_loop() as it is called first, and takes out of it what it sees no way to by then. So it must not
- * know what a walk begins with: what comes from a helper can be anything.
- */
-#define BEGIN_WALK(walk, first) bpf_probe_read_kernel(&(walk), sizeof(walk), &(first))
 
 /* A step is a record's header, or a piece of memory that is passed over: enough for the default receive buffer of 6 MB full of whole records. */
 #define MOST_STEPS 8192
 
 #define PAGE_SHIFT 12
 
-/*
- * Where the kernel keeps its array of struct page, and where it maps the pages themselves: chosen anew at each boot (find_pages()). 0: not known. Weak, since each
- * program file has them and the linker makes them one.
- */
-__weak unsigned long page_array;
-__weak unsigned long direct_map;
+/* Where the kernel keeps its array of struct page, and where it maps the pages themselves: chosen anew at each boot (find_pages()). 0: not known */
+unsigned long page_array, direct_map;
 
 /* page_address(); 0: not known */
 static __always_inline unsigned long page_address(unsigned long page)

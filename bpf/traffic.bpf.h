@@ -14,7 +14,7 @@
 #ifndef TLSHUB_TRAFFIC_BPF_H
 #define TLSHUB_TRAFFIC_BPF_H
 
-#include "unread.bpf.h"
+#include "decrypted.bpf.h"
 
 static __noinline __u64 record_sequence(const void *cipher_context)
 {

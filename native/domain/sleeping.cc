@@ -43,6 +43,8 @@ void Sleeping::load(const std::string& path, bpf_object* gate, const std::string
   }
   bpf_map* map;
   bpf_object__for_each_map(map, object.get()) {
+    // Constants and strings: of the same name in both, and others in each.
+    if (bpf_map__is_internal(map)) continue;
     const bpf_map* shared = bpf_object__find_map_by_name(gate, bpf_map__name(map));
     if (shared && bpf_map__reuse_fd(map, bpf_map__fd(shared)))
       throw SysError("bpf", "cannot share the gate's maps");
