@@ -69,7 +69,8 @@ static __noinline void tell_open_records(void *ctx, __u64 now)
 }
 
 /* Whose descriptor the agent is to take: the caller's, by the number that the connection came with. */
-static __always_inline void note_caller(struct tlshub_open_record *note, struct sock *sk, struct task_struct *task)
+static __always_inline void note_caller(struct tlshub_open_record *note, struct sock *sk,
+					struct task_struct *task)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 

@@ -142,10 +142,10 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
-	__u32 peer_intent; /* what the peer's said */
-	__u32 sleeps;	   /* threads put to sleep so far: whoever decides the flow wakes them */
-	__u32 open_record; /* 1: there may be a note in "open_records" */
+	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent;	 /* what the peer's said */
+	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
+	__u32 open_record;	 /* 1: there may be a note in "open_records" */
 	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
 	__u64 cgroup;		 /* id of the cgroup that the socket was made in */
@@ -202,10 +202,10 @@ struct tlshub_dup {
  * BPF; user space takes it away when it has looked at the socket and there was nothing to wait for.
  */
 struct tlshub_open_record {
-	__u64 since_ns;	 /* nothing in that record was sent before */
-	__u64 called_ns; /* the latest call with MSG_MORE began */
-	__u64 sequence;	 /* TLS's number of the record when it began */
-	__u64 inode;	 /* of the socket */
+	__u64 since_ns;	      /* nothing in that record was sent before */
+	__u64 called_ns;      /* the latest call with MSG_MORE began */
+	__u64 sequence;	      /* TLS's number of the record when it began */
+	__u64 inode;	      /* of the socket */
 	__u64 start_boottime; /* of the process that called, as `tgid` */
 	__u32 tgid;
 	__s32 fd;     /* a hint: -1 not known */

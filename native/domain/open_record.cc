@@ -29,7 +29,8 @@ constexpr size_t kMostDue = 8192;
 int askOpenRecord(int fd) {
   int value = 0;
   socklen_t length = sizeof(value);
-  const bool open = getsockopt(fd, SOL_TLS, TLSHUB_ASK_OPEN, &value, &length) && (errno == EAGAIN || errno == EBUSY);
+  const bool open =
+      getsockopt(fd, SOL_TLS, TLSHUB_ASK_OPEN, &value, &length) && (errno == EAGAIN || errno == EBUSY);
   return open ? errno : 0;
 }
 
@@ -84,8 +85,10 @@ bool pushOpenRecord(const FlowMaps& maps, const SocketOwner& owner) {
   tlshub_open_record note = {};
   if (bpf_map_lookup_elem(maps.openRecords, &owner.cookie, &note)) return false;
   tlshub_dup nobody = {};
-  if (bpf_map_update_elem(maps.dups, &owner.cookie, &nobody, BPF_ANY))
+  if (bpf_map_update_elem(maps.dups, &owner.cookie, &nobody, BPF_NOEXIST)) {
+    if (errno == EEXIST) return false;  // whoever has opened the gate has yet to close its own
     throw SysError("bpf", "cannot tell the gate of a descriptor");
+  }
   Fd fd;
   bool pushed = false;
   try {
@@ -93,7 +96,8 @@ bool pushOpenRecord(const FlowMaps& maps, const SocketOwner& owner) {
     pushed = closeIfOpen(maps, fd.get(), owner.cookie, note);
   } catch (const CodedError& error) {
     release(maps, fd.release(), owner.cookie);
-    if (error.code() == "TLSHUB_SOCKET_GONE" && owner.search) forgetNote(maps.openRecords, owner.cookie, note);
+    if (error.code() == "TLSHUB_SOCKET_GONE" && owner.search)
+      forgetNote(maps.openRecords, owner.cookie, note);
     throw;
   }
   release(maps, fd.release(), owner.cookie);
@@ -109,8 +113,8 @@ DueRecords dueRecords(int openRecordsFd, uint64_t sinceNs, uint32_t mostOfOne) {
   for (bool first = true, more = true; more;) {
     uint32_t count = static_cast<uint32_t>(cookies.size());
     uint32_t next = 0;
-    if (bpf_map_lookup_batch(openRecordsFd, first ? nullptr : &place, &next, cookies.data(), notes.data(), &count,
-                             nullptr)) {
+    if (bpf_map_lookup_batch(openRecordsFd, first ? nullptr : &place, &next, cookies.data(), notes.data(),
+                             &count, nullptr)) {
       if (errno == ENOSPC) {
         // One of the kernel's buckets has more than there is room for.
         cookies.resize(2 * cookies.size());

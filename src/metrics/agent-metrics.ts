@@ -130,9 +130,9 @@ function registerKernelSide(metrics: MetricsRegistry, status: () => StatusReport
     {
       name: 'tlshub_pushes_total',
       help: 'Times that TCP was given for a program what TLS still had of its bytes: the end of a connection, or a record left open.',
-      labels: { of: TABLE },
+      labels: { kind: TABLE },
     },
-    () => entries({ ...status().pushes }, 'of'),
+    () => entries({ ...status().pushes }, 'kind'),
   );
   const labels = { ring: TABLE };
   metrics.gauge({ name: 'tlshub_ring_capacity_bytes', help: 'Size of a ring between two threads.', labels }, () =>

@@ -9,6 +9,7 @@
       cork       a byte on a socket with TCP_CORK, then close()
       fork       bytes with MSG_MORE, by the server and a child of it in turn
       threads    the same, by two threads
+      crowd      bytes by several threads at the same time, some with MSG_MORE and some without
       stream     pieces of all sizes with MSG_MORE and pauses between them
       slow       as much as the buffers take and more with MSG_MORE, to a reader that is slow
       waits      the same, by a server that does not block and waits for POLLOUT
@@ -24,6 +25,8 @@ import time
 
 MORE = socket.MSG_MORE
 SPLICE_F_MORE = 4
+THREADS = 4
+ROUNDS = 20
 BYTES = 400_000
 # So long that a record is closed several times meanwhile.
 STREAM_SECONDS = 3
@@ -66,6 +69,24 @@ def in_turn(sock, other):
     send(sock, b'a', MORE)
     other(sock, b'b')
     send(sock, b'c', MORE)
+
+
+def crowd(sock):
+    barrier = threading.Barrier(THREADS + 1)
+
+    def one(dice):
+        for _ in range(ROUNDS):
+            barrier.wait()
+            sock.send(b'.', MORE if dice.random() < 0.7 else 0)
+            barrier.wait()
+
+    for number in range(THREADS):
+        threading.Thread(target=one, args=(random.Random(number),), daemon=True).start()
+    for _ in range(ROUNDS):
+        barrier.wait()
+        barrier.wait()
+        # The peer has that of all, or has gone.
+        sock.recv(1)
 
 
 def stream(sock):
@@ -112,6 +133,8 @@ def serve_one(sock):
         in_turn(sock, by_child)
     elif how == 'threads':
         in_turn(sock, by_thread)
+    elif how == 'crowd':
+        crowd(sock)
     elif how == 'stream':
         stream(sock)
     else:
@@ -124,6 +147,19 @@ def serve(port):
         sock = listener.accept()[0]
         with sock:
             serve_one(sock)
+
+
+def read_rounds(sock):
+    for number in range(ROUNDS):
+        got = 0
+        while got < THREADS:
+            try:
+                got += len(sock.recv(THREADS - got))
+            except TimeoutError:
+                print(f'{got} of {THREADS} in round {number}', end=', ')
+                return
+        sock.send(b'.')
+    print('all of it', end=', ')
 
 
 def read(host, port, how):
@@ -146,6 +182,8 @@ def read(host, port, how):
         sock.send(b'.')
         right = hashlib.sha256(got).digest() == hashlib.sha256(content()).digest()
         print('all of it' if right else 'something else', end=', ')
+    if how == 'crowd':
+        read_rounds(sock)
     while True:
         try:
             byte = sock.recv(1)

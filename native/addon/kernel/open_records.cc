@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is noted of records that programs leave open.
 #include "../../domain/open_record.h"
-
 #include "background.h"
 
 namespace tlshub::addon {
@@ -28,7 +27,7 @@ Value toValue(Env env, std::unique_ptr<DueRecords> found) {
 
 Value dueRecords(const CallbackInfo& info) {
   const int map = toInt(info[0], "openRecordsFd");
-  const uint64_t sinceNs = static_cast<uint64_t>(toWhole(info[1], "sinceNs", 0, (1ll << 53) - 1));
+  const uint64_t sinceNs = static_cast<uint64_t>(toWhole(info[1], "sinceNs", 0, 1ll << 62));
   const uint32_t mostOfOne = toU32(info[2], "mostOfOne");
   return Background<DueRecords>::run(
       info.Env(), "open records",

@@ -41,6 +41,7 @@ describe('bytes sent with MSG_MORE, and nothing behind them', () => {
     ['cork', 'on a socket with TCP_CORK, arrive as well', 'a, end of file\n'],
     ['fork', 'by two processes in turn, arrive one behind the other', 'a, b, c, end of file\n'],
     ['threads', 'by two threads in turn, arrive one behind the other', 'a, b, c, end of file\n'],
+    ['crowd', 'by four threads at the same time, arrive before there are others', 'all of it, end of file\n'],
     ['stream', 'again and again, are what was sent', 'all of it, end of file\n'],
     ['slow', 'while the peer is slow, are what was sent', 'all of it, end of file\n'],
     ['waits', 'while the peer is slow, by who does not block, are what was sent', 'all of it, end of file\n'],
