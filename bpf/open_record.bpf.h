@@ -42,17 +42,22 @@ static __always_inline bool keeps_record_open(struct tls_context *tls)
 	return open;
 }
 
-/* What TLSHUB_ASK_OPEN is answered. Who sends has tx_lock, also while it waits for room; real-time kernels have another mutex. */
+/*
+ * What TLSHUB_ASK_OPEN is answered. Who sends has tx_lock, also while it waits for room, and what it will leave open is not to be known yet.
+ * Real-time kernels have another mutex.
+ */
 static __noinline int ask_open_record(struct sock *sk)
 {
 	struct tls_context *tls = tls_of(sk);
 	long owner = 0;
 
-	if (!tls || !keeps_record_open(tls))
+	if (!tls)
 		return -ENOPROTOOPT;
 	if (bpf_core_field_exists(tls->tx_lock.owner))
 		bpf_core_read(&owner, sizeof(owner), &tls->tx_lock.owner.counter);
-	return owner & ~MUTEX_FLAGS ? -EBUSY : -EAGAIN;
+	if (owner & ~MUTEX_FLAGS)
+		return -EBUSY;
+	return keeps_record_open(tls) ? -EAGAIN : -ENOPROTOOPT;
 }
 
 static __noinline void tell_open_records(void *ctx, __u64 now)

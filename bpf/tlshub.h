@@ -310,7 +310,7 @@ enum tlshub_hold {
 
 /*
  * Options at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for them. UNSENT: EAGAIN as long as TLS has records that TCP has not
- * taken. OPEN: EAGAIN if TLS keeps a record open, EBUSY if it does while a call is sending, which may take as long as the peer likes. Else ENOPROTOOPT.
+ * taken. OPEN: EBUSY while a call is sending, which may take as long as the peer likes; EAGAIN if TLS keeps a record open. Else ENOPROTOOPT.
  */
 #define TLSHUB_ASK_UNSENT 0x7447
 #define TLSHUB_ASK_OPEN 0x7448

@@ -25,16 +25,17 @@ constexpr uint32_t kFirstBatch = 256;
 // In one look. Who has made so many notes keeps nobody else waiting for long: helpers take a moment for each, and then it is gone.
 constexpr size_t kMostDue = 8192;
 
-// 0: no record is open.
+// EBUSY: somebody is just sending, EAGAIN: a record is open, 0: neither.
 int askOpenRecord(int fd) {
   int value = 0;
   socklen_t length = sizeof(value);
-  const bool open =
+  const bool answered =
       getsockopt(fd, SOL_TLS, TLSHUB_ASK_OPEN, &value, &length) && (errno == EAGAIN || errno == EBUSY);
-  return open ? errno : 0;
+  return answered ? errno : 0;
 }
 
-// Whoever sends has TLS's lock, and waits with it for as long as the peer reads nothing. So would we.
+// Whoever sends has TLS's lock, and waits with it for as long as the peer reads nothing. So would we; and a record that it opens is looked
+// at another time.
 int askUntilNobodySends(int fd) {
   int answer = askOpenRecord(fd);
   for (int looks = 1; answer == EBUSY && looks < kLooks; looks++) {

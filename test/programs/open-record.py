@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sends with MSG_MORE, and sends no more before its peer has said that it has what was sent.
 
-  open-record.py serve PORT            serves one connection after another, each as its client wants it
+  open-record.py serve PORT            serves connections, each as its client wants it
   open-record.py read HOST PORT HOW    says what it has read. HOW:
       steps      bytes with MSG_MORE, and at last one without
       close      a byte with MSG_MORE, then close()
@@ -11,9 +11,10 @@
       threads    the same, by two threads
       crowd      bytes by several threads at the same time, some with MSG_MORE and some without
       stream     pieces of all sizes with MSG_MORE and pauses between them
-      slow       as much as the buffers take and more with MSG_MORE, to a reader that is slow
-      waits      the same, by a server that does not block and waits for POLLOUT
+      slow       much more than the buffers take with MSG_MORE, in one call, to a reader that is slow
+      waits      the same in pieces, by a server that does not block and waits for POLLOUT
 """
+import contextlib
 import hashlib
 import os
 import random
@@ -28,6 +29,8 @@ SPLICE_F_MORE = 4
 THREADS = 4
 ROUNDS = 20
 BYTES = 400_000
+# A send buffer.
+SMALL = 20_000
 # So long that a record is closed several times meanwhile.
 STREAM_SECONDS = 3
 # A reader that gives up: for a test that fails.
@@ -101,9 +104,15 @@ def stream(sock):
     sock.recv(1)
 
 
-def as_much_as_there_is(sock, blocks):
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)
-    sock.setblocking(blocks)
+def in_one_call(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+    sock.sendall(content(), MORE)
+    sock.recv(1)
+
+
+def without_blocking(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+    sock.setblocking(False)
     data, at = content(), 0
     room = select.poll()
     room.register(sock, select.POLLOUT)
@@ -137,16 +146,21 @@ def serve_one(sock):
         crowd(sock)
     elif how == 'stream':
         stream(sock)
+    elif how == 'slow':
+        in_one_call(sock)
     else:
-        as_much_as_there_is(sock, how == 'slow')
+        without_blocking(sock)
+
+
+def serve_to_the_end(sock):
+    with sock, contextlib.suppress(ConnectionError):
+        serve_one(sock)
 
 
 def serve(port):
     listener = socket.create_server(('', port))
     while True:
-        sock = listener.accept()[0]
-        with sock:
-            serve_one(sock)
+        threading.Thread(target=serve_to_the_end, args=(listener.accept()[0],)).start()
 
 
 def read_rounds(sock):

@@ -43,8 +43,8 @@ describe('bytes sent with MSG_MORE, and nothing behind them', () => {
     ['threads', 'by two threads in turn, arrive one behind the other', 'a, b, c, end of file\n'],
     ['crowd', 'by four threads at the same time, arrive before there are others', 'all of it, end of file\n'],
     ['stream', 'again and again, are what was sent', 'all of it, end of file\n'],
-    ['slow', 'while the peer is slow, are what was sent', 'all of it, end of file\n'],
-    ['waits', 'while the peer is slow, by who does not block, are what was sent', 'all of it, end of file\n'],
+    ['slow', 'in one call that waits for a slow peer, are what was sent', 'all of it, end of file\n'],
+    ['waits', 'by who does not block and has a slow peer, are what was sent', 'all of it, end of file\n'],
   ] as const) {
     it(what, async () => {
       const before = await told();
