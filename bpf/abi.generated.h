@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "fe23917b8da6c4cb"
+#define TLSHUB_ABI_HASH "7b63cb441e9165f6"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -80,7 +80,7 @@ TLSHUB_PLACED(tlshub_flow, spin_calls, 128, 4);
 TLSHUB_PLACED(tlshub_flow, intent, 132, 4);
 TLSHUB_PLACED(tlshub_flow, peer_intent, 136, 4);
 TLSHUB_PLACED(tlshub_flow, sleeps, 140, 4);
-TLSHUB_PLACED(tlshub_flow, pad, 144, 4);
+TLSHUB_PLACED(tlshub_flow, open_record, 144, 4);
 TLSHUB_PLACED(tlshub_flow, marks, 148, 4);
 TLSHUB_PLACED(tlshub_flow, plain_splice_read, 152, 8);
 TLSHUB_PLACED(tlshub_flow, cgroup, 160, 8);
@@ -109,6 +109,17 @@ TLSHUB_PLACED(tlshub_mesh_key, addr, 4, 16);
 static_assert(sizeof(struct tlshub_mesh_value) == 8, "BPF has another tlshub_mesh_value: make -C bpf generate");
 TLSHUB_PLACED(tlshub_mesh_value, local, 0, 4);
 TLSHUB_PLACED(tlshub_mesh_value, pad, 4, 4);
+
+static_assert(sizeof(struct tlshub_open_record) == 56, "BPF has another tlshub_open_record: make -C bpf generate");
+TLSHUB_PLACED(tlshub_open_record, since_ns, 0, 8);
+TLSHUB_PLACED(tlshub_open_record, called_ns, 8, 8);
+TLSHUB_PLACED(tlshub_open_record, sequence, 16, 8);
+TLSHUB_PLACED(tlshub_open_record, inode, 24, 8);
+TLSHUB_PLACED(tlshub_open_record, start_boottime, 32, 8);
+TLSHUB_PLACED(tlshub_open_record, tgid, 40, 4);
+TLSHUB_PLACED(tlshub_open_record, fd, 44, 4);
+TLSHUB_PLACED(tlshub_open_record, tid, 48, 4);
+TLSHUB_PLACED(tlshub_open_record, shared, 52, 4);
 
 static_assert(sizeof(struct tlshub_owner) == 40, "BPF has another tlshub_owner: make -C bpf generate");
 TLSHUB_PLACED(tlshub_owner, start_boottime, 0, 8);
@@ -250,6 +261,7 @@ static_assert(EVENT_CLOSED == 7, "BPF has another EVENT_CLOSED: make -C bpf gene
 static_assert(EVENT_RELEASED == 8, "BPF has another EVENT_RELEASED: make -C bpf generate");
 static_assert(EVENT_SOCKET_REFUSED == 9, "BPF has another EVENT_SOCKET_REFUSED: make -C bpf generate");
 static_assert(EVENT_ENDING == 10, "BPF has another EVENT_ENDING: make -C bpf generate");
+static_assert(EVENT_OPEN_RECORD == 11, "BPF has another EVENT_OPEN_RECORD: make -C bpf generate");
 
 static_assert(HOLD_NONE == 0, "BPF has another HOLD_NONE: make -C bpf generate");
 static_assert(HOLD_STOP == 1, "BPF has another HOLD_STOP: make -C bpf generate");

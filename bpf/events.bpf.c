@@ -10,6 +10,7 @@
 #include "begin.bpf.h"
 #include "budget.bpf.h"
 #include "ending.bpf.h"
+#include "open_record.bpf.h"
 #include "marker.bpf.h"
 #include "traffic.bpf.h"
 
@@ -304,6 +305,8 @@ int BPF_PROG(socket_release, struct socket *sock)
 		return 0;
 	measure(tp, f, t, sk->__sk_common.skc_state);
 	t->flags |= TRAFFIC_RELEASED;
+	if (f->open_record)
+		forget_open_record(f);
 	if (!(t->flags & TRAFFIC_CLOSED) || !may_tell(f->cgroup))
 		return 0;
 	fill_event(&e, EVENT_RELEASED, f);

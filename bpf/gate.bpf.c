@@ -17,6 +17,7 @@
 #include "answer.bpf.h"
 #include "ending.bpf.h"
 #include "hold.bpf.h"
+#include "open_record.bpf.h"
 #include "sockets.bpf.h"
 
 /* Did the agent begin with this connection, and not with an earlier one of the same socket? */
@@ -162,13 +163,11 @@ static __always_inline int gate(void *ctx, struct sock *sk, __u32 dirs, __u32 ki
  * Bytes of the agent's handshake: the egress guard lets as many out. Also read back at install. If a byte that is not the agent's
  * is in the send queue, then those would be its first: such a flow is over, and the guard keeps what is queued.
  */
-static __always_inline int count_agent_bytes(void *ctx, struct sock *sk, int size)
+static __always_inline int count_agent_bytes(void *ctx, struct sock *sk, struct tlshub_flow *f, int size)
 {
-	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	struct tcp_sock *tp;
 
-	if (!f || f->flow_class != CLASS_MESH || was_opened(f, TLSHUB_TX) || size <= 0 ||
-	    !is_agent(bpf_get_current_task_btf()))
+	if (size <= 0 || !is_agent(bpf_get_current_task_btf()))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp && has_foreign_bytes(tp, f))
@@ -181,6 +180,7 @@ SEC("lsm/socket_sendmsg")
 int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
 	struct sock *sk = sock->sk;
+	struct tlshub_flow *f;
 	int err;
 
 	if (ret || !sk)
@@ -194,7 +194,14 @@ int BPF_PROG(socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, 
 		err = sends_no_more(sk, msg->msg_flags);
 	if (err)
 		return err;
-	return count_agent_bytes(ctx, sk, size) ? -ECONNRESET : 0;
+	f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	if (!f || f->flow_class != CLASS_MESH)
+		return 0;
+	if (was_opened(f, TLSHUB_TX)) {
+		follow_open_record(ctx, sk, f, msg->msg_flags & MSG_MORE);
+		return 0;
+	}
+	return count_agent_bytes(ctx, sk, f, size) ? -ECONNRESET : 0;
 }
 
 SEC("lsm/socket_recvmsg")

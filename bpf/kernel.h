@@ -137,7 +137,14 @@ struct tcp_ulp_ops {
 struct cipher_context {
 	char unused;
 };
+typedef struct {
+	long counter;
+} atomic_long_t;
+struct mutex {
+	atomic_long_t owner; /* the task; its lowest bits are flags */
+};
 struct tls_context {
+	struct mutex tx_lock;
 	__u8 tx_conf : 3;
 	__u8 rx_conf : 3;
 	void *priv_ctx_tx;
@@ -201,10 +208,6 @@ struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
 };
-
-typedef struct {
-	long counter;
-} atomic_long_t;
 
 struct file {
 	unsigned int f_flags;
@@ -329,6 +332,7 @@ struct pt_regs {
 #define TCP_ZEROCOPY_RECEIVE 35
 
 #define MSG_DONTWAIT 0x40
+#define MSG_MORE 0x8000
 #define MSG_NOSIGNAL 0x4000
 #define MSG_ERRQUEUE 0x2000
 #define MSG_FASTOPEN 0x20000000
@@ -367,6 +371,7 @@ struct pt_regs {
 #define EINTR 4
 #define EAGAIN 11
 #define ENOMEM 12
+#define EBUSY 16
 #define ENOSPC 28
 #define EPIPE 32
 #define EAFNOSUPPORT 97

@@ -81,6 +81,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, TLSHUB_MAX_HELD);
+	__type(key, __u64);
+	__type(value, struct tlshub_open_record);
+} open_records __weak SEC(".maps");
+
+/* One element: when user space was last told to look at "open_records". */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} open_records_told __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TLSHUB_MAX_HELD);
 	__type(key, __u32);
 	__type(value, struct tlshub_sleeper);
 } sleepers __weak SEC(".maps");

@@ -4,6 +4,7 @@
  * secured socket, keys of their own, data that goes out before the gate has a say, protocols that carry data past the socket that is gated.
  */
 #include "ending.bpf.h"
+#include "open_record.bpf.h"
 #include "sockets.bpf.h"
 
 /*
@@ -29,6 +30,8 @@ int BPF_PROG(socket_getsockopt, struct socket *sock, int level, int optname, int
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (level == SOL_TLS && optname == TLSHUB_ASK_UNSENT && is_agent(bpf_get_current_task_btf()))
 		return has_unsent_records(sk) ? -EAGAIN : -ENOPROTOOPT;
+	if (level == SOL_TLS && optname == TLSHUB_ASK_OPEN && is_agent(bpf_get_current_task_btf()))
+		return ask_open_record(sk);
 	if (level == SOL_TLS)
 		return !is_agent(bpf_get_current_task_btf()) &&
 				       ((f && f->flow_class == CLASS_MESH) || in_scope())

@@ -142,10 +142,10 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
-	__u32 peer_intent; /* what the peer's said */
-	__u32 sleeps;	   /* threads put to sleep so far: whoever decides the flow wakes them */
-	__u32 pad;
+	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent;	 /* what the peer's said */
+	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
+	__u32 open_record;	 /* 1: there may be a note in "open_records" */
 	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
 	__u64 cgroup;		 /* id of the cgroup that the socket was made in */
@@ -195,6 +195,22 @@ struct tlshub_stop {
 struct tlshub_dup {
 	__u32 stop_tgid; /* the last one, 0: none */
 	__u32 stops;	 /* more than one: walk the whole stops map */
+};
+
+/*
+ * hash "open_records": cookie of a socket -> its record that is open, as far as the calls tell that sent with MSG_MORE (open_record.bpf.h). Written by
+ * BPF; user space takes it away when it has looked at the socket and there was nothing to wait for.
+ */
+struct tlshub_open_record {
+	__u64 since_ns;	      /* nothing in that record was sent before */
+	__u64 called_ns;      /* the latest call with MSG_MORE began */
+	__u64 sequence;	      /* TLS's number of the record when it began */
+	__u64 inode;	      /* of the socket */
+	__u64 start_boottime; /* of the process that called, as `tgid` */
+	__u32 tgid;
+	__s32 fd;     /* a hint: -1 not known */
+	__u32 tid;    /* the thread that called, in the root PID namespace */
+	__u32 shared; /* 1: another thread has called as well */
 };
 
 /*
@@ -293,10 +309,11 @@ enum tlshub_hold {
 };
 
 /*
- * An option at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for it: EAGAIN as long as TLS has records that TCP has not
- * taken, else ENOPROTOOPT.
+ * Options at SOL_TLS that no kernel has. The gate answers the agent's getsockopt() for them. UNSENT: EAGAIN as long as TLS has records that TCP has not
+ * taken. OPEN: EBUSY while a call is sending, which may take as long as the peer likes; EAGAIN if TLS keeps a record open. Else ENOPROTOOPT.
  */
 #define TLSHUB_ASK_UNSENT 0x7447
+#define TLSHUB_ASK_OPEN 0x7448
 
 enum tlshub_event_kind {
 	EVENT_CONNECT = 1,     /* SYN about to leave (only with settings.emit_connect) */
@@ -312,6 +329,7 @@ enum tlshub_event_kind {
 		9, /* a program asked for a kind of socket that the gate does not cover; no flow's event */
 	EVENT_ENDING =
 		10, /* a program shuts the sending side of a secured flow and stands still: TLS has unsent records */
+	EVENT_OPEN_RECORD = 11, /* there is something new in "open_records"; of no flow in particular */
 };
 
 /* What is known of a flow's traffic. */

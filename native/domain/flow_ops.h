@@ -15,7 +15,8 @@ namespace tlshub {
 
 struct FlowMaps {
   int flows, verdicts, stops, userStops, dups, secured;
-  int wakes = -1;  // a pipe to the holder, which wakes who sleeps; -1: nobody sleeps
+  int openRecords = -1;  // -1: not needed for what is to be done
+  int wakes = -1;        // a pipe to the holder, which wakes who sleeps; -1: nobody sleeps
 };
 
 // The kernel's record of the flow behind this socket. Throws SysError (ENOENT: it has none).

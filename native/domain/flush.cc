@@ -2,20 +2,18 @@
 #include "flush.h"
 
 #include <bpf/bpf.h>
-#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include <cerrno>
 #include <climits>
-#include <cstring>
 
 #include "clock.h"
 #include "error.h"
 #include "fd.h"
+#include "open_record.h"
 
 #ifndef SOL_TLS
 #define SOL_TLS 282
@@ -32,7 +30,6 @@ constexpr int kRoom = 64 * 1024;
 // A worker of the kernel hands the records on: it needs a processor and the socket's lock, but not the peer.
 constexpr uint64_t kMostNs = 500'000'000;
 constexpr long kLookNs = 200'000;
-constexpr unsigned char kApplicationData = 23;  // RFC 8446, 5.1
 
 int get(int fd, int level, int option) {
   int value = 0;
@@ -50,23 +47,6 @@ bool hasUnsent(int fd) {
   int value = 0;
   socklen_t length = sizeof(value);
   return getsockopt(fd, SOL_TLS, TLSHUB_ASK_UNSENT, &value, &length) && errno == EAGAIN;
-}
-
-// A control message of a record's type, with no data behind it, closes the record that is open and begins none (tls_process_cmsg() of
-// net/tls/tls_main.c, 6.1 to 7.3). That it would block says that TCP has no room yet.
-void closeOpenRecord(int fd) {
-  union {
-    cmsghdr head;
-    char bytes[CMSG_SPACE(1)];
-  } control = {};
-  msghdr message = {};
-  message.msg_control = &control;
-  message.msg_controllen = CMSG_LEN(1);
-  control.head.cmsg_level = SOL_TLS;
-  control.head.cmsg_type = TLS_SET_RECORD_TYPE;
-  control.head.cmsg_len = CMSG_LEN(1);
-  *CMSG_DATA(&control.head) = kApplicationData;
-  sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 // The buffer as the program has it. Whether its size is fixed (SO_BUF_LOCK) is part of that: setting it fixes it.

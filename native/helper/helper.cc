@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tlshub-helper: the processes that make the agent's system calls on programs' sockets (domain/helper/wire.h says why).
 //
-//   tlshub-helper        descriptors 3: from the agent, 4 to 9: the gate's maps, 10: its map of agents, 11: the pipe to the holder, if there
-//                        is one. Without 4 to 10 there is no gate: good for sockets that none is in front of
+//   tlshub-helper        descriptors 3: from the agent, 4 to 10: the gate's maps, 11: its map of agents, 12: the pipe to the holder, if there
+//                        is one. Without 4 to 11 there is no gate: good for sockets that none is in front of
 //
 // This process is the parent of all helpers. It forks one for each pair of sockets that it is sent, touches nothing of any program, and ends
 // with the agent; so do its helpers, when their own pairs end. One that is stuck in the kernel keeps no more than the one socket that it is
@@ -27,9 +27,9 @@ using namespace tlshub::helper;
 namespace {
 
 constexpr int kControl = 3;
-constexpr int kAgents = 10;
-constexpr int kWakes = 11;
-FlowMaps maps = {4, 5, 6, 7, 8, 9, -1};
+constexpr int kAgents = 11;
+constexpr int kWakes = 12;
+FlowMaps maps = {4, 5, 6, 7, 8, 9, 10, -1};
 
 [[noreturn]] void live(Fd channel) {
   close(kControl);
@@ -52,7 +52,7 @@ int main() {
   ::signal(SIGCHLD, SIG_IGN);
   for (int fd = kControl; fd <= kWakes; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (fcntl(kControl, F_GETFD) < 0) {
-    std::fprintf(stderr, "tlshub-helper is started by the agent, with descriptors 3 to 11\n");
+    std::fprintf(stderr, "tlshub-helper is started by the agent, with descriptors 3 to 12\n");
     return 64;
   }
   if (fcntl(kWakes, F_GETFD) >= 0) maps.wakes = kWakes;

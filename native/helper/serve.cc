@@ -8,6 +8,7 @@
 
 #include "../domain/error.h"
 #include "../domain/flush.h"
+#include "../domain/open_record.h"
 #include "../domain/sock_diag.h"
 #include "exchange.h"
 
@@ -137,6 +138,9 @@ Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
       break;
     case Task::kFlush:
       answer.continued = static_cast<uint32_t>(flush(maps, ownerOf(request)));
+      break;
+    case Task::kPush:
+      answer.live = pushOpenRecord(maps, ownerOf(request));
       break;
   }
   return served;

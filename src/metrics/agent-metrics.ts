@@ -126,6 +126,14 @@ function registerKernelSide(metrics: MetricsRegistry, status: () => StatusReport
   metrics.counter({ name: 'tlshub_gate_total', help: "The gate's own counters.", labels: { counter: TABLE } }, () =>
     entries(status().gate, 'counter'),
   );
+  metrics.counter(
+    {
+      name: 'tlshub_pushes_total',
+      help: 'Times that TCP was given for a program what TLS still had of its bytes: the end of a connection, or a record left open.',
+      labels: { kind: TABLE },
+    },
+    () => entries({ ...status().pushes }, 'kind'),
+  );
   const labels = { ring: TABLE };
   metrics.gauge({ name: 'tlshub_ring_capacity_bytes', help: 'Size of a ring between two threads.', labels }, () =>
     status().rings.map(({ name, capacityBytes }) => [capacityBytes, { ring: name }] as const),

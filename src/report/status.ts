@@ -98,6 +98,8 @@ export interface StatusReport {
   lease: { ttlMs: number; guardianPid: number | null; threads: { thread: string; ms: number }[] };
   /** processes that make the main thread's system calls on programs' sockets: idle, at work, of these slow, and given up; tasks since the start */
   helpers: { idle: number; busy: number; slow: number; lost: number; begun: number; lostEver: number; refused: number };
+  /** how often TCP was given for a program what TLS still had of its bytes: before a shutdown, and of a record left open by MSG_MORE */
+  pushes: { endings: number; openRecords: number };
   uptimeMs: number;
   /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
   startup: StartupStep[];

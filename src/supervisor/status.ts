@@ -45,7 +45,8 @@ function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
 export function statusReport(parts: StatusParts): StatusReport {
   const { attached, dispatcher, installer, provider, reader, reloader } = parts;
   const { config, mapping } = parts.inForce.current;
-  const { events, failures, secured, plaintext, refused, closedUnsecured } = dispatcher.counters.values;
+  const { events, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
+    dispatcher.counters.values;
   const threads = attached.silences();
   const notReady = whyNotReady({
     late: threads.filter(({ ms }) => ms >= config.leaseMs).map(({ thread }) => thread),
@@ -90,6 +91,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid, threads },
     hold: { ...attached.hold, holderPid: attached.holder?.pid ?? null },
     helpers: parts.helpers.figures(),
+    pushes: { endings: flushed, openRecords: pushed },
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,
     draining: parts.draining(),

@@ -25,6 +25,10 @@ export class FakeHelpers implements Helpers {
   noRoom: Error | undefined;
   /** whose ends were pushed out, or were to be */
   readonly ends: TakeRequest[] = [];
+  /** whose open records were closed, or were to be */
+  readonly records: TakeRequest[] = [];
+  /** what a helper finds when it looks */
+  recordOpen = true;
   /** of each take: whether the socket may be searched for */
   readonly searches: boolean[] = [];
   private readonly answers: (() => void)[] = [];
@@ -82,6 +86,14 @@ export class FakeHelpers implements Helpers {
     this.answer(done, () => {
       if (this.noRoom !== undefined) throw this.noRoom;
       return { continued: 1, cpuMs: this.cpuMs };
+    });
+  }
+
+  pushRecord(request: TakeRequest, done: (result: HelperAnswer<{ pushed: boolean } & Searched>) => void): void {
+    this.records.push(request);
+    this.answer(done, () => {
+      if (this.noRoom !== undefined) throw this.noRoom;
+      return { pushed: this.recordOpen, cpuMs: this.cpuMs };
     });
   }
 

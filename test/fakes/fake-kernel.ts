@@ -9,7 +9,7 @@ import type {
   SocketOwner,
   TakenSocket,
 } from '../../src/shared/kernel/helpers-addon.js';
-import type { GateFds, KernelAddon, Sweep } from '../../src/shared/kernel/kernel-addon.js';
+import type { DueRecords, GateFds, KernelAddon, Sweep } from '../../src/shared/kernel/kernel-addon.js';
 import type { Role, SecretHandle } from '../../src/shared/kernel/words.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { readSweep, type SweepKernel } from '../../src/shared/kernel/sweep-records.js';
@@ -32,6 +32,7 @@ export const FDS = Object.fromEntries(
     'policy',
     'rules',
     'secured',
+    'openRecords',
     'wakes',
     'wakesRead',
   ].map((name, i) => [name, 10 + i]),
@@ -57,7 +58,8 @@ export interface SweepSeed {
 
 export type SecuredSeed = Partial<Omit<SecuredRecord, 'provider' | 'cipher' | 'tlsVersion'>> & { generation?: number };
 
-type Part = 'takeSocket' | 'readFlow' | 'releaseSocket' | 'refuse' | 'destroyByTuple' | 'continueStopped';
+type Part =
+  'takeSocket' | 'readFlow' | 'dueRecords' | 'releaseSocket' | 'refuse' | 'destroyByTuple' | 'continueStopped';
 
 export class FakeKernel implements Pick<KernelAddon, Part> {
   /** what takeSocket throws for a cookie, oldest first; when empty it succeeds */
@@ -69,6 +71,8 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
   readonly calls: string[] = [];
   readonly installs: InstallRequest[] = [];
   readonly discarded: SecretHandle[] = [];
+  /** what is noted, oldest first */
+  openRecords: (SocketOwner & { sinceNs: number })[] = [];
   agentTx = 0;
   /** sockets have room for the record of how they were secured */
   remembers = true;
@@ -94,6 +98,12 @@ export class FakeKernel implements Pick<KernelAddon, Part> {
       heldCalls: 0,
       agentTx: this.agentTx,
     };
+  }
+
+  dueRecords(_openRecords: number, sinceNs: number): Promise<DueRecords> {
+    const due = this.openRecords.filter((record) => record.sinceNs <= sinceNs);
+    const [next] = this.openRecords.filter((record) => record.sinceNs > sinceNs);
+    return Promise.resolve({ due, nextNs: next?.sinceNs ?? 0 });
   }
 
   hasSocket(cookie: bigint): boolean {

@@ -52,6 +52,12 @@ describe('arguments of the kernel addon', () => {
     const owner = { tgid: 2 ** 31 - 1, fd: -1, inode: 2n ** 64n - 1n, startBoottime: 0n, cookie: 0n };
     expect(() => addon.takeSocket(NO_MAPS, owner)).to.throw(/Bad file descriptor/);
   });
+
+  it('takes times of a machine that has run for years', async () => {
+    refuses(() => any.dueRecords(-1, 0.5, 1), 'sinceNs must be a whole number');
+    const failed: unknown = await addon.dueRecords(-1, 2 ** 60, 1).catch((error: unknown) => error);
+    expect(String(failed)).to.match(/Bad file descriptor/);
+  });
 });
 
 describe('handles of the kernel addon', () => {

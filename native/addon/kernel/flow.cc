@@ -12,6 +12,7 @@ FlowMaps mapsFrom(const Value& value) {
           toInt(fds.Get("userStops"), "userStops"),
           toInt(fds.Get("dups"), "dups"),
           toInt(fds.Get("secured"), "secured"),
+          fds.Has("openRecords") ? toInt(fds.Get("openRecords"), "openRecords") : -1,
           fds.Has("wakes") ? toInt(fds.Get("wakes"), "wakes") : -1};
 }
 

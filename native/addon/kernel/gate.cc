@@ -78,6 +78,7 @@ Object fdsOf(Env env, const Gate& gate) {
                                   {"rules", "rules"},
                                   {"dups", "dups"},
                                   {"secured", "secured"},
+                                  {"openRecords", "open_records"},
                                   {"wakes", "wakes"},
                                   {"wakesRead", "wakesRead"}};
   Object fds = Object::New(env);

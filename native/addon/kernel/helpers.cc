@@ -93,8 +93,9 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
           {InstanceMethod<&HelpersWrap::take>("take"), InstanceMethod<&HelpersWrap::has>("has"),
            InstanceMethod<&HelpersWrap::peek>("peek"), InstanceMethod<&HelpersWrap::install>("install"),
            InstanceMethod<&HelpersWrap::end>("end"), InstanceMethod<&HelpersWrap::destroy>("destroy"),
-           InstanceMethod<&HelpersWrap::pushOut>("pushOut"), InstanceMethod<&HelpersWrap::figures>("figures"),
-           InstanceMethod<&HelpersWrap::close>("close")}));
+           InstanceMethod<&HelpersWrap::pushOut>("pushOut"),
+           InstanceMethod<&HelpersWrap::pushRecord>("pushRecord"),
+           InstanceMethod<&HelpersWrap::figures>("figures"), InstanceMethod<&HelpersWrap::close>("close")}));
     made() = std::move(helpers);
     Object object = madeBy.New({});
     Unwrap(object)->maps_ = maps;
@@ -229,6 +230,16 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     });
   }
 
+  Napi::Value pushRecord(const CallbackInfo& info) {
+    Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kPush);
+    return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
+      Object result = Object::New(env);
+      result.Set("pushed", Napi::Boolean::New(env, answer.live));
+      setCpu(result, answer);
+      return result;
+    });
+  }
+
   Napi::Value figures(const CallbackInfo& info) {
     const helper::Figures now = native().figures();
     Object result = Object::New(info.Env());
@@ -254,7 +265,7 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
 };
 
 Value openHelpers(const CallbackInfo& info) {
-  const FlowMaps none = {-1, -1, -1, -1, -1, -1};
+  const FlowMaps none = {-1, -1, -1, -1, -1, -1, -1, -1};
   return HelpersWrap::make(info.Env(),
                            std::make_unique<helper::Helpers>(toInt(info[0], "parentFd"), helper::Limits{}),
                            info[1].IsUndefined() ? none : mapsFrom(info[1]));

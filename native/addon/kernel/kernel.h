@@ -46,6 +46,7 @@ void addHelpers(Object& exports);
 void addLease(Object& exports);
 void addMaps(Object& exports);
 void addMemory(Object& exports);
+void addOpenRecords(Object& exports);
 void addProbe(Object& exports);
 void addReader(Object& exports);
 void addRelease(Object& exports);

@@ -31,6 +31,7 @@ enum class Task : uint32_t {
   kClose,
   kDestroy,  // without a descriptor
   kFlush,    // of a secured connection whose program shuts its sending side
+  kPush,     // of a secured connection: the record that its program has left open
 };
 
 constexpr bool isLast(Task task) {
@@ -62,7 +63,7 @@ struct Request {
   Task task;
   uint32_t generation;
   uint64_t cookie;
-  uint64_t inode;   // kTake, kHas, kFlush
+  uint64_t inode;   // kTake, kHas, kFlush, kPush
   int32_t hint;     // the same: the descriptor's number in the owner, -1: not known
   uint32_t tgid;    // of the owner
   uint32_t search;  // the same: where it is not at that number
@@ -79,7 +80,7 @@ struct Answer {
   uint32_t cpuUs;  // processor time that the task took
   int32_t err;     // errno of a system call that failed
   char code[40], syscall[32], message[512];
-  uint32_t live;  // kTake; kHas, kDestroy: there was one
+  uint32_t live;  // kTake; kHas, kDestroy, kPush: there was one
   uint32_t continued, discarded, by, remembered;
   uint64_t openedNs;
   char ulp[16], cipher[40], version[16];

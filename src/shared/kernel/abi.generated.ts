@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'fe23917b8da6c4cb';
+export const ABI_HASH = '7b63cb441e9165f6';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -75,7 +75,7 @@ export const STRUCTS = {
       intent: { at: 132, type: 'u32', bytes: 4 },
       peer_intent: { at: 136, type: 'u32', bytes: 4 },
       sleeps: { at: 140, type: 'u32', bytes: 4 },
-      pad: { at: 144, type: 'u32', bytes: 4 },
+      open_record: { at: 144, type: 'u32', bytes: 4 },
       marks: { at: 148, type: 'u32', bytes: 4 },
       plain_splice_read: { at: 152, type: 'u64', bytes: 8 },
       cgroup: { at: 160, type: 'u64', bytes: 8 },
@@ -188,6 +188,7 @@ export const EventKind = {
   RELEASED: 8,
   SOCKET_REFUSED: 9,
   ENDING: 10,
+  OPEN_RECORD: 11,
 } as const;
 
 /** enum tlshub_hold */

@@ -142,6 +142,11 @@ export interface Helpers {
    * the program is continued in any case.
    */
   pushOut(request: TakeRequest, done: (pushed: HelperAnswer<{ continued: number } & Searched>) => void): void;
+  /**
+   * Closes the record that the program of a secured connection has left open, and lets TCP have it. False: there is none, or somebody is just
+   * sending. Codes as of `take`.
+   */
+  pushRecord(request: TakeRequest, done: (result: HelperAnswer<{ pushed: boolean } & Searched>) => void): void;
   figures(): HelperFigures;
   close(): void;
 }

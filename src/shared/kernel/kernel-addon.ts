@@ -57,14 +57,22 @@ export interface GateFds {
   policy: number;
   rules: number;
   secured: number;
+  openRecords: number;
   /** a pipe to the holder, which wakes who sleeps, and its other end; -1: nobody is put to sleep */
   wakes: number;
   wakesRead: number;
 }
 
+/** Of "open_records". */
+export interface DueRecords {
+  due: SocketOwner[];
+  /** since when the oldest record that is not due has been open; 0: there is none */
+  nextNs: number;
+}
+
 /** What the functions for one flow need of them. */
 export type FlowFds = Pick<GateFds, 'flows' | 'verdicts' | 'stops' | 'userStops' | 'dups' | 'secured'> &
-  Partial<Pick<GateFds, 'wakes'>>;
+  Partial<Pick<GateFds, 'wakes' | 'openRecords'>>;
 /** What a change of settings needs of them. */
 export type SettingsFds = Pick<GateFds, 'settings' | 'policy' | 'rules'>;
 /** What can be opened of an agent's maps by who is no agent. */
@@ -274,6 +282,11 @@ export interface KernelAddon {
   continueStopped(fds: FlowFds, cookie: bigint): number;
   /** Cookies of the flows for which somebody stands still. */
   stoppedFlows(stopsFd: number): bigint[];
+  /**
+   * What is noted of records that have been open since then (CLOCK_MONOTONIC nanoseconds, a whole number) or longer: at most so many of one process, the others
+   * another time. A thread of libuv reads it. @throws (rejects) NativeError TLSHUB_SYS
+   */
+  dueRecords(openRecordsFd: number, sinceNs: number, mostOfOne: number): Promise<DueRecords>;
   /** sweep-records.ts reads it. */
   openSweep(sweepLinkFd: number): Sweep;
 }

@@ -23,6 +23,8 @@ export interface CounterReport {
   takesGone: number;
   /** shutdowns that waited until TCP had taken all of TLS's records */
   flushed: number;
+  /** records that MSG_MORE had left open, closed when nothing had followed */
+  pushed: number;
   retries: number;
   poolFull: number;
   sweeps: number;
@@ -46,6 +48,7 @@ export class Counters {
     takes: 0,
     takesGone: 0,
     flushed: 0,
+    pushed: 0,
     retries: 0,
     poolFull: 0,
     sweeps: 0,

@@ -21,6 +21,8 @@ import { commandOf } from './commands.js';
 import { Counters } from './counters.js';
 import { newsOfEvent, newsOfReport } from './inputs.js';
 import { Endings } from './endings.js';
+import { OpenRecords } from './open-records.js';
+import { Turns } from './turns.js';
 import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
 import { Negotiations } from './negotiations.js';
@@ -31,8 +33,8 @@ import { FlowTimers } from './timers.js';
 import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
-  kernel: Pick<KernelAddon, 'readFlow'>;
-  helpers: Pick<Helpers, 'take' | 'has' | 'pushOut'>;
+  kernel: Pick<KernelAddon, 'readFlow' | 'dueRecords'>;
+  helpers: Pick<Helpers, 'take' | 'has' | 'pushOut' | 'pushRecord'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
@@ -59,6 +61,7 @@ export class Dispatcher {
   private readonly sockets: Sockets;
   private readonly negotiations: Negotiations;
   private readonly endings: Endings;
+  readonly openRecords: OpenRecords;
   private readonly flowLog: FlowLog;
 
   constructor(private readonly options: DispatcherOptions) {
@@ -70,7 +73,9 @@ export class Dispatcher {
     this.commands = new CommandQueue((command) => options.send(command));
     const accounts = new Accounts();
     this.sockets = new Sockets({ ...options, accounts, table, counters });
-    this.endings = new Endings({ ...options, accounts, counters });
+    const turns = new Turns();
+    this.endings = new Endings({ ...options, accounts, turns, counters });
+    this.openRecords = new OpenRecords({ ...options, accounts, turns, counters });
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,
@@ -95,6 +100,10 @@ export class Dispatcher {
     }
     if (event.kind === EventKind.ENDING) {
       this.endings.flush(event);
+      return;
+    }
+    if (event.kind === EventKind.OPEN_RECORD) {
+      this.openRecords.told(event);
       return;
     }
     if (event.kind === EventKind.SOCKET_REFUSED) {
@@ -191,6 +200,7 @@ export class Dispatcher {
   /** Stops all timers. Nothing may be fed afterwards. */
   close(): void {
     this.timers.clearAll();
+    this.openRecords.close();
     this.flowLog.flush();
     this.retries.clear();
   }

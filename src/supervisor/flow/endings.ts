@@ -10,10 +10,12 @@ import type { FlowEvent } from '../../shared/kernel/abi.js';
 import type { Helpers } from '../../shared/kernel/helpers-addon.js';
 import type { Accounts } from './accounts.js';
 import type { Counters } from './counters.js';
+import type { Turns } from './turns.js';
 
 export interface EndingsOptions {
   helpers: Pick<Helpers, 'pushOut'>;
   accounts: Accounts;
+  turns: Turns;
   counters: Counters;
   log: Logger;
 }
@@ -23,18 +25,21 @@ export class Endings {
 
   flush({ owner, cookie, generation }: FlowEvent): void {
     if (owner === undefined) return;
-    const { helpers, accounts, counters, log } = this.options;
+    const { helpers, accounts, turns, counters, log } = this.options;
     const { tgid, fd, inode } = owner;
     const charge = accounts.of(owner);
     const search = accounts.maySearch(charge);
-    helpers.pushOut({ tgid, fd, inode, cookie, generation, charge, search }, (pushed) => {
-      accounts.spent(charge, pushed);
-      if (!(pushed instanceof Error)) {
-        counters.values.flushed++;
-        return;
-      }
-      const { code, message } = toWire(pushed);
-      log.warning(`the end of a connection of process ${tgid} may be lost: ${message}`, { code });
+    turns.take(cookie, (done) => {
+      helpers.pushOut({ tgid, fd, inode, cookie, generation, charge, search }, (pushed) => {
+        done();
+        accounts.spent(charge, pushed);
+        if (!(pushed instanceof Error)) {
+          counters.values.flushed++;
+          return;
+        }
+        const { code, message } = toWire(pushed);
+        log.warning(`the end of a connection of process ${tgid} may be lost: ${message}`, { code });
+      });
     });
   }
 }

@@ -74,6 +74,7 @@ export class Sweep {
     values.sweptIn += result.found;
     values.sweptOut += result.gone;
     dispatcher.flush();
+    dispatcher.openRecords.look();
     return result;
   }
 

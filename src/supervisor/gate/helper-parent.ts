@@ -30,7 +30,7 @@ export class HelperParent {
   /** What was asked for until now waits for it. */
   start(fds: GateFds): void {
     if (this.stopping) return;
-    const { flows, verdicts, stops, userStops, dups, secured, agents, wakes } = fds;
+    const { flows, verdicts, stops, userStops, dups, secured, openRecords, agents, wakes } = fds;
     // As native/helper/helper.cc says.
     const given = [
       this.otherEnd,
@@ -40,6 +40,7 @@ export class HelperParent {
       userStops,
       dups,
       secured,
+      openRecords,
       agents,
       ...(wakes < 0 ? [] : [wakes]),
     ];

@@ -51,6 +51,7 @@ export function agentStatus(): StatusReport {
     adopted: true,
     hold: { way: 'sleep', why: '', holderPid: 4243 },
     lease: { ttlMs: 2000, guardianPid: 43, threads: [{ thread: 'main', ms: 40 }] },
+    pushes: { endings: 2, openRecords: 3 },
     helpers: { idle: 4, busy: 0, slow: 0, lost: 0, begun: 7, lostEver: 0, refused: 0 },
     uptimeMs: 93_784_000,
     startup: [
