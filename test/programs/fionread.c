@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define MOST (1 << 22)
+/* Looks, 2 ms apart, without a byte that has come */
+#define STILL 500
 
 static unsigned char buffer[MOST];
 static size_t position; /* in the stream: a byte there is known by it */
@@ -89,16 +91,28 @@ static size_t total(const char* round) {
   return sum;
 }
 
-static void wait_for(int fd, size_t bytes) {
-  int before = 0;
-  for (;;) {
-    int said = readable(fd);
+/* Until all is there, or nothing more comes: TCP opens its window as it likes. Returns how much is there. */
+static size_t wait_for(int fd, size_t bytes) {
+  int before = 0, still = 0;
+  for (size_t had = 0;; usleep(2000)) {
+    const size_t have = received(fd);
+    const int said = readable(fd);
     if (said < before || said > (int)bytes)
       die("FIONREAD says %d of %zu, and said %d before", said, bytes, before);
-    if (said == (int)bytes) return;
     before = said;
-    usleep(2000);
+    still = have > had ? 0 : still + 1;
+    had = have;
+    if (said == (int)bytes || (said && still > STILL)) return (size_t)said;
   }
+}
+
+/* What a larger window would have let come with the rest: as much as can be peeked at, and read. Returns how much. */
+static size_t take_early(int fd, size_t said) {
+  const ssize_t peeked = recv(fd, buffer, MOST, MSG_PEEK | MSG_DONTWAIT);
+  if (peeked < (ssize_t)said || peeked > readable(fd))
+    die("MSG_PEEK gave %zd, FIONREAD said %zu", peeked, said);
+  take(fd, (size_t)peeked);
+  return (size_t)peeked;
 }
 
 static void peek(int fd, size_t bytes) {
@@ -113,7 +127,7 @@ static void peek(int fd, size_t bytes) {
 /* All of it is there: reads it in pieces of many sizes, and asks in between. */
 static void exact(int fd, size_t bytes, bool peeks) {
   static const size_t pieces[] = {1, 7, 100, 16383, 5000, 16384, 1, 40000, 3};
-  wait_for(fd, bytes);
+  for (size_t said; (said = wait_for(fd, bytes)) < bytes;) bytes -= take_early(fd, said);
   if (peeks) peek(fd, bytes);
   for (int i = 0; bytes; i++) {
     size_t piece = pieces[i % 9];
