@@ -134,6 +134,17 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     return info.Env().Undefined();
   }
 
+  // What is said of somebody's socket: yes or no, under this name.
+  Napi::Value ask(const CallbackInfo& info, Task task, const char* name) {
+    return submit(info, ownerJobFrom(objectFrom(info[0], "owner"), task),
+                  [name](Napi::Env env, const Answer& answer, Fd) {
+                    Object result = Object::New(env);
+                    result.Set(name, Napi::Boolean::New(env, answer.live));
+                    setCpu(result, answer);
+                    return result;
+                  });
+  }
+
   Napi::Value take(const CallbackInfo& info) {
     Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kTake);
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd socket) {
@@ -145,15 +156,7 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     });
   }
 
-  Napi::Value has(const CallbackInfo& info) {
-    Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kHas);
-    return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
-      Object result = Object::New(env);
-      result.Set("has", Napi::Boolean::New(env, answer.live));
-      setCpu(result, answer);
-      return result;
-    });
-  }
+  Napi::Value has(const CallbackInfo& info) { return ask(info, Task::kHas, "has"); }
 
   // The first byte of what there is to read, -1: nothing yet, -2: the end.
   Napi::Value peek(const CallbackInfo& info) {
@@ -230,15 +233,7 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     });
   }
 
-  Napi::Value pushRecord(const CallbackInfo& info) {
-    Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kPush);
-    return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
-      Object result = Object::New(env);
-      result.Set("pushed", Napi::Boolean::New(env, answer.live));
-      setCpu(result, answer);
-      return result;
-    });
-  }
+  Napi::Value pushRecord(const CallbackInfo& info) { return ask(info, Task::kPush, "pushed"); }
 
   Napi::Value figures(const CallbackInfo& info) {
     const helper::Figures now = native().figures();
