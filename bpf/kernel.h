@@ -187,6 +187,7 @@ struct tls_strparser {
 	__u32 mark : 8;
 	__u32 stopped : 1;
 	__u32 copy_mode : 1;
+	bool msg_ready;
 	struct strp_msg stm;
 	struct sk_buff *anchor;
 };
@@ -351,6 +352,7 @@ struct pt_regs {
 /* include/net/sock.h, enum sock_flags: set by tcp_fin() */
 #define SOCK_DONE 1
 /* the same, sk_shutdown */
+#define RCV_SHUTDOWN 1
 #define SEND_SHUTDOWN 2
 
 /* include/linux/sched.h */

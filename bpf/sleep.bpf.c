@@ -62,6 +62,12 @@ static __always_inline bool may_sleep(struct task_struct *task, __u64 now)
 	return !(task->flags & PF_KTHREAD) && can_sleep(now) && can_continue(now) && !is_agents_thread(task);
 }
 
+/* Is it io_uring's? Its first try does not wait, and then it has a worker, or the socket tell it. */
+static __always_inline bool is_rings(struct task_struct *task)
+{
+	return (task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter;
+}
+
 /* Sleeps once. Returns what the holder answered: below 0 an error, -EINTR if a signal has come. */
 static __noinline int fall_asleep(void)
 {
@@ -136,38 +142,70 @@ static __noinline __u64 flow_until(struct sock *sk, struct tlshub_flow *f, __u64
 	return silent < until ? silent : until;
 }
 
-/*
- * And one that does not want to. Plain TCP takes the first bytes after a connect() that has come through, and programs rely on it; so a call that
- * sends sleeps for as long as a handshake takes, once a flow. One that reads may always find nothing. Who asks again and again naps.
- */
-static __noinline __u64 nonblocking_until(struct tlshub_flow *f, __u32 dirs, __u32 tid, __u64 now)
+/* Something has come on this connection. It was the handshake's; but poll() says "readable" of it, as long as it lies there. */
+static __noinline bool may_look_readable(struct sock *sk, struct tlshub_flow *f)
 {
-	struct tlshub_settings *s = get_settings();
-	__u64 *not_before = bpf_map_lookup_elem(&impatient, &tid);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	if (!s || !f->established_ns)
+	return tp && tp->rcv_nxt - f->irs > 1;
+}
+
+/* Who is patient with sends may not be with receives. Thread ids are far below this. */
+#define RECEIVES 0x80000000u
+
+/* What is left of the time that calls which do not want to block may sleep for this flow, by themselves; in ns. */
+static __noinline __u64 patience_left(struct tlshub_flow *f, __u32 dirs, __u32 tid, __u64 now)
+{
+	__u32 key = dirs & TLSHUB_RX ? tid | RECEIVES : tid;
+	__u64 *not_before = bpf_map_lookup_elem(&impatient, &key);
+	struct tlshub_settings *s = get_settings();
+
+	if (!s || !f->established_ns || f->waited_ns >= s->nonblocking_ns ||
+	    (not_before && *not_before >= now))
 		return 0;
-	if ((dirs & TLSHUB_TX) && f->waited_ns < s->nonblocking_ns && (!not_before || *not_before < now))
-		return now + (s->nonblocking_ns - f->waited_ns);
-	return is_spinning(f, now) ? now + NAP_NS : 0;
+	return s->nonblocking_ns - f->waited_ns;
 }
 
 /* It waited in vain: an event loop with many such connections is not to stand still for each. */
-static __always_inline void note_in_vain(__u32 tid, __u64 waited, __u64 now)
+static __always_inline void note_in_vain(__u32 dirs, __u32 tid, __u64 waited, __u64 now)
 {
+	__u32 key = dirs & TLSHUB_RX ? tid | RECEIVES : tid;
 	__u64 not_before = now + 4 * waited;
 
-	bpf_map_update_elem(&impatient, &tid, &not_before, BPF_ANY);
+	bpf_map_update_elem(&impatient, &key, &not_before, BPF_ANY);
 }
 
-/* What the holder must know of who sleeps, and what the agent is told first: an event of this kind. */
+/*
+ * And one that does not want to. Plain TCP takes the first bytes after a connect() that has come through, and gives some to who was told that there are
+ * some, and programs rely on both; so such a call sleeps for as long as a handshake takes, once a flow. Who asks again and again naps.
+ */
+static __noinline __u64 nonblocking_until(struct sock *sk, struct tlshub_flow *f, __u32 dirs, __u32 kind,
+					  __u64 now)
+{
+	__u32 tid = bpf_get_current_task_btf()->pid;
+	__u64 patience = 0;
+
+	if ((dirs & TLSHUB_TX) || (!(kind & MSG_ERRQUEUE) && may_look_readable(sk, f)))
+		patience = patience_left(f, dirs, tid, now);
+	if (patience)
+		return now + patience;
+	return f->established_ns && is_spinning(f, now) ? now + NAP_NS : 0;
+}
+
+/* What the holder must know of who sleeps. */
+static __always_inline void prepare_quietly(struct tlshub_sleeper *s, struct tlshub_flow *f)
+{
+	s->cookie = f->cookie;
+	s->cgroup = bpf_get_current_cgroup_id();
+	s->tgid = bpf_get_current_pid_tgid() >> 32;
+}
+
+/* The same, and the agent is told: an event of this kind. */
 static __noinline void prepare(struct tlshub_sleeper *s, struct sock *sk, struct tlshub_flow *f, __u32 kind)
 {
 	struct tlshub_owner caller;
 
-	s->cookie = f->cookie;
-	s->cgroup = bpf_get_current_cgroup_id();
-	s->tgid = bpf_get_current_pid_tgid() >> 32;
+	prepare_quietly(s, f);
 	s->tell = (kind != EVENT_HELD || f->held_tgid != s->tgid) && may_tell_again(f, s->cgroup, true);
 	if (!s->tell)
 		return;
@@ -204,11 +242,10 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 
 	if (!f || !may_sleep(task, now) || !is_undecided(sk, f, dirs, kind))
 		return 0;
-	/* Its first try does not wait, and then it has a worker, or the socket tell it. */
-	if (!blocking && ((task->flags & PF_IO_WORKER) || current_syscall(task) == NR_io_uring_enter))
+	if (!blocking && is_rings(task))
 		return 0;
 	timeout = timeout_of(sk, dirs, kind);
-	sleeper.until_ns = blocking ? flow_until(sk, f, now) : nonblocking_until(f, dirs, tid, now);
+	sleeper.until_ns = blocking ? flow_until(sk, f, now) : nonblocking_until(sk, f, dirs, kind, now);
 	if (sleeper.until_ns <= now)
 		return 0;
 	prepare(&sleeper, sk, f, EVENT_HELD);
@@ -256,10 +293,81 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 	if (!blocking) {
 		__sync_fetch_and_add(&f->waited_ns, now - began);
 		if (is_undecided(sk, f, dirs, kind))
-			note_in_vain(tid, now - began, now);
+			note_in_vain(dirs, tid, now - began, now);
 		return 0;
 	}
 	return timeout && now >= began + timeout && is_undecided(sk, f, dirs, kind) ? -EAGAIN : 0;
+}
+
+/* Is there anything for a call that reads, be it an end or an error? TLS says so as to poll() (net/tls/tls_main.c, tls_sk_poll()). */
+static __noinline bool has_something_to_read(struct sock *sk, struct tcp_sock *tp)
+{
+	struct tls_sw_context_rx *rx = NULL;
+	struct tls_context *tls = NULL;
+	bool ready = false;
+	void *first = NULL;
+
+	if (sk->sk_err || (sk->sk_shutdown & RCV_SHUTDOWN) || sk->__sk_common.skc_state != STATE_ESTABLISHED)
+		return true;
+	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
+	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
+	if (!rx)
+		return true;
+	bpf_core_read(&ready, sizeof(ready), &rx->strp.msg_ready);
+	bpf_core_read(&first, sizeof(first), &rx->rx_list.next);
+	return ready || first != &rx->rx_list;
+}
+
+/* How often one looks who was told "readable" of what the handshake has read since. */
+#define LOOK_AGAIN_NS 1000000ull
+
+/*
+ * A program was told that it can read while the handshake's bytes lay there, and comes when the flow is open: what they announced is right behind
+ * them. The first call that does not want to block is given as long as the handshake took to find it, at most a quarter of all that such calls may sleep.
+ */
+static __noinline int await_first_record(struct sock *sk)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 began = bpf_ktime_get_ns(), now = began, until;
+	struct tlshub_settings *s = get_settings();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tlshub_sleeper sleeper = {};
+	struct counting looks;
+	__u32 tid = task->pid;
+	int answer = 0;
+
+	if (!f || !s || !tp || !f->established_ns || !may_sleep(task, now) || is_rings(task) ||
+	    !may_look_readable(sk, f) || user_refused(sk, f) || !looks_open(sk, tp, f, TLSHUB_RX) ||
+	    has_something_to_read(sk, tp))
+		return 0;
+	until = patience_left(f, TLSHUB_RX, tid, now);
+	if (until > s->nonblocking_ns / 4)
+		until = s->nonblocking_ns / 4;
+	if (until > now - f->established_ns)
+		until = now - f->established_ns;
+	until += now;
+	prepare_quietly(&sleeper, f);
+	bpf_iter_num_new(&looks, 0, MOST_LOOKS);
+	while (bpf_iter_num_next(&looks)) {
+		if (now >= until || has_something_to_read(sk, tp))
+			break;
+		sleeper.until_ns = now + LOOK_AGAIN_NS;
+		if (bpf_map_update_elem(&sleepers, &tid, &sleeper, BPF_ANY))
+			break;
+		answer = fall_asleep();
+		if (answer < 0)
+			break;
+		now = bpf_ktime_get_ns();
+	}
+	bpf_iter_num_destroy(&looks);
+	bpf_map_delete_elem(&sleepers, &tid);
+	if (answer == -EINTR)
+		return -ERESTARTNOINTR;
+	__sync_fetch_and_add(&f->waited_ns, now - began);
+	if (!has_something_to_read(sk, tp))
+		note_in_vain(TLSHUB_RX, tid, now - began, now);
+	return 0;
 }
 
 /* How long the end of a connection may take to be pushed out, which does not depend on the peer; then it takes its course. */
@@ -329,10 +437,12 @@ SEC("lsm.s/socket_recvmsg")
 int BPF_PROG(sleep_recvmsg, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
 	struct sock *sk = sock->sk;
+	int err;
 
 	if (ret || !sk || !may_have_to_wait(sk, TLSHUB_RX))
 		return ret;
-	return sleep_for(sk, TLSHUB_RX, flags & CALL_NONBLOCKING);
+	err = sleep_for(sk, TLSHUB_RX, flags & CALL_NONBLOCKING);
+	return err || (flags & CALL_NONBLOCKING) != MSG_DONTWAIT ? err : await_first_record(sk);
 }
 
 SEC("lsm.s/socket_shutdown")

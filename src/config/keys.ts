@@ -225,7 +225,7 @@ export const KEYS = {
   hold_nonblocking_ms: key(
     milliseconds(0, HOUR_MS),
     1000,
-    'How long calls that do not want to block may sleep all the same for one connection, before they hear EAGAIN: plain TCP takes the first bytes after a connect, and programs rely on it. At most hold_timeout_ms. Only with hold = sleep.',
+    'How long calls that do not want to block may sleep all the same for one connection, before they hear EAGAIN: plain TCP takes the first bytes after a connect and has some for who was told "readable", and programs rely on both. At most hold_timeout_ms. Only with hold = sleep.',
   ),
   silent_peer_timeout_ms: key(
     milliseconds(1, HOUR_MS),
