@@ -19,6 +19,7 @@ import { waitFor } from './wait.js';
 export type MeshNode = 'a' | 'b';
 
 export interface LabOptions {
+  /** whose keys; else what `npm test -- --mode` says */
   mode?: string;
   policy?: 'strict' | 'permissive';
   /** keys of capture.conf for both nodes; `a:key` or `b:key` for one of them */
@@ -64,7 +65,13 @@ const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.so
 const supervisor = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
 
 /** As options of `scripts/lab`. */
-function optionsOf({ mode, policy, set = {}, bare = false, without }: LabOptions): string[] {
+function optionsOf({
+  mode = process.env.TLSHUB_LAB_MODE,
+  policy,
+  set = {},
+  bare = false,
+  without,
+}: LabOptions): string[] {
   return [
     ...(mode === undefined ? [] : ['--mode', mode]),
     ...(policy === undefined ? [] : ['--policy', policy]),
