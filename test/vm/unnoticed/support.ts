@@ -13,8 +13,13 @@ export const SHELL_PROMPT = 'READY> ';
 const NODES: readonly MeshNode[] = ['a', 'b'];
 
 /** So long that nothing ends by a deadline, however slow the machine. */
-const PATIENT: LabOptions = {
-  set: { handshake_timeout_ms: 30_000, hold_timeout_ms: 40_000, silent_peer_timeout_ms: 40_000 },
+export const PATIENT: LabOptions = {
+  set: {
+    handshake_timeout_ms: 30_000,
+    hold_timeout_ms: 40_000,
+    hold_nonblocking_ms: 20_000,
+    silent_peer_timeout_ms: 40_000,
+  },
 };
 
 /** In `describe`: the lab of this group. The wire is recorded, and in the end nothing but TLS was on it. */
