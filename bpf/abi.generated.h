@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "7b63cb441e9165f6"
+#define TLSHUB_ABI_HASH "d3ed7917e2536809"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -280,6 +280,7 @@ static_assert(TLSHUB_MAX_SCOPES == 64, "BPF has another TLSHUB_MAX_SCOPES: make 
 static_assert(TLSHUB_MAX_HELD == 65536, "BPF has another TLSHUB_MAX_HELD: make -C bpf generate");
 static_assert(TLSHUB_MAX_RULES == 1024, "BPF has another TLSHUB_MAX_RULES: make -C bpf generate");
 static_assert(TLSHUB_RULE_FIXED_BITS == 32, "BPF has another TLSHUB_RULE_FIXED_BITS: make -C bpf generate");
+static_assert(TLSHUB_CORK_NS == 200000000, "BPF has another TLSHUB_CORK_NS: make -C bpf generate");
 
 static_assert(POLICY_STRICT == 1, "BPF has another POLICY_STRICT: make -C bpf generate");
 static_assert(POLICY_PERMISSIVE == 2, "BPF has another POLICY_PERMISSIVE: make -C bpf generate");

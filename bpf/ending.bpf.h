@@ -38,21 +38,15 @@
 /* Has TLS taken from the program what it has not given to TCP: an open record (MSG_MORE), or some of a closed one? */
 static __noinline bool has_unsent_records(struct sock *sk)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tls_context *tls = sending_tls(sk);
 	struct tls_sw_context_tx *tx = NULL;
-	struct tls_context *tls = NULL;
 	struct list_head *first = NULL;
 	void *partial = NULL;
-	bool open = false;
 
-	if (!tp || !(kernel_encrypts(tp) & TLSHUB_TX))
-		return false;
-	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
 	if (!tls)
 		return false;
 	bpf_core_read(&partial, sizeof(partial), &tls->partially_sent_record);
-	bpf_core_read(&open, sizeof(open), &tls->pending_open_record_frags);
-	if (partial || open)
+	if (partial || keeps_record_open(tls))
 		return true;
 	bpf_core_read(&tx, sizeof(tx), &tls->priv_ctx_tx);
 	if (!tx)

@@ -105,6 +105,24 @@ VERIFIED_ONCE __u32 ulp_encrypts(unsigned long ulp_ops, unsigned long ulp_data)
 	return dirs;
 }
 
+/* What TLS keeps of a socket; NULL if nothing is on top of its TCP. Another ULP's data is no such thing: the caller knows that it is TLS. */
+static __always_inline struct tls_context *tls_of(struct tcp_sock *tp)
+{
+	struct tls_context *tls = NULL;
+
+	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
+	return tls;
+}
+
+/* The same of what has come; NULL as long as TLS does not decrypt. */
+static __always_inline struct tls_sw_context_rx *receiving_tls(struct tls_context *tls)
+{
+	struct tls_sw_context_rx *rx = NULL;
+
+	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
+	return rx;
+}
+
 static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
 {
 	unsigned long ops = 0, data = 0;
@@ -112,6 +130,23 @@ static __always_inline __u32 kernel_encrypts(struct tcp_sock *tp)
 	bpf_core_read(&ops, sizeof(ops), &tp->inet_conn.icsk_ulp_ops);
 	bpf_core_read(&data, sizeof(data), &tp->inet_conn.icsk_ulp_data);
 	return ulp_encrypts(ops, data);
+}
+
+/* What TLS keeps of a socket whose sending side it encrypts; else NULL. */
+static __always_inline struct tls_context *sending_tls(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp && (kernel_encrypts(tp) & TLSHUB_TX) ? tls_of(tp) : NULL;
+}
+
+/* Has a program left a record open (MSG_MORE)? */
+static __always_inline bool keeps_record_open(struct tls_context *tls)
+{
+	bool open = false;
+
+	bpf_core_read(&open, sizeof(open), &tls->pending_open_record_frags);
+	return open;
 }
 
 /*

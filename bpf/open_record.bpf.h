@@ -17,30 +17,12 @@
 
 /*
  * The agent is told at most so often, for all sockets together: it then looks at all notes, 200 ms later, and so finds those too that were made in
- * between. Must be less than that.
+ * between.
  */
-#define TELL_OPEN_RECORDS_NS (100 * 1000000ull)
+#define TELL_OPEN_RECORDS_NS (TLSHUB_CORK_NS / 2)
 
 /* The lowest bits of a mutex's owner are flags. */
 #define MUTEX_FLAGS 7
-
-static __always_inline struct tls_context *tls_of(struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct tls_context *tls = NULL;
-
-	if (tp && (kernel_encrypts(tp) & TLSHUB_TX))
-		bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
-	return tls;
-}
-
-static __always_inline bool keeps_record_open(struct tls_context *tls)
-{
-	bool open = false;
-
-	bpf_core_read(&open, sizeof(open), &tls->pending_open_record_frags);
-	return open;
-}
 
 /*
  * What TLSHUB_ASK_OPEN is answered. Who sends has tx_lock, also while it waits for room, and what it will leave open is not to be known yet.
@@ -48,7 +30,7 @@ static __always_inline bool keeps_record_open(struct tls_context *tls)
  */
 static __noinline int ask_open_record(struct sock *sk)
 {
-	struct tls_context *tls = tls_of(sk);
+	struct tls_context *tls = sending_tls(sk);
 	long owner = 0;
 
 	if (!tls)
@@ -91,7 +73,7 @@ static __noinline void note_open_record(void *ctx, struct sock *sk, struct tlshu
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = f->cookie, now = bpf_ktime_get_ns(), sequence;
 	struct tlshub_open_record note = {}, *known;
-	struct tls_context *tls = tls_of(sk);
+	struct tls_context *tls = sending_tls(sk);
 
 	if (!tls)
 		return;

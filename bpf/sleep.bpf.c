@@ -302,15 +302,12 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 /* Is there anything for a call that reads, be it an end or an error? TLS says so as to poll() (net/tls/tls_main.c, tls_sk_poll()). */
 static __noinline bool has_something_to_read(struct sock *sk, struct tcp_sock *tp)
 {
-	struct tls_sw_context_rx *rx = NULL;
-	struct tls_context *tls = NULL;
+	struct tls_sw_context_rx *rx = receiving_tls(tls_of(tp));
 	bool ready = false;
 	void *first = NULL;
 
 	if (sk->sk_err || (sk->sk_shutdown & RCV_SHUTDOWN) || sk->__sk_common.skc_state != STATE_ESTABLISHED)
 		return true;
-	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
-	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
 	if (!rx)
 		return true;
 	bpf_core_read(&ready, sizeof(ready), &rx->strp.msg_ready);

@@ -26,6 +26,8 @@ enum tlshub_limit {
 		65536, /* sockets that the agent has a descriptor of at once; processes stopped at once */
 	TLSHUB_MAX_RULES = 1024, /* in a bank of the policy */
 	TLSHUB_RULE_FIXED_BITS = 32,
+	/* What MSG_MORE keeps back goes out after this: TCP_RTO_MIN of include/net/tcp.h, by which tcp_check_probe_timer() goes. */
+	TLSHUB_CORK_NS = 200000000,
 };
 
 /* include/net/tcp_states.h, those that somebody here looks at */

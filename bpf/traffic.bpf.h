@@ -46,9 +46,8 @@ static __always_inline bool fin_queued(__u32 state)
 /* What TLS has taken out of TCP that no call has returned: an incomplete record that it copied, and decrypted records not read to their end. */
 static __always_inline __u64 unread_bytes(struct tls_context *tls)
 {
-	struct tls_sw_context_rx *rx = NULL;
+	struct tls_sw_context_rx *rx = receiving_tls(tls);
 
-	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
 	return rx ? copied_bytes(rx) + decrypted_bytes(rx).all : 0;
 }
 
@@ -71,9 +70,8 @@ static __always_inline void note_opening(struct sock *sk, struct tcp_sock *tp, c
 					 __u32 dirs)
 {
 	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	struct tls_context *tls = NULL;
+	struct tls_context *tls = tls_of(tp);
 
-	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
 	if (!t || !tls)
 		return;
 	begin_traffic(t, f);

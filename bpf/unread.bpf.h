@@ -79,13 +79,10 @@ static __noinline bool look_at_unread(struct sock *sk, struct tcp_sock *tp, stru
  */
 static __noinline __u32 readable_bytes(struct sock *sk, struct tcp_sock *tp)
 {
-	struct tls_sw_context_rx *rx = NULL;
-	struct tls_context *tls = NULL;
+	struct tls_sw_context_rx *rx = receiving_tls(tls_of(tp));
 	struct look l = {};
 	int i;
 
-	bpf_core_read(&tls, sizeof(tls), &tp->inet_conn.icsk_ulp_data);
-	bpf_core_read(&rx, sizeof(rx), &tls->priv_ctx_rx);
 	if (!rx)
 		return 0;
 	for (i = 0; i < 3; i++)

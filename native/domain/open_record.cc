@@ -57,7 +57,7 @@ void forgetNote(int openRecords, uint64_t cookie, const tlshub_open_record& seen
 bool closeIfOpen(const FlowMaps& maps, int fd, uint64_t cookie, const tlshub_open_record& note) {
   if (askUntilNobodySends(fd) == EBUSY) return false;
   // First the note, then the record: a call that comes in between makes another note.
-  if (note.called_ns + kCorkNs <= monotonicNs()) forgetNote(maps.openRecords, cookie, note);
+  if (note.called_ns + TLSHUB_CORK_NS <= monotonicNs()) forgetNote(maps.openRecords, cookie, note);
   if (askOpenRecord(fd) != EAGAIN) return false;
   closeOpenRecord(fd);
   return true;

@@ -9,9 +9,6 @@
 
 namespace tlshub {
 
-// For how long TCP keeps back what it is told that more will follow: TCP_RTO_MIN of include/net/tcp.h, by which tcp_check_probe_timer() goes.
-constexpr uint64_t kCorkNs = 200'000'000;
-
 // Closes the record that is open, if there is one. TCP gets it when it has room.
 void closeOpenRecord(int fd);
 

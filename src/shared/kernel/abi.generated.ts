@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '7b63cb441e9165f6';
+export const ABI_HASH = 'd3ed7917e2536809';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -206,6 +206,7 @@ export const Limit = {
   MAX_HELD: 65536,
   MAX_RULES: 1024,
   RULE_FIXED_BITS: 32,
+  CORK_NS: 200000000,
 } as const;
 
 /** enum tlshub_policy */

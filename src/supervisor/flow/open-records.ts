@@ -11,14 +11,13 @@ import type { Logger } from '../../logging/logger.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import { toWire } from '../../shared/errors/errors.js';
 import type { FlowEvent } from '../../shared/kernel/abi.js';
+import { Limit } from '../../shared/kernel/abi.generated.js';
 import type { Helpers, SocketOwner } from '../../shared/kernel/helpers-addon.js';
 import type { DueRecords, GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
 import type { Accounts } from './accounts.js';
 import type { Counters } from './counters.js';
 import type { Turns } from './turns.js';
 
-/** How long TCP keeps back what MSG_MORE leaves. As kCorkNs in native/domain/open_record.h. */
-const CORK_NS = 200e6;
 /** Between two looks at the notes. */
 const PAUSE_NS = 20e6;
 /** Before another try with a socket that a helper could not get, or did not come back from. */
@@ -55,8 +54,8 @@ export class OpenRecords {
 
   /** There are notes that are not older than this event. */
   told({ timeNs }: Pick<FlowEvent, 'timeNs'>): void {
-    this.toldUntilNs = Math.max(this.toldUntilNs, timeNs + CORK_NS);
-    this.schedule(timeNs + CORK_NS);
+    this.toldUntilNs = Math.max(this.toldUntilNs, timeNs + Limit.CORK_NS);
+    this.schedule(timeNs + Limit.CORK_NS);
   }
 
   /** Looks at all notes, and has closed what is due. */
@@ -66,7 +65,7 @@ export class OpenRecords {
     if (this.looking) return;
     this.looking = true;
     const { kernel, fds } = this.options;
-    const sinceNs = Math.floor(this.now() - CORK_NS);
+    const sinceNs = Math.floor(this.now() - Limit.CORK_NS);
     kernel
       .dueRecords(fds.openRecords, Math.max(sinceNs, 0), MOST_OF_ONE)
       .then((found) => this.found(found))
@@ -85,7 +84,7 @@ export class OpenRecords {
   private found({ due, nextNs }: DueRecords): void {
     if (this.closed) return;
     const now = this.now();
-    const again = nextNs === 0 ? [] : [nextNs + CORK_NS];
+    const again = nextNs === 0 ? [] : [nextNs + Limit.CORK_NS];
     if (this.toldUntilNs > now) again.push(this.toldUntilNs);
     const noted = new Set(due.map(({ cookie }) => cookie));
     for (const [cookie, at] of this.notBefore) if (at <= now && !noted.has(cookie)) this.notBefore.delete(cookie);
@@ -93,7 +92,7 @@ export class OpenRecords {
       const at = this.notBefore.get(record.cookie) ?? 0;
       if (at <= now && !this.options.turns.has(record.cookie)) this.push(record);
       // Whether the note stays there is not known yet.
-      again.push(Math.max(at, now + CORK_NS));
+      again.push(Math.max(at, now + Limit.CORK_NS));
     }
     if (again.length > 0) this.schedule(Math.max(Math.min(...again), now + PAUSE_NS));
   }
@@ -109,7 +108,7 @@ export class OpenRecords {
         accounts.spent(charge, answer);
         if (!(answer instanceof Error)) {
           if (answer.pushed) counters.values.pushed++;
-          this.notBefore.set(cookie, this.now() + CORK_NS);
+          this.notBefore.set(cookie, this.now() + Limit.CORK_NS);
           return;
         }
         this.notBefore.set(cookie, this.now() + FAILED_NS);
