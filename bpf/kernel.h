@@ -24,6 +24,16 @@ struct proto {
 	void *recvmsg;
 };
 
+struct netns_ipv4 {
+	unsigned int sysctl_tcp_notsent_lowat;
+};
+struct net {
+	struct netns_ipv4 ipv4;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -35,6 +45,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
 	struct proto *skc_prot;
+	possible_net_t skc_net;
 };
 
 struct kernfs_node {
@@ -125,6 +136,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 notsent_lowat;
+	__u32 mss_cache;
 	__u64 bytes_received;
 	__u64 bytes_acked;
 };
