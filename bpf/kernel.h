@@ -221,10 +221,25 @@ struct inode {
 	unsigned long i_ino;
 };
 
+/* fs/eventpoll.c: an epoll set's interest in a file. */
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+struct epoll_event {
+	__u64 data;
+};
+struct epitem {
+	struct hlist_node fllink;
+	struct epoll_event event;
+};
+
 struct file {
 	unsigned int f_flags;
 	struct inode *f_inode;
-	void *f_ep; /* NULL unless it is in an epoll set */
+	struct hlist_head *f_ep; /* NULL unless it has been in an epoll set */
 	atomic_long_t f_count;
 };
 

@@ -9,7 +9,7 @@ import { lab, waitFor, type Program, type Result } from '../harness/index.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import { PEER, Peer, step } from '../harness/peer.js';
 import { SECRET } from '../harness/wire.js';
-import { B, holdSleeps, inThePatientLab, lateServer, SHELL_PROMPT, terminal, withoutStops } from './support.js';
+import { B, inThePatientLab, lateServer, SHELL_PROMPT, terminal, withoutStops } from './support.js';
 
 const WORKSHOP = resolve('build/programs/workshop');
 const WORKERS = 50;
@@ -70,25 +70,16 @@ describe('while one thread of a program is held', () => {
     expect(code).to.equal(0);
   });
 
+  it('another can become another program', async () => {
+    expect(await endOf(program(), 'SIGUSR2')).to.deep.equal({ code: 0, signal: null, stdout: 'connected\nreplaced\n' });
+  });
+
   it('another can end it', async () => {
     expect(await endOf(program(), 'SIGHUP')).to.deep.equal({ code: 3, signal: null, stdout: 'connected\n' });
   });
 
   it('it can be ended by SIGTERM', async () => {
     expect(await endOf(program(), 'SIGTERM')).to.deep.equal({ code: null, signal: 'SIGTERM', stdout: 'connected\n' });
-  });
-});
-
-// What it loses by that it stands still for: a moment, until the agent has closed its descriptor (docs/GATE.md).
-describe('while one thread of a program is held, another', () => {
-  inThePatientLab();
-  before(async function () {
-    if (!(await holdSleeps())) this.skip();
-  });
-  const { program } = inTheWorkshop();
-
-  it('can become another program', async () => {
-    expect(await endOf(program(), 'SIGUSR2')).to.deep.equal({ code: 0, signal: null, stdout: 'connected\nreplaced\n' });
   });
 });
 
