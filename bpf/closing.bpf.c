@@ -12,6 +12,10 @@
  */
 #include "budget.bpf.h"
 #include "stop.bpf.h"
+#include "watch.h"
+
+/* A socket is in so many epoll sets as a rule; who has it in more has it in one of its own. */
+#define MOST_WATCHES 4
 
 static __always_inline __u32 references(struct file *file)
 {
@@ -20,6 +24,26 @@ static __always_inline __u32 references(struct file *file)
 	if (bpf_core_field_exists(file->f_count))
 		return BPF_CORE_READ(file, f_count.counter);
 	return BPF_CORE_READ(f, f_ref.refcnt.counter) + 1;
+}
+
+/* Is the file in an epoll set that is not the agent's? Those are taken off the list behind a grace period, which lasts until this is through. */
+static __noinline bool is_watched(struct file *file)
+{
+	struct hlist_head *head = BPF_CORE_READ(file, f_ep);
+	struct hlist_node *at = head ? BPF_CORE_READ(head, first) : NULL;
+	struct epitem *item;
+	__u64 data;
+
+	for (int i = 0; i < MOST_WATCHES; i++) {
+		if (!at)
+			return false;
+		item = (void *)at - bpf_core_field_offset(item->fllink);
+		data = BPF_CORE_READ(item, event.data);
+		if ((data & AGENTS_WATCH_MASK) != AGENTS_WATCH)
+			return true;
+		at = BPF_CORE_READ(at, next);
+	}
+	return true;
 }
 
 /* The agent has decided: it opens or refuses, and closes its descriptor right after. */
@@ -93,7 +117,7 @@ int BPF_PROG(descriptor_close, struct file *file)
 		e.refs = refs;
 		emit(ctx, &e);
 	}
-	return dup && file->f_ep ? hold_closing(sk, f, dup, refs) : 0;
+	return dup && is_watched(file) ? hold_closing(sk, f, dup, refs) : 0;
 }
 
 char _license[] SEC("license") = "GPL";

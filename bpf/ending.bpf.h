@@ -24,13 +24,11 @@
 #define TLSHUB_ENDING_BPF_H
 
 #include "budget.bpf.h"
+#include "room.bpf.h"
 #include "stop.bpf.h"
 
 /* More than the largest record costs the send buffer, one segment to a buffer of TCP's. */
 #define ROOM_FOR_THE_END (64 * 1024)
-
-/* The value to which TCP_NOTSENT_LOWAT is set then: that mark says no as well. */
-#define NO_LOWAT 0x7fffffff
 
 /* An agent that cannot make room is asked so often; then the call takes its course, as it does without an agent. */
 #define MOST_FLUSHES 8
@@ -116,6 +114,7 @@ static __always_inline void make_room_for_the_end(struct bpf_sock_ops *ops)
 	/* The kernel doubles what it is given, and gives no more than twice net.core.wmem_max. */
 	if (s->sk_sndbuf < room)
 		bpf_setsockopt(ops, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	/* That mark says no as well. */
 	if (tp->notsent_lowat != NO_LOWAT)
 		bpf_setsockopt(ops, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }

@@ -10,6 +10,7 @@
 #include "begin.bpf.h"
 #include "budget.bpf.h"
 #include "ending.bpf.h"
+#include "room.bpf.h"
 #include "open_record.bpf.h"
 #include "marker.bpf.h"
 #include "traffic.bpf.h"
@@ -197,6 +198,8 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	heed_marker(ops, f);
 	if (f->flow_class == CLASS_PLAINTEXT)
 		count(COUNTER_PLAINTEXT_FLOWS);
+	if (f->flow_class == CLASS_MESH)
+		take_lowat_off(ops, tp);
 	/* A listener's flag has come down to its connection, which has no marker to write. */
 	if (role == ROLE_PASSIVE || !f->intent || ops->total_retrans)
 		f->marks = MARKING_OVER;
@@ -270,8 +273,10 @@ int on_sock_ops(struct bpf_sock_ops *ops)
 					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
-		if (ops->is_fullsock && ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS)
+		if (ops->is_fullsock && ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
 			make_room_for_the_end(ops);
+			make_room_for_records(ops);
+		}
 		reserve_marker(ops);
 		break;
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:

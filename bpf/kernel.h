@@ -24,6 +24,16 @@ struct proto {
 	void *recvmsg;
 };
 
+struct netns_ipv4 {
+	unsigned int sysctl_tcp_notsent_lowat;
+};
+struct net {
+	struct netns_ipv4 ipv4;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -35,6 +45,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
 	struct proto *skc_prot;
+	possible_net_t skc_net;
 };
 
 struct kernfs_node {
@@ -125,6 +136,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 notsent_lowat;
+	__u32 mss_cache;
 	__u64 bytes_received;
 	__u64 bytes_acked;
 };
@@ -210,10 +222,25 @@ struct inode {
 	unsigned long i_ino;
 };
 
+/* fs/eventpoll.c: an epoll set's interest in a file. */
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+struct epoll_event {
+	__u64 data;
+};
+struct epitem {
+	struct hlist_node fllink;
+	struct epoll_event event;
+};
+
 struct file {
 	unsigned int f_flags;
 	struct inode *f_inode;
-	void *f_ep; /* NULL unless it is in an epoll set */
+	struct hlist_head *f_ep; /* NULL unless it has been in an epoll set */
 	atomic_long_t f_count;
 };
 

@@ -13,6 +13,7 @@
 #ifndef TLSHUB_OPEN_RECORD_BPF_H
 #define TLSHUB_OPEN_RECORD_BPF_H
 
+#include "room.bpf.h"
 #include "traffic.bpf.h"
 
 /*
@@ -111,8 +112,7 @@ static __always_inline void forget_open_record(struct tlshub_flow *f)
 
 static __always_inline bool has_room(struct sock *sk, struct tcp_sock *tp)
 {
-	return sk->sk_wmem_queued < sk->sk_sndbuf &&
-	       (!tp->notsent_lowat || tp->write_seq - tp->snd_nxt < tp->notsent_lowat);
+	return sk->sk_wmem_queued < sk->sk_sndbuf && tp->write_seq - tp->snd_nxt < notsent_lowat(tp);
 }
 
 /* A call without MSG_MORE begins: it closes the record, unless it finds no room and gives up. */

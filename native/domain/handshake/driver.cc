@@ -13,6 +13,7 @@
 #include <array>
 #include <system_error>
 
+#include "../../../bpf/watch.h"
 #include "../secrets/stack.h"
 
 namespace tlshub::handshake {
@@ -142,7 +143,7 @@ void Driver::exchanged(uint64_t id, const helper::Answer& answer, const std::str
 bool Driver::watch(uint64_t id, Job& job, Session::Step step) {
   epoll_event event{};
   event.events = eventsFor(step) | EPOLLONESHOT;
-  event.data.u64 = id;
+  event.data.u64 = AGENTS_WATCH | id;
   const int operation = job.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   if (epoll_ctl(epollFd_, operation, job.session->fd(), &event) == 0) {
     job.registered = true;
@@ -197,7 +198,7 @@ void Driver::poll() {
       helpers_->poll();
       continue;
     }
-    const auto at = jobs_.find(events[i].data.u64);
+    const auto at = jobs_.find(events[i].data.u64 & ~AGENTS_WATCH_MASK);
     if (at == jobs_.end() || at->second.busy) continue;
     at->second.session->channel().ready();
     if (helpers_)

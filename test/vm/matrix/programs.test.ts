@@ -4,6 +4,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
 import { DEFAULT_CIPHER, mutualTls } from '../harness/mutual-tls.js';
+import { watchStandstill, type Watch } from '../harness/standstill.js';
+import { holdSleeps, stops } from '../unnoticed/support.js';
 import { at, digestOf, makeContent } from './files.js';
 import {
   matrixContent,
@@ -22,11 +24,14 @@ const MEGABYTES = 10;
 describe('unmodified programs speak mutual TLS 1.3', () => {
   let content: MatrixContent;
   let running: MatrixServers;
+  /** Where callers are put to sleep. */
+  let standstill: { watch: Watch; stopsBefore: unknown[] } | undefined;
 
   before(async function () {
     this.timeout(240_000);
     content = matrixContent(MEGABYTES);
     await lab.need({ set: { keylog_file: KEY_LOG } });
+    if (await holdSleeps()) standstill = { stopsBefore: await stops(), watch: watchStandstill() };
     running = await startServers();
   });
 
@@ -54,5 +59,13 @@ describe('unmodified programs speak mutual TLS 1.3', () => {
     expect(
       flows.filter(({ state, kernelUlp }) => state !== 'plaintext' && (state !== 'closed' || kernelUlp !== null)),
     ).to.deep.equal([]);
+  });
+
+  it('not once does a process of theirs stand still', async function () {
+    if (standstill === undefined) return this.skip();
+    const { looks, seen } = await standstill.watch.end();
+    expect(looks, 'looks at all processes').to.be.greaterThan(1000);
+    expect(seen, 'processes that were seen to stand still').to.deep.equal([]);
+    expect(await stops(), 'stops on both nodes, before and after').to.deep.equal(standstill.stopsBefore);
   });
 });

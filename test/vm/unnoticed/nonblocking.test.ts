@@ -89,4 +89,29 @@ describe('a program that does not block', () => {
     expect(asked.length, 'connections of pgbouncer to PostgreSQL').to.be.greaterThan(1);
     await pooler.stop();
   });
+
+  describe('of PostgreSQL', () => {
+    const bin = (name: string): string => `${servers.POSTGRES_BIN}/${name}`;
+    const target = ['-h', B, '-p', String(servers.PORTS.postgres), '-U', 'postgres', 'postgres'];
+
+    before(async function () {
+      this.timeout(240_000);
+      await postgres;
+    });
+
+    it('is pgbench, which connects for each transaction', async () => {
+      writeFileSync(at('transaction.sql'), 'select 1;\n', { mode: 0o644 });
+      const counts = ['-n', '-C', '-c', '4', '-j', '2', '-t', '4', '-f', at('transaction.sql')];
+      const { code, stdout, stderr } = await lab.exec('a', [bin('pgbench'), ...counts, ...target]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.include('number of transactions actually processed: 16/16');
+    });
+
+    it('is psql, which is given a host that refuses before the one that is there', async () => {
+      const hosts = `host=${B},${B} port=${servers.PORTS.postgres + 1},${servers.PORTS.postgres} user=postgres`;
+      const { code, stdout, stderr } = await lab.exec('a', [bin('psql'), hosts, '-XqtAc', 'select 42']);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.equal('42\n');
+    });
+  });
 });

@@ -134,7 +134,7 @@ describe('the parent of a held program', () => {
   });
 
   for (const mode of ['passive', 'active'] as const) {
-    it(`is vsftpd: a file goes both ways, ${mode}`, async () => {
+    it(`is vsftpd: a file goes both ways, and once more by lftp, ${mode}`, async () => {
       const folder = at(`ftp-${mode}`);
       mkdirSync(`${folder}/in`, { recursive: true });
       chmodSync(folder, 0o755);
@@ -149,6 +149,9 @@ describe('the parent of a held program', () => {
       expect(code, stderr).to.equal(0);
       expect(stdout).to.equal(`${sha256} 400000\n`);
       expect(digestOf(`${folder}/in/new`)).to.equal(sha256);
+      const lftp = `set ftp:passive-mode ${mode === 'passive'}; set net:max-retries 1; open -p ${FTP} ${B}; cat file`;
+      const fetched = await lab.exec('a', ['sh', '-c', `lftp -c '${lftp}' | sha256sum`], { env: { HOME: at('') } });
+      expect(fetched.stdout, fetched.stderr).to.equal(`${sha256}  -\n`);
       await server.stop();
     });
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Seen from outside, by whoever looks at /proc: no process stands still while its connections are held. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { lab, type Result } from '../harness/index.js';
-import { detailedFlows, stopped } from '../harness/mutual-tls.js';
+import { detailedFlows } from '../harness/mutual-tls.js';
+import { watchStandstill } from '../harness/standstill.js';
 import { at, digestOf, makeContent, makeFolder, type Content } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
 import { B, inThePatientLab, redis, withoutStops } from './support.js';
@@ -30,15 +30,6 @@ describe('a mixed load of blocking programs', () => {
   ];
 
   it('is never seen in state T or t', async () => {
-    const seen = new Set<number>();
-    let looks = 0;
-    let over = false;
-    const watch = async (): Promise<void> => {
-      for (; !over; looks++) {
-        for (const pid of [...stopped('a'), ...stopped('b')]) seen.add(pid);
-        await sleep(1);
-      }
-    };
     const load = async (): Promise<void> => {
       for (let round = 0; round < ROUNDS; round++) {
         for (const { code, stderr } of await Promise.all(clients.map((client) => client())))
@@ -46,9 +37,11 @@ describe('a mixed load of blocking programs', () => {
         for (const name of ['wget', 'curl']) expect(digestOf(at(name))).to.equal(file.sha256);
       }
     };
-    await Promise.all([load().finally(() => (over = true)), watch()]);
+    const watch = watchStandstill();
+    await load();
+    const { looks, seen } = await watch.end();
     expect(looks, 'looks at all processes').to.be.greaterThan(ROUNDS * 10);
-    expect([...seen], 'processes that were seen to stand still').to.deep.equal([]);
+    expect(seen, 'processes that were seen to stand still').to.deep.equal([]);
     for (const node of ['a', 'b'] as const) {
       const ports: number[] = [REDIS, servers.PORTS.nginx, servers.PORTS.python];
       const flows = (await detailedFlows(node)).filter(({ dport }) => ports.includes(dport));
