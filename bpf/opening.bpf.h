@@ -49,11 +49,17 @@ static __noinline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlsh
 	return true;
 }
 
-static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+/* What user space has said of this connection: enum tlshub_verdict_flag. */
+static __always_inline __u32 verdict_of(struct sock *sk, struct tlshub_flow *f)
 {
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
 
-	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
+	return v && v->generation == f->generation ? v->flags : 0;
+}
+
+static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+{
+	return verdict_of(sk, f) & VERDICT_REFUSE;
 }
 
 #endif

@@ -166,7 +166,13 @@ struct tlshub_owner {
 };
 
 /* Directions, as bits: of a verdict's arming and of what the gate has opened. */
-enum tlshub_verdict_flag { TLSHUB_TX = 1, TLSHUB_RX = 2, VERDICT_REFUSE = 4 };
+enum tlshub_verdict_flag {
+	TLSHUB_TX = 1,
+	TLSHUB_RX = 2,
+	VERDICT_REFUSE = 4,
+	VERDICT_END =
+		8, /* with VERDICT_REFUSE: all that the peer had sent was the handshake's; if its FIN is all that is left, it may be read */
+};
 
 /*
  * sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). Without flags it says for which of
@@ -174,7 +180,7 @@ enum tlshub_verdict_flag { TLSHUB_TX = 1, TLSHUB_RX = 2, VERDICT_REFUSE = 4 };
  */
 struct tlshub_verdict {
 	__u32 generation;
-	__u32 flags; /* TLSHUB_TX | TLSHUB_RX: armed; VERDICT_REFUSE */
+	__u32 flags; /* enum tlshub_verdict_flag; a direction: armed */
 };
 
 /* hash "stops": processes that stand still because of us. Written before the signal is sent. */

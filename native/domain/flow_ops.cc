@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -86,6 +87,9 @@ void wakeWriters(int fd) {
     throw SysError("setsockopt", "cannot wake the program");
 }
 
+// As long as bytes are on their way on most networks: to the peer, and back.
+constexpr uint64_t kGoodbyeNs = 200'000'000;
+
 uint32_t discardQueued(int fd) {
   uint32_t total = 0;
   int queued = 0;
@@ -96,6 +100,25 @@ uint32_t discardQueued(int fd) {
     total += static_cast<uint32_t>(n);
   }
   return total;
+}
+
+// With bytes of the handshake unread, or still to come, TCP ends a connection by a reset, where a program that closes it at once would have
+// sent a FIN. So they are read until the peer has ended it as well, or has had time to hear of it. Who asked for a reset (SO_LINGER of 0) gets one.
+void sayGoodbye(int fd, uint64_t patienceNs) {
+  linger ending = {};
+  socklen_t length = sizeof(ending);
+  if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &ending, &length) && ending.l_onoff && !ending.l_linger) return;
+  if (shutdown(fd, SHUT_WR)) return;
+  const uint64_t until = monotonicNs() + patienceNs;
+  for (;;) {
+    char sink[4096];
+    const ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
+    if (n > 0) continue;
+    const uint64_t now = monotonicNs();
+    if (!n || errno != EAGAIN || now >= until) return;
+    pollfd more = {fd, POLLIN, 0};
+    poll(&more, 1, static_cast<int>((until - now) / 1'000'000 + 1));
+  }
 }
 
 // What the gate noted when the keys were set: the kernel's own sequence numbers.
@@ -253,16 +276,28 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   return result;
 }
 
-int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {
   if (isSuperseded(maps, fd, generation)) return continueStopped(maps, cookie);
-  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
-  // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT this changes
-  // nothing and wakes everyone; in any other state the end is still to come.
   tcp_info info = {};
   socklen_t length = sizeof(info);
-  if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) && info.tcpi_state == TCP_CLOSE_WAIT)
-    shutdown(fd, SHUT_RD);
+  const bool known = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+  // A peer may say that it ends the connection, by an alert, and not end it.
+  if (known && info.tcpi_state == TCP_ESTABLISHED)
+    return refuse(maps, fd, cookie, generation, tgid).continued;
+  discardQueued(fd);
+  writeVerdict(maps, fd, generation, VERDICT_REFUSE | VERDICT_END);
+  // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT this changes
+  // nothing and wakes everyone; in any other state the end is still to come.
+  if (known && info.tcpi_state == TCP_CLOSE_WAIT) shutdown(fd, SHUT_RD);
   return continueStopped(maps, cookie);
+}
+
+void hangUp(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+  if (isSuperseded(maps, fd, generation)) return;
+  // Who stands still in its close() waits for ours.
+  tlshub_dup dup = {};
+  const bool awaited = !bpf_map_lookup_elem(maps.dups, &cookie, &dup) && dup.stops;
+  sayGoodbye(fd, awaited ? 0 : kGoodbyeNs);
 }
 
 Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {

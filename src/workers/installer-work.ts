@@ -55,9 +55,10 @@ export class InstallerWork {
   execute(command: InstallerCommand): void {
     switch (command.type) {
       case 'refuse':
-        this.end('refuse', command, command.tgid);
-        return;
       case 'forbid':
+        this.end(command.type, command, command.tgid);
+        return;
+      case 'hang-up':
       case 'close':
         this.end(command.type, command, 0);
         return;
@@ -107,7 +108,7 @@ export class InstallerWork {
       const failed = result instanceof Error;
       const { by, discardedBytes, continued } = failed ? { by: 'failed', discardedBytes: 0, continued: 0 } : result;
       // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
-      const late = how === 'close' || failed ? this.continueStopped(cookie) : undefined;
+      const late = how === 'close' || how === 'hang-up' || failed ? this.continueStopped(cookie) : undefined;
       const failure = failed ? toWire(result) : late;
       const error = failure === undefined ? {} : { error: failure };
       this.options.report(

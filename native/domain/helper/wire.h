@@ -28,6 +28,7 @@ enum class Task : uint32_t {
   kInstall,
   kRefuse,
   kForbid,
+  kHangUp,
   kClose,
   kDestroy,  // without a descriptor
   kFlush,    // of a secured connection whose program shuts its sending side
