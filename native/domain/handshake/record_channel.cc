@@ -107,10 +107,7 @@ void RecordChannel::exchanged(const helper::Answer& answer, const std::string& b
   if (answer.lowWater > 1) lowWater_ = answer.lowWater;
   sent_ += answer.sent;
   bytesSent_ += answer.sent;
-  if (!hasPending()) {
-    pending_.clear();
-    sent_ = 0;
-  }
+  if (!hasPending()) dropPending();
   full_ = answer.sendError == EAGAIN;
   if (answer.sendError != 0 && !full_) sendError_ = answer.sendError;
   // What was taken off the queue, and not read yet, is nowhere but here.
@@ -186,8 +183,7 @@ bool RecordChannel::flush() {
     sent_ += static_cast<size_t>(put);
     bytesSent_ += static_cast<uint64_t>(put);
   }
-  pending_.clear();
-  sent_ = 0;
+  dropPending();
   pushCorked(fd_);
   return true;
 }

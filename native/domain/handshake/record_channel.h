@@ -38,6 +38,11 @@ class RecordChannel {
   // Sends what was written. False: something is left, either because the socket is full or for good (sendError()).
   bool flush();
   bool hasPending() const { return sent_ < pending_.size(); }
+  // Nobody reads it any more.
+  void dropPending() {
+    pending_.clear();
+    sent_ = 0;
+  }
 
   // By exchanges: the socket has become ready.
   void ready() {

@@ -270,6 +270,8 @@ void Session::failFromErrno(int error, const char* call) {
 void Session::fail(Failure failure, std::string reason) {
   if (stage_ == Stage::kFailed) return;
   stage_ = Stage::kFailed;
+  // A flight to who has closed is answered by a reset, and its end could not be read any more.
+  if (failure == Failure::kPeerClosed) channel_.dropPending();
   outcome_.failure = failure;
   outcome_.reason = std::move(reason);
 }
