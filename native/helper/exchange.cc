@@ -77,7 +77,7 @@ void exchange(int fd, const Exchange& what, const std::string& bytes, Served& se
   do got = recv(fd, served.bytes.data(), served.bytes.size(), MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL);
   while (got < 0 && errno == EINTR);
   if (got < 0) answer.readError = errno;
-  answer.ended = got == 0;
+  const bool all = got < static_cast<ssize_t>(served.bytes.size());
   served.bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
   if (!served.bytes.empty()) answer.first = static_cast<uint8_t>(served.bytes[0]);
   if (what.take)
@@ -88,7 +88,10 @@ void exchange(int fd, const Exchange& what, const std::string& bytes, Served& se
 
   tcp_info info = {};
   socklen_t length = sizeof(info);
-  answer.over = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) && info.tcpi_state == TCP_CLOSE;
+  const bool known = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+  answer.over = known && info.tcpi_state == TCP_CLOSE;
+  // The end may lie behind bytes; who knows of it in time sends nothing more to a peer that has closed.
+  answer.ended = got == 0 || (all && got > 0 && known && info.tcpi_state == TCP_CLOSE_WAIT);
 }
 
 }  // namespace tlshub::helper
