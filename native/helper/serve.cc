@@ -131,8 +131,9 @@ Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
       });
       break;
     case Task::kHangUp:
-      andRelease(maps, request, socket, answer,
-                 [&] { hangUp(maps, socket.get(), request.cookie, request.generation); });
+      andRelease(maps, request, socket, answer, [&] {
+        hangUp(maps, socket.get(), request.cookie, request.generation, request.handshakeOnly);
+      });
       break;
     case Task::kClose:
       andRelease(maps, request, socket, answer, [] {});

@@ -158,6 +158,18 @@ describe('dispatcher', () => {
     await world.fail(pending!, 'TLSHUB_HANDSHAKE_CANCELLED');
     expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
     expect(world.kernel.calls.slice(1)).to.deep.equal(['release 1', 'continue 1']);
+    expect(world.helpers.hungUp).to.deep.equal(['1 true']);
+    world.expectClean();
+  });
+
+  it('a program that closes before its handshake has begun: what its peer may have sent is not thrown away', async () => {
+    world.provider.room = 0;
+    world.event('ESTABLISHED');
+    await world.pass();
+    world.event('CLOSING', { refs: 2 });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
+    expect(world.helpers.hungUp).to.deep.equal(['1 false']);
     world.expectClean();
   });
 

@@ -201,6 +201,7 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     Object from = objectFrom(info[1], "held");
     Job job = jobFrom(from, task);
     job.fd = toInt(from.Get("fd"), "fd");
+    job.request.handshakeOnly = toBool(from.Get("handshakeOnly"), "handshakeOnly");
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
       static const char* const by[] = {"disconnect", "sock_destroy", "already-closed"};
       Object result = Object::New(env);

@@ -78,6 +78,12 @@ export interface InstallResult {
 
 export type EndHow = 'refuse' | 'forbid' | 'hang-up' | 'close';
 
+export interface EndRequest extends TaskOf {
+  fd: number;
+  /** for `hang-up`: all that the peer can have sent is its part of a handshake of ours; what a program has sent is not thrown away */
+  handshakeOnly: boolean;
+}
+
 export interface EndResult {
   /** how a refused connection was ended */
   by: 'disconnect' | 'sock_destroy' | 'already-closed';
@@ -135,7 +141,7 @@ export interface Helpers {
    * FIN without one byte of its program before it is still to be read. `hang-up`: the program has closed it; the peer is to see that it ends, and no
    * reset. `close`: leaves it alone.
    */
-  end(how: EndHow, request: TaskOf & { fd: number }, done: (result: HelperAnswer<EndResult>) => void): void;
+  end(how: EndHow, request: EndRequest, done: (result: HelperAnswer<EndResult>) => void): void;
   /** Ends a connection nobody handed us a descriptor of. False: there is no such connection. */
   destroy(request: TaskOf & { tuple: TupleBytes }, done: (found: HelperAnswer<boolean>) => void): void;
   /**

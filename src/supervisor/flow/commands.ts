@@ -18,6 +18,7 @@ export function commandOf(flow: Flow, action: InstallerAction): InstallerCommand
     case 'forbid':
       return held && { ...held, type: action, tgid: flow.holder?.tgid ?? 0 };
     case 'hang-up':
+      return held && { ...held, type: action, handshakeOnly: flow.handshakeOnly };
     case 'close':
       return held && { ...held, type: action };
     case 'destroy': {

@@ -47,6 +47,7 @@ export class Negotiations {
     const { code, reason } = outcome;
     if ('lost' in outcome) return { ...failure(code, reason), untouched: this.options.isUntouched(flow) };
     flow.negotiationMs = outcome.negotiationMs;
+    flow.handshakeOnly = outcome.handshakeOnly;
     const silent = outcome.bytesReceived === 0;
     const ended = code === 'TLSHUB_PEER_CLOSED';
     if (flow.role === 'passive' && (ended || (silent && code === 'TLSHUB_PEER_RESET'))) {
