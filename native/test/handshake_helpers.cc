@@ -97,16 +97,19 @@ TEST("by helpers: who has said hello and closed is sent nothing, which would be 
 
 TEST("by helpers: and who closes while his hello is read, is sent nothing either") {
   Parent parent(serveHere);
-  Tcp tcp;
+  Tcp before, tcp;
   Driver server(std::make_unique<Helpers>(parent.fd(), Limits{}));
-  Slot slot;
+  Slot first, second, slot;
+  // So that helpers are there.
+  begin(server, contextOf("a"), request(before.active->fd(), Role::kActive, "b"), &first);
+  begin(server, contextOf("b"), request(before.passive->fd(), Role::kPassive, "a"), &second);
+  drive(server, [&] { return first && second; });
   RawTls::Options options;
   RawTls client(false, identityOf("a"), options);
   client.step();
-  const std::string hello = client.take();
-  tcp.active->sendAll(hello);
+  tcp.active->sendAll(client.take());
   begin(server, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
-  // The helper has looked, and nobody has seen its answer.
+  // One has looked, and nobody has seen its answer.
   usleep(100000);
   shutdown(tcp.active->fd(), SHUT_WR);
   drive(server, [&] { return slot.has_value(); });
