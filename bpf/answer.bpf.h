@@ -3,6 +3,7 @@
 #ifndef TLSHUB_ANSWER_BPF_H
 #define TLSHUB_ANSWER_BPF_H
 
+#include "opening.bpf.h"
 #include "silence.bpf.h"
 #include "stop.bpf.h"
 
@@ -57,7 +58,7 @@ struct call {
 	__u32 unread;  /* in TCP's queue; the peer's FIN counts as one */
 	__u32 done;    /* it has come */
 	__u32 passed;  /* note_passed() came before the socket was looked at */
-	__u32 verdict; /* enum tlshub_verdict_flag */
+	__u32 verdict; /* of verdict_of() */
 	__u32 may_be_stopped;
 	__u32 io_worker;
 	__u64 now;
@@ -127,9 +128,10 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 			return 0;
 		/*
 		 * Writing is open, so reading is about to be, and what is queued came behind the handshake: the peer may answer what
-		 * was written and end the connection before the agent is through.
+		 * was written and end the connection before the agent is through. Or a reset came behind the peer's end, and the agent
+		 * is about to say whether that end is all there is.
 		 */
-		if (!was_opened(f, TLSHUB_TX))
+		if (!was_opened(f, TLSHUB_TX) && !(c->done && (c->verdict & VERDICT_CLAIMED)))
 			return REASON_CLOSED;
 	}
 	if (f->hold_until_ns && c->now > f->hold_until_ns)

@@ -1,48 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who connects and closes again, and who accepts and closes again: what the other side reads.
+"""Who connects and closes again, and who accepts and closes again: what the other side reads, behind the client's port.
 
   at-once.py reader serve PORT COUNT      accepts, and says of each connection what it reads
-  at-once.py reader late PORT COUNT       the same, but accepts nothing before SIGUSR1
+  at-once.py waiter serve PORT COUNT      the same, but waits in epoll and does not block in a call
+  at-once.py reader late PORT COUNT       the same as the first, but accepts nothing before SIGUSR1
   at-once.py closer serve PORT COUNT STEP accepts and closes, after 0, STEP, 2 * STEP ... ms
   at-once.py reader run HOST PORT COUNT        connects, and says of each connection what it reads
   at-once.py closer run HOST PORT COUNT STEP   connects and closes, after 0, STEP, 2 * STEP ... ms
   at-once.py poller run HOST PORT COUNT STEP   the same, with the socket in an epoll set until it is closed
-  at-once.py speaker run HOST PORT HEX...      connects, sends these bytes and closes, one connection for each HEX, from a port of its own
+  at-once.py leaver run HOST PORT COUNT STEP   connects, says a TLS hello and ends its side at once; and resets after 0, STEP, 2 * STEP ... ms
+  at-once.py speaker run HOST PORT HEX...      connects, sends these bytes and closes, one connection for each HEX
 """
 import select
 import signal
 import socket
+import ssl
+import struct
 import sys
 import time
 
 who, how = sys.argv[1:3]
 first = 5 if how == 'run' else 4
 arguments = sys.argv[first:]
+# What is no agent's comes from these ports: see test/vm/harness/wire.ts.
+RAW_PORT = 7900
+
+
+def client_hello():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    said = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
+
+
+def read(sock):
+    if who == 'waiter':
+        sock.setblocking(False)
+        polled.register(sock, select.EPOLLIN)
+    while True:
+        try:
+            if who == 'waiter':
+                polled.poll()
+            return repr(sock.recv(1))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            return error.strerror
 
 
 def end(sock, i):
-    if who == 'reader':
-        try:
-            print(repr(sock.recv(1)), flush=True)
-        except OSError as error:
-            print(error.strerror, flush=True)
+    if who in ('reader', 'waiter'):
+        port = (sock.getsockname() if how == 'run' else sock.getpeername())[1]
+        print(port, read(sock), flush=True)
     elif who == 'speaker':
         sock.sendall(bytes.fromhex(arguments[i]))
     else:
         if who == 'poller':
             polled.register(sock, select.EPOLLIN)
+        if who == 'leaver':
+            sock.sendall(client_hello())
+            sock.shutdown(socket.SHUT_WR)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         time.sleep(i * int(arguments[1]) / 1000)
     sock.close()
 
-
-# test/vm/harness/wire.ts: what comes from these may be anything.
-RAW_PORT = 7960
 
 count = len(arguments) if who == 'speaker' else int(arguments[0])
 polled = select.epoll()
 if how == 'run':
     for i in range(count):
-        source = ('', RAW_PORT + i) if who == 'speaker' else None
+        source = {'speaker': ('', RAW_PORT + i), 'leaver': ('', RAW_PORT + 20 + i)}.get(who)
         end(socket.create_connection((sys.argv[3], int(sys.argv[4])), source_address=source), i)
 else:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
