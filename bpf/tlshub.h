@@ -134,7 +134,7 @@ struct tlshub_flow {
 	__u32 agent_tx;	    /* bytes the agent asked to send before TLS_TX */
 	__u32 keyed;	    /* bit 0: TLS_TX was seen, bit 1: TLS_RX was seen */
 	__u32 keyed_tx_off; /* write_seq - (iss + 1) when TLS_TX was set */
-	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set */
+	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set, without a FIN */
 	__u32 held_calls;
 	__u32 stop_tgid; /* last process that was stopped for this flow, 0: none */
 	__u32 stop_many; /* stops so far; more than one: walk the whole stops map */
