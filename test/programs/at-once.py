@@ -52,9 +52,8 @@ def read(sock):
             return error.strerror
 
 
-def end(sock, i):
+def end(sock, i, port):
     if who in ('reader', 'waiter'):
-        port = (sock.getsockname() if how == 'run' else sock.getpeername())[1]
         print(port, read(sock), flush=True)
     elif who == 'speaker':
         sock.sendall(bytes.fromhex(arguments[i]))
@@ -74,11 +73,13 @@ polled = select.epoll()
 if how == 'run':
     for i in range(count):
         source = {'speaker': ('', RAW_PORT + i), 'leaver': ('', RAW_PORT + 20 + i)}.get(who)
-        end(socket.create_connection((sys.argv[3], int(sys.argv[4])), source_address=source), i)
+        sock = socket.create_connection((sys.argv[3], int(sys.argv[4])), source_address=source)
+        end(sock, i, sock.getsockname()[1])
 else:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     listener = socket.create_server(('', int(sys.argv[3])))
     if how == 'late':
         signal.sigwait([signal.SIGUSR1])
     for i in range(count):
-        end(listener.accept()[0], i)
+        sock, peer = listener.accept()
+        end(sock, i, peer[1])
