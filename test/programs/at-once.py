@@ -26,6 +26,16 @@ arguments = sys.argv[first:]
 RAW_PORT = 7900
 
 
+def connect(i):
+    sock = socket.socket()
+    if who in ('speaker', 'leaver'):
+        # An earlier run of this program may have left them in TIME_WAIT.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(('', RAW_PORT + i))
+    sock.connect((sys.argv[3], int(sys.argv[4])))
+    return sock
+
+
 def client_hello():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -72,8 +82,7 @@ count = len(arguments) if who == 'speaker' else int(arguments[0])
 polled = select.epoll()
 if how == 'run':
     for i in range(count):
-        source = {'speaker': ('', RAW_PORT + i), 'leaver': ('', RAW_PORT + 20 + i)}.get(who)
-        sock = socket.create_connection((sys.argv[3], int(sys.argv[4])), source_address=source)
+        sock = connect(i)
         end(sock, i, sock.getsockname()[1])
 else:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
