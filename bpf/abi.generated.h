@@ -8,7 +8,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "d3ed7917e2536809"
+#define TLSHUB_ABI_HASH "bbf1d27d517af74a"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -344,6 +344,7 @@ static_assert(TRAFFIC_LOCKED == 16, "BPF has another TRAFFIC_LOCKED: make -C bpf
 static_assert(TLSHUB_TX == 1, "BPF has another TLSHUB_TX: make -C bpf generate");
 static_assert(TLSHUB_RX == 2, "BPF has another TLSHUB_RX: make -C bpf generate");
 static_assert(VERDICT_REFUSE == 4, "BPF has another VERDICT_REFUSE: make -C bpf generate");
+static_assert(VERDICT_END == 8, "BPF has another VERDICT_END: make -C bpf generate");
 /* clang-format on */
 
 #endif

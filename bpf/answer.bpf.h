@@ -3,6 +3,7 @@
 #ifndef TLSHUB_ANSWER_BPF_H
 #define TLSHUB_ANSWER_BPF_H
 
+#include "opening.bpf.h"
 #include "silence.bpf.h"
 #include "stop.bpf.h"
 
@@ -54,9 +55,10 @@ struct call {
 	__u32 state;
 	__s32 sk_err;
 	__u32 rcv_nxt;
-	__u32 done;   /* the peer's FIN has come */
-	__u32 passed; /* note_passed() came before the socket was looked at */
-	__u32 user_refused;
+	__u32 unread;  /* in TCP's queue; the peer's FIN counts as one */
+	__u32 done;    /* it has come */
+	__u32 passed;  /* note_passed() came before the socket was looked at */
+	__u32 verdict; /* of verdict_of() */
 	__u32 may_be_stopped;
 	__u32 io_worker;
 	__u64 now;
@@ -70,10 +72,14 @@ enum answer {
 	ANSWER_NAP,	    /* the same, but its process stands still for a little while */
 };
 
-/* A FIN and not one byte before it (health checks do that): an end of file is all there is to read, and nobody need vouch for it. */
+/*
+ * A FIN and not one byte of the peer's program before it (health checks do that): an end of file is all there is to read, and nobody need vouch
+ * for it. Either not one byte has come at all, or they were the handshake's, and none of them is left.
+ */
 static __always_inline bool only_eof(const struct tlshub_flow *f, const struct call *c)
 {
-	return c->dirs == TLSHUB_RX && f->established_ns && c->done && c->rcv_nxt - f->irs == 2;
+	return c->dirs == TLSHUB_RX && f->established_ns && c->done &&
+	       (c->rcv_nxt - f->irs == 2 || ((c->verdict & VERDICT_END) && c->unread <= 1));
 }
 
 /* Ended by the peer, which had sent nothing: there is its error to read. This 1 is the SYN. */
@@ -88,7 +94,7 @@ VERIFIED_ONCE int would_pass(const struct tlshub_flow *f, const struct call *c)
 {
 	if (!f || !c)
 		return false;
-	return only_eof(f, c) || (only_error(f, c) && !f->refused && !c->user_refused);
+	return only_eof(f, c) || (only_error(f, c) && !f->refused && !(c->verdict & VERDICT_REFUSE));
 }
 
 VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
@@ -109,7 +115,7 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 	/* REFUSED is sticky, and in TCP_CLOSE too: tcp_recvmsg() walks the receive queue before it looks at sk_err. */
 	if (f->refused)
 		return -ECONNRESET;
-	if (c->user_refused)
+	if (c->verdict & VERDICT_REFUSE)
 		return REASON_AGENT;
 	if (closed) {
 		/*
@@ -122,9 +128,10 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 			return 0;
 		/*
 		 * Writing is open, so reading is about to be, and what is queued came behind the handshake: the peer may answer what
-		 * was written and end the connection before the agent is through.
+		 * was written and end the connection before the agent is through. Or a reset came behind the peer's end, and the agent
+		 * is about to say whether that end is all there is.
 		 */
-		if (!was_opened(f, TLSHUB_TX))
+		if (!was_opened(f, TLSHUB_TX) && !(c->done && (c->verdict & VERDICT_CLAIMED)))
 			return REASON_CLOSED;
 	}
 	if (f->hold_until_ns && c->now > f->hold_until_ns)

@@ -33,6 +33,7 @@ static __always_inline void look_at(struct sock *sk, struct tcp_sock *tp, struct
 	c->state = sk->__sk_common.skc_state;
 	c->sk_err = sk->sk_err;
 	c->rcv_nxt = tp->rcv_nxt;
+	c->unread = tp->rcv_nxt - tp->copied_seq;
 	c->done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
 }
 
@@ -51,7 +52,7 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return (kind & CALL_SHUTDOWN) || is_claimed(sk, f) ? 0 : -ECONNRESET;
 	if (is_open(sk, tp, f, dirs))
 		return 0;
-	c.user_refused = user_refused(sk, f);
+	c.verdict = verdict_of(sk, f);
 	c.may_be_stopped = may_be_stopped(task);
 	c.io_worker = task->flags & PF_IO_WORKER;
 	c.now = bpf_ktime_get_ns();

@@ -49,11 +49,20 @@ static __noinline bool is_open(struct sock *sk, struct tcp_sock *tp, struct tlsh
 	return true;
 }
 
-static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+/* Beside enum tlshub_verdict_flag: the agent has the connection in hand, and what it says of it may be still to come. */
+#define VERDICT_CLAIMED (1u << 31)
+
+/* What user space has said of this connection. */
+static __always_inline __u32 verdict_of(struct sock *sk, struct tlshub_flow *f)
 {
 	struct tlshub_verdict *v = bpf_sk_storage_get(&verdicts, sk, 0, 0);
 
-	return v && v->generation == f->generation && (v->flags & VERDICT_REFUSE);
+	return v && v->generation == f->generation ? v->flags | VERDICT_CLAIMED : 0;
+}
+
+static __always_inline bool user_refused(struct sock *sk, struct tlshub_flow *f)
+{
+	return verdict_of(sk, f) & VERDICT_REFUSE;
 }
 
 #endif

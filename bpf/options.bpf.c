@@ -60,6 +60,9 @@ static __always_inline void note_keyed(struct socket *sock, struct sock *sk, str
 		f->keyed |= TLSHUB_TX;
 	} else if (optname == TLS_RX) {
 		f->keyed_rx_off = tp->copied_seq - (f->irs + 1);
+		/* In one segment with the last bytes of the handshake the peer's FIN is read with them, and counts as one. */
+		if ((sk->__sk_common.skc_flags & (1 << SOCK_DONE)) && tp->copied_seq == tp->rcv_nxt)
+			f->keyed_rx_off--;
 		f->plain_splice_read = (__u64)BPF_CORE_READ(sock, ops, splice_read);
 		f->keyed |= TLSHUB_RX;
 	}

@@ -103,12 +103,17 @@ static __noinline bool is_undecided(struct sock *sk, struct tlshub_flow *f, __u3
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct call c = {.dirs = dirs, .kind = kind};
 
-	if (!tp || f->refused || was_opened(f, dirs) || user_refused(sk, f))
+	if (!tp || f->refused || was_opened(f, dirs))
+		return false;
+	c.verdict = verdict_of(sk, f);
+	if (c.verdict & VERDICT_REFUSE)
 		return false;
 	c.state = sk->__sk_common.skc_state;
 	c.rcv_nxt = tp->rcv_nxt;
 	c.done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
-	if (c.state == STATE_CLOSE || c.state == STATE_LISTEN || would_pass(f, &c))
+	if (c.state == STATE_CLOSE && !(dirs == TLSHUB_RX && c.done && (c.verdict & VERDICT_CLAIMED)))
+		return false;
+	if (c.state == STATE_LISTEN || would_pass(f, &c))
 		return false;
 	if (f->hold_until_ns && bpf_ktime_get_ns() > f->hold_until_ns)
 		return false;

@@ -136,7 +136,7 @@ struct tlshub_flow {
 	__u32 agent_tx;	    /* bytes the agent asked to send before TLS_TX */
 	__u32 keyed;	    /* bit 0: TLS_TX was seen, bit 1: TLS_RX was seen */
 	__u32 keyed_tx_off; /* write_seq - (iss + 1) when TLS_TX was set */
-	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set */
+	__u32 keyed_rx_off; /* copied_seq - (irs + 1) when TLS_RX was set, without a FIN */
 	__u32 held_calls;
 	__u32 stop_tgid; /* last process that was stopped for this flow, 0: none */
 	__u32 stop_many; /* stops so far; more than one: walk the whole stops map */
@@ -168,7 +168,13 @@ struct tlshub_owner {
 };
 
 /* Directions, as bits: of a verdict's arming and of what the gate has opened. */
-enum tlshub_verdict_flag { TLSHUB_TX = 1, TLSHUB_RX = 2, VERDICT_REFUSE = 4 };
+enum tlshub_verdict_flag {
+	TLSHUB_TX = 1,
+	TLSHUB_RX = 2,
+	VERDICT_REFUSE = 4,
+	VERDICT_END =
+		8, /* with VERDICT_REFUSE: all that the peer had sent was the handshake's; if its FIN is all that is left, it may be read */
+};
 
 /*
  * sk_storage "verdicts": written by user space only (bpf_local_storage_update swaps the whole element). Without flags it says for which of
@@ -176,7 +182,7 @@ enum tlshub_verdict_flag { TLSHUB_TX = 1, TLSHUB_RX = 2, VERDICT_REFUSE = 4 };
  */
 struct tlshub_verdict {
 	__u32 generation;
-	__u32 flags; /* TLSHUB_TX | TLSHUB_RX: armed; VERDICT_REFUSE */
+	__u32 flags; /* enum tlshub_verdict_flag; a direction: armed */
 };
 
 /* hash "stops": processes that stand still because of us. Written before the signal is sent. */

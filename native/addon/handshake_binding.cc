@@ -146,6 +146,7 @@ Napi::Object outcomeToJs(Napi::Env env, handshake::Outcome& outcome) {
     object.Set("code", handshake::failureCode(outcome.failure));
     object.Set("reason", outcome.reason);
     object.Set("peerNames", toJs(env, outcome.peerNames));
+    object.Set("handshakeOnly", outcome.handshakeOnly);
   }
   object.Set("bytesSent", static_cast<double>(outcome.bytesSent));
   object.Set("bytesReceived", static_cast<double>(outcome.bytesReceived));

@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <set>
 #include <vector>
@@ -86,6 +88,17 @@ void wakeWriters(int fd) {
     throw SysError("setsockopt", "cannot wake the program");
 }
 
+// How long the peer may take to acknowledge an end: once there and back on most networks. And if somebody stands still for it meanwhile: within a
+// data centre.
+constexpr uint64_t kGoodbyeNs = 200'000'000;
+constexpr uint64_t kShortGoodbyeNs = 20'000'000;
+constexpr int kGoodbyeLookMs = 1;
+
+// RFC 8446, 5.1: type, version, length, and at most so many bytes behind it.
+constexpr size_t kRecordHeader = 5;
+constexpr size_t kLongestRecord = 16384;
+constexpr uint8_t kHandshakeType = 22;
+
 uint32_t discardQueued(int fd) {
   uint32_t total = 0;
   int queued = 0;
@@ -96,6 +109,46 @@ uint32_t discardQueued(int fd) {
     total += static_cast<uint32_t>(n);
   }
   return total;
+}
+
+// Throws away what is queued of a connection that has ended. True: that was nothing, or what a client says before it has heard anything: one
+// whole record of a handshake.
+bool discardHello(int fd) {
+  std::array<uint8_t, kRecordHeader + kLongestRecord + 1> bytes;
+  size_t have = 0;
+  ssize_t n;
+  while (have < bytes.size() && (n = recv(fd, bytes.data() + have, bytes.size() - have, MSG_DONTWAIT)) > 0)
+    have += static_cast<size_t>(n);
+  if (!have) return true;
+  return have > kRecordHeader && bytes[0] == kHandshakeType &&
+         have == kRecordHeader + (size_t{bytes[3]} << 8 | bytes[4]);
+}
+
+// TCP_CLOSE if that cannot be told.
+uint8_t stateOf(int fd) {
+  tcp_info info = {};
+  socklen_t length = sizeof(info);
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ? uint8_t{TCP_CLOSE} : info.tcpi_state;
+}
+
+// With bytes of the handshake unread, or still to come, TCP ends a connection by a reset, where a program that closes it at once would have
+// sent a FIN. So they are read until the peer has acknowledged that: what it sent before came before, and its agent sends nothing more.
+void sayGoodbye(int fd, uint64_t patienceNs, bool handshakeOnly) {
+  if (shutdown(fd, SHUT_WR)) return;
+  const uint64_t until = monotonicNs() + patienceNs;
+  for (;;) {
+    const bool heard = stateOf(fd) != TCP_FIN_WAIT1;
+    char sink[4096];
+    while (recv(fd, sink, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+      // Its sender would take it for received. Unread, TCP tells him that it was not.
+      if (!handshakeOnly && sink[0] != kHandshakeType) return;
+      if (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0) return;
+      if (monotonicNs() >= until) return;
+    }
+    if (heard || monotonicNs() >= until) return;
+    pollfd more = {fd, POLLIN, 0};
+    poll(&more, 1, kGoodbyeLookMs);
+  }
 }
 
 // What the gate noted when the keys were set: the kernel's own sequence numbers.
@@ -253,16 +306,33 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   return result;
 }
 
-int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation) {
+int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {
   if (isSuperseded(maps, fd, generation)) return continueStopped(maps, cookie);
-  writeVerdict(maps, fd, generation, VERDICT_REFUSE);
-  // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT this changes
-  // nothing and wakes everyone; in any other state the end is still to come.
-  tcp_info info = {};
-  socklen_t length = sizeof(info);
-  if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) && info.tcpi_state == TCP_CLOSE_WAIT)
-    shutdown(fd, SHUT_RD);
+  // A connection that was over when we took it is not claimed yet, and without that the gate lets nobody read. A program is still held.
+  writeVerdict(maps, fd, generation, 0);
+  const uint8_t state = stateOf(fd);
+  // A peer may say that it ends the connection, by an alert, and not end it.
+  if (state == TCP_ESTABLISHED || !discardHello(fd))
+    return refuse(maps, fd, cookie, generation, tgid).continued;
+  writeVerdict(maps, fd, generation, VERDICT_REFUSE | VERDICT_END);
+  // An edge-triggered reader was told EAGAIN and waits for another edge, though nothing more will come. In CLOSE_WAIT and CLOSE this
+  // changes nothing and wakes everyone; in any other state the end is still to come.
+  if (state == TCP_CLOSE_WAIT || state == TCP_CLOSE) shutdown(fd, SHUT_RD);
   return continueStopped(maps, cookie);
+}
+
+void hangUp(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, bool handshakeOnly) {
+  if (isSuperseded(maps, fd, generation)) return;
+  // As in forbid().
+  writeVerdict(maps, fd, generation, 0);
+  linger ending = {};
+  socklen_t length = sizeof(ending);
+  // Who asked for a reset (SO_LINGER of 0) gets one.
+  if (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &ending, &length) && ending.l_onoff && !ending.l_linger) return;
+  // Who stands still in its close() waits for ours.
+  tlshub_dup dup = {};
+  const bool awaited = !bpf_map_lookup_elem(maps.dups, &cookie, &dup) && dup.stops;
+  sayGoodbye(fd, awaited ? kShortGoodbyeNs : kGoodbyeNs, handshakeOnly);
 }
 
 Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid) {

@@ -74,9 +74,15 @@ struct Refused {
 // network namespace, 0: ours. Throws SysError.
 Refused refuse(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid);
 
-// Shuts the gate for good and continues who stood still, but leaves the connection to end by itself: the peer's FIN, without one byte
-// before it, is still to be read.
-int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation);
+// Shuts the gate for good and continues who stood still, but leaves a connection that its peer has ended to end by itself: what is queued of a
+// handshake is thrown away, and the peer's FIN is still to be read. If it has not ended, or something else is queued, as refuse(): then that
+// would be cut off, and nobody could tell. Returns who was continued. Throws SysError.
+int forbid(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, uint32_t tgid);
+
+// For the last descriptor of a connection that its program has closed in the middle of our handshake: the peer sees a FIN, as it would have
+// without us. Takes as long as the peer takes to acknowledge it, 200 ms at most, 20 if somebody stands still for it. `handshakeOnly`:
+// all that the peer can have sent is its part of it. What a program has sent is not thrown away, or its sender would take it for received.
+void hangUp(const FlowMaps& maps, int fd, uint64_t cookie, uint32_t generation, bool handshakeOnly);
 
 // Wakes every thread that sleeps for this flow, and SIGCONT for every process that stands still. Returns how many of those.
 int continueStopped(const FlowMaps& maps, uint64_t cookie);

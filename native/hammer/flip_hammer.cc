@@ -180,7 +180,7 @@ class Hammer {
         tlshub::install(maps_, held.release(), keys);
         return;
       case Fate::kForbid:
-        tlshub::forbid(maps_, held.get(), flow.cookie, flow.generation);
+        tlshub::forbid(maps_, held.get(), flow.cookie, flow.generation, 0);
         return;
       default:
         tlshub::refuse(maps_, held.get(), flow.cookie, flow.generation, 0);

@@ -70,14 +70,23 @@ void exchange(int fd, const Exchange& what, const std::string& bytes, Served& se
   }
   if (discard(fd, what.consume) < what.consume)
     throw SysError("recv", "bytes of the handshake are gone", EPROTO);
-  put(fd, bytes, answer);
+  tcp_info info = {};
+  socklen_t length = sizeof(info);
+  const bool known = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+  answer.over = known && info.tcpi_state == TCP_CLOSE;
+  const bool closed = known && info.tcpi_state == TCP_CLOSE_WAIT;
+  // Nobody reads what is sent to a peer that has closed: it would be answered by a reset.
+  if (closed && !bytes.empty())
+    answer.sendError = EPIPE;
+  else
+    put(fd, bytes, answer);
 
   served.bytes.resize(kMostBytes);
   ssize_t got;
   do got = recv(fd, served.bytes.data(), served.bytes.size(), MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL);
   while (got < 0 && errno == EINTR);
   if (got < 0) answer.readError = errno;
-  answer.ended = got == 0;
+  const bool all = got < static_cast<ssize_t>(served.bytes.size());
   served.bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
   if (!served.bytes.empty()) answer.first = static_cast<uint8_t>(served.bytes[0]);
   if (what.take)
@@ -85,10 +94,8 @@ void exchange(int fd, const Exchange& what, const std::string& bytes, Served& se
   // Else the acknowledgement could wait for the application, and behind it, under Nagle's algorithm, a server that speaks first.
   if (answer.taken || what.consume) handshake::acknowledgeNow(fd);
   if (what.lowWater > 1) handshake::restoreLowWater(fd, what.lowWater);
-
-  tcp_info info = {};
-  socklen_t length = sizeof(info);
-  answer.over = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) && info.tcpi_state == TCP_CLOSE;
+  // The end may lie behind bytes. It had come before they were looked at, so there are no more of them.
+  answer.ended = got == 0 || (closed && all && got > 0);
 }
 
 }  // namespace tlshub::helper

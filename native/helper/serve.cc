@@ -126,8 +126,13 @@ Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
       break;
     case Task::kForbid:
       andRelease(maps, request, socket, answer, [&] {
-        answer.continued =
-            static_cast<uint32_t>(forbid(maps, socket.get(), request.cookie, request.generation));
+        answer.continued = static_cast<uint32_t>(
+            forbid(maps, socket.get(), request.cookie, request.generation, request.tgid));
+      });
+      break;
+    case Task::kHangUp:
+      andRelease(maps, request, socket, answer, [&] {
+        hangUp(maps, socket.get(), request.cookie, request.generation, request.handshakeOnly);
       });
       break;
     case Task::kClose:

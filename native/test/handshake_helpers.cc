@@ -75,6 +75,50 @@ TEST("by helpers: both ends succeed, the sockets come back, and not a byte is lo
   }
 }
 
+TEST("by helpers: who has said hello and closed is sent nothing, which would be answered by a reset") {
+  Parent parent(serveHere);
+  Tcp tcp;
+  RawTls::Options options;
+  RawTls client(false, identityOf("a"), options);
+  client.step();
+  const std::string hello = client.take();
+  tcp.active->sendAll(hello);
+  shutdown(tcp.active->fd(), SHUT_WR);
+  Driver driver(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot slot;
+  begin(driver, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  drive(driver, [&] { return slot.has_value(); });
+  if (!slot) return;
+  EXPECT_EQ(codeOf(*slot), "TLSHUB_PEER_CLOSED");
+  EXPECT_EQ(slot->bytesReceived, hello.size());
+  EXPECT_EQ(slot->bytesSent, 0u);
+  EXPECT_EQ(tcp.passive->receiveQueued(), "");
+}
+
+TEST("by helpers: and who closes while his hello is read, is sent nothing either") {
+  Parent parent(serveHere);
+  Tcp before, tcp;
+  Driver server(std::make_unique<Helpers>(parent.fd(), Limits{}));
+  Slot first, second, slot;
+  // So that helpers are there.
+  begin(server, contextOf("a"), request(before.active->fd(), Role::kActive, "b"), &first);
+  begin(server, contextOf("b"), request(before.passive->fd(), Role::kPassive, "a"), &second);
+  drive(server, [&] { return first && second; });
+  RawTls::Options options;
+  RawTls client(false, identityOf("a"), options);
+  client.step();
+  tcp.active->sendAll(client.take());
+  begin(server, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &slot);
+  // One has looked, and nobody has seen its answer.
+  usleep(100000);
+  shutdown(tcp.active->fd(), SHUT_WR);
+  drive(server, [&] { return slot.has_value(); });
+  if (!slot) return;
+  EXPECT_EQ(codeOf(*slot), "TLSHUB_PEER_CLOSED");
+  EXPECT_EQ(slot->bytesSent, 0u);
+  EXPECT_EQ(tcp.active->receiveQueued(), "");
+}
+
 TEST("by helpers: what the peer sends right behind its handshake stays in the socket") {
   Parent parent(serveHere);
   Tcp tcp;

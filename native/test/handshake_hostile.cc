@@ -126,10 +126,13 @@ TEST("end of stream: before the first byte, within the header, within a record, 
   const std::string hello = clientHello();
   EXPECT_EQ(describe(meets(Role::kPassive, "", true)),
             "TLSHUB_PEER_CLOSED: the peer closed the connection without sending a byte");
-  for (const size_t cut : {size_t{3}, size_t{5}, hello.size() - 1, hello.size()}) {
+  EXPECT_EQ(describe(meets(Role::kPassive, hello, true)),
+            "TLSHUB_PEER_CLOSED: the peer closed the connection in the middle of its handshake, after " +
+                std::to_string(hello.size()) + " bytes");
+  for (const size_t cut : {size_t{3}, size_t{5}, hello.size() - 1}) {
     const Outcome outcome = meets(Role::kPassive, hello.substr(0, cut), true);
     EXPECT_EQ(describe(outcome),
-              "TLSHUB_PEER_CLOSED: the peer closed the connection in the middle of its handshake, after " +
+              "TLSHUB_PEER_PROTOCOL: the peer closed the connection in the middle of a record, after " +
                   std::to_string(cut) + " bytes");
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Callbacks, cancelling and closing.
 #include <dirent.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "handshake_kit.h"
@@ -57,6 +58,50 @@ TEST("cancel: what the peer said before the connection ended is heard") {
   drive(driver, [&] { return slot.has_value(); });
   EXPECT_EQ(codeOf(*slot), "TLSHUB_PEER_REFUSED_US");
   EXPECT_HAS(describe(*slot), "unknown_ca");
+}
+
+// A client that has said all it has to say, with a server that has not.
+struct AlmostThere {
+  Tcp tcp;
+  Driver client, server;
+  Slot a, b;
+  uint64_t id;
+
+  AlmostThere() {
+    id = begin(client, contextOf("a"), request(tcp.active->fd(), Role::kActive, "b"), &a);
+    begin(server, contextOf("b"), request(tcp.passive->fd(), Role::kPassive, "a"), &b);
+    drive(server, [&] { return queued(*tcp.active) > 0; });
+    drive(client, [&] { return queued(*tcp.passive) > 0; });
+  }
+
+  static int queued(const Socket& socket) {
+    int bytes = 0;
+    ioctl(socket.fd(), FIONREAD, &bytes);
+    return bytes;
+  }
+};
+
+TEST("cancel: a client that has said all waits for its server's last record, which may be on its way") {
+  AlmostThere pair;
+  EXPECT(pair.client.cancel(pair.id));
+  pair.client.poll();
+  EXPECT(!pair.a);
+  drive(pair.server, [&] { return pair.b.has_value(); });
+  drive(pair.client, [&] { return pair.a.has_value(); });
+  EXPECT_EQ(describe(*pair.a), "ok: ");
+  EXPECT_EQ(describe(*pair.b), "ok: ");
+}
+
+TEST("cancel: and does not wait for it longer than a moment") {
+  AlmostThere pair;
+  EXPECT(pair.client.cancel(pair.id));
+  drive(pair.client, [&] { return pair.a.has_value(); });
+  EXPECT_EQ(describe(*pair.a), "TLSHUB_HANDSHAKE_CANCELLED: the handshake was cancelled");
+  EXPECT(!pair.a->handshakeOnly);
+  EXPECT(pair.a->duration < std::chrono::seconds(3));
+  EXPECT(pair.server.inFlight() == 1);
+  pair.server.close();
+  EXPECT(pair.b && pair.b->handshakeOnly);
 }
 
 TEST("two handshakes on one socket: the second fails, the first goes on") {

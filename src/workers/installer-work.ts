@@ -2,7 +2,7 @@
 /** What the installer does with each message, apart from how messages reach it. Helpers do the work; none of it waits for another's. */
 import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
-import type { Held, InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
+import type { InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
 import type { EndHow, EndResult, Helpers, InstallResult } from '../shared/kernel/helpers-addon.js';
 import type { FlowFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { claimSlot } from '../shared/ipc/slots.js';
@@ -55,11 +55,10 @@ export class InstallerWork {
   execute(command: InstallerCommand): void {
     switch (command.type) {
       case 'refuse':
-        this.end('refuse', command, command.tgid);
-        return;
       case 'forbid':
+      case 'hang-up':
       case 'close':
-        this.end(command.type, command, 0);
+        this.end(command);
         return;
       case 'destroy':
         this.destroy(command);
@@ -96,18 +95,20 @@ export class InstallerWork {
     } catch (error) {
       // No keys could be made of the secrets.
       const failure = error instanceof Error ? error : new Error(String(error));
-      this.options.helpers.end('refuse', task, () => answered(failure));
+      this.options.helpers.end('refuse', { ...task, handshakeOnly: false }, () => answered(failure));
     }
   }
 
-  private end(how: EndHow, held: Held, tgid: number): void {
-    const { ticket, slot, fd, cookie, generation, charge } = held;
+  private end(command: Extract<InstallerCommand, { type: EndHow }>): void {
+    const { type: how, ticket, slot, fd, cookie, generation, charge } = command;
+    const tgid = 'tgid' in command ? command.tgid : 0;
+    const handshakeOnly = 'handshakeOnly' in command && command.handshakeOnly;
     if (!claimSlot(this.options.slots, slot, ticket)) return;
     const answered = this.answered<EndResult>((result) => {
       const failed = result instanceof Error;
       const { by, discardedBytes, continued } = failed ? { by: 'failed', discardedBytes: 0, continued: 0 } : result;
       // After the close: whoever goes on now finds no descriptor of ours that would keep the connection from ending.
-      const late = how === 'close' || failed ? this.continueStopped(cookie) : undefined;
+      const late = how === 'close' || how === 'hang-up' || failed ? this.continueStopped(cookie) : undefined;
       const failure = failed ? toWire(result) : late;
       const error = failure === undefined ? {} : { error: failure };
       this.options.report(
@@ -116,7 +117,7 @@ export class InstallerWork {
           : { type: 'closed', ticket, continued, ...error },
       );
     });
-    this.options.helpers.end(how, { fd, cookie, generation, tgid, charge }, answered);
+    this.options.helpers.end(how, { fd, cookie, generation, tgid, charge, handshakeOnly }, answered);
   }
 
   private destroy({ ticket, cookie, tuple, tgid, charge }: InstallerCommand & { type: 'destroy' }): void {

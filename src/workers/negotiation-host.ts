@@ -125,8 +125,8 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
   const finish = (task: NegotiateTask, startedNs: number, outcome: TaskOutcome): NegotiateResult => {
     const negotiationMs = Number(outcome.durationNs) / 1e6;
     if (!outcome.ok) {
-      const { code, reason, peerNames, bytesSent, bytesReceived } = outcome;
-      return { ok: false, code, reason, peerNames, bytesSent, bytesReceived, negotiationMs };
+      const { code, reason, peerNames, handshakeOnly, bytesSent, bytesReceived } = outcome;
+      return { ok: false, code, reason, peerNames, handshakeOnly, bytesSent, bytesReceived, negotiationMs };
     }
     const { cipher, tlsVersion, peerName, secrets } = outcome;
     let sent = false;
@@ -192,7 +192,7 @@ export function hostTasks(library: LibraryReport, data: HostData, begin: Begin, 
 
 function cancelled(): NegotiateResult {
   const reason = 'given up before it began';
-  const nothing = { peerNames: [], bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
+  const nothing = { peerNames: [], handshakeOnly: false, bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
   return { ok: false, code: 'TLSHUB_HANDSHAKE_CANCELLED', reason, ...nothing };
 }
 

@@ -96,7 +96,7 @@ async function negotiate(task: NegotiateTask, signal: AbortSignal): Promise<Task
     if (!(error instanceof TlshubError)) throw error;
     if (error.code === 'TLSHUB_MODULE_MISSING') announced = undefined;
     const { code, message } = toWire(error);
-    return { ok: false, code, reason: message, peerNames: [], ...common() };
+    return { ok: false, code, reason: message, peerNames: [], handshakeOnly: false, ...common() };
   }
 }
 
@@ -106,7 +106,7 @@ export default hostTasks(library, data, (task, done) => {
   const controller = new AbortController();
   negotiate(task, controller.signal).then(done, (error: unknown) => {
     const { code, message } = toWire(error);
-    const nothing = { peerNames: [], bytesSent: 0, bytesReceived: 0, durationNs: 0n };
+    const nothing = { peerNames: [], handshakeOnly: false, bytesSent: 0, bytesReceived: 0, durationNs: 0n };
     done({ ok: false, code, reason: message, ...nothing });
   });
   return () => controller.abort();

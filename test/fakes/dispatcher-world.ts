@@ -152,7 +152,7 @@ export class World {
   }
 
   async fail(pending: Pending, code: string, bytesReceived = 0): Promise<void> {
-    const nothing = { peerNames: [], bytesSent: 0, negotiationMs: 1 };
+    const nothing = { peerNames: [], handshakeOnly: true, bytesSent: 0, negotiationMs: 1 };
     pending.settle({ ok: false, code, reason: `because of ${code}`, bytesReceived, ...nothing });
     await this.pass();
   }

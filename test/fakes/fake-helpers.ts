@@ -2,6 +2,7 @@
 /** Helper processes, in memory: they do to a FakeKernel's sockets what they are asked for, and answer a moment later. */
 import type {
   EndHow,
+  EndRequest,
   EndResult,
   HelperAnswer,
   HelperFigures,
@@ -29,6 +30,8 @@ export class FakeHelpers implements Helpers {
   readonly records: TakeRequest[] = [];
   /** what a helper finds when it looks */
   recordOpen = true;
+  /** of connections that ended by `hang-up`: the socket, and whether only a handshake's bytes can have come */
+  readonly hungUp: string[] = [];
   /** of each take: whether the socket may be searched for */
   readonly searches: boolean[] = [];
   private readonly answers: (() => void)[] = [];
@@ -62,12 +65,9 @@ export class FakeHelpers implements Helpers {
     });
   }
 
-  end(
-    how: EndHow,
-    request: { fd: number; cookie: bigint; generation: number; tgid: number },
-    done: (result: HelperAnswer<EndResult>) => void,
-  ): void {
-    const { fd, cookie } = request;
+  end(how: EndHow, request: EndRequest, done: (result: HelperAnswer<EndResult>) => void): void {
+    const { fd, cookie, handshakeOnly } = request;
+    if (how === 'hang-up') this.hungUp.push(`${cookie} ${handshakeOnly}`);
     this.answer(done, () => {
       const nothing: EndResult = { by: 'already-closed', discardedBytes: 0, continued: 0 };
       const result = how === 'refuse' ? this.kernel.refuse(FDS, fd, cookie) : nothing;

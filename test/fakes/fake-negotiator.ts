@@ -7,7 +7,7 @@ import { workerData } from 'node:worker_threads';
 import type { HandshakeAddon, HandshakeContext, HandshakeOutcome } from '../../src/shared/kernel/handshake-addon.js';
 import { hostNegotiations, type NegotiatorData } from '../../src/workers/negotiation-host.js';
 
-const NOTHING = { peerNames: [], bytesSent: 0, bytesReceived: 0, durationNs: 1_000_000n };
+const NOTHING = { peerNames: [], handshakeOnly: true, bytesSent: 0, bytesReceived: 0, durationNs: 1_000_000n };
 
 function success(peerName: string): HandshakeOutcome {
   return {

@@ -123,23 +123,30 @@ describe('dispatcher', () => {
     world.expectClean();
   });
 
-  it('lets a health check end by itself: closed without a byte, or before it was taken', async () => {
+  it('lets a health check end by itself: closed without a byte, in the handshake, or before it was taken', async () => {
     world.event('ACCEPTED', { role: 'passive' });
     await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CLOSED', 0);
     expect(world.flow.state).to.equal('closed');
     world.kernel.notLive.add(2n);
     world.event('ACCEPTED', { role: 'passive', cookie: 2n });
     await world.pass();
-    expect(world.kernel.calls).to.include.members(['forbid 1', 'forbid 2']);
-    expect(world.kernel.calls).to.not.include('refuse 1');
-    expect(world.dispatcher.counters.values).to.include({ refused: 0, closedUnsecured: 2 });
+    world.event('ACCEPTED', { role: 'passive', cookie: 3n });
+    await world.fail(world.provider.pending[1]!, 'TLSHUB_PEER_CLOSED', 500);
+    expect(world.kernel.calls).to.include.members(['forbid 1', 'forbid 2', 'forbid 3']);
+    expect(world.kernel.calls.filter((call) => call.startsWith('refuse'))).to.deep.equal([]);
+    expect(world.dispatcher.counters.values).to.include({ refused: 0, closedUnsecured: 3 });
     world.expectClean();
   });
 
-  it('a passive peer that closed after bytes is refused', async () => {
+  it('a passive peer that resets after bytes is refused, and a server that closes in the handshake: its end can be read', async () => {
     world.event('ACCEPTED', { role: 'passive' });
-    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_CLOSED', 1);
+    await world.fail(world.provider.pending[0]!, 'TLSHUB_PEER_RESET', 1);
     expect(world.flow.state).to.equal('refused');
+    world.event('ESTABLISHED', { cookie: 2n });
+    await world.fail(world.provider.pending[1]!, 'TLSHUB_PEER_CLOSED', 0);
+    expect(world.kernel.calls).to.include.members(['refuse 1', 'forbid 2']);
+    expect(world.dispatcher.counters.values).to.include({ refused: 2 });
+    world.expectClean();
   });
 
   it('a program that closes while we negotiate gets its descriptor back at once', async () => {
@@ -151,6 +158,18 @@ describe('dispatcher', () => {
     await world.fail(pending!, 'TLSHUB_HANDSHAKE_CANCELLED');
     expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
     expect(world.kernel.calls.slice(1)).to.deep.equal(['release 1', 'continue 1']);
+    expect(world.helpers.hungUp).to.deep.equal(['1 true']);
+    world.expectClean();
+  });
+
+  it('a program that closes before its handshake has begun: what its peer may have sent is not thrown away', async () => {
+    world.provider.room = 0;
+    world.event('ESTABLISHED');
+    await world.pass();
+    world.event('CLOSING', { refs: 2 });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'closed', reason: 'the program closed it' });
+    expect(world.helpers.hungUp).to.deep.equal(['1 false']);
     world.expectClean();
   });
 

@@ -24,12 +24,13 @@ function run(inputs: Input[], from: MachineState = INITIAL): { state: MachineSta
 
 const owner: Input = { type: 'owner' };
 const taken: Input = { type: 'taken', live: true };
-const failure = (code: string, more: { untouched?: boolean; silent?: boolean } = {}): Input => ({
+const failure = (code: string, more: { untouched?: boolean; left?: boolean; ended?: boolean } = {}): Input => ({
   type: 'negotiation-failed',
   code,
   reason: `it failed: ${code}`,
   untouched: more.untouched ?? false,
-  silent: more.silent ?? false,
+  left: more.left ?? false,
+  ended: more.ended ?? false,
 });
 
 describe('flow machine', () => {
@@ -60,7 +61,7 @@ describe('flow machine', () => {
   it('waits for the helper that takes the socket before it ends a connection', () => {
     const closing = run([owner, { type: 'closing' }]);
     expect([closing.state.phase, closing.actions]).to.deep.equal(['taking', ['take']]);
-    expect(run([taken], closing.state).actions).to.deep.equal(['close']);
+    expect(run([taken], closing.state).actions).to.deep.equal(['hang-up']);
     expect(run([{ type: 'take-gone' }], closing.state)).to.deep.include({ actions: ['continue'] });
     const late = run([owner, { type: 'deadline', reason: 'too late' }]).state;
     expect(run([taken], late)).to.deep.include({ actions: ['refuse'] });
@@ -95,10 +96,13 @@ describe('flow machine', () => {
     expect(state.verdict).to.include({ state: 'refused', code: 'TLSHUB_PEER_CERTIFICATE' });
   });
 
-  it('lets a connection end by itself whose peer went without a byte', () => {
-    const { state, actions } = run([owner, taken, failure('TLSHUB_PEER_CLOSED', { silent: true })]);
-    expect(actions.at(-1)).to.equal('forbid');
-    expect(state.verdict?.state).to.equal('closed');
+  it('lets a connection end by itself whose peer has ended it', () => {
+    const left = run([owner, taken, failure('TLSHUB_PEER_CLOSED', { left: true })]);
+    expect(left.actions.at(-1)).to.equal('forbid');
+    expect(left.state.verdict?.state).to.equal('closed');
+    const ended = run([owner, taken, failure('TLSHUB_PEER_CLOSED', { ended: true })]);
+    expect(ended.actions.at(-1)).to.equal('forbid');
+    expect(ended.state.verdict).to.include({ state: 'refused', code: 'TLSHUB_PEER_CLOSED' });
     expect(run([owner, { type: 'taken', live: false }]).actions).to.deep.equal(['take', 'forbid']);
   });
 
@@ -118,7 +122,7 @@ describe('flow machine', () => {
       { type: 'deadline', reason: 'x' },
       { type: 'give-up', verdict: { state: 'refused', code: 'X', reason: 'x', final: false } },
     ];
-    const wanted: Action[] = ['close', 'forbid', 'refuse', 'refuse', 'refuse'];
+    const wanted: Action[] = ['hang-up', 'forbid', 'refuse', 'refuse', 'refuse'];
     enders.forEach((ender, i) => {
       const cancelled = run([owner, taken, ender]);
       expect(cancelled.actions).to.deep.equal(['take', 'negotiate', 'cancel']);
@@ -160,7 +164,7 @@ describe('flow machine', () => {
     expect(retrying.state.phase).to.equal('retrying');
     expect(run([{ type: 'room' }], retrying.state).actions).to.deep.equal(['negotiate']);
     expect(run([{ type: 'deadline', reason: 'x' }], retrying.state).actions).to.deep.equal(['refuse']);
-    expect(run([{ type: 'closing' }], retrying.state).actions).to.deep.equal(['close']);
+    expect(run([{ type: 'closing' }], retrying.state).actions).to.deep.equal(['hang-up']);
   });
 
   /** Plays the world's part, so that every started piece of work comes back: take, negotiate, cancel, installer. */
@@ -195,7 +199,7 @@ describe('flow machine', () => {
         } else if (action === 'cancel') {
           answers.length = 0;
           answers.push(failure('TLSHUB_HANDSHAKE_CANCELLED'));
-        } else if (action === 'refuse' || action === 'close' || action === 'forbid') {
+        } else if (['refuse', 'close', 'forbid', 'hang-up'].includes(action)) {
           expect(borrowed, `${action} while borrowed, after ${log.join(' ')}`).to.equal(false);
           answers.push({ type: 'ended' });
         }

@@ -53,7 +53,8 @@ describe('revoking a flow', () => {
     code: 'TLSHUB_HANDSHAKE_CANCELLED',
     reason: '',
     untouched: false,
-    silent: false,
+    left: false,
+    ended: false,
   };
 
   function run(inputs: Input[]): { state: MachineState; actions: Action[] } {

@@ -189,17 +189,19 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     });
   }
 
-  // Of a connection: "refuse", "forbid", or "close", which ends nothing but our descriptor.
+  // Of a connection: "refuse", "forbid", "hang-up", or "close", which ends nothing but our descriptor.
   Napi::Value end(const CallbackInfo& info) {
     const std::string how = toText(info[0], "how");
-    const Task task = how == "refuse"   ? Task::kRefuse
-                      : how == "forbid" ? Task::kForbid
-                      : how == "close"  ? Task::kClose
-                                        : Task{};
+    const Task task = how == "refuse"    ? Task::kRefuse
+                      : how == "forbid"  ? Task::kForbid
+                      : how == "hang-up" ? Task::kHangUp
+                      : how == "close"   ? Task::kClose
+                                         : Task{};
     if (task == Task{}) wrongArgument(info.Env(), "no such end: " + how);
     Object from = objectFrom(info[1], "held");
     Job job = jobFrom(from, task);
     job.fd = toInt(from.Get("fd"), "fd");
+    job.request.handshakeOnly = toBool(from.Get("handshakeOnly"), "handshakeOnly");
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
       static const char* const by[] = {"disconnect", "sock_destroy", "already-closed"};
       Object result = Object::New(env);

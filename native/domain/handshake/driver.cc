@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 
@@ -24,6 +25,9 @@ namespace {
 constexpr int kBatch = 16;
 constexpr uint64_t kTimerId = 0;
 constexpr uint64_t kHelpersId = UINT64_MAX;
+// For the peer's last record: once there and back on most networks.
+constexpr auto kLastWord = std::chrono::milliseconds(200);
+constexpr char kCancelledReason[] = "the handshake was cancelled";
 
 uint32_t eventsFor(Session::Step step) {
   switch (step) {
@@ -136,7 +140,10 @@ void Driver::exchanged(uint64_t id, const helper::Answer& answer, const std::str
   if (!job.cancelled) return advance(at);
   // News of a connection's end may overtake what the peer said before: an alert that tells why is still in the queue.
   if (!answer.over || session.advance() != Session::Step::kEnded)
-    session.fail(Failure::kCancelled, "the handshake was cancelled");
+    session.fail(Failure::kCancelled, kCancelledReason);
+  job.over = true;
+  // What the session has read is not to be left in the queue for somebody else's.
+  if (session.channel().wantsExchange(true)) return exchange(at);
   end(at);
 }
 
@@ -168,20 +175,37 @@ void Driver::end(Jobs::iterator at) {
 bool Driver::cancel(uint64_t id) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return false;
+  if (at->second.session->isConfirming())
+    hasten(at);
+  else
+    giveUp(at);
+  return true;
+}
+
+void Driver::giveUp(Jobs::iterator at) {
   Session& session = *at->second.session;
   if (helpers_) {
     at->second.cancelled = true;
     session.channel().ready();
     if (!at->second.busy) exchange(at);
-    return true;
+    return;
   }
   // News of a connection's end may overtake what the peer said before: an alert that tells why is still in the queue.
   if (!isOver(session.fd()) || session.advance() != Session::Step::kEnded)
-    session.fail(Failure::kCancelled, "the handshake was cancelled");
+    session.fail(Failure::kCancelled, kCancelledReason);
   end(at);
   wipeStack();
   setTimer();
-  return true;
+}
+
+// A peer that is through with the handshake may have its program's bytes under way. With keys set, TCP does with them what it does without us.
+void Driver::hasten(Jobs::iterator at) {
+  auto& [id, job] = *at;
+  deadlines_.erase({job.deadline, id});
+  job.closing = true;
+  job.deadline = std::min(job.deadline, Clock::now() + kLastWord);
+  deadlines_.emplace(job.deadline, id);
+  setTimer();
 }
 
 void Driver::poll() {
@@ -218,7 +242,11 @@ void Driver::expire() {
   const Clock::time_point now = Clock::now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto at = jobs_.find(deadlines_.begin()->second);
-    at->second.session->fail(Failure::kTimeout, at->second.session->overdueReason());
+    Session& session = *at->second.session;
+    if (at->second.closing)
+      session.fail(Failure::kCancelled, kCancelledReason);
+    else
+      session.fail(Failure::kTimeout, session.overdueReason());
     if (!at->second.busy) {
       end(at);
       continue;
@@ -260,10 +288,10 @@ void Driver::setTimer() {
 void Driver::close() {
   while (!jobs_.empty()) {
     if (!helpers_) {
-      cancel(jobs_.begin()->first);
+      giveUp(jobs_.begin());
       continue;
     }
-    jobs_.begin()->second.session->fail(Failure::kCancelled, "the handshake was cancelled");
+    jobs_.begin()->second.session->fail(Failure::kCancelled, kCancelledReason);
     end(jobs_.begin());
   }
   if (helpers_) helpers_->close();

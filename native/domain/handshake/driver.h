@@ -46,8 +46,9 @@ class Driver {
   // Must not be called after close().
   uint64_t start(std::shared_ptr<const Context> context, Request request, Done done);
 
-  // `done` follows with kCancelled, or with what the peer said before: once it has let go of the socket. False: no such
-  // handshake, or it has already ended and `done` is on its way.
+  // `done` follows with kCancelled, or with what the peer said before: once it has let go of the socket. If the peer may be through with it
+  // already, it has a moment to say so, and `done` may follow with success. False: no such handshake, or it has already ended and `done`
+  // is on its way.
   bool cancel(uint64_t id);
 
   // Does everything that is due, without blocking.
@@ -70,7 +71,8 @@ class Driver {
     bool registered = false;  // in the epoll set
     bool busy = false;        // a helper is at it
     bool cancelled = false;
-    bool over = false;  // whatever comes of that
+    bool closing = false;  // cancelled, unless it ends before its deadline
+    bool over = false;     // whatever comes of that
   };
   struct Ended {
     Outcome outcome;
@@ -83,6 +85,8 @@ class Driver {
   void exchanged(uint64_t id, const helper::Answer& answer, const std::string& bytes);
   bool watch(uint64_t id, Job& job, Session::Step step);
   void end(Jobs::iterator at);
+  void giveUp(Jobs::iterator at);
+  void hasten(Jobs::iterator at);
   void expire();
   void deliver(size_t count);
   void setTimer();

@@ -68,6 +68,7 @@ struct Outcome {
   Failure failure = Failure::kFailed;
   std::string reason;                  // a sentence for the operator
   std::vector<std::string> peerNames;  // of the peer's certificate, if one was seen
+  bool handshakeOnly = false;          // all that the peer can have sent is its part of the handshake
 };
 
 }  // namespace tlshub::handshake

@@ -94,7 +94,7 @@ helper::Exchange RecordChannel::nextExchange(bool last, std::string* bytes) {
   helper::Exchange next = {};
   next.consume = static_cast<uint32_t>(owed());
   // The library waits for a record and will read it, whatever it is.
-  next.take = !last && used_ >= peeked_.size() && (!atBoundary() || allowed_ > 0);
+  next.take = !last && used_ >= peeked_.size() && (!betweenRecords() || allowed_ > 0);
   next.begin = !begun_;
   next.lowWater = last ? lowWater_ : 0;
   bytes->assign(pending_.data() + sent_, std::min(pending_.size() - sent_, helper::kMostBytes));
@@ -107,10 +107,7 @@ void RecordChannel::exchanged(const helper::Answer& answer, const std::string& b
   if (answer.lowWater > 1) lowWater_ = answer.lowWater;
   sent_ += answer.sent;
   bytesSent_ += answer.sent;
-  if (!hasPending()) {
-    pending_.clear();
-    sent_ = 0;
-  }
+  if (!hasPending()) dropPending();
   full_ = answer.sendError == EAGAIN;
   if (answer.sendError != 0 && !full_) sendError_ = answer.sendError;
   // What was taken off the queue, and not read yet, is nowhere but here.
@@ -127,7 +124,7 @@ void RecordChannel::exchanged(const helper::Answer& answer, const std::string& b
 int RecordChannel::read(char* out, int size) {
   if (malformed_ || tooMuch_ || readError_ != 0 || size <= 0) return -1;
   if (eof_) return 0;
-  if (atBoundary() && allowed_ == 0) return -1;
+  if (betweenRecords() && allowed_ == 0) return -1;
   if (bytesReceived_ >= kMaxReceived) {
     tooMuch_ = true;
     return -1;
@@ -186,8 +183,7 @@ bool RecordChannel::flush() {
     sent_ += static_cast<size_t>(put);
     bytesSent_ += static_cast<uint64_t>(put);
   }
-  pending_.clear();
-  sent_ = 0;
+  dropPending();
   pushCorked(fd_);
   return true;
 }

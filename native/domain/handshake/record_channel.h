@@ -38,6 +38,11 @@ class RecordChannel {
   // Sends what was written. False: something is left, either because the socket is full or for good (sendError()).
   bool flush();
   bool hasPending() const { return sent_ < pending_.size(); }
+  // Nobody reads it any more.
+  void dropPending() {
+    pending_.clear();
+    sent_ = 0;
+  }
 
   // By exchanges: the socket has become ready.
   void ready() {
@@ -53,12 +58,13 @@ class RecordChannel {
   // From now on only so many further records may be read; the next read after them is told to wait.
   void allowRecords(uint64_t count) { allowed_ = count; }
   // true: the allowed records were all read, whole
-  bool exhausted() const { return allowed_ == 0 && atBoundary(); }
+  bool exhausted() const { return allowed_ == 0 && betweenRecords(); }
 
   uint64_t bytesSent() const { return bytesSent_; }
   uint64_t bytesReceived() const { return bytesReceived_; }
   uint64_t recordsReceived() const { return records_; }
   bool endOfFile() const { return eof_; }
+  bool betweenRecords() const { return headerHave_ == 0; }
   bool tooMuch() const { return tooMuch_; }
   int readError() const { return readError_; }
   int sendError() const { return sendError_; }
@@ -81,7 +87,6 @@ class RecordChannel {
   ssize_t receive(char* out, size_t size);
   size_t owed() const { return used_ > taken_ ? used_ - taken_ : 0; }
   void parseHeader();
-  bool atBoundary() const { return headerHave_ == 0; }
 
   static const BIO_METHOD* method();
   static int bioRead(BIO* bio, char* out, int size);

@@ -223,6 +223,11 @@ void Session::failFromLibrary() {
                                             " without ending its handshake");
   }
   if (channel_.malformed()) return fail(Failure::kPeerProtocol, notTlsReason());
+  // No agent ends in the middle of what it says: this is another's, or a part of it is missing.
+  if (channel_.endOfFile() && !channel_.betweenRecords()) {
+    return fail(Failure::kPeerProtocol, "the peer closed the connection in the middle of a record, after " +
+                                            bytesText(channel_.bytesReceived()));
+  }
   if (channel_.endOfFile()) {
     return fail(Failure::kPeerClosed,
                 channel_.bytesReceived() == 0
@@ -256,9 +261,11 @@ std::string Session::notTlsReason() const {
 void Session::failFromErrno(int error, const char* call) {
   const std::string after = " after " + bytesText(channel_.bytesReceived());
   switch (error) {
+    // A reset behind an end says no more than that end.
+    case EPIPE:
+      return fail(Failure::kPeerClosed, "the peer closed the connection" + after);
     case ECONNRESET:
     case ECONNABORTED:
-    case EPIPE:
       return fail(Failure::kPeerReset, "the peer reset the connection" + after);
     case ETIMEDOUT:
       return fail(Failure::kTimeout, "TCP gave the peer up" + after + ": it acknowledges nothing");
@@ -269,7 +276,10 @@ void Session::failFromErrno(int error, const char* call) {
 
 void Session::fail(Failure failure, std::string reason) {
   if (stage_ == Stage::kFailed) return;
+  outcome_.handshakeOnly = stage_ == Stage::kHandshake || stage_ == Stage::kLastFlight;
   stage_ = Stage::kFailed;
+  // A flight to who has closed is answered by a reset, and its end could not be read any more.
+  if (failure == Failure::kPeerClosed) channel_.dropPending();
   outcome_.failure = failure;
   outcome_.reason = std::move(reason);
 }

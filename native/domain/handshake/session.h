@@ -50,6 +50,9 @@ class Session final : private Resumption {
   // Puts the socket's options back and hands out the result. Once.
   Outcome finish();
 
+  // Our part is sent and the peer's lacks its last record: it may be through with it, and its program may send.
+  bool isConfirming() const { return stage_ == Stage::kConfirm; }
+
   int fd() const { return request_.fd; }
   uint64_t charge() const { return request_.charge; }
   RecordChannel& channel() { return channel_; }

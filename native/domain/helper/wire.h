@@ -28,6 +28,7 @@ enum class Task : uint32_t {
   kInstall,
   kRefuse,
   kForbid,
+  kHangUp,
   kClose,
   kDestroy,  // without a descriptor
   kFlush,    // of a secured connection whose program shuts its sending side
@@ -69,6 +70,8 @@ struct Request {
   uint32_t search;  // the same: where it is not at that number
   uint8_t local[16], remote[16];
   uint16_t localPort, remotePort;
+  // kHangUp: all that the peer can have sent is its part of our handshake.
+  uint32_t handshakeOnly;
   union {
     Exchange exchange;
     Install install;

@@ -77,6 +77,8 @@ export type NegotiateResult =
       code: string;
       reason: string;
       peerNames: string[];
+      /** all that the peer can have sent is its part of a handshake of ours */
+      handshakeOnly: boolean;
       bytesSent: number;
       bytesReceived: number;
       negotiationMs: number;
@@ -99,7 +101,9 @@ export interface Negotiated extends Held {
 export type InstallerCommand =
   | (Held & { type: 'refuse'; tgid: number })
   /** Shut the gate for good but let the connection end by itself, continue whoever stood still, close our descriptor. */
-  | (Held & { type: 'forbid' })
+  | (Held & { type: 'forbid'; tgid: number })
+  /** The program has closed it: end it without a reset, and close our descriptor. */
+  | (Held & { type: 'hang-up'; handshakeOnly: boolean })
   /** Close our descriptor and continue whoever stood still; the connection itself is left alone. */
   | (Held & { type: 'close' })
   /** End a connection of which we hold no descriptor. `tgid`: a process in its network namespace, 0: not known. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'd3ed7917e2536809';
+export const ABI_HASH = 'bbf1d27d517af74a';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -274,4 +274,4 @@ export const TcpState = {
 export const TrafficFlag = { KNOWN: 1, RELEASED: 2, FIN: 4, CLOSED: 8, LOCKED: 16 } as const;
 
 /** enum tlshub_verdict_flag */
-export const VerdictFlag = { TLSHUB_TX: 1, TLSHUB_RX: 2, VERDICT_REFUSE: 4 } as const;
+export const VerdictFlag = { TLSHUB_TX: 1, TLSHUB_RX: 2, VERDICT_REFUSE: 4, VERDICT_END: 8 } as const;

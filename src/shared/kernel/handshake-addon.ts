@@ -82,6 +82,8 @@ export type HandshakeOutcome =
       reason: string;
       /** names in the peer's certificate, if one was seen */
       peerNames: string[];
+      /** all that the peer can have sent is its part of the handshake */
+      handshakeOnly: boolean;
       bytesSent: number;
       bytesReceived: number;
       durationNs: bigint;

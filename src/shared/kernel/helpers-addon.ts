@@ -76,7 +76,13 @@ export interface InstallResult {
   remembered: boolean;
 }
 
-export type EndHow = 'refuse' | 'forbid' | 'close';
+export type EndHow = 'refuse' | 'forbid' | 'hang-up' | 'close';
+
+export interface EndRequest extends TaskOf {
+  fd: number;
+  /** for `hang-up`: all that the peer can have sent is its part of a handshake of ours; what a program has sent is not thrown away */
+  handshakeOnly: boolean;
+}
 
 export interface EndResult {
   /** how a refused connection was ended */
@@ -132,9 +138,10 @@ export interface Helpers {
   install(request: InstallRequest, done: (result: HelperAnswer<InstallResult>) => void): void;
   /**
    * `refuse`: shuts the gate for good and ends the connection. `forbid`: shuts the gate, but lets the connection end by itself: the peer's
-   * FIN without one byte before it is still to be read by the program. `close`: leaves it alone.
+   * FIN without one byte of its program before it is still to be read. `hang-up`: the program has closed it; the peer is to see that it ends, and no
+   * reset. `close`: leaves it alone.
    */
-  end(how: EndHow, request: TaskOf & { fd: number }, done: (result: HelperAnswer<EndResult>) => void): void;
+  end(how: EndHow, request: EndRequest, done: (result: HelperAnswer<EndResult>) => void): void;
   /** Ends a connection nobody handed us a descriptor of. False: there is no such connection. */
   destroy(request: TaskOf & { tuple: TupleBytes }, done: (found: HelperAnswer<boolean>) => void): void;
   /**

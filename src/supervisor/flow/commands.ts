@@ -5,7 +5,7 @@ import { FlowClass } from '../../shared/kernel/abi.js';
 import type { Action } from './machine.js';
 import type { Flow } from './table.js';
 
-export type InstallerAction = Extract<Action, 'refuse' | 'forbid' | 'close' | 'destroy' | 'continue'>;
+export type InstallerAction = Extract<Action, 'refuse' | 'forbid' | 'hang-up' | 'close' | 'destroy' | 'continue'>;
 
 /**
  * Undefined: there is nothing to do.
@@ -15,8 +15,10 @@ export function commandOf(flow: Flow, action: InstallerAction): InstallerCommand
   const { held, cookie } = flow;
   switch (action) {
     case 'refuse':
-      return held && { ...held, type: 'refuse', tgid: flow.holder?.tgid ?? 0 };
     case 'forbid':
+      return held && { ...held, type: action, tgid: flow.holder?.tgid ?? 0 };
+    case 'hang-up':
+      return held && { ...held, type: action, handshakeOnly: flow.handshakeOnly };
     case 'close':
       return held && { ...held, type: action };
     case 'destroy': {

@@ -30,8 +30,12 @@ export interface Verdict {
   reason: string;
   /** the kernel or the gate has ended it already: a late success changes nothing */
   final: boolean;
-  /** closed: leave the connection altogether alone, not even shutting the gate; it is the program's to end, or already another one */
+  /** closed: leave the connection altogether alone, not even shutting the gate; it is already another one */
   leave?: boolean;
+  /** its program has closed it: our descriptor is the last, and the peer is to see the end that it would have seen without us */
+  hangUp?: boolean;
+  /** refused, since the peer has ended it: that end is still the program's to read */
+  ended?: boolean;
   /** the rules of now forbid it: it is ended even if keys have been set in the meantime */
   revoked?: boolean;
 }
@@ -59,7 +63,15 @@ export type Input =
   | { type: 'pool-full' }
   | { type: 'room' }
   | { type: 'negotiated' }
-  | { type: 'negotiation-failed'; code: string; reason: string; untouched: boolean; silent: boolean }
+  /** left: who connected has closed again; ended: the peer has ended it */
+  | {
+      type: 'negotiation-failed';
+      code: string;
+      reason: string;
+      untouched: boolean;
+      left: boolean;
+      ended: boolean;
+    }
   | { type: 'installed' }
   | { type: 'install-failed'; code: string; reason: string }
   /** the installer has ended it and closed the descriptor */
@@ -85,6 +97,8 @@ export type Action =
   | 'refuse'
   /** shut the gate for good, so that only an end without bytes is read, and close our descriptor */
   | 'forbid'
+  /** end what its program has closed, and close our descriptor */
+  | 'hang-up'
   /** close our descriptor only */
   | 'close'
   /** end a connection that we have no descriptor of */
@@ -110,7 +124,7 @@ const PROGRAM_CLOSED: Verdict = {
   code: '',
   reason: 'the program closed it',
   final: false,
-  leave: true,
+  hangUp: true,
 };
 const TOO_LATE: Verdict = {
   state: 'closed',
@@ -177,9 +191,14 @@ function endWithoutSocket(state: MachineState, verdict: Verdict): Step {
   return go(state, { phase: 'ending', verdict }, 'destroy');
 }
 
+function wayOut({ state, leave, hangUp, ended }: Verdict): 'refuse' | 'forbid' | 'hang-up' | 'close' {
+  if (leave === true) return 'close';
+  if (hangUp === true) return 'hang-up';
+  return state === 'refused' && ended !== true ? 'refuse' : 'forbid';
+}
+
 function endWithSocket(state: MachineState, verdict: Verdict): Step {
-  const gentle = verdict.leave === true ? 'close' : 'forbid';
-  return go(state, { phase: 'ending', verdict }, verdict.state === 'refused' ? 'refuse' : gentle);
+  return go(state, { phase: 'ending', verdict }, wayOut(verdict));
 }
 
 function whileSearching(state: MachineState, input: Input): Step {
@@ -251,11 +270,8 @@ function afterFailure(state: MachineState, input: Extract<Input, { type: 'negoti
   if (state.verdict !== undefined) return endWithSocket(state, state.verdict);
   // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is tainted.
   if (input.untouched && state.attempts < 2) return go(state, { attempts: state.attempts + 1 }, 'negotiate');
-  if (input.silent) {
-    const reason = 'the peer closed without sending a byte';
-    return endWithSocket(state, { state: 'closed', code: '', reason, final: false });
-  }
-  return endWithSocket(state, refused(input.code, input.reason));
+  if (input.left) return endWithSocket(state, { state: 'closed', code: '', reason: input.reason, final: false });
+  return endWithSocket(state, { ...refused(input.code, input.reason), ...(input.ended && { ended: true }) });
 }
 
 function installerAnswered(state: MachineState, input: Input): Step {

@@ -47,10 +47,15 @@ export class Negotiations {
     const { code, reason } = outcome;
     if ('lost' in outcome) return { ...failure(code, reason), untouched: this.options.isUntouched(flow) };
     flow.negotiationMs = outcome.negotiationMs;
-    const gone = code === 'TLSHUB_PEER_CLOSED' || code === 'TLSHUB_PEER_RESET';
-    const silent = flow.role === 'passive' && gone && outcome.bytesReceived === 0;
-    const hint = outcome.bytesReceived === 0 ? missingMarker(flow) : '';
-    return { ...failure(code, reason + hint), silent };
+    flow.handshakeOnly = outcome.handshakeOnly;
+    const silent = outcome.bytesReceived === 0;
+    const ended = code === 'TLSHUB_PEER_CLOSED';
+    if (flow.role === 'passive' && (ended || (silent && code === 'TLSHUB_PEER_RESET'))) {
+      // A health check, a port scan: nothing has gone wrong.
+      const when = silent ? 'without sending a byte' : 'in the middle of the handshake';
+      return { ...failure(code, `the peer closed ${when}`), left: true };
+    }
+    return { ...failure(code, reason + (silent ? missingMarker(flow) : '')), ended };
   }
 }
 
@@ -62,5 +67,5 @@ function whyHopeless(flow: Flow): { code: string; reason: string } | undefined {
 }
 
 function failure(code: string, reason: string): Input & { type: 'negotiation-failed' } {
-  return { type: 'negotiation-failed', code, reason, untouched: false, silent: false };
+  return { type: 'negotiation-failed', code, reason, untouched: false, left: false, ended: false };
 }

@@ -82,6 +82,8 @@ export interface Flow {
   queueMs: number | null;
   negotiationMs: number | null;
   installMs: number | null;
+  /** a negotiation has failed, and all that the peer can have sent by then is its part of the handshake */
+  handshakeOnly: boolean;
   /** as last seen; undefined: not known */
   traffic: Traffic | undefined;
 }
@@ -148,6 +150,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     queueMs: null,
     negotiationMs: null,
     installMs: null,
+    handshakeOnly: false,
     traffic: undefined,
   };
 }

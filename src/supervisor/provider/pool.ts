@@ -392,5 +392,6 @@ function answerOf(outcome: NegotiationOutcome): PeerAnswer {
 }
 
 function failure(code: string, reason: string): NegotiationOutcome {
-  return { ok: false, code, reason, peerNames: [], bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
+  const nothing = { peerNames: [], handshakeOnly: false, bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
+  return { ok: false, code, reason, ...nothing };
 }

@@ -18,7 +18,7 @@ export const HANDSHAKE_ERRORS = {
   },
   TLSHUB_PEER_CLOSED: {
     exitCode: EXIT.failed,
-    meaning: 'The peer closed the connection during the handshake.',
+    meaning: 'The peer closed the connection during the handshake. Its end is what the program reads.',
     remedy: PEER_REMEDY,
   },
   TLSHUB_PEER_RESET: {
