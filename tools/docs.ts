@@ -3,14 +3,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readRuns, RESULTS } from '../test/compat/results.js';
+import { KINDS } from '../test/compat/situations/all.js';
 import { renderArchitecture } from './architecture.js';
+import { renderCompatibility } from './compatibility.js';
 import { renderConfiguration } from './configuration.js';
 import { renderCaptureConf, renderErrors } from './render.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const runs = readRuns(join(root, RESULTS));
 const files: [string, string][] = [
   ['config/capture.conf', renderCaptureConf()],
   ['docs/ARCHITECTURE.md', renderArchitecture(root)],
+  ['docs/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'en')],
+  ['docs/zh/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'zh')],
   ['docs/CONFIGURATION.md', renderConfiguration()],
   ['docs/ERRORS.md', renderErrors()],
 ];

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Programs that are told "readable" and believe it: a recv() behind it finds something, although it was the handshake that could be read. */
-import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
-import { at, makeFolder } from '../matrix/files.js';
 import { B, inThePatientLab, onMeshAndPlain, withoutStops } from './support.js';
 
 const PYTHON = '/usr/bin/python3';
@@ -62,29 +60,5 @@ describe('a program that was told that it can read', () => {
     for (const { stdout, stderr } of clients) expect(stdout, stderr).to.equal('3 right, 0 misled\n');
     await server.ended;
     expect(server.stdout, server.stderr).to.equal('24 right, 0 misled\n');
-  });
-
-  it('is waitress, and pen before it', async () => {
-    makeFolder();
-    const [web, balancer] = [++port, ++port];
-    writeFileSync(
-      at('wsgi_app.py'),
-      `def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'right' * 1000]\n`,
-    );
-    const server = lab.spawn('b', [PYTHON, '-m', 'waitress', `--listen=0.0.0.0:${web}`, 'wsgi_app:app'], {
-      cwd: at(''),
-    });
-    await server.listening(web);
-    const before = lab.spawn('a', ['pen', '-f', `0.0.0.0:${balancer}`, `${B}:${web}`]);
-    await before.listening(balancer);
-    for (const url of [`http://${B}:${web}/`, `http://127.0.0.1:${balancer}/`]) {
-      for (let i = 0; i < 6; i++) {
-        const { code, stdout, stderr } = await lab.exec('a', ['curl', '-sS', url]);
-        expect(code, stderr + server.stderr).to.equal(0);
-        expect(stdout).to.equal('right'.repeat(1000));
-      }
-    }
-    await before.stop();
-    await server.stop();
   });
 });
