@@ -70,7 +70,13 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
         await lastReport;
       },
     },
-    { name: 'gate', run: () => attached.detach() },
+    {
+      name: 'gate',
+      run: () => {
+        dispatcher.beginNothing();
+        attached.detach();
+      },
+    },
     // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
     { name: 'stopped processes', run: () => sweeper.continueAll() },
     { name: 'say so', run: () => log.info('drained', { ...drained }) },

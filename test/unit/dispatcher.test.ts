@@ -69,6 +69,15 @@ describe('dispatcher', () => {
     world.expectClean();
   });
 
+  it('begins with no connection any more once the gate is about to go, whoever tells of it', () => {
+    world.dispatcher.beginNothing();
+    world.event('ESTABLISHED');
+    world.event('HELD');
+    world.event('ACCEPTED', { cookie: 2n, role: 'passive' });
+    expect(world.kernel.calls).to.deep.equal([]);
+    expect(world.provider.pending).to.have.length(0);
+  });
+
   it("has TLS's last records pushed out when a program shuts its sending side, whether it knows the flow or not", () => {
     world.event('ENDING', { cookie: 77n, generation: 3 });
     expect(world.helpers.ends).to.have.length(1);

@@ -63,6 +63,7 @@ export class Dispatcher {
   private readonly endings: Endings;
   readonly openRecords: OpenRecords;
   private readonly flowLog: FlowLog;
+  private begins = true;
 
   constructor(private readonly options: DispatcherOptions) {
     const { counters } = this;
@@ -159,7 +160,7 @@ export class Dispatcher {
   ownerKnown(flow: Flow, owner: OwnerRecord): void {
     flow.owner ??= owner;
     flow.holder = owner;
-    if (flow.class !== FlowClass.MESH) return;
+    if (flow.class !== FlowClass.MESH || !this.begins) return;
     if (flow.dueNs === 0 && this.table.isLive(flow)) {
       const { handshakeTimeoutMs } = this.options.limits();
       this.timers.due(flow, handshakeTimeoutMs, (reason) => this.feed(flow, { type: 'deadline', reason }));
@@ -195,6 +196,14 @@ export class Dispatcher {
   /** Sends what found the installer's ring full. Called with every answer and by the sweep, so a full ring cannot stick. */
   flush(): void {
     this.commands.flush();
+  }
+
+  /**
+   * From now on no connection is begun with. Events are still on their way of connections that came just before the gate goes: their programs send in
+   * plaintext then, and not one byte of a handshake may come before that.
+   */
+  beginNothing(): void {
+    this.begins = false;
   }
 
   /** Stops all timers. Nothing may be fed afterwards. */
