@@ -75,8 +75,8 @@ void exchange(int fd, const Exchange& what, const std::string& bytes, Served& se
   const bool known = !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
   answer.over = known && info.tcpi_state == TCP_CLOSE;
   const bool closed = known && info.tcpi_state == TCP_CLOSE_WAIT;
-  // Nobody reads what is sent to a peer that has closed: it would be answered by a reset.
-  if (closed && !bytes.empty())
+  // Nobody reads what is sent to a peer that has closed in the middle of its handshake: it would be answered by a reset.
+  if (closed && !what.halfOpen && !bytes.empty())
     answer.sendError = EPIPE;
   else
     put(fd, bytes, answer);

@@ -97,6 +97,7 @@ helper::Exchange RecordChannel::nextExchange(bool last, std::string* bytes) {
   next.take = !last && used_ >= peeked_.size() && (!betweenRecords() || allowed_ > 0);
   next.begin = !begun_;
   next.lowWater = last ? lowWater_ : 0;
+  next.halfOpen = halfOpen_;
   bytes->assign(pending_.data() + sent_, std::min(pending_.size() - sent_, helper::kMostBytes));
   begun_ = true;
   return next;

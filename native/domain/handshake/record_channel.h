@@ -44,6 +44,9 @@ class RecordChannel {
     sent_ = 0;
   }
 
+  // The peer has said all that it must before its program may speak: if it has closed, that may be its program's shutdown(), and it reads on.
+  void mayBeHalfOpen() { halfOpen_ = true; }
+
   // By exchanges: the socket has become ready.
   void ready() {
     stale_ = byExchanges_;
@@ -98,7 +101,8 @@ class RecordChannel {
 
   bool stale_;          // nobody knows what is in the queue
   bool begun_ = false;  // there was an exchange
-  bool full_ = false;   // the socket takes no more for now
+  bool halfOpen_ = false;
+  bool full_ = false;  // the socket takes no more for now
   std::string peeked_;
   size_t used_ = 0;   // of peeked_, by the library
   size_t taken_ = 0;  // of peeked_, off the queue

@@ -144,6 +144,7 @@ void Session::stepHandshake() {
   if (request_.role == Role::kPassive) {
     if (!library::writeTicket(ssl_.get())) return failFromLibrary();
     channel_.allowRecords(0);
+    channel_.mayBeHalfOpen();
     stage_ = Stage::kLastFlight;
   } else {
     channel_.allowRecords(1);

@@ -43,11 +43,12 @@ constexpr bool isLast(Task task) {
 constexpr size_t kMostBytes = 34 * 1024;
 
 struct Exchange {
-  uint32_t consume;  // bytes peeked before that the TLS library has read meanwhile
-  uint32_t take;     // the next record is wanted whatever it is: it may be taken off the queue at once
-  uint32_t begin;    // the first: no low-water mark, acknowledge at once
-  int32_t lowWater;  // to be set again, 0: nothing
-  uint32_t bytes;    // behind the request, to be sent
+  uint32_t consume;   // bytes peeked before that the TLS library has read meanwhile
+  uint32_t take;      // the next record is wanted whatever it is: it may be taken off the queue at once
+  uint32_t begin;     // the first: no low-water mark, acknowledge at once
+  int32_t lowWater;   // to be set again, 0: nothing
+  uint32_t halfOpen;  // a peer that has closed its direction reads on
+  uint32_t bytes;     // behind the request, to be sent
 };
 
 struct Install {
