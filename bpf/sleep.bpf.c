@@ -155,18 +155,27 @@ static __noinline bool may_look_readable(struct sock *sk, struct tlshub_flow *f)
 	return tp && tp->rcv_nxt - f->irs > 1;
 }
 
-/* Who is patient with sends may not be with receives. Thread ids are far below this. */
+/* A thread's receives are counted apart from its sends. Thread ids are far below this. */
 #define RECEIVES 0x80000000u
 
-/* What is left of the time that calls which do not want to block may sleep for this flow, by themselves; in ns. */
+static __always_inline __u32 patience_key(__u32 dirs, __u32 tid)
+{
+	return dirs & TLSHUB_RX ? tid | RECEIVES : tid;
+}
+
+/*
+ * What is left of the time that calls which do not want to block may sleep for this flow, by themselves; in ns. Many who are told "readable" by the
+ * handshake have nothing to read behind it, as clients that have yet to ask. So a thread may receive in vain for half a flow's time at once.
+ */
 static __noinline __u64 patience_left(struct tlshub_flow *f, __u32 dirs, __u32 tid, __u64 now)
 {
-	__u32 key = dirs & TLSHUB_RX ? tid | RECEIVES : tid;
+	__u32 key = patience_key(dirs, tid);
 	__u64 *not_before = bpf_map_lookup_elem(&impatient, &key);
 	struct tlshub_settings *s = get_settings();
 
-	if (!s || !f->established_ns || f->waited_ns >= s->nonblocking_ns ||
-	    (not_before && *not_before >= now))
+	if (!s || !f->established_ns || f->waited_ns >= s->nonblocking_ns)
+		return 0;
+	if (not_before && *not_before >= now + (dirs & TLSHUB_RX ? 2 * s->nonblocking_ns : 0))
 		return 0;
 	return s->nonblocking_ns - f->waited_ns;
 }
@@ -174,8 +183,9 @@ static __noinline __u64 patience_left(struct tlshub_flow *f, __u32 dirs, __u32 t
 /* It waited in vain: an event loop with many such connections is not to stand still for each. */
 static __always_inline void note_in_vain(__u32 dirs, __u32 tid, __u64 waited, __u64 now)
 {
-	__u32 key = dirs & TLSHUB_RX ? tid | RECEIVES : tid;
-	__u64 not_before = now + 4 * waited;
+	__u32 key = patience_key(dirs, tid);
+	__u64 *known = bpf_map_lookup_elem(&impatient, &key);
+	__u64 not_before = (known && *known > now ? *known : now) + 4 * waited;
 
 	bpf_map_update_elem(&impatient, &key, &not_before, BPF_ANY);
 }

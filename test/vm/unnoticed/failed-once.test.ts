@@ -4,12 +4,14 @@ import { expect } from 'chai';
 import { makeWorld } from '../../compat/content.js';
 import { judge } from '../../compat/judge.js';
 import { SITUATIONS } from '../../compat/situations/all.js';
-import { inThePatientLab, withoutStops } from './support.js';
+import { lab } from '../harness/index.js';
+import { PATIENT, withoutStops } from './support.js';
 
 const FAILED_ONCE = ['nginx, request body', 'wrk', 'waitress', 'pen', 'webdis', 'rsyslog', 'php'];
 
 describe('a program that failed once', () => {
-  inThePatientLab();
+  // The plain way is on the same wire, so that is not judged here: the agents are asked for each connection.
+  before(() => lab.need(PATIENT));
   withoutStops();
   before(makeWorld);
 
