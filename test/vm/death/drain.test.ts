@@ -7,7 +7,7 @@ import { lab, waitFor, type Program } from '../harness/index.js';
 import { startAgent } from '../harness/agent.js';
 import { B, PATIENCE, STREAMS, TALKER, UNHURRIED, alive, finishStreams, heldCallers, pins } from './support.js';
 
-const TIMES_UNDER_LOAD = 4;
+const TIMES_UNDER_LOAD = 2;
 /** RFC 8446, 5.1 */
 const HANDSHAKE = 22;
 
