@@ -4,6 +4,7 @@
  * continue them, and a debugger tells its user. None of them may notice. redis-cli is the client.
  */
 import { expect } from 'chai';
+import { patience } from '../../speed.js';
 import { lab, waitFor, type Program, type Result } from '../harness/index.js';
 import { PEER } from '../harness/peer.js';
 import { inThePatientLab, lateServer, onMeshAndPlain, redis, withoutStops } from './support.js';
@@ -67,7 +68,8 @@ const TMUX = `out=$(mktemp)
   tmux -L $$ -f /dev/null new -d "$1 >$out 2>&1; tmux -L $$ wait -S over"
   tmux -L $$ wait over 2>/dev/null
   cat $out`;
-const SCREEN = 'out=$(mktemp); screen -D -m sh -c "$1 >$out 2>&1"; cat $out';
+/** Two of them at once would both make its folder. */
+const SCREEN = 'export SCREENDIR=$(mktemp -d); out=$(mktemp); screen -D -m sh -c "$1 >$out 2>&1"; cat $out';
 /** Its service ends it. */
 const RUNSV = `service=$(mktemp -d)
   printf '#!/bin/sh\n%s\nkill $PPID\n' "$1" >$service/run
@@ -116,7 +118,7 @@ describe('a client that gives a held connection up does not stop', () => {
 
   for (const name of ['runuser', 'sudo', 'script'] as const) {
     it(`${name}: status and output are as on plain TCP`, async () => {
-      const client = (host: string): string[] => [PEER, `connect:${host}:${LATE}`, 'sleep:2000', 'close'];
+      const client = (host: string): string[] => [PEER, `connect:${host}:${LATE}`, `sleep:${patience(2000)}`, 'close'];
       const both = onMeshAndPlain((host) => NOTICING[name]!(client(host)));
       const negotiated = async (): Promise<boolean> =>
         (await lab.flows('a')).some(({ dport, state }) => dport === LATE && state === 'negotiating');
