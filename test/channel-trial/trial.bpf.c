@@ -30,7 +30,7 @@ struct {
 	__type(value, struct note);
 } notes SEC(".maps");
 struct flow {
-	__u32 what, epoch, number, iss, marks, over;
+	__u32 what, epoch, number, iss, marks, over, in_band;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -131,6 +131,8 @@ static __always_inline int answer(struct bpf_sock_ops *ops, struct channel_marke
 	ends(ops, local, remote);
 	if (channel_check(remote, bpf_ntohl(ops->remote_port), isn) != syn.check_src)
 		return 1;
+	if (s->learns && !s->proven)
+		return 3;
 	m->what = channel_check(local, ops->local_port, 0) == syn.check_dst ? CHANNEL_DIRECT : CHANNEL_TRANSLATED;
 	m->epoch = s->epoch;
 	return 2;
@@ -181,6 +183,8 @@ static __always_inline void reserve(struct bpf_sock_ops *ops)
 		if (ops->total_retrans)
 			return;
 		got = bpf_reserve_hdr_opt(ops, CHANNEL_SYN_BYTES, 0);
+	} else if (f->in_band && goes_on(ops, f)) {
+		got = bpf_reserve_hdr_opt(ops, MARKER_LEN, 0);
 	} else if (f->what && goes_on(ops, f)) {
 		got = bpf_reserve_hdr_opt(ops, CHANNEL_ACK_BYTES, 0);
 		s = get_setting();
@@ -235,6 +239,12 @@ static __always_inline void write(struct bpf_sock_ops *ops)
 			n->result = ops->skb_data + 20 <= ops->skb_data_end;
 		return;
 	}
+	if (f->in_band) {
+		struct marker one = {MARKER_KIND, MARKER_LEN, {MARKER_EXID_HIGH, MARKER_EXID_LOW}, MARKER_VERSION, 2};
+
+		bpf_store_hdr_opt(ops, &one, sizeof(one), 0);
+		return;
+	}
 	if (!f->what || f->over)
 		return;
 	m.what = f->what;
@@ -271,6 +281,13 @@ static __always_inline void established(struct bpf_sock_ops *ops, bool active)
 		f->number = take_number(0);
 		f->iss = ops->snd_nxt - 1;
 	}
+	/* After a SYN that was sent again, nothing is marked: a device may drop what is. */
+	if (active && !f->what && !ops->total_retrans && s->learns) {
+		f->in_band = 1;
+		f->iss = ops->snd_nxt - 1;
+	}
+	if (!active)
+		s->proven = got > 0;
 	n = new_note(active ? NOTE_ACTIVE : NOTE_PASSIVE);
 	if (!n)
 		return;
@@ -367,7 +384,15 @@ static __always_inline int on_the_way(struct __sk_buff *skb, __u32 back)
 		if (option[0] != MARKER_KIND || option[2] != MARKER_EXID_HIGH || option[3] != MARKER_EXID_LOW)
 			continue;
 		n->marker = option[1];
-		if ((s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4)) && option[1] == CHANNEL_ACK_BYTES) {
+		if ((s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4)) && option[1] == MARKER_LEN) {
+			__u32 old[2], nops[2] = {0x01010101, 0x01010101};
+
+			if (!bpf_skb_load_bytes(skb, at, old, 8)) {
+				bpf_skb_store_bytes(skb, at, nops, 8, 0);
+				bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 8, nops, 8, 0), 0);
+				n->lost = 2;
+			}
+		} else if ((s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4)) && option[1] == CHANNEL_ACK_BYTES) {
 			__u32 old[3], nops[3] = {0x01010101, 0x01010101, 0x01010101};
 
 			if (!bpf_skb_load_bytes(skb, at, old, 12)) {

@@ -24,7 +24,7 @@
 
 static int setting_fd, counters_fd, notes_fd, ns_a, ns_b;
 static struct setting setting = {.rule = RULE_UNTIL_ACKNOWLEDGED, .epoch = 0xe10c0001};
-static char chosen[4096];
+static char **chosen; /* beginnings of names */
 
 static void die(const char *what)
 {
@@ -93,6 +93,14 @@ static void wait_ms(int ms)
 	nanosleep(&t, NULL);
 }
 
+static int is_chosen(const char *name)
+{
+	for (char **c = chosen; c && *c; c++)
+		if (!strncmp(*c, name, strlen(*c)))
+			return 1;
+	return !chosen;
+}
+
 struct plan {
 	const char *name;
 	int six;
@@ -105,7 +113,6 @@ struct plan {
 	__u32 lose[4], strip;
 	int listener; /* one that is there already */
 	int server_first; /* the server speaks first */
-	int no_checks;
 };
 
 static struct sockaddr_storage address(int six, const char *text, int port, socklen_t *len)
@@ -181,7 +188,7 @@ static int run(struct plan p, int expect)
 	long waited = 0;
 	int ms = p.ms ? p.ms : 2000, read_bytes = 0;
 
-	if (chosen[0] && !strstr(chosen, p.name))
+	if (!is_chosen(p.name))
 		return 0;
 	setting.rule = p.rule;
 	setting.strip = p.strip;
@@ -223,6 +230,13 @@ static int run(struct plan p, int expect)
 		}
 	}
 	wait_ms(60);
+	{
+		struct setting was;
+		__u32 zero = 0;
+
+		bpf_map_lookup_elem(setting_fd, &zero, &was);
+		setting.proven = was.proven;
+	}
 	setting.wire = 0;
 	memset(setting.lose, 0, sizeof(setting.lose));
 	apply();
@@ -248,7 +262,7 @@ static int run(struct plan p, int expect)
 			if (strlen(line) > 900)
 				continue;
 			snprintf(piece, sizeof(piece), " %s%s%u/%u%s%s", n.back ? "<" : ">", flags_of(n.flags), n.bytes, n.options,
-				 n.marker ? n.marker == 14 ? "m14" : n.marker == 10 ? "m10" : n.marker == 12 ? "m12" : "m?" : "",
+				 n.marker == 14 ? "m14" : n.marker == 10 ? "m10" : n.marker == 12 ? "m12" : n.marker == 6 ? "m6" : n.marker ? "m?" : "",
 				 n.lost == 1 ? "LOST" : n.lost ? "STRIPPED" : "");
 			strcat(line, piece);
 		}
@@ -324,7 +338,7 @@ static void numbers(void)
 	int port = port_now++, ls = listener(0, port, 512, 0), flows = 0, twice = 0;
 	__u32 first = 0, at = 0;
 
-	if (chosen[0] && !strstr(chosen, "numbers"))
+	if (!is_chosen("numbers"))
 		return;
 	setting.wire = 0;
 	setting.rule = RULE_UNTIL_ACKNOWLEDGED;
@@ -379,8 +393,7 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	argv[1] = folder;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int i = 2; i < argc; i++)
-		strcat(strcat(chosen, argv[i]), " ");
+	chosen = argc > 2 ? argv + 2 : NULL;
 	uname(&u);
 	printf("kernel %s\n", u.release);
 	host = open("/proc/self/ns/net", O_RDONLY);
@@ -450,6 +463,20 @@ int main(int argc, char **argv)
 	both((struct plan){.name = "lose-syn", .lose = {1}, .send = 100, .ms = 4000, .rule = 1}, 0);
 	both((struct plan){.name = "lose-synack", .lose = {0, 1}, .send = 100, .ms = 4000, .rule = 1}, 0);
 	both((struct plan){.name = "strip-third", .strip = 4, .send = 100, .rule = 1}, -1);
+	/* The passive side learns: the first flow is in-band, and where third segments lose their options so are all. */
+	setting.learns = 1;
+	setting.proven = 0;
+	run((struct plan){.name = "learns first", .send = 100, .rule = 1}, 0);
+	run((struct plan){.name = "learns second", .send = 100, .rule = 1}, 1);
+	run((struct plan){.name = "learns third, stripped", .strip = 4, .send = 100, .rule = 1}, -1);
+	for (int i = 0; i < 3; i++)
+		run((struct plan){.name = "learns more, stripped", .strip = 4, .send = 100, .rule = 1}, 0);
+	run((struct plan){.name = "learns, no more stripped", .send = 100, .rule = 1}, 0);
+	run((struct plan){.name = "learns again", .send = 100, .rule = 1}, 1);
+	run((struct plan){.name = "learns, lost SYN", .lose = {1}, .send = 100, .ms = 4000, .rule = 1}, 0);
+	run((struct plan){.name = "learns, after it", .send = 100, .rule = 1}, 0);
+	run((struct plan){.name = "learns, and then", .send = 100, .rule = 1}, 1);
+	setting.learns = 0;
 	/* Options. */
 	sysctl(ns_a, "tcp_timestamps", "0");
 	both((struct plan){.name = "no-timestamps", .send = 100, .rule = 1}, 1);

@@ -10,6 +10,8 @@ enum { NOTE_SYN = 1, NOTE_ANSWER, NOTE_NO_ROOM, NOTE_ACTIVE, NOTE_PASSIVE, NOTE_
 
 struct setting {
 	__u32 on, wire, rule, epoch, strip;
+	__u32 learns; /* the passive side names an epoch only if the last third segment that it saw had a marker */
+	__u32 proven; /* it had */
 	__u32 lose[4]; /* so many of: SYNs, SYN-ACKs, what else the client sends, what else the server sends */
 };
 struct note {
