@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) __u32 channel_get(const __u8 *from)
 
 /* Writes the form that has `len` bytes; `to` has room for CHANNEL_SYN_BYTES. */
 static inline __attribute__((always_inline)) void channel_encode(__u8 *to, const struct channel_marker *m,
-								  __u8 len)
+								 __u8 len)
 {
 	to[0] = MARKER_KIND;
 	to[1] = len;
@@ -75,7 +75,7 @@ static inline __attribute__((always_inline)) void channel_encode(__u8 *to, const
 
 /* Reads the option, which is to have the form of `len` bytes; `from` holds CHANNEL_SYN_BYTES, whatever of them is the option's. */
 static inline __attribute__((always_inline)) void channel_decode(struct channel_marker *m, const __u8 *from,
-								  __u8 len)
+								 __u8 len)
 {
 	m->what = 0;
 	m->check_src = m->check_dst = m->epoch = 0;
@@ -100,7 +100,8 @@ static inline __attribute__((always_inline)) void channel_decode(struct channel_
  * A hash of an end as one kernel sees it. It tells translated addresses from others, and keeps no secret: who changes what it covers changes
  * the keys with it. The address as four numbers (so the same on machines of either byte order); `isn` is 0 for the server.
  */
-static inline __attribute__((always_inline)) __u32 channel_check(const __u32 address[4], __u16 port, __u32 isn)
+static inline __attribute__((always_inline)) __u32 channel_check(const __u32 address[4], __u16 port,
+								 __u32 isn)
 {
 	__u32 h = 0x54c2, words[6] = {address[0], address[1], address[2], address[3], port, isn};
 

@@ -337,6 +337,35 @@ int on_sock_ops(struct bpf_sock_ops *ops)
 	return 1;
 }
 
+/* The marker's place, 0: there is none. What BPF adds begins at a multiple of four. */
+static __noinline __u32 find_marker(struct __sk_buff *skb, __u32 tcp, __u32 b, __u8 *option)
+{
+	for (__u32 i = 0; i < 10; i++) {
+		if (20 + i * 4 + MARKER_LEN > (b >> 4) * 4)
+			return 0;
+		if (bpf_skb_load_bytes(skb, tcp + 20 + i * 4, option, 4))
+			return 0;
+		if (option[0] == MARKER_KIND && option[2] == MARKER_EXID_HIGH && option[3] == MARKER_EXID_LOW)
+			return tcp + 20 + i * 4;
+	}
+	return 0;
+}
+
+static __noinline int strip(struct __sk_buff *skb, __u32 tcp, __u32 at, __u32 bytes)
+{
+	__u32 old[3] = {}, nops[3] = {0x01010101, 0x01010101, 0x01010101};
+
+	bytes = bytes == 8 ? 8 : 12;
+	if (bpf_skb_load_bytes(skb, at, old, bytes))
+		return 0;
+	if (bytes == 8) {
+		bpf_skb_store_bytes(skb, at, nops, 8, 0);
+		return bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 8, nops, 8, 0), 0);
+	}
+	bpf_skb_store_bytes(skb, at, nops, 12, 0);
+	return bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 12, nops, 12, 0), 0);
+}
+
 /* The device on the way to the server (direction 0) and from it (1). */
 static __always_inline int on_the_way(struct __sk_buff *skb, __u32 back)
 {
@@ -375,33 +404,11 @@ static __always_inline int on_the_way(struct __sk_buff *skb, __u32 back)
 	n->gso = skb->gso_size;
 	n->length = skb->len - ETH_HLEN;
 	n->client_port = bpf_ntohs(ports[back]);
-	for (__u32 i = 0; i < 10; i++) {
-		if (20 + i * 4 + MARKER_LEN > (b >> 4) * 4u)
-			break;
-		at = tcp + 20 + i * 4;
-		if (bpf_skb_load_bytes(skb, at, option, 4))
-			break;
-		if (option[0] != MARKER_KIND || option[2] != MARKER_EXID_HIGH || option[3] != MARKER_EXID_LOW)
-			continue;
-		n->marker = option[1];
-		if ((s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4)) && option[1] == MARKER_LEN) {
-			__u32 old[2], nops[2] = {0x01010101, 0x01010101};
-
-			if (!bpf_skb_load_bytes(skb, at, old, 8)) {
-				bpf_skb_store_bytes(skb, at, nops, 8, 0);
-				bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 8, nops, 8, 0), 0);
-				n->lost = 2;
-			}
-		} else if ((s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4)) && option[1] == CHANNEL_ACK_BYTES) {
-			__u32 old[3], nops[3] = {0x01010101, 0x01010101, 0x01010101};
-
-			if (!bpf_skb_load_bytes(skb, at, old, 12)) {
-				bpf_skb_store_bytes(skb, at, nops, 12, 0);
-				bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 12, nops, 12, 0), 0);
-				n->lost = 2;
-			}
-		}
-		break;
+	at = find_marker(skb, tcp, b, option);
+	n->marker = at ? option[1] : 0;
+	if (at && (s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4))) {
+		strip(skb, tcp, at, option[1] == MARKER_LEN ? 8 : 12);
+		n->lost = 2;
 	}
 	if (flags & TCP_SYN)
 		loss = back ? 1 : 0;

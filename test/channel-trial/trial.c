@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: Apache-2.0
 // trial OBJECT-FOLDER [SCENARIO...]: asks a kernel what docs/CHANNEL.md says that it does. Root, in a virtual machine of its own.
 #define _GNU_SOURCE
 #include "trial.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What trial.bpf.c and trial.c share. */
 #ifndef TRIAL_H
 #define TRIAL_H

@@ -36,7 +36,7 @@ function decode(option: Buffer): WireMarker | undefined {
 
 /** @param options what is between a TCP header's 20 bytes and its payload (RFC 9293, 3.1) */
 export function markerIn(options: Buffer): WireMarker | undefined {
-  for (let at = 0; at < options.length; ) {
+  for (let at = 0; at < options.length;) {
     const kind = options.readUInt8(at);
     if (kind === 0) return undefined;
     if (kind === 1) {
