@@ -44,7 +44,7 @@ describe('the life of an epoch', () => {
       expect(epochForFlows(all, at(219_999))).to.equal(recent);
       expect(epochForFlows(all, at(220_000))).to.equal(undefined);
     }
-    expect(epochForFlows([], at(0))).to.equal(undefined);
+    expect(epochForFlows<Epoch>([], at(0))).to.equal(undefined);
   });
 
   it('wants the next one while there is time to make it, and not at once', () => {
