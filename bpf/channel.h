@@ -2,10 +2,13 @@
 /*
  * The marker, version 2: how two agents agree on keys by name in the TCP handshake (docs/CHANNEL.md). Three forms, each told by its length:
  *
- *   SYN                       254 14 "TL" 2 what=5 check_src[4] check_dst[4]
- *   SYN-ACK                   254 10 "TL" 2 what=5|6 epoch[4]
- *   segments of the active    254 12 "TL" 2 what=5|6 epoch[4] number[2]
+ *   SYN                       254 13 "TL" 0x25 check_src[4] check_dst[4]
+ *   SYN-ACK                   254 8 "TL" 0x25|0x26 epoch[3]
+ *   segments of the active    254 10 "TL" 0x25|0x26 epoch[3] number[2]
  *   side behind it
+ *
+ * The fifth byte is the version, 2, and what is said. A SYN-ACK's has no byte to spare: with timestamps, SACK, window scale and accurate ECN
+ * (RFC 9768; Linux from 7.x) it is the last of the 40 that there are for options.
  *
  * Numbers are in network order. Written and read byte by byte: in a segment they lie at any address. All that says anything else than 5 or 6 is
  * a marker of version 1 (marker.h), which every agent reads.
@@ -17,15 +20,16 @@
 
 enum tlshub_channel_limit {
 	CHANNEL_MARKER_VERSION = 2,
-	CHANNEL_SYN_BYTES = 14,
-	CHANNEL_SYN_ACK_BYTES = 10,
-	CHANNEL_ACK_BYTES = 12,
+	CHANNEL_SYN_BYTES = 13,
+	CHANNEL_SYN_ACK_BYTES = 8,
+	CHANNEL_ACK_BYTES = 10,
+	CHANNEL_EPOCH_IDS = 16777216, /* 24 bits */
 	CHANNEL_EPOCH_FLOWS = 65536,  /* numbers of an epoch: each is given to one flow */
 	CHANNEL_NUMBERS_BYTES = 8192, /* a bit each */
 	CHANNEL_SECRET_BYTES = 32,
 };
 
-/* What a marker of version 2 says, beside enum tlshub_intent: numbers on the wire are never given twice. */
+/* What a marker of version 2 says, beside enum tlshub_intent: numbers on the wire are never given twice. At most 15. */
 enum tlshub_channel_what {
 	CHANNEL_DIRECT = 5,	/* both ends see the same addresses, ports and ISN of the client */
 	CHANNEL_TRANSLATED = 6, /* the same of the client; the server's address or port was translated */
@@ -59,17 +63,18 @@ static inline __attribute__((always_inline)) void channel_encode(__u8 *to, const
 	to[1] = len;
 	to[2] = MARKER_EXID_HIGH;
 	to[3] = MARKER_EXID_LOW;
-	to[4] = CHANNEL_MARKER_VERSION;
-	to[5] = m->what;
+	to[4] = CHANNEL_MARKER_VERSION << 4 | m->what;
 	if (len == CHANNEL_SYN_BYTES) {
-		channel_put(to + 6, m->check_src);
-		channel_put(to + 10, m->check_dst);
+		channel_put(to + 5, m->check_src);
+		channel_put(to + 9, m->check_dst);
 		return;
 	}
-	channel_put(to + 6, m->epoch);
+	to[5] = m->epoch >> 16;
+	to[6] = m->epoch >> 8;
+	to[7] = m->epoch;
 	if (len == CHANNEL_ACK_BYTES) {
-		to[10] = m->number >> 8;
-		to[11] = m->number & 0xff;
+		to[8] = m->number >> 8;
+		to[9] = m->number & 0xff;
 	}
 }
 
@@ -77,23 +82,25 @@ static inline __attribute__((always_inline)) void channel_encode(__u8 *to, const
 static inline __attribute__((always_inline)) void channel_decode(struct channel_marker *m, const __u8 *from,
 								 __u8 len)
 {
+	__u8 what = from[4] & 0xf;
+
 	m->what = 0;
 	m->check_src = m->check_dst = m->epoch = 0;
 	m->number = 0;
 	if (from[0] != MARKER_KIND || from[1] != len || from[2] != MARKER_EXID_HIGH ||
-	    from[3] != MARKER_EXID_LOW || from[4] != CHANNEL_MARKER_VERSION)
+	    from[3] != MARKER_EXID_LOW || from[4] >> 4 != CHANNEL_MARKER_VERSION)
 		return;
-	if (from[5] != CHANNEL_DIRECT && (from[5] != CHANNEL_TRANSLATED || len == CHANNEL_SYN_BYTES))
+	if (what != CHANNEL_DIRECT && (what != CHANNEL_TRANSLATED || len == CHANNEL_SYN_BYTES))
 		return;
 	if (len == CHANNEL_SYN_BYTES) {
-		m->check_src = channel_get(from + 6);
-		m->check_dst = channel_get(from + 10);
+		m->check_src = channel_get(from + 5);
+		m->check_dst = channel_get(from + 9);
 	} else {
-		m->epoch = channel_get(from + 6);
+		m->epoch = (__u32)from[5] << 16 | (__u32)from[6] << 8 | from[7];
 		if (len == CHANNEL_ACK_BYTES)
-			m->number = (__u16)(from[10] << 8 | from[11]);
+			m->number = (__u16)(from[8] << 8 | from[9]);
 	}
-	m->what = from[5];
+	m->what = what;
 }
 
 /*

@@ -30,8 +30,8 @@ channel::Address ipv4(uint8_t last) {
 }
 
 FlowNames namesOfVectors(tlshub_channel_what what = CHANNEL_DIRECT, Cipher cipher = Cipher::kAes128Gcm) {
-  return {what,        ipv4(1),   ipv4(2), 40123,  443,      16909060,
-          4294901244u, 168496141, 513,     cipher, "node-a", "node-b"};
+  return {what,        ipv4(1), ipv4(2), 40123,  443,      16909060,
+          4294901244u, 9046796, 513,     cipher, "node-a", "node-b"};
 }
 
 std::string secretsOf(const FlowNames& names) {
@@ -92,38 +92,38 @@ bool isNone(const channel_marker& m) {
 
 void keysOfTheChannel() {
   same(keysOf(CHANNEL_DIRECT, Cipher::kAes128Gcm),
-       "6a5bbefca465b94e16659db52eb7c8a6346911ba4623c4742bbf967f3c6d36d7 2e1a9369e6e129928892e7a6c203a24"
-       "0 07d064ca7e9e4faf0062a1d5 f6203a639071a962c7c30852bb3f748fc855d645827b73858309669ebd342ecb 1a40"
-       "0faa157270569ebc346a57997b40 25e266c4a5a0d4f2cd887048",
+       "e932e28c9d37649016d18c99f67ad977f47847b0616607993a7de2a867c7476d b67572824707c2577421c030e54be5c"
+       "2 df48a7b3fe33a212563ac9ee 10f2e2a00cc0636c51a410dd7192a896380207106c05bfbad06d29b24c4b6f34 0ac9"
+       "dfaaa46507d575d4fb5823ffcc43 ec3cab70aed9451f1d487726",
        "AES-128, direct");
   same(keysOf(CHANNEL_DIRECT, Cipher::kAes256Gcm),
-       "dcaa3cfb08cf564ca15a43698063d5916b4d19d1bf402ca49e48bf1b3613dc0d033bbd79f62e7e3817e16af2058d6d9f"
-       " 67552bee728686212272e911c9934a4aa7e3096a3262a3b205bc43f65b5868e9 af5a64f50f2b63ad37f66500 eb449"
-       "61c5be2caaf86ed067a798972098eb5acc12fee2f4ee98657a3e7dc43ce7b7c296eeffef0219c646838e35fbdf4 e070"
-       "92773c010a9cfa3aa1ffdcdfbd086b5675fc79514d43f0d6b8a585291c56 227994575c0d7ba6bac7efc2",
+       "e51097529f6ccf7542a6cb66132d6d0035680a358a2519fe6cea3283c35c0f5ea782f3ed4e514336ffd7a105c3a8c573"
+       " 0c7b39e80a10fc107e00ca5cdc62f2d1bbf2db85c276f64095656bfcf6288da1 e754046a6314801387356329 e8adf"
+       "e16b8f593df938d374ecc01732751412bb6e7b0d7c9b2cc909b96172fe49663bf2e39653f1474e2445dd50ea5a8 e3ec"
+       "054303a8762ad0eb573eee54971b45e9aea211b46e201ea85939d67c6e29 1442fbaca8c47f349bbb7bb7",
        "AES-256, direct");
   same(keysOf(CHANNEL_DIRECT, Cipher::kChaCha20Poly1305),
-       "ff5ef380b6300995830ddd4f5e469e8fb08485a5ada20235b9991978aa199b1f 50fd6ff9493da4545cefd16ce9a8d8c"
-       "ce2698b3930bb14f7e46106d0fa846a41 5858513942a5c6ddad377424 92fa6225042a57e11f5102ad6c82ab884e322"
-       "df6577e3daf0933e39c37162c7d c6d3d183e162dca125c047fdf2436cddb5d64fbfcbd6881843e3f025e40c2357 3a1"
-       "9975ca41d3c0a7e1c0202",
+       "2be02cdfb244bbd326c2e568c833ebc5b2db3be3fb9d92be935046d84e4d008a b34a3ea3c769fbeec23ec014b1b58d3"
+       "0ea206720ffb211d97c3b777ad7b4d91f 81040de8ecb0e581ffcf4ea3 3b73b86b3fe985bb5f74888ca2feb7134caba"
+       "c071b3c97c046b79c1813071fae 9921770d177fdc33b7cbf30854b35bb657a7b389d1e3a2519824d7cc7dc157cb 625"
+       "8d8f513b51c0ab4511c97",
        "ChaCha20, direct");
   same(keysOf(CHANNEL_TRANSLATED, Cipher::kAes128Gcm),
-       "27f3c5a4d6295194c15adc18565ba3797eca1cab7bda83ad34dd740fc31caf91 48dbc99afc408a927506c00844633df"
-       "9 439edbae870d490b144ef12c de89bc795845146b4ea65ced5acd1a7a80df8f25f29f25ece122f1aadbe8ae64 35d9"
-       "c56cea6ca36190a1e925039aa076 e8fc7411fe13a219258df21a",
+       "76e028e0e0ba621561c311aa0ba91d8f2babde62de80e4256637047b97ba521a 1613f6291a27ad68d2ee3afd354fc91"
+       "2 2198ab0de9659ddc11992249 0cfb6c0793ca8ec32d03fd42fb7cb99cd5f9f312cb97058d830c7f5f56677619 ac1a"
+       "d84036788481be80ad02ad5f4630 5794988c2a6225572a87548b",
        "AES-128, translated");
   same(keysOf(CHANNEL_TRANSLATED, Cipher::kAes256Gcm),
-       "8c22dd160c43dc1ca1a2ec6a989c9da60b653e0a54aab25cf01d018f11240538a666cd5e118e5019e0bdaafbc3b9d64a"
-       " 1e27943be14cd2c4fe42914b2c24c3422ecc90cb46847250178bc07069d9840c 3f09a7472d15fa806c4ac1f6 f5027"
-       "84294d5c9a0d5b65b0a56e5b8cbbabc5068cd2d5a1caed8efaff3f09f02e52deb20f5ee6729ff56022ba3534580 5bd9"
-       "18b0cf8c46547aa906d8766c977def4b3786a951a48446ebf750ab1ab4f8 be2f032689054fc3fed7f284",
+       "a04b5e73d92751d8042cea883f8065be89d005d21c469662993f6a2f3fecc20f4db1a1b9daf80569a139fa1afe8d99e9"
+       " c5065936913bb4f7bc471d1d490ed7b2db2b6709d17bfca9eba9e62695fe5de7 071c7bc063f1ff1801301bc0 4abda"
+       "c70e6173b353cd5efd17fd96c3abf2013976fb67aed3c76aa082802249b01fb7c4d907898faf3c208a3ee6be220 4893"
+       "c60ec6f046afd44811cc16f70da888011755d3ee119d88faa7936d0d89fc db8118c98c8a96f7ec762fc5",
        "AES-256, translated");
   same(keysOf(CHANNEL_TRANSLATED, Cipher::kChaCha20Poly1305),
-       "bd47a8efbbd8f3095450999a28442ab21c85ae500477560b2c370519f626fea1 53b1dd782d163c4068d50212012a171"
-       "14fb9c01cf7dc6a4c837a8647fa948a04 ab526bbe35e68f632c11f202 0321b91db43234e3cbb353adfc19b94bbf6d0"
-       "444fe19a884ab2e788ea30fdf8f 45773ddd87cbe32fc05f656fa90608eaf6f5edaa6904a5299dbf3f49680271c4 eff"
-       "2ff7d69dbb98ffa3f9c5f",
+       "7504f07c0f1f19bfb42e86f2f5d645754f4670ddd29f96b2be5e5039e94a043e 2fa9a7e74b204041dd57e88d0761373"
+       "339eb7a43dad601be09ff3b285e25cc82 6032ee65f971bb4192e7acb4 a4808d5c7a8a4428bc0483d940684b04f1553"
+       "09b39ffa289f4d9140dd8c7c3ab 9fa92166c47f8e2d500df016f27125f01e7b25b45fec4c3517d561ed0e713443 422"
+       "cde304c9d1c9779593f49",
        "ChaCha20, translated");
 }
 
@@ -168,8 +168,8 @@ void namesOfTheChannel() {
 void forgottenByTheChannel() {
   uint8_t extracted[kLongestHash], turned[3][16];
   const std::string salt = fromHex(
-      "0500000000000000000000ffff0a4d00019cbb00000000000000000000ffff0a4d000201bb01020304fffefdfc0a0b0c0d020"
-      "1");
+      "0500000000000000000000ffff0a4d00019cbb00000000000000000000ffff0a4d000201bb01020304fffefdfc008a0b"
+      "0c0201");
   Secret<EpochSecret> epoch = SecretStore::make<EpochSecret>();
   *epoch = secretOfVectors();
   hkdfExtract(Hash::kSha256, reinterpret_cast<const uint8_t*>(salt.data()), salt.size(), epoch->bytes,
@@ -195,35 +195,34 @@ void markersOfTheChannel() {
   marker.what = CHANNEL_DIRECT;
   marker.check_src = 0x01020304;
   marker.check_dst = 0xfffefdfc;
-  same(optionOf(marker, CHANNEL_SYN_BYTES), "fe0e544c020501020304fffefdfc", "SYN");
-  channel_marker read = markerIn("fe0e544c020501020304fffefdfc", CHANNEL_SYN_BYTES);
+  same(optionOf(marker, CHANNEL_SYN_BYTES), "fe0d544c2501020304fffefdfc", "SYN");
+  channel_marker read = markerIn("fe0d544c2501020304fffefdfc", CHANNEL_SYN_BYTES);
   check(read.what == 5 && read.check_src == 0x01020304 && read.check_dst == 0xfffefdfc && !read.epoch &&
             !read.number,
         "the SYN's is read differently");
   marker = {};
   marker.what = CHANNEL_TRANSLATED;
-  marker.epoch = 0x8a0b0c0d;
+  marker.epoch = 0x8a0b0c;
   marker.number = 0xfffe;
-  same(optionOf(marker, CHANNEL_SYN_ACK_BYTES), "fe0a544c02068a0b0c0d", "SYN-ACK");
-  same(optionOf(marker, CHANNEL_ACK_BYTES), "fe0c544c02068a0b0c0dfffe", "behind it");
-  read = markerIn("fe0a544c02068a0b0c0dfffe", CHANNEL_SYN_ACK_BYTES);
-  check(read.what == 6 && read.epoch == 0x8a0b0c0d && !read.number, "the SYN-ACK's is read differently");
-  read = markerIn("fe0c544c02068a0b0c0dfffe", CHANNEL_ACK_BYTES);
-  check(read.what == 6 && read.epoch == 0x8a0b0c0d && read.number == 0xfffe,
-        "the third's is read differently");
+  same(optionOf(marker, CHANNEL_SYN_ACK_BYTES), "fe08544c268a0b0c", "SYN-ACK");
+  same(optionOf(marker, CHANNEL_ACK_BYTES), "fe0a544c268a0b0cfffe", "behind it");
+  read = markerIn("fe08544c268a0b0cfffe", CHANNEL_SYN_ACK_BYTES);
+  check(read.what == 6 && read.epoch == 0x8a0b0c && !read.number, "the SYN-ACK's is read differently");
+  read = markerIn("fe0a544c268a0b0cfffe", CHANNEL_ACK_BYTES);
+  check(read.what == 6 && read.epoch == 0x8a0b0c && read.number == 0xfffe, "the third's is read differently");
   // Version 1, another version, identifier or kind, what is not said so, and forms in places of others.
   const std::pair<const char*, __u8> none[] = {
       {"fe06544c0102", CHANNEL_ACK_BYTES},
-      {"fe0c544c01058a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fe0c544c03058a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fe0c544d02058a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fd0c544c02058a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fe0c544c02028a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fe0c544c02078a0b0c0dfffe", CHANNEL_ACK_BYTES},
-      {"fe0e544c020601020304fffefdfc", CHANNEL_SYN_BYTES},
-      {"fe0e544c020501020304fffefdfc", CHANNEL_ACK_BYTES},
-      {"fe0c544c02058a0b0c0dfffe", CHANNEL_SYN_ACK_BYTES},
-      {"fe0a544c02058a0b0c0d", CHANNEL_ACK_BYTES},
+      {"fe0a544c158a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fe0a544c358a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fe0a544d258a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fd0a544c258a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fe0a544c228a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fe0a544c278a0b0cfffe", CHANNEL_ACK_BYTES},
+      {"fe0d544c2601020304fffefdfc", CHANNEL_SYN_BYTES},
+      {"fe0d544c2501020304fffefdfc", CHANNEL_ACK_BYTES},
+      {"fe0a544c258a0b0cfffe", CHANNEL_SYN_ACK_BYTES},
+      {"fe08544c258a0b0c", CHANNEL_ACK_BYTES},
   };
   for (const auto& [digits, bytes] : none)
     check(isNone(markerIn(digits, bytes)), std::string("is read: ") + digits);

@@ -351,19 +351,18 @@ static __noinline __u32 find_marker(struct __sk_buff *skb, __u32 tcp, __u32 b, _
 	return 0;
 }
 
-static __noinline int strip(struct __sk_buff *skb, __u32 tcp, __u32 at, __u32 bytes)
+/* By words, of which it fills two, three or four. */
+static __noinline int strip(struct __sk_buff *skb, __u32 tcp, __u32 at, __u32 words)
 {
-	__u32 old[3] = {}, nops[3] = {0x01010101, 0x01010101, 0x01010101};
+	__u32 old, nops = 0x01010101;
 
-	bytes = bytes == 8 ? 8 : 12;
-	if (bpf_skb_load_bytes(skb, at, old, bytes))
-		return 0;
-	if (bytes == 8) {
-		bpf_skb_store_bytes(skb, at, nops, 8, 0);
-		return bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 8, nops, 8, 0), 0);
+	for (__u32 i = 0; i < 4 && i < words; i++) {
+		if (bpf_skb_load_bytes(skb, at + i * 4, &old, 4))
+			return 0;
+		bpf_skb_store_bytes(skb, at + i * 4, &nops, 4, 0);
+		bpf_l4_csum_replace(skb, tcp + 16, old, nops, 4);
 	}
-	bpf_skb_store_bytes(skb, at, nops, 12, 0);
-	return bpf_l4_csum_replace(skb, tcp + 16, 0, bpf_csum_diff(old, 12, nops, 12, 0), 0);
+	return 0;
 }
 
 /* The device on the way to the server (direction 0) and from it (1). */
@@ -407,7 +406,7 @@ static __always_inline int on_the_way(struct __sk_buff *skb, __u32 back)
 	at = find_marker(skb, tcp, b, option);
 	n->marker = at ? option[1] : 0;
 	if (at && (s->strip & (flags & TCP_SYN ? back ? 2 : 1 : 4))) {
-		strip(skb, tcp, at, option[1] == MARKER_LEN ? 8 : 12);
+		strip(skb, tcp, at, (option[1] + 3) / 4);
 		n->lost = 2;
 	}
 	if (flags & TCP_SYN)

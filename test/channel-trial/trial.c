@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 static int setting_fd, counters_fd, notes_fd, ns_a, ns_b;
-static struct setting setting = {.rule = RULE_UNTIL_ACKNOWLEDGED, .epoch = 0xe10c0001};
+static struct setting setting = {.rule = RULE_UNTIL_ACKNOWLEDGED, .epoch = 0xe10c01};
 static char **chosen; /* beginnings of names */
 
 static void die(const char *what)
@@ -262,7 +262,7 @@ static int run(struct plan p, int expect)
 			if (strlen(line) > 900)
 				continue;
 			snprintf(piece, sizeof(piece), " %s%s%u/%u%s%s", n.back ? "<" : ">", flags_of(n.flags), n.bytes, n.options,
-				 n.marker == 14 ? "m14" : n.marker == 10 ? "m10" : n.marker == 12 ? "m12" : n.marker == 6 ? "m6" : n.marker ? "m?" : "",
+				 n.marker == 13 ? "m13" : n.marker == 10 ? "m10" : n.marker == 8 ? "m8" : n.marker == 6 ? "m6" : n.marker ? "m?" : "",
 				 n.lost == 1 ? "LOST" : n.lost ? "STRIPPED" : "");
 			strcat(line, piece);
 		}
@@ -462,6 +462,8 @@ int main(int argc, char **argv)
 	}
 	both((struct plan){.name = "lose-syn", .lose = {1}, .send = 100, .ms = 4000, .rule = 1}, 0);
 	both((struct plan){.name = "lose-synack", .lose = {0, 1}, .send = 100, .ms = 4000, .rule = 1}, 0);
+	both((struct plan){.name = "strip-syn", .strip = 1, .send = 100, .rule = 1}, 0);
+	both((struct plan){.name = "strip-synack", .strip = 2, .send = 100, .rule = 1}, 0);
 	both((struct plan){.name = "strip-third", .strip = 4, .send = 100, .rule = 1}, -1);
 	/* The passive side learns: the first flow is in-band, and where third segments lose their options so are all. */
 	setting.learns = 1;
@@ -487,7 +489,7 @@ int main(int argc, char **argv)
 	if (strncmp(u.release, "6.1.", 4) && strncmp(u.release, "6.12.", 5)) {
 		sysctl(ns_a, "tcp_ecn", "3");
 		sysctl(ns_b, "tcp_ecn", "3");
-		both((struct plan){.name = "accurate-ecn", .send = 100, .rule = 1}, 0);
+		both((struct plan){.name = "accurate-ecn", .send = 100, .rule = 1}, 1);
 		sysctl(ns_a, "tcp_ecn", "2");
 		sysctl(ns_b, "tcp_ecn", "2");
 	}

@@ -95,7 +95,7 @@ describe('the life of an epoch', () => {
   it('has an id that is not in use, and never 0', () => {
     expect(nextEpochId(4, new Set())).to.equal(5);
     expect(nextEpochId(4, new Set([5, 6, 8]))).to.equal(7);
-    expect(nextEpochId(0xffff_ffff, new Set([1]))).to.equal(2);
-    expect(nextEpochId(0x7fff_ffff, new Set())).to.equal(0x8000_0000);
+    expect(nextEpochId(0xff_ffff, new Set([1]))).to.equal(2);
+    expect(nextEpochId(0x7f_ffff, new Set())).to.equal(0x80_0000);
   });
 });

@@ -17,18 +17,19 @@ const EXID = 0x544c;
 const VERSION_1_BYTES = 6;
 
 function decode(option: Buffer): WireMarker | undefined {
-  const marker = { version: option.readUInt8(4), what: option.readUInt8(5) };
-  if (marker.version === 1 && option.length === VERSION_1_BYTES) return marker;
+  const head = option.readUInt8(4);
+  if (head === 1) return option.length === VERSION_1_BYTES ? { version: 1, what: option.readUInt8(5) } : undefined;
+  const marker = { version: head >> 4, what: head & 0xf };
   if (marker.version !== ChannelLimit.MARKER_VERSION) return undefined;
   if (marker.what !== ChannelWhat.DIRECT && marker.what !== ChannelWhat.TRANSLATED) return undefined;
   switch (option.length) {
     case ChannelLimit.SYN_BYTES:
       if (marker.what !== ChannelWhat.DIRECT) return undefined;
-      return { ...marker, checks: { source: option.readUInt32BE(6), destination: option.readUInt32BE(10) } };
+      return { ...marker, checks: { source: option.readUInt32BE(5), destination: option.readUInt32BE(9) } };
     case ChannelLimit.SYN_ACK_BYTES:
-      return { ...marker, epoch: option.readUInt32BE(6) };
+      return { ...marker, epoch: option.readUIntBE(5, 3) };
     case ChannelLimit.ACK_BYTES:
-      return { ...marker, epoch: option.readUInt32BE(6), number: option.readUInt16BE(10) };
+      return { ...marker, epoch: option.readUIntBE(5, 3), number: option.readUInt16BE(8) };
     default:
       return undefined;
   }

@@ -20,7 +20,7 @@ export interface EpochTimes {
 export const EPOCH_TIMES: EpochTimes = { takesMs: 120_000, keptMs: 10_000, leadMs: 10_000 };
 
 export interface Epoch {
-  /** u32, see nextEpochId() */
+  /** 24 bits, see nextEpochId() */
   id: number;
   openedMs: number;
   /** numbers given so far; the counter goes on when there are none left */
@@ -67,7 +67,7 @@ export function wantsNextEpoch(epoch: Epoch, nowMs: number, times = EPOCH_TIMES)
 /** The id after this one: never 0, and none of those that are in use. Ids begin anywhere (random), since an earlier agent's are not known. */
 export function nextEpochId(last: number, inUse: { has: (id: number) => boolean }): number {
   let id = last;
-  do id = (id + 1) >>> 0;
+  do id = (id + 1) % ChannelLimit.EPOCH_IDS;
   while (id === 0 || inUse.has(id));
   return id;
 }
