@@ -9,7 +9,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "292ac7f3b854f3ee"
+#define TLSHUB_ABI_HASH "3bd5896ad957fd77"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -236,9 +236,10 @@ TLSHUB_PLACED(tlshub_verdict, flags, 4, 4);
 #undef TLSHUB_PLACED
 
 static_assert(CHANNEL_MARKER_VERSION == 2, "BPF has another CHANNEL_MARKER_VERSION: make -C bpf generate");
-static_assert(CHANNEL_SYN_BYTES == 14, "BPF has another CHANNEL_SYN_BYTES: make -C bpf generate");
-static_assert(CHANNEL_SYN_ACK_BYTES == 10, "BPF has another CHANNEL_SYN_ACK_BYTES: make -C bpf generate");
-static_assert(CHANNEL_ACK_BYTES == 12, "BPF has another CHANNEL_ACK_BYTES: make -C bpf generate");
+static_assert(CHANNEL_SYN_BYTES == 13, "BPF has another CHANNEL_SYN_BYTES: make -C bpf generate");
+static_assert(CHANNEL_SYN_ACK_BYTES == 8, "BPF has another CHANNEL_SYN_ACK_BYTES: make -C bpf generate");
+static_assert(CHANNEL_ACK_BYTES == 10, "BPF has another CHANNEL_ACK_BYTES: make -C bpf generate");
+static_assert(CHANNEL_EPOCH_IDS == 16777216, "BPF has another CHANNEL_EPOCH_IDS: make -C bpf generate");
 static_assert(CHANNEL_EPOCH_FLOWS == 65536, "BPF has another CHANNEL_EPOCH_FLOWS: make -C bpf generate");
 static_assert(CHANNEL_NUMBERS_BYTES == 8192, "BPF has another CHANNEL_NUMBERS_BYTES: make -C bpf generate");
 static_assert(CHANNEL_SECRET_BYTES == 32, "BPF has another CHANNEL_SECRET_BYTES: make -C bpf generate");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '292ac7f3b854f3ee';
+export const ABI_HASH = '3bd5896ad957fd77';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -160,9 +160,10 @@ export const STRUCTS = {
 /** enum tlshub_channel_limit */
 export const ChannelLimit = {
   MARKER_VERSION: 2,
-  SYN_BYTES: 14,
-  SYN_ACK_BYTES: 10,
-  ACK_BYTES: 12,
+  SYN_BYTES: 13,
+  SYN_ACK_BYTES: 8,
+  ACK_BYTES: 10,
+  EPOCH_IDS: 16777216,
   EPOCH_FLOWS: 65536,
   NUMBERS_BYTES: 8192,
   SECRET_BYTES: 32,
