@@ -6,17 +6,11 @@
 #include <cstdint>
 #include <string>
 
-#include "../../../bpf/channel.h"
 #include "../cipher.h"
 #include "../secrets/traffic.h"
+#include "epoch_secret.h"
 
 namespace tlshub::channel {
-
-// What the TLS library exports of an epoch's session (RFC 8446, 7.5).
-struct EpochSecret {
-  static constexpr uint32_t kKind = 5;
-  uint8_t bytes[CHANNEL_SECRET_BYTES];
-};
 
 // In network order; IPv4 is written as ::ffff:a.b.c.d.
 using Address = std::array<uint8_t, 16>;
