@@ -11,7 +11,7 @@ import { ChannelLimit } from '../../shared/kernel/abi.generated.js';
 export interface EpochTimes {
   /** for so long it takes new flows */
   takesMs: number;
-  /** and for so long after that it is kept for flows under way: a SYN-ACK that was lost with it is sent again after 1, 2 and 4 s */
+  /** and for so long after that it is kept for flows under way: a third segment that is lost comes again with a SYN-ACK that is sent again after 1, 2 and 4 s */
   keptMs: number;
   /** what making the next one may take */
   leadMs: number;
