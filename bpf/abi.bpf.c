@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Nothing of this runs. A compiler writes into an object's BTF what its functions' parameters are made of, and no more; so this function, which
- * nobody calls and no kernel is given, names all that tlshub.h has for user space.
+ * nobody calls and no kernel is given, names all that tlshub.h and channel.h have for user space.
  */
+#include "channel.h"
 #include "maps.bpf.h"
 
 struct told_to_user_space {
@@ -24,6 +25,8 @@ struct told_to_user_space {
 	enum tlshub_provider provider;
 	enum tlshub_suite suite;
 	enum tlshub_protocol protocol;
+	enum tlshub_channel_limit channel_limit;
+	enum tlshub_channel_what channel_what;
 	struct tlshub_secured_sweep secured_sweep; /* made of all that go as records */
 };
 

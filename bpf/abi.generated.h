@@ -5,10 +5,11 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include "channel.h"
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "bbf1d27d517af74a"
+#define TLSHUB_ABI_HASH "cdef3665a44dc917"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -233,6 +234,18 @@ TLSHUB_PLACED(tlshub_verdict, generation, 0, 4);
 TLSHUB_PLACED(tlshub_verdict, flags, 4, 4);
 
 #undef TLSHUB_PLACED
+
+static_assert(CHANNEL_MARKER_VERSION == 2, "BPF has another CHANNEL_MARKER_VERSION: make -C bpf generate");
+static_assert(CHANNEL_SYN_BYTES == 13, "BPF has another CHANNEL_SYN_BYTES: make -C bpf generate");
+static_assert(CHANNEL_SYN_ACK_BYTES == 8, "BPF has another CHANNEL_SYN_ACK_BYTES: make -C bpf generate");
+static_assert(CHANNEL_ACK_BYTES == 10, "BPF has another CHANNEL_ACK_BYTES: make -C bpf generate");
+static_assert(CHANNEL_EPOCH_IDS == 16777216, "BPF has another CHANNEL_EPOCH_IDS: make -C bpf generate");
+static_assert(CHANNEL_EPOCH_FLOWS == 65536, "BPF has another CHANNEL_EPOCH_FLOWS: make -C bpf generate");
+static_assert(CHANNEL_NUMBERS_BYTES == 8192, "BPF has another CHANNEL_NUMBERS_BYTES: make -C bpf generate");
+static_assert(CHANNEL_SECRET_BYTES == 32, "BPF has another CHANNEL_SECRET_BYTES: make -C bpf generate");
+
+static_assert(CHANNEL_DIRECT == 5, "BPF has another CHANNEL_DIRECT: make -C bpf generate");
+static_assert(CHANNEL_TRANSLATED == 6, "BPF has another CHANNEL_TRANSLATED: make -C bpf generate");
 
 static_assert(CLASS_MESH == 1, "BPF has another CLASS_MESH: make -C bpf generate");
 static_assert(CLASS_PLAINTEXT == 2, "BPF has another CLASS_PLAINTEXT: make -C bpf generate");

@@ -117,6 +117,7 @@ def c():
     yield ''
     yield '#include <assert.h>'
     yield '#include <stddef.h>'
+    yield '#include "channel.h"'
     yield '#include "tlshub.h"'
     yield ''
     yield '/* clang-format off */'

@@ -24,6 +24,18 @@ constexpr Hash cipherHash(Cipher cipher) {
   return cipher == Cipher::kAes256Gcm ? Hash::kSha384 : Hash::kSha256;
 }
 
+constexpr const char* cipherName(Cipher cipher) {
+  switch (cipher) {
+    case Cipher::kAes128Gcm:
+      return "TLS_AES_128_GCM_SHA256";
+    case Cipher::kAes256Gcm:
+      return "TLS_AES_256_GCM_SHA384";
+    case Cipher::kChaCha20Poly1305:
+      return "TLS_CHACHA20_POLY1305_SHA256";
+  }
+  return "";
+}
+
 inline std::optional<Cipher> cipherNamed(const std::string& name) {
   if (name == "TLS_AES_128_GCM_SHA256") return Cipher::kAes128Gcm;
   if (name == "TLS_AES_256_GCM_SHA384") return Cipher::kAes256Gcm;

@@ -16,3 +16,10 @@ void macs();
 void extractAndExpand();
 void keysOfRfc8448();
 void keysOfTlshub();
+
+// secrets_channel.cc
+void keysOfTheChannel();
+void namesOfTheChannel();
+void forgottenByTheChannel();
+void markersOfTheChannel();
+void numbersOfAnEpoch();

@@ -176,6 +176,16 @@ void Session::checkPeer() {
   if (!context_->allows(outcome_.cipher)) {
     return fail(Failure::kPeerProtocol, cipherReason(outcome_.cipher));
   }
+  if (request_.forEpoch) exportEpoch();
+}
+
+void Session::exportEpoch() {
+  outcome_.epoch = SecretStore::tryMake<channel::EpochSecret>();
+  if (!outcome_.epoch) return fail(Failure::kFailed, "there was no protected memory for the epoch's secret");
+  channel::EpochSecret& epoch = *outcome_.epoch;
+  if (SSL_export_keying_material(ssl_.get(), epoch.bytes, sizeof(epoch.bytes), channel::kExporterLabel,
+                                 strlen(channel::kExporterLabel), nullptr, 0, 0) != 1)
+    fail(Failure::kFailed, "the TLS library exported no secret for an epoch");
 }
 
 void Session::stepConfirm() {
@@ -311,7 +321,10 @@ Outcome Session::finish() {
   outcome_.bytesSent = channel_.bytesSent();
   outcome_.bytesReceived = channel_.bytesReceived();
   outcome_.duration = std::chrono::steady_clock::now() - started_;
-  if (!outcome_.ok) outcome_.secrets.reset();
+  if (!outcome_.ok) {
+    outcome_.secrets.reset();
+    outcome_.epoch.reset();
+  }
   return std::move(outcome_);
 }
 

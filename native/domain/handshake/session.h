@@ -69,6 +69,7 @@ class Session final : private Resumption {
   void stepHandshake();
   void stepConfirm();
   void checkPeer();
+  void exportEpoch();
   std::string nameOf(SSL_SESSION* session) const;
 
   const TicketKey& ticketKey() const override { return *context_->ticketKey(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'bbf1d27d517af74a';
+export const ABI_HASH = 'cdef3665a44dc917';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -156,6 +156,21 @@ export const STRUCTS = {
     },
   },
 } as const;
+
+/** enum tlshub_channel_limit */
+export const ChannelLimit = {
+  MARKER_VERSION: 2,
+  SYN_BYTES: 13,
+  SYN_ACK_BYTES: 8,
+  ACK_BYTES: 10,
+  EPOCH_IDS: 16777216,
+  EPOCH_FLOWS: 65536,
+  NUMBERS_BYTES: 8192,
+  SECRET_BYTES: 32,
+} as const;
+
+/** enum tlshub_channel_what */
+export const ChannelWhat = { DIRECT: 5, TRANSLATED: 6 } as const;
 
 /** enum tlshub_class */
 export const Class = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
