@@ -30,6 +30,11 @@ std::vector<Case>& cases() {
   return all;
 }
 
+std::map<std::string, int (*)(char**)>& programs() {
+  static std::map<std::string, int (*)(char**)> all;
+  return all;
+}
+
 int problems = 0;
 
 void must(bool condition, const char* what) {
@@ -101,6 +106,10 @@ void setUp(X509* certificate, EVP_PKEY* key, const std::string& commonName, long
 
 Registration::Registration(const char* name, void (*body)()) {
   cases().push_back({name, body});
+}
+
+Program::Program(const char* name, int (*run)(char** arguments)) {
+  programs()[std::string("--") + name] = run;
 }
 
 void report(const char* file, int line, const std::string& what) {
@@ -379,6 +388,8 @@ void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
 
 int main(int argc, char** argv) {
   const std::string only = argc > 1 ? argv[1] : "";
+  const auto program = kit::programs().find(only);
+  if (program != kit::programs().end()) return program->second(argv + 2);
   int passed = 0;
   int failed = 0;
   for (const kit::Case& test : kit::cases()) {

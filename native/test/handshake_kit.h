@@ -26,6 +26,10 @@ namespace kit {
 struct Registration {
   Registration(const char* name, void (*body)());
 };
+// Another program in this one: `THIS --NAME ARGUMENT...`, for a test that needs a second process.
+struct Program {
+  Program(const char* name, int (*run)(char** arguments));
+};
 void report(const char* file, int line, const std::string& what);
 
 template <typename A, typename B>
