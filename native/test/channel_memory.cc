@@ -162,7 +162,10 @@ TEST("an open session needs less than 64 KiB at each end") {
   const size_t each = (used() - before) / kCount / 2;
   if (kWholeMemory) {
     EXPECT(each > 1024 && each < 64 * 1024);
-    std::printf("     %zu bytes for an open session\n", each);
+    const Ends& one = *all.front();
+    std::printf("     %zu bytes for an open session; its opener has sent %zu, its listener %zu\n", each,
+                size_t{one.opener.session.bytes().bytesSent()},
+                size_t{one.listener.session.bytes().bytesSent()});
   }
   for (const auto& ends : all) EXPECT(ends->opener->isOpen() && ends->listener->isOpen());
 }

@@ -384,22 +384,27 @@ void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
       });
 }
 
+int runAll(const std::string& only) {
+  int passed = 0;
+  int failed = 0;
+  for (const Case& test : cases()) {
+    if (std::string(test.name).find(only) == std::string::npos) continue;
+    problems = 0;
+    test.body();
+    std::printf("%s %s\n", problems == 0 ? "ok  " : "FAIL", test.name);
+    std::fflush(stdout);
+    (problems == 0 ? passed : failed)++;
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  std::fflush(stdout);
+  return failed;
+}
+
 }  // namespace kit
 
 int main(int argc, char** argv) {
   const std::string only = argc > 1 ? argv[1] : "";
   const auto program = kit::programs().find(only);
   if (program != kit::programs().end()) return program->second(argv + 2);
-  int passed = 0;
-  int failed = 0;
-  for (const kit::Case& test : kit::cases()) {
-    if (std::string(test.name).find(only) == std::string::npos) continue;
-    kit::problems = 0;
-    test.body();
-    std::printf("%s %s\n", kit::problems == 0 ? "ok  " : "FAIL", test.name);
-    std::fflush(stdout);
-    (kit::problems == 0 ? passed : failed)++;
-  }
-  std::printf("%d passed, %d failed\n", passed, failed);
-  return failed == 0 ? 0 : 1;
+  return kit::runAll(only) == 0 ? 0 : 1;
 }
