@@ -3,6 +3,7 @@
  * Every coded failure of the product in one table, joined here from a file for each noun. `docs/ERRORS.md` is generated from it, in this
  * order (`node build/tools/docs.js`).
  */
+import { CHANNEL_ERRORS } from './catalog/channel.js';
 import { COMMAND_ERRORS } from './catalog/command.js';
 import { CONFIG_ERRORS } from './catalog/config.js';
 import { CONTROL_ERRORS } from './catalog/control.js';
@@ -30,6 +31,7 @@ export const ERROR_CATALOG = {
   ...SOCKET_ERRORS,
   ...METRICS_ERRORS,
   ...HANDSHAKE_ERRORS,
+  ...CHANNEL_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOG;
