@@ -8,6 +8,7 @@ import { COMMAND_ERRORS } from './catalog/command.js';
 import { CONFIG_ERRORS } from './catalog/config.js';
 import { CONTROL_ERRORS } from './catalog/control.js';
 import { CREDENTIALS_ERRORS } from './catalog/credentials.js';
+import { ENDPOINTS_ERRORS } from './catalog/endpoints.js';
 import type { ErrorEntry } from './catalog/entry.js';
 import { GATE_ERRORS } from './catalog/gate.js';
 import { HANDSHAKE_ERRORS } from './catalog/handshake.js';
@@ -24,6 +25,7 @@ export const ERROR_CATALOG = {
   ...GATE_ERRORS,
   ...CONFIG_ERRORS,
   ...MAPPING_ERRORS,
+  ...ENDPOINTS_ERRORS,
   ...CREDENTIALS_ERRORS,
   ...HOST_ERRORS,
   ...PROVIDER_ERRORS,
