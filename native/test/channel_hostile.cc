@@ -3,6 +3,8 @@
 #include <openssl/rand.h>
 #include <sys/socket.h>
 
+#include <random>
+
 #include "channel_kit.h"
 
 using namespace kit;
@@ -363,6 +365,52 @@ TEST("oversized and unknown messages") {
   stranger.say(bytesOf({200, 0, 2, 'h', 'i'}) + tlshub::channel::encode(helloOf()) + bytesOf({128, 0, 0}));
   stranger.settle();
   EXPECT_EQ(eventsOf(stranger.end), "open");
+}
+
+TEST(
+    "a node with a good certificate that says anything: an epoch by a HELLO alone, and an end in order by "
+    "CLOSING alone") {
+  std::mt19937 random(9466);
+  const auto below = [&](size_t limit) { return random() % limit; };
+  const std::vector<std::string> words = {tlshub::channel::encode(helloOf()),
+                                          tlshub::channel::encode(Accept{1, kEpoch}),
+                                          tlshub::channel::encode(NumberTaken{kEpoch, 1}),
+                                          tlshub::channel::encode(Closing{kEpoch, Close::kOver}),
+                                          tlshub::channel::encode(Ping{}),
+                                          tlshub::channel::encode(Pong{}),
+                                          bytesOf({200, 0, 1, 'x'})};
+  const ContextPtr context = channelContext("b");
+  size_t opened = 0, inOrder = 0;
+  for (int run = 0; run < 400; run++) {
+    std::string stream = below(4) == 0 ? "" : words[0];
+    for (size_t more = below(5); more > 0; more--) stream += words[below(words.size())];
+    if (below(2) == 0 && !stream.empty()) stream[below(stream.size())] = static_cast<char>(below(256));
+    if (stream.empty()) continue;
+    Stranger stranger(Side::kListener, context, identityOf("a"));
+    stranger.settle();
+    for (size_t at = 0; at < stream.size() && !stranger.end.ended;) {
+      const size_t piece = std::min<size_t>(1 + below(40), stream.size() - at);
+      stranger.say(stream.substr(at, piece));
+      stranger.end.step();
+      at += piece;
+    }
+    stranger.socket.close();
+    stranger.end.step();
+    stranger.end.step();
+    EXPECT(stranger.end.ended);
+    const std::string code = codeOf(stranger.end);
+    const bool isOpen = eventsOf(stranger.end).rfind("open", 0) == 0;
+    if (isOpen) opened++;
+    if (code == "in order") inOrder++;
+    // Whatever the rest was, the first message that counts was a whole HELLO of this node.
+    EXPECT_EQ(isOpen, bool{stranger.end.secret});
+    if (isOpen) EXPECT(stranger.end->openerName() == "a" && stranger.end->epoch() != 0);
+    EXPECT(code == "in order" ? eventsOf(stranger.end).find("closing(") != std::string::npos
+                              : code.rfind("TLSHUB_", 0) == 0);
+    EXPECT(stranger.end->wiped());
+  }
+  EXPECT(opened > 100 && opened < 400);
+  EXPECT(inOrder > 20);
 }
 
 TEST("a version that nobody here speaks") {
