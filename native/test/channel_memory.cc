@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "../domain/secrets/hkdf.h"
 #include "channel_kit.h"
 #include "endpoint.h"
 
@@ -52,6 +53,7 @@ size_t countInMemory(const std::string& veiled) {
 }
 
 std::vector<std::string> schedule;  // veiled, by the key log
+std::string exporterSecret;         // of these the one that keys are exported from
 
 void keepSchedule(const SSL* ssl, const char* line) {
   std::string bytes;
@@ -60,6 +62,7 @@ void keepSchedule(const SSL* ssl, const char* line) {
     bytes += static_cast<char>((nibble(digits[0]) << 4 | nibble(digits[1])) ^ kVeil);
   }
   schedule.push_back(bytes);
+  if (strncmp(line, "EXPORTER_SECRET ", 16) == 0) exporterSecret = bytes;
   tlshub::handshake::Endpoint::onKeyLog(ssl, line);
 }
 
@@ -73,6 +76,18 @@ std::string veiledSecret(const End& end) {
   std::string veiled;
   for (const uint8_t byte : end.secret->bytes) veiled += static_cast<char>(static_cast<char>(byte) ^ kVeil);
   return veiled;
+}
+
+// RFC 8446, 7.5: what stands between the exporter's secret and the epoch's. A library has it on its stack.
+std::string veiledBetween() {
+  const tlshub::Hash hash = exporterSecret.size() == 32 ? tlshub::Hash::kSha256 : tlshub::Hash::kSha384;
+  const size_t length = exporterSecret.size();
+  uint8_t nothing[tlshub::kLongestHash], between[tlshub::kLongestHash];
+  tlshub::Sha2(hash).finish(nothing);
+  tlshub::hkdfExpandLabel(hash, reinterpret_cast<const uint8_t*>(veil(exporterSecret).data()),
+                          "EXPORTER-tlshub-ebpf-flow", between, length,
+                          std::string(reinterpret_cast<const char*>(nothing), length));
+  return veil(std::string(reinterpret_cast<const char*>(between), length));
 }
 
 }  // namespace
@@ -107,6 +122,30 @@ TEST(
   EXPECT_EQ(schedule.size(), 10u);
   if (!kWholeMemory) return;
   for (const std::string& each : schedule) EXPECT_EQ(countInMemory(each), 0u);
+}
+
+TEST("nothing that the secret was exported from is left on the stack") {
+  if (!kWholeMemory) return;
+  Ends ends(watched("a"), watched("b"));
+  constexpr size_t kBelow = 60 * 1024;
+  std::vector<std::string> stacks, veiled;
+  for (int step = 0; step < 6; step++) {
+    for (End* end : {&ends.opener, &ends.listener}) {
+      stacks.emplace_back(kBelow, '\0');
+      char* const copy = stacks.back().data();
+      exporterSecret.clear();
+      end->session.advance(End::now);
+      // Before anything else is called: what lies below this frame is what that call has left.
+      const volatile char* const below = static_cast<const char*>(__builtin_frame_address(0)) - kBelow;
+      for (size_t i = 0; i < kBelow - 512; i++) copy[i] = below[i];
+      if (!exporterSecret.empty()) veiled.push_back(veiledBetween());
+    }
+  }
+  EXPECT_EQ(veiled.size(), 2u);
+  for (const std::string& stack : stacks) {
+    for (const std::string& each : veiled)
+      EXPECT_EQ(countIn(stack.data(), stack.data() + stack.size(), each), 0u);
+  }
 }
 
 TEST("a secret that nobody took goes with its session, and with one that fails") {
