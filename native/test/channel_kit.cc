@@ -53,6 +53,24 @@ ChannelTerms listenerTerms(int fd) {
   return terms;
 }
 
+std::string nodeOf(Side side) {
+  return side == Side::kOpener ? "a" : "b";
+}
+
+Side otherOf(Side side) {
+  return side == Side::kOpener ? Side::kListener : Side::kOpener;
+}
+
+ContextPtr contextOfSide(Side side) {
+  return channelContext(nodeOf(side));
+}
+
+std::string bytesOf(std::initializer_list<int> bytes) {
+  std::string text;
+  for (const int byte : bytes) text += static_cast<char>(byte);
+  return text;
+}
+
 End::End(const ContextPtr& context, ChannelTerms terms, const tlshub::channel::Times& times)
     : session(context, terms, now, times), fd_(terms.fd) {}
 

@@ -3,6 +3,7 @@
 // it is told to.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ ContextPtr channelContext(const std::string& node);
 // Of a session from "a" to "b"; the listener takes channels of "a" and "node-c".
 ChannelTerms openerTerms(int fd);
 ChannelTerms listenerTerms(int fd);
+
+std::string nodeOf(Side side);  // "a" opens, "b" listens
+Side otherOf(Side side);
+ContextPtr contextOfSide(Side side);
+std::string bytesOf(std::initializer_list<int> bytes);
 
 // One session with its end of a socket pair, and what it told its owner.
 class End {

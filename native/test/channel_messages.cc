@@ -3,18 +3,12 @@
 #include <random>
 
 #include "../domain/channel/messages.h"
-#include "handshake_kit.h"
+#include "channel_kit.h"
 
 using namespace kit;
 using namespace tlshub::channel;
 
 namespace {
-
-std::string bytesOf(std::initializer_list<int> bytes) {
-  std::string text;
-  for (const int byte : bytes) text += static_cast<char>(byte);
-  return text;
-}
 
 std::vector<Message> allMessages() {
   Hello hello;

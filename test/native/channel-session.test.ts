@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 
-const TESTS = new URL('../../../dist/native/channel_test.node', import.meta.url).pathname;
+const TESTS = new URL('../../obj/channel_test.node', import.meta.url).pathname;
 
 describe("the channel's session", () => {
   it('passes its tests over the OpenSSL of this Node.js', function () {
