@@ -23,7 +23,7 @@ using tlshub::channel::Refusal;
 using tlshub::channel::Side;
 using Event = Channel::Event;
 
-constexpr uint32_t kEpoch = 0x0a0b0c0d;
+constexpr uint32_t kEpoch = 0x0a0b0c;
 
 ContextPtr channelContext(const Identity& identity, const std::string& caPem,
                           const std::vector<std::string>& ciphers = kAllCiphers,

@@ -12,19 +12,15 @@ namespace {
 
 std::vector<Message> allMessages() {
   Hello hello;
-  hello.epoch = 0x01020304;
+  hello.epoch = 0x010203;
   hello.opener = "node-a";
   hello.listener = std::string(253, 'b');
   Reject reject;
   reject.why = Refusal::kTooMany;
   reject.text = "64 of node-a";
-  return {hello,
-          Accept{1, 0x01020304},
-          reject,
-          NumberTaken{0x01020304, 513},
-          Closing{0x01020304, Close::kIdle},
-          Ping{},
-          Pong{}};
+  return {
+      hello, Accept{1, 0x010203}, reject, NumberTaken{0x010203, 513}, Closing{0x010203, Close::kIdle}, Ping{},
+      Pong{}};
 }
 
 std::string streamOfAll() {
@@ -45,17 +41,17 @@ std::string faultOf(const std::string& bytes) {
 
 TEST("the layout of each message, as docs/CHANNEL_WIRE.md has it") {
   Hello hello;
-  hello.epoch = 0x0a0b0c0d;
+  hello.epoch = 0x0a0b0c;
   hello.opener = "a";
   hello.listener = "bc";
-  EXPECT(encode(hello) == bytesOf({1, 0, 11, 1, 1, 0x0a, 0x0b, 0x0c, 0x0d, 1, 'a', 2, 'b', 'c'}));
-  EXPECT(encode(Accept{1, 0x0a0b0c0d}) == bytesOf({2, 0, 5, 1, 0x0a, 0x0b, 0x0c, 0x0d}));
+  EXPECT(encode(hello) == bytesOf({1, 0, 11, 1, 1, 0, 0x0a, 0x0b, 0x0c, 1, 'a', 2, 'b', 'c'}));
+  EXPECT(encode(Accept{1, 0x0a0b0c}) == bytesOf({2, 0, 5, 1, 0, 0x0a, 0x0b, 0x0c}));
   Reject reject;
   reject.why = Refusal::kEpoch;
   reject.text = "no";
   EXPECT(encode(reject) == bytesOf({3, 0, 6, 3, 1, 1, 2, 'n', 'o'}));
-  EXPECT(encode(NumberTaken{0x0a0b0c0d, 513}) == bytesOf({4, 0, 6, 0x0a, 0x0b, 0x0c, 0x0d, 2, 1}));
-  EXPECT(encode(Closing{0x0a0b0c0d, Close::kIdle}) == bytesOf({5, 0, 5, 0x0a, 0x0b, 0x0c, 0x0d, 4}));
+  EXPECT(encode(NumberTaken{0x0a0b0c, 513}) == bytesOf({4, 0, 6, 0, 0x0a, 0x0b, 0x0c, 2, 1}));
+  EXPECT(encode(Closing{0x0a0b0c, Close::kIdle}) == bytesOf({5, 0, 5, 0, 0x0a, 0x0b, 0x0c, 4}));
   EXPECT(encode(Ping{}) == bytesOf({6, 0, 0}));
   EXPECT(encode(Pong{}) == bytesOf({7, 0, 0}));
 }
@@ -143,9 +139,9 @@ TEST("impossible HELLOs") {
   };
   EXPECT_EQ(hello([](Hello&) {}), "");
   for (const std::string& fault :
-       {hello([](Hello& it) { it.epoch = 0; }), hello([](Hello& it) { it.oldest = 0; }),
-        hello([](Hello& it) { it.oldest = 3; }), hello([](Hello& it) { it.opener = ""; }),
-        hello([](Hello& it) { it.listener = "b\n"; }),
+       {hello([](Hello& it) { it.epoch = 0; }), hello([](Hello& it) { it.epoch = 1 << 24; }),
+        hello([](Hello& it) { it.oldest = 0; }), hello([](Hello& it) { it.oldest = 3; }),
+        hello([](Hello& it) { it.opener = ""; }), hello([](Hello& it) { it.listener = "b\n"; }),
         hello([](Hello& it) { it.opener = std::string("a\0", 2); })}) {
     EXPECT_HAS(fault, "a message of type 1 with an impossible body");
   }

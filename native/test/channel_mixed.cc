@@ -134,7 +134,7 @@ TEST(
     EXPECT_EQ(eventsOf(end), "open");
     const std::string facts = readText(other.fd);
     EXPECT_EQ(facts, factsOf(end));
-    EXPECT_HAS(facts, " X25519 a b 168496141");
+    EXPECT_HAS(facts, " X25519 a b 658188");
     end->numberTaken(513);
     end.step();
     end->close(Close::kReplaced, End::now);

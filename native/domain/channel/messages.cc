@@ -195,7 +195,7 @@ std::optional<Message> Decoder::parse(uint8_t type, const std::string& bytes) {
       hello.epoch = body.number(4);
       hello.opener = body.text(kMostName);
       hello.listener = body.text(kMostName);
-      const bool possible = hello.oldest > 0 && hello.oldest <= hello.newest && hello.epoch != 0 &&
+      const bool possible = hello.oldest > 0 && hello.oldest <= hello.newest && isEpochId(hello.epoch) &&
                             isName(hello.opener) && isName(hello.listener);
       if (possible) message = hello;
       break;

@@ -17,6 +17,12 @@ namespace tlshub::channel {
 constexpr uint8_t kOldestVersion = 1;
 constexpr uint8_t kNewestVersion = 1;
 
+// Of epochs, from 1 on: what the marker of a connection has room for.
+constexpr uint32_t kEpochIds = 1 << 24;
+constexpr bool isEpochId(uint32_t epoch) {
+  return epoch > 0 && epoch < kEpochIds;
+}
+
 constexpr size_t kHeaderBytes = 3;  // type u8, bytes of the body u16
 constexpr size_t kMostBody = 1024;
 constexpr size_t kMostName = 253;    // the longest DNS name
@@ -46,7 +52,7 @@ enum class Close : uint8_t {
 
 struct Hello {  // opener, first
   uint8_t oldest = kOldestVersion, newest = kNewestVersion;
-  uint32_t epoch = 0;    // never 0
+  uint32_t epoch = 0;    // isEpochId()
   std::string opener;    // the node's name, as it is to go into keys
   std::string listener;  // likewise
 };

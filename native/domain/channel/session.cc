@@ -17,8 +17,6 @@ namespace {
 
 using handshake::Failure;
 
-constexpr char kExporterLabel[] = "EXPORTER-tlshub-ebpf-flow";
-
 handshake::Endpoint::Terms endpointTerms(const Terms& terms) {
   handshake::Endpoint::Terms its;
   its.role = terms.side == Side::kOpener ? handshake::Role::kActive : handshake::Role::kPassive;
@@ -51,7 +49,7 @@ Session::Session(std::shared_ptr<const handshake::Context> context, Terms terms,
   epoch_ = terms_.epoch;
   opener_ = terms_.ownName;
   listener_ = terms_.peerName;
-  if (epoch_ == 0) end_.fail(Failure::kFailed, "no epoch has the id 0");
+  if (!isEpochId(epoch_)) end_.fail(Failure::kFailed, "no epoch has the id " + std::to_string(epoch_));
   if (!handshake::isPlainName(opener_)) {
     end_.fail(Failure::kFailed,
               "this node's own name " + handshake::listText({opener_}) + " is not a plain DNS name");

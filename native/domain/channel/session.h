@@ -36,7 +36,7 @@ struct Terms {
   int fd = -1;  // connected; borrowed, must stay open as long as the session
   Side side = Side::kOpener;
   std::string ownName;  // of this node, as the mapping has it
-  // opener: the node that it is opened to, and the epoch's id, never 0
+  // opener: the node that it is opened to, and the epoch's id
   std::string peerName;
   uint32_t epoch = 0;
   // listener: all that may open
