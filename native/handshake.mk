@@ -60,7 +60,7 @@ $(OUT)/handshake_boringssl_test: $(BORINGSSL_TEST)
 $(OPENSSL_NODE): $(NODE_HEADERS)
 $(OBJ)/handshake-node/%.o: %.cc handshake.mk
 	@mkdir -p $(@D)
-	$(CXX) $(HANDSHAKE_NODE_FLAGS) -c -o $@ $<
+	$(CXX) $(HANDSHAKE_NODE_FLAGS) -Idomain/handshake -c -o $@ $<
 
 $(filter $(OBJ)/boringssl-node/addon/%,$(BORINGSSL_NODE)): $(NODE_HEADERS)
 # BoringSSL's headers before node's, which has OpenSSL's beside its own.

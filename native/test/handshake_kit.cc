@@ -20,18 +20,6 @@ namespace kit {
 
 namespace {
 
-struct Case {
-  const char* name;
-  void (*body)();
-};
-
-std::vector<Case>& cases() {
-  static std::vector<Case> all;
-  return all;
-}
-
-int problems = 0;
-
 void must(bool condition, const char* what) {
   if (condition) return;
   std::fprintf(stderr, "the test itself failed: %s: %s\n", what, strerror(errno));
@@ -98,15 +86,6 @@ void setUp(X509* certificate, EVP_PKEY* key, const std::string& commonName, long
 }
 
 }  // namespace
-
-Registration::Registration(const char* name, void (*body)()) {
-  cases().push_back({name, body});
-}
-
-void report(const char* file, int line, const std::string& what) {
-  std::printf("    %s:%d: %s\n", file, line, what.c_str());
-  problems++;
-}
 
 Ca::Ca(const std::string& commonName) : key_(newKey(), EVP_PKEY_free), certificate_(X509_new(), X509_free) {
   must(key_ && certificate_, "X509_new");
@@ -376,19 +355,3 @@ void speakInPieces(Driver& driver, Tcp& tcp, const Slot& slot) {
 }
 
 }  // namespace kit
-
-int main(int argc, char** argv) {
-  const std::string only = argc > 1 ? argv[1] : "";
-  int passed = 0;
-  int failed = 0;
-  for (const kit::Case& test : kit::cases()) {
-    if (std::string(test.name).find(only) == std::string::npos) continue;
-    kit::problems = 0;
-    test.body();
-    std::printf("%s %s\n", kit::problems == 0 ? "ok  " : "FAIL", test.name);
-    std::fflush(stdout);
-    (kit::problems == 0 ? passed : failed)++;
-  }
-  std::printf("%d passed, %d failed\n", passed, failed);
-  return failed == 0 ? 0 : 1;
-}

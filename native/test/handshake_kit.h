@@ -26,6 +26,12 @@ namespace kit {
 struct Registration {
   Registration(const char* name, void (*body)());
 };
+// Another program in this one: `THIS --NAME ARGUMENT...`, for a test that needs a second process.
+struct Program {
+  Program(const char* name, int (*run)(char** arguments));
+};
+// Runs the tests whose names hold `only`, and says how each went; the last line is "N passed, N failed". Returns how many failed.
+int runAll(const std::string& only);
 void report(const char* file, int line, const std::string& what);
 
 template <typename A, typename B>

@@ -29,54 +29,6 @@ TEST("each cipher: both ends hold the same secrets, of the hash's length") {
   EXPECT_EQ(succeeded, kBoringSsl ? size_t{1} : kAllCiphers.size());
 }
 
-std::string epochOf(const Outcome& outcome) {
-  const auto* bytes = reinterpret_cast<const char*>(outcome.epoch->bytes);
-  return std::string(bytes, sizeof(outcome.epoch->bytes));
-}
-
-TEST("an epoch's secret: both ends have the same, each session another, and nobody has one who did not ask") {
-  std::vector<std::string> earlier;
-  for (const std::string& cipher : kAllCiphers) {
-    Tcp tcp;
-    Driver driver;
-    Slot a, b;
-    Request active = request(tcp.active->fd(), Role::kActive, "b");
-    Request passive = request(tcp.passive->fd(), Role::kPassive, "a");
-    active.forEpoch = passive.forEpoch = true;
-    // BoringSSL chooses by itself.
-    const ContextPtr context =
-        kBoringSsl ? contextOf("a") : contextOf(identityOf("a"), labCa().pem(), {cipher});
-    begin(driver, context, active, &a);
-    begin(driver, contextOf("b"), passive, &b);
-    drive(driver, [&] { return a && b; });
-    EXPECT_EQ(describe(*a), "ok: ");
-    EXPECT_EQ(describe(*b), "ok: ");
-    EXPECT(epochOf(*a) == epochOf(*b));
-    EXPECT(epochOf(*a) != clientSecret(*a).substr(0, 32) && epochOf(*a) != serverSecret(*a).substr(0, 32));
-    EXPECT(a->wiped && b->wiped);
-    for (const std::string& other : earlier) EXPECT(epochOf(*a) != other);
-    earlier.push_back(epochOf(*a));
-  }
-  const auto [a, b] = handshake(contextOf("a"), "b", contextOf("b"), "a");
-  EXPECT(a.secrets && !a.epoch);
-  EXPECT(b.secrets && !b.epoch);
-}
-
-TEST("an epoch's secret: none of a handshake that failed") {
-  Tcp tcp;
-  Driver driver;
-  Slot a, b;
-  Request active = request(tcp.active->fd(), Role::kActive, "b");
-  Request passive = request(tcp.passive->fd(), Role::kPassive, "c");
-  active.forEpoch = passive.forEpoch = true;
-  begin(driver, contextOf("a"), active, &a);
-  begin(driver, contextOf("b"), passive, &b);
-  drive(driver, [&] { return a && b; });
-  EXPECT_EQ(codeOf(*b), "TLSHUB_PEER_CERTIFICATE");
-  EXPECT(!a->ok && !a->epoch);
-  EXPECT(!b->epoch);
-}
-
 TEST("sequence numbers: only the server's ticket is counted, on both ends") {
   const auto [a, b] = handshake(contextOf("a"), "b", contextOf("b"), "a");
   EXPECT_EQ(a.txSequence, 0u);

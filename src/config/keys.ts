@@ -4,6 +4,7 @@
  * and its unit test all come from this table.
  */
 import { hostname } from 'node:os';
+import { CHANNEL_PORT } from '../mapping/node-endpoints.js';
 import { parseNodeName } from '../shared/text/node-name.js';
 import {
   absolutePath,
@@ -156,6 +157,21 @@ export const KEYS = {
     true,
     'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It only makes refusals quicker and their reasons clearer (docs/POLICY.md). A SYN that has to be sent again goes without.',
   ),
+  exchange: key(
+    choice('channel', 'in-band'),
+    'in-band',
+    'How two agents agree on the keys of a connection, with mode = openssl and boringssl. in-band: by a handshake on the connection itself. channel: by one handshake for each pair of nodes and period, from which both know the keys of each connection without a word; where that is not possible, in-band.',
+  ),
+  channel_listen: key(
+    optionalListenAddress,
+    `[::]:${CHANNEL_PORT}`,
+    "Where other nodes' agents reach this one for a channel. Empty: nowhere, and connections from them are in-band. Only with exchange = channel.",
+  ),
+  node_endpoints: key(
+    optionalPath,
+    '',
+    `Where the agents of other nodes are to be reached for a channel: a file with \`node address[:port]\`, one node a line; the port is ${CHANNEL_PORT} where none is given. Connections to a node that is not in it are in-band. Empty: with pod_source = kubernetes the addresses of the nodes that the Pods run on, else none. Only with exchange = channel.`,
+  ),
   node_name: key(
     nodeName,
     defaultNodeName(),
@@ -182,6 +198,11 @@ export const KEYS = {
     choices('TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'),
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
     'TLS 1.3 cipher suites, in order of preference; all three exist in kernel TLS. BoringSSL offers all three and chooses by itself (AES where the processor has it): with mode = boringssl the order has no effect, and a handshake that ends in a suite not listed is refused.',
+  ),
+  'tls.groups': key(
+    choices('X25519MLKEM768', 'X25519', 'P-256', 'P-384'),
+    ['X25519MLKEM768', 'X25519'],
+    'Key exchanges of a channel, in order of preference; what the TLS library does not have is left out. X25519MLKEM768 is a hybrid that a quantum computer does not open either: OpenSSL has it from 3.5 on. Only with exchange = channel.',
   ),
   'tls.resumption': key(
     boolean,

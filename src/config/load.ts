@@ -79,6 +79,11 @@ function checkTogether(flat: FlatConfig, placeOf: (key: KeyName) => Place): void
   atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
   atMost('hold_nonblocking_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
 
+  if (flat.exchange === 'channel') {
+    const detail = 'this version makes no channels yet; allowed: in-band';
+    throw new ConfigError('TLSHUB_CONFIG_BAD_VALUE', placeOf('exchange'), detail);
+  }
+
   const both = flat.policy_require.find((rule) => flat.policy_exclude.includes(rule));
   if (both !== undefined) {
     const detail = `${both} is in policy_exclude as well: leave one of them out`;

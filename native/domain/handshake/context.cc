@@ -8,8 +8,9 @@
 #include <algorithm>
 
 #include "certificate.h"
+#include "endpoint.h"
+#include "groups.h"
 #include "library.h"
-#include "session.h"
 
 namespace tlshub::handshake {
 
@@ -92,14 +93,19 @@ void identify(SSL_CTX* ctx, const std::string& certPem, const std::string& keyPe
 
 }  // namespace
 
-std::shared_ptr<const Context> Context::create(const Credentials& credentials) {
+std::shared_ptr<const Context> Context::create(const Credentials& credentials, const Purpose& purpose) {
   ERR_clear_error();
   SslCtxPtr ctx(SSL_CTX_new(TLS_method()));
   if (!ctx) refuse("the TLS library has no TLS: " + libraryReason());
   if (SSL_CTX_set_min_proto_version(ctx.get(), TLS1_3_VERSION) != 1 ||
-      SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION) != 1 || !library::configure(ctx.get()) ||
-      SSL_CTX_set1_curves_list(ctx.get(), "X25519:P-256:P-384") != 1) {
+      SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION) != 1 ||
+      !library::configure(ctx.get(), purpose.tickets)) {
     refuse("the TLS library refuses TLS 1.3: " + libraryReason());
+  }
+  const std::shared_ptr<Context> made(new Context(credentials, purpose));
+  made->groups_ = knownGroups(ctx.get(), purpose.groups);
+  if (!setGroups(ctx.get(), made->groups_)) {
+    refuse("groups: the list is empty or names none that the TLS library has");
   }
   if (!library::setCiphers(ctx.get(), credentials.ciphers)) {
     refuse("ciphers: the list is empty or names a suite that the TLS library does not have");
@@ -108,15 +114,40 @@ std::shared_ptr<const Context> Context::create(const Credentials& credentials) {
   SSL_CTX_set_read_ahead(ctx.get(), 0);
   SSL_CTX_set_quiet_shutdown(ctx.get(), 1);
   SSL_CTX_set_mode(ctx.get(), SSL_MODE_NO_AUTO_CHAIN);  // the CA's own certificate is not sent
+  if (purpose.lasting) SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify_depth(ctx.get(), kMaxChainDepth);
   SSL_CTX_set_max_cert_list(ctx.get(), kMaxCertificateList);
-  SSL_CTX_set_keylog_callback(ctx.get(), &Session::onKeyLog);
+  SSL_CTX_set_keylog_callback(ctx.get(), &Endpoint::onKeyLog);
   if (credentials.ticketKey && !library::allowResumption(ctx.get(), *credentials.ticketKey)) {
     refuse("the TLS library refuses to resume sessions: " + libraryReason());
   }
   trust(ctx.get(), credentials.caPem);
   identify(ctx.get(), credentials.certPem, credentials.keyPem);
-  return std::shared_ptr<const Context>(new Context(std::move(ctx), credentials));
+  if (!made->protocol_.empty()) made->speak(ctx.get());
+  made->ctx_ = std::move(ctx);
+  return made;
+}
+
+void Context::speak(SSL_CTX* ctx) const {
+  const std::string offer = static_cast<char>(protocol_.size()) + protocol_;
+  // 0 is success.
+  if (SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const unsigned char*>(offer.data()),
+                              static_cast<unsigned>(offer.size())) != 0) {
+    refuse("the TLS library refuses ALPN: " + libraryReason());
+  }
+  SSL_CTX_set_alpn_select_cb(ctx, &Context::onProtocols, const_cast<Context*>(this));
+}
+
+int Context::onProtocols(SSL*, const unsigned char** out, unsigned char* outLength, const unsigned char* in,
+                         unsigned int inLength, void* self) {
+  const std::string& wanted = static_cast<const Context*>(self)->protocol_;
+  for (unsigned at = 0; at < inLength && in[at] < inLength - at; at += 1u + in[at]) {
+    if (std::string(reinterpret_cast<const char*>(in + at + 1), in[at]) != wanted) continue;
+    *out = in + at + 1;
+    *outLength = in[at];
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 Context::~Context() {

@@ -28,8 +28,8 @@ std::string foreign();
 // why a session checks the choice. False if the library does not know one or the list is empty.
 bool setCiphers(SSL_CTX* ctx, const std::vector<std::string>& names);
 
-// Makes a server send exactly one NewSessionTicket, which nobody can resume, and sets the library's policy on key sizes.
-bool configure(SSL_CTX* ctx);
+// Makes a server send exactly one NewSessionTicket, which nobody can resume, or none, and sets the library's policy on key sizes.
+bool configure(SSL_CTX* ctx, unsigned tickets);
 
 // Makes tickets good for resumption by psk_dhe_ke (RFC 8446 section 4.2.9), under the key that every handshake's
 // Resumption gives, and hands a client's to it. After configure(). False: an error is queued.
@@ -40,6 +40,9 @@ void attachResumption(SSL* ssl, Resumption* resumption);
 
 // A server's ticket, if the library has not written it with the end of the handshake. False: an error is queued.
 bool writeTicket(SSL* ssl);
+
+// The group that keys were agreed on in: its number in IANA's registry. 0: the library does not say.
+uint16_t groupOf(SSL* ssl);
 
 // The peer's leaf certificate with a reference of the caller's, or null.
 X509* peerCertificate(SSL* ssl);

@@ -158,11 +158,11 @@ bool setCiphers(SSL_CTX*, const std::vector<std::string>& names) {
   });
 }
 
-bool configure(SSL_CTX* ctx) {
-  // SSL_OP_NO_TICKET would leave no ticket at all.
+bool configure(SSL_CTX* ctx, unsigned tickets) {
+  if (tickets == 0) SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
   SSL_CTX_set_ticket_aead_method(ctx, &kNoTickets);
   SSL_CTX_set_early_data_enabled(ctx, 0);
-  return SSL_CTX_set_num_tickets(ctx, 1) == 1;
+  return SSL_CTX_set_num_tickets(ctx, tickets) == 1;
 }
 
 bool allowResumption(SSL_CTX* ctx, const TicketKey&) {
@@ -181,6 +181,10 @@ void attachResumption(SSL* ssl, Resumption* resumption) {
 bool writeTicket(SSL* ssl) {
   // BoringSSL keeps it for the first write. A write of nothing flushes what is pending and makes no record of its own.
   return SSL_write(ssl, "", 0) == 0 && SSL_get_write_sequence(ssl) == 1;
+}
+
+uint16_t groupOf(SSL* ssl) {
+  return SSL_get_curve_id(ssl);
 }
 
 X509* peerCertificate(SSL* ssl) {

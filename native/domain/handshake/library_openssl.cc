@@ -97,7 +97,7 @@ bool setCiphers(SSL_CTX* ctx, const std::vector<std::string>& names) {
   return !list.empty() && SSL_CTX_set_ciphersuites(ctx, list.c_str()) == 1;
 }
 
-bool configure(SSL_CTX* ctx) {
+bool configure(SSL_CTX* ctx, unsigned tickets) {
   // Else a library that can compress certificates (OpenSSL from 3.2 on, built with Brotli as in Node.js 24) does so anew for each
   // handshake that has a willing peer: for 45 bytes less it takes longer than all of the cryptography.
   SSL_CTX_set_options(ctx, kNoCertificateCompression);
@@ -105,7 +105,7 @@ bool configure(SSL_CTX* ctx) {
   // encrypted session with the client's whole certificate. So the message fits one record whatever that certificate is,
   // and nothing that a client presents is ever found (SSL_CTX_set_options(3), "SSL_OP_NO_TICKET").
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  if (SSL_CTX_set_num_tickets(ctx, 1) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) return false;
+  if (SSL_CTX_set_num_tickets(ctx, tickets) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) return false;
   SSL_CTX_set_security_level(ctx, 2);  // at least 112 bits: RSA 2048, no SHA-1 signatures
   return true;
 }
@@ -130,6 +130,21 @@ void attachResumption(SSL* ssl, Resumption* resumption) {
 
 bool writeTicket(SSL*) {
   return true;  // SSL_do_handshake has
+}
+
+uint16_t groupOf(SSL* ssl) {
+  const int nid = static_cast<int>(SSL_get_negotiated_group(ssl));
+  switch (nid) {
+    case NID_X25519:
+      return 0x001d;
+    case NID_X9_62_prime256v1:
+      return 0x0017;
+    case NID_secp384r1:
+      return 0x0018;
+    default:
+      // A group without a NID, as all hybrid ones are, goes by its number.
+      return (nid & TLSEXT_nid_unknown) != 0 ? static_cast<uint16_t>(nid & 0xffff) : 0;
+  }
 }
 
 X509* peerCertificate(SSL* ssl) {

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "../channel/epoch_secret.h"
 #include "../secrets/traffic.h"
 
 namespace tlshub::handshake {
@@ -39,8 +38,7 @@ struct Request {
       peerNames;  // any of which must be a DNS SAN of the peer; empty: the handshake fails
   std::chrono::milliseconds timeout{0};
   bool keyLog = false;
-  uint64_t charge = 0;    // of helpers, where there are any
-  bool forEpoch = false;  // the secret of a channel's epoch is wanted, beside those of the connection
+  uint64_t charge = 0;  // of helpers, where there are any
 };
 
 struct Outcome {
@@ -59,8 +57,7 @@ struct Outcome {
   // if ok
   std::string cipher;  // IANA name
   Secret<TrafficSecrets> secrets;
-  Secret<channel::EpochSecret> epoch;  // if it was wanted
-  bool wiped = true;                   // the library has left nothing of them
+  bool wiped = true;        // the library has left nothing of them
   uint64_t txSequence = 0;  // records already protected by the application traffic keys, own direction
   uint64_t rxSequence = 0;
   bool resumed = false;  // without certificates, from an earlier handshake's session

@@ -38,6 +38,7 @@ class RecordChannel {
   // Sends what was written. False: something is left, either because the socket is full or for good (sendError()).
   bool flush();
   bool hasPending() const { return sent_ < pending_.size(); }
+  size_t pendingBytes() const { return pending_.size() - sent_; }
   // Nobody reads it any more.
   void dropPending() {
     pending_.clear();

@@ -16,10 +16,9 @@
 #include <vector>
 
 #include "context.h"
-#include "library.h"
+#include "endpoint.h"
 #include "outcome.h"
 #include "owned.h"
-#include "record_channel.h"
 #include "resumption.h"
 #include "socket_options.h"
 
@@ -51,58 +50,35 @@ class Session final : private Resumption {
   Outcome finish();
 
   // Our part is sent and the peer's lacks its last record: it may be through with it, and its program may send.
-  bool isConfirming() const { return stage_ == Stage::kConfirm; }
+  bool isConfirming() const { return stage_ == Stage::kConfirm && !end_.failed(); }
 
   int fd() const { return request_.fd; }
   uint64_t charge() const { return request_.charge; }
-  RecordChannel& channel() { return channel_; }
-
-  // SSL_CTX_keylog_cb_func, set on every Context: the only way OpenSSL gives out traffic secrets.
-  static void onKeyLog(const SSL* ssl, const char* line);
+  RecordChannel& channel() { return end_.channel(); }
 
  private:
-  static constexpr unsigned kClientSecret = 1, kServerSecret = 2, kBothSecrets = 3;
-  enum class Stage { kHandshake, kConfirm, kLastFlight, kSucceeded, kFailed };
+  enum class Stage { kHandshake, kConfirm, kLastFlight, kSucceeded };
 
-  void prepare();
   void prepareResumption();
   void stepHandshake();
   void stepConfirm();
-  void checkPeer();
-  void exportEpoch();
   std::string nameOf(SSL_SESSION* session) const;
 
-  const TicketKey& ticketKey() const override { return *context_->ticketKey(); }
+  const TicketKey& ticketKey() const override { return *end_.context().ticketKey(); }
   bool mayResume(SSL_SESSION* session, int64_t trustedSince) override;
   int64_t trustedSince() const override { return trustedSince_; }
   void keep(SessionPtr session) override { kept_ = std::move(session); }
 
-  void failFromLibrary();
-  void failFromErrno(int error, const char* call);
-  std::string notTlsReason() const;
-  static std::string cipherReason(const std::string& cipher);
-
-  static int onVerify(int ok, X509_STORE_CTX* store);
-  static void onInfo(const SSL* ssl, int where, int value);
-
-  const std::shared_ptr<const Context> context_;
   const Request request_;
   const std::chrono::steady_clock::time_point started_;
   const bool byExchanges_;
   std::optional<LowWaterMark> lowWater_;
   std::optional<PeekOffset> peekOffset_;
-  RecordChannel channel_;
-  library::MessageWatch watch_;
+  Endpoint end_;
   int64_t trustedSince_;  // of a session that is about to be resumed, else now
   bool offered_ = false;  // a session to the server
   SessionPtr kept_;       // the server's ticket, for the next time
-  SslPtr ssl_;            // behind channel_ and watch_, which it points to
   Stage stage_ = Stage::kHandshake;
-  unsigned secretsSeen_ = 0;
-  int peerAlert_ = -1;
-  std::string certificateReason_;
-  std::string cipherReason_;
-  Outcome outcome_;
 };
 
 }  // namespace tlshub::handshake

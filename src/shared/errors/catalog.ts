@@ -3,10 +3,12 @@
  * Every coded failure of the product in one table, joined here from a file for each noun. `docs/ERRORS.md` is generated from it, in this
  * order (`node build/tools/docs.js`).
  */
+import { CHANNEL_ERRORS } from './catalog/channel.js';
 import { COMMAND_ERRORS } from './catalog/command.js';
 import { CONFIG_ERRORS } from './catalog/config.js';
 import { CONTROL_ERRORS } from './catalog/control.js';
 import { CREDENTIALS_ERRORS } from './catalog/credentials.js';
+import { ENDPOINTS_ERRORS } from './catalog/endpoints.js';
 import type { ErrorEntry } from './catalog/entry.js';
 import { GATE_ERRORS } from './catalog/gate.js';
 import { HANDSHAKE_ERRORS } from './catalog/handshake.js';
@@ -23,6 +25,7 @@ export const ERROR_CATALOG = {
   ...GATE_ERRORS,
   ...CONFIG_ERRORS,
   ...MAPPING_ERRORS,
+  ...ENDPOINTS_ERRORS,
   ...CREDENTIALS_ERRORS,
   ...HOST_ERRORS,
   ...PROVIDER_ERRORS,
@@ -30,6 +33,7 @@ export const ERROR_CATALOG = {
   ...SOCKET_ERRORS,
   ...METRICS_ERRORS,
   ...HANDSHAKE_ERRORS,
+  ...CHANNEL_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOG;

@@ -85,6 +85,7 @@ class PlacedError extends TlshubError {
 
 export type ConfigErrorCode = Extract<ErrorCode, `TLSHUB_CONFIG_${string}`>;
 export type MappingErrorCode = Extract<ErrorCode, `TLSHUB_MAPPING_${string}`>;
+export type EndpointsErrorCode = Extract<ErrorCode, `TLSHUB_ENDPOINTS_${string}`>;
 export type ControlErrorCode = Extract<ErrorCode, `TLSHUB_CONTROL_${string}`>;
 
 /** capture.conf or the environment is wrong; exit status 78. The message names file, line, key and what is allowed. */
@@ -97,6 +98,13 @@ export class ConfigError extends PlacedError {
 /** pod_node_mapping.conf is wrong; exit status 78. */
 export class MappingError extends PlacedError {
   constructor(code: MappingErrorCode, place: Place, detail: string, options?: TlshubErrorOptions) {
+    super(code, place, detail, options);
+  }
+}
+
+/** node_endpoints names a file that is wrong; exit status 78. */
+export class EndpointsError extends PlacedError {
+  constructor(code: EndpointsErrorCode, place: Place, detail: string, options?: TlshubErrorOptions) {
     super(code, place, detail, options);
   }
 }
