@@ -23,6 +23,7 @@ import { newsOfEvent, newsOfReport } from './inputs.js';
 import { Endings } from './endings.js';
 import { OpenRecords } from './open-records.js';
 import { Turns } from './turns.js';
+import { exchangeOf } from './exchange.js';
 import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
 import { Negotiations } from './negotiations.js';
@@ -142,7 +143,7 @@ export class Dispatcher {
     const { facts, input } = newsOfReport(flow, report);
     Object.assign(flow, facts);
     if (report.type === 'installed') {
-      this.counters.values.secured++;
+      this.counters.secured(exchangeOf(flow));
       this.options.observer.secured(flow);
     }
     this.feed(flow, input);
