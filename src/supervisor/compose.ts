@@ -13,6 +13,7 @@ import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
 import { FlowMetrics } from '../metrics/flow-metrics.js';
 import { MetricsRegistry } from '../metrics/registry.js';
+import { NO_CHANNELS } from '../report/channel.js';
 import type { ReloadReport } from '../report/reload.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
@@ -25,7 +26,6 @@ import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { housekeeping } from './housekeeping.js';
 import { startKeys } from './keys.js';
-import { NO_CHANNELS } from './provider/channels-view.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { followSettings } from './settings/logged.js';
@@ -124,7 +124,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
-    channels: NO_CHANNELS,
+    channels: () => NO_CHANNELS,
     ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
