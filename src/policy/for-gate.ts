@@ -23,6 +23,7 @@ export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string)
     addr: address,
     prefix,
     local: isLocal(nodes, nodeName),
+    node: 0,
   }));
 }
 
