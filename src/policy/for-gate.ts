@@ -18,12 +18,11 @@ export function policyForGate({
   return { policy, sameNode, rules: entries };
 }
 
-export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): MeshEntry[] {
+export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): Omit<MeshEntry, 'node'>[] {
   return [...networks].map(({ address, prefix, nodes }) => ({
     addr: address,
     prefix,
     local: isLocal(nodes, nodeName),
-    node: 0,
   }));
 }
 
