@@ -49,6 +49,25 @@ describe('with keys by name', () => {
     expect(await exchangeOf(conversation(port))).to.equal('channel');
   });
 
+  for (const [how, last] of [
+    ['half-closed', ['shutdown:wr', 'cat', 'close']],
+    ['closed', ['close']],
+  ] as const) {
+    for (const late of [20, LATE]) {
+      it(`a client that has ${how} before the server accepts, after ${late} ms: all it said is there, and its end`, async () => {
+        const port = last.length > 1 ? 7306 : 7307;
+        const server = await Peer.listen('b', port, [`sleep:${late}`, 'accept', 'cat', 'close']);
+        const steps = await Peer.run('a', ['socket:tcp', `connect:${B}:${port}`, `write:${SECRET}`, ...last]);
+        expect(step(steps, 'write')).to.include({ result: SECRET.length });
+        expect(step(await server.finish(), 'cat'), server.describe()).to.include({
+          result: SECRET.length,
+          data: SECRET,
+        });
+        expect(await exchangeOf(conversation(port))).to.equal('channel');
+      });
+    }
+  }
+
   it('a backlog of 100 connections, accepted one by one over 20 s: all work', async function () {
     this.timeout(180_000);
     const server = lab.spawn('b', ['python3', BACKLOG, 'server', '7303', '100', '0.2']);

@@ -12,7 +12,11 @@ const WARM_PORT = 7390;
 let said = 0;
 
 /** A conversation whose text is nobody else's. */
-export function conversation(port: number, from: MeshNode = 'a', family: Conversation['family'] = 'IPv4'): Conversation {
+export function conversation(
+  port: number,
+  from: MeshNode = 'a',
+  family: Conversation['family'] = 'IPv4',
+): Conversation {
   return { from, to: from === 'a' ? 'b' : 'a', family, port, text: `text-${++said}-by-name` };
 }
 

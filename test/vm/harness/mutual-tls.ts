@@ -86,12 +86,7 @@ export async function mutualTls(expected: Expected, exchange: () => Promise<void
 }
 
 /** Zero plaintext frames between the nodes, whatever their port, and real traffic on this one. */
-export function expectOnlyTls(
-  capture: Capture,
-  port: number,
-  connections: number,
-  outOfBand = false,
-): void {
+export function expectOnlyTls(capture: Capture, port: number, connections: number, outOfBand = false): void {
   expect(capture.plaintextFrames, capture.describe()).to.equal(0);
   const streams = capture.mesh.filter(({ sport, dport }) => sport === port || dport === port);
   expect(streams, capture.describe()).to.have.lengthOf(2 * connections);
