@@ -8,13 +8,12 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
-import { Program } from '../harness/program.js';
+import type { Program } from '../harness/program.js';
 import { waitFor } from '../harness/wait.js';
 import { SECRET } from '../harness/wire.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import { converse, servers } from '../policy/support.js';
 import { markerIn } from '../../wire/marker.js';
-import type { Segment } from '../../wire/segments.js';
 import { channelLab, conversation, exchangeOf, inNode, talk, untilByName } from './support.js';
 
 const PORT = 7320;
