@@ -15,6 +15,7 @@ import {
   TcpState,
   VerdictFlag,
   Intent,
+  ChannelWhat,
 } from './abi.generated.js';
 import { TlshubError } from '../errors/errors.js';
 import type { CipherName, Role } from './words.js';
@@ -117,6 +118,16 @@ export interface Traffic {
   final: boolean;
 }
 
+/** In whose words the two ends agreed on keys by name: do both see the server by the same address and port? */
+export const AGREEMENTS = byNumber({ direct: ChannelWhat.DIRECT, translated: ChannelWhat.TRANSLATED });
+
+/** The two ends have agreed on keys by name (docs/CHANNEL.md). */
+export interface Agreement {
+  what: 'direct' | 'translated';
+  epoch: number;
+  number: number;
+}
+
 /** Who holds a socket, as the kernel said it. */
 export interface OwnerRecord {
   tgid: number;
@@ -166,6 +177,8 @@ export interface FlowEvent {
   hold: Hold;
   /** what the peer's marker said, see Intent */
   peerIntent: number;
+  /** none: its keys, if it is to have some, are made another way */
+  agreed?: Agreement | undefined;
   /** of CLOSED and RELEASED; undefined: not known */
   traffic: Traffic | undefined;
   tuple: Tuple;
@@ -188,7 +201,8 @@ export interface SweepRecord {
   iss: number;
   irs: number;
   peerIntent: number;
-  /** as in FlowEvent */
+  /** as in FlowEvent, as the next one */
+  agreed?: Agreement | undefined;
   cgroup: bigint;
   /** bytes that an agent has sent into the socket */
   agentTx: number;

@@ -16,6 +16,8 @@ export interface MeshEntry {
   prefix: number;
   /** a pod of this node, and of no other */
   local: boolean;
+  /** NodeNumbers' of the node that has it, 0: several have */
+  node: number;
 }
 
 /** A rule of the policy for BPF's trie: addresses as in MeshEntry, `port` 0 for any; src/policy/rules.ts has the meaning of `rank`. */
@@ -58,6 +60,10 @@ export interface GateFds {
   rules: number;
   secured: number;
   openRecords: number;
+  /** keys by name: epochs that this node has opened, by id; those opened to it, by node; nodes whose markers arrive */
+  epochs: number;
+  nodeEpochs: number;
+  thirdSegments: number;
   /** a pipe to the holder, which wakes who sleeps, and its other end; -1: nobody is put to sleep */
   wakes: number;
   wakesRead: number;
@@ -220,6 +226,20 @@ export interface KernelAddon {
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */
   setIntent(settingsFd: number, intent: number): void;
+  /** Are keys by name offered and agreed to? It stays as it is in the gate until it is said again, by a later agent as well. */
+  setChannel(settingsFd: number, on: boolean): void;
+  /** An epoch of ours takes new flows until then (CLOCK_MONOTONIC). Once for each id; @throws NativeError EEXIST: its numbers would be given again */
+  putEpoch(epochsFd: number, epoch: number, untilNs: bigint): void;
+  /** One that is not there is no error. */
+  dropEpoch(epochsFd: number, epoch: number): void;
+  /** How many numbers of it were given; 0 if it is not there. */
+  numbersGiven(epochsFd: number, epoch: number): number;
+  /** The newest epoch that this node (NodeNumbers) has opened to us. */
+  putNodeEpoch(nodeEpochsFd: number, node: number, epoch: number, untilNs: bigint): void;
+  /** Only if it still is this epoch. */
+  dropNodeEpoch(nodeEpochsFd: number, node: number, epoch: number): void;
+  /** All of them. A gate that is opened has done so with what an earlier agent left. */
+  clearEpochs(fds: Pick<GateFds, 'epochs' | 'nodeEpochs' | 'thirdSegments'>): void;
   /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
   putMesh(meshFd: number, entries: MeshEntry[]): void;
   /** Takes entries out; one that is not there is no error. */
