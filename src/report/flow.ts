@@ -7,6 +7,14 @@ export type FlowState = 'held' | 'negotiating' | 'secured' | 'plaintext' | 'refu
 
 export const FLOW_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext', 'refused', 'closed'];
 
+/**
+ * How two agents come by the keys of a connection. `channel`: each works them out alone, from an epoch that both have (docs/CHANNEL.md); `in-band`: by a
+ * handshake on the connection itself; `out-of-band`: both have them from TLSHub.
+ */
+export type Exchange = 'channel' | 'in-band' | 'out-of-band';
+
+export const EXCHANGES: readonly Exchange[] = ['channel', 'in-band', 'out-of-band'];
+
 /** One connection, as `tlshubctl flows --json` shows it. Null: not known, or not yet. */
 export interface FlowReport {
   /** of the socket, decimal */
@@ -24,6 +32,9 @@ export interface FlowReport {
   /** the node name that the peer's certificate proved */
   peerNode: string | null;
   provider: string | null;
+  exchange: Exchange | null;
+  /** the epoch that its keys are of; null: of none */
+  epoch: number | null;
   cipher: CipherName | null;
   tlsVersion: string | null;
   state: FlowState;

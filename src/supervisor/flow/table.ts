@@ -13,6 +13,7 @@ import type { Hold, OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.
 import { FlowClass, Intent } from '../../shared/kernel/abi.js';
 import type { Held } from '../../shared/ipc/messages.js';
 import type { CipherName, Role } from '../../shared/kernel/words.js';
+import { epochOf, exchangeOf } from './exchange.js';
 import { intentText } from './marker.js';
 import { INITIAL, type MachineState } from './machine.js';
 import type { Negotiation } from '../provider/provider.js';
@@ -201,6 +202,8 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     peerNode: flow.peerNode,
     peerNodes: flow.peerNodes,
     provider: flow.provider,
+    exchange: exchangeOf(flow),
+    epoch: epochOf(flow),
     cipher: flow.cipher,
     tlsVersion: flow.tlsVersion,
     state: stateOf(flow),
