@@ -128,6 +128,13 @@ export interface OwnerRecord {
   comm: string;
 }
 
+/** What the two ends of a connection have agreed on by name (docs/CHANNEL.md): whose address was translated, an epoch and a number of it. */
+export interface Agreement {
+  what: 'direct' | 'translated';
+  epoch: number;
+  number: number;
+}
+
 /** struct tlshub_secured: how a connection was secured. Times are CLOCK_MONOTONIC nanoseconds. */
 export interface SecuredRecord {
   /** null: one that this version does not know */
@@ -166,6 +173,8 @@ export interface FlowEvent {
   hold: Hold;
   /** what the peer's marker said, see Intent */
   peerIntent: number;
+  /** absent: in-band, or not yet established */
+  agreed?: Agreement | undefined;
   /** of CLOSED and RELEASED; undefined: not known */
   traffic: Traffic | undefined;
   tuple: Tuple;
@@ -188,6 +197,8 @@ export interface SweepRecord {
   iss: number;
   irs: number;
   peerIntent: number;
+  /** as in FlowEvent */
+  agreed?: Agreement | undefined;
   /** as in FlowEvent */
   cgroup: bigint;
   /** bytes that an agent has sent into the socket */

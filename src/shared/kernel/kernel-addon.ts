@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_kernel.node` offers: BPF, sockets of other processes, kTLS. Errors: native.ts. */
+import type { Agreement } from './abi.js';
 import type { EndResult, Helpers, SocketOwner, TakenSocket, TupleBytes } from './helpers-addon.js';
 import type { CipherName, Role, SecretHandle } from './words.js';
 
@@ -58,6 +59,9 @@ export interface GateFds {
   rules: number;
   secured: number;
   openRecords: number;
+  epochs: number;
+  nodeEpochs: number;
+  thirdSegments: number;
   /** a pipe to the holder, which wakes who sleeps, and its other end; -1: nobody is put to sleep */
   wakes: number;
   wakesRead: number;
@@ -160,6 +164,46 @@ export interface Sweep {
   close(): void;
 }
 
+/** `opened`: by this node, whose connections use it; `accepted`: by the peer. */
+export type EpochSide = 'opened' | 'accepted';
+
+/** The keys of one connection, made by name. Whoever has them hands the secrets on or discards them: they do not expire. */
+export interface FlowKeys {
+  secrets: SecretHandle;
+  cipher: CipherName;
+  peerName: string;
+}
+
+/** The epochs that keys are made of, until `close`, which wipes all. */
+export interface EpochKeys {
+  /** Takes the secret. Throws if there is one of this peer with this id: its numbers are used. Both names as the opener writes them. */
+  add(
+    side: EpochSide,
+    epoch: number,
+    opener: string,
+    listener: string,
+    cipher: CipherName,
+    secret: SecretHandle,
+  ): void;
+  /** One for connections within the node, opened and accepted, with a secret of its own. */
+  addOwn(epoch: number, node: string, cipher: CipherName): void;
+  /** Wipes its secret. No error if it is gone. @param peer the listener of one that was opened here, the opener of another */
+  forget(side: EpochSide, peer: string, epoch: number): void;
+  /**
+   * `unknown`: there is no such epoch (any more). `taken`: its number has made keys before, and makes none again.
+   * @param iss,irs this end's initial sequence number, and the peer's
+   */
+  derive(
+    side: EpochSide,
+    peer: string,
+    agreement: Agreement,
+    tuple: TupleBytes,
+    iss: number,
+    irs: number,
+  ): FlowKeys | 'unknown' | 'taken';
+  close(): void;
+}
+
 /** The memory for secrets of the whole process. */
 export interface SecretMemory {
   bytes: number;
@@ -220,6 +264,22 @@ export interface KernelAddon {
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */
   setIntent(settingsFd: number, intent: number): void;
+  /** Whether connections are agreed on by name (bpf/channel.h): only where the marker says in-band. */
+  setChannel(settingsFd: number, on: boolean): void;
+  /** An epoch that this node opened takes new connections until then, CLOCK_MONOTONIC. */
+  putEpoch(epochsFd: number, id: number, untilNs: bigint): void;
+  /** No error if it is gone. */
+  dropEpoch(epochsFd: number, id: number): void;
+  /** Numbers that were given of it; 0 if it is gone. */
+  numbersGiven(epochsFd: number, id: number): number;
+  /** The newest epoch that this node's agent has opened to us is named in SYN-ACKs to it until then. */
+  putNodeEpoch(nodeEpochsFd: number, node: number, epoch: number, untilNs: bigint): void;
+  /** Only if it still is that one. */
+  dropNodeEpoch(nodeEpochsFd: number, node: number, epoch: number): void;
+  /** Empties what an earlier agent left: its secrets are gone. */
+  clearEpochs(fds: Pick<GateFds, 'epochs' | 'nodeEpochs' | 'thirdSegments'>): void;
+  /** Where connections' keys by name are made. */
+  openEpochKeys(): EpochKeys;
   /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
   putMesh(meshFd: number, entries: MeshEntry[]): void;
   /** Takes entries out; one that is not there is no error. */
