@@ -9,7 +9,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "cdef3665a44dc917"
+#define TLSHUB_ABI_HASH "7dc6ba661e1748e5"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -24,7 +24,12 @@ static_assert(sizeof(struct tlshub_dup) == 8, "BPF has another tlshub_dup: make 
 TLSHUB_PLACED(tlshub_dup, stop_tgid, 0, 4);
 TLSHUB_PLACED(tlshub_dup, stops, 4, 4);
 
-static_assert(sizeof(struct tlshub_event) == 192, "BPF has another tlshub_event: make -C bpf generate");
+static_assert(sizeof(struct tlshub_epoch) == 16, "BPF has another tlshub_epoch: make -C bpf generate");
+TLSHUB_PLACED(tlshub_epoch, until_ns, 0, 8);
+TLSHUB_PLACED(tlshub_epoch, given, 8, 4);
+TLSHUB_PLACED(tlshub_epoch, pad, 12, 4);
+
+static_assert(sizeof(struct tlshub_event) == 200, "BPF has another tlshub_event: make -C bpf generate");
 TLSHUB_PLACED(tlshub_event, head, 0, 8);
 TLSHUB_PLACED(tlshub_event, kind, 8, 4);
 TLSHUB_PLACED(tlshub_event, generation, 12, 4);
@@ -49,10 +54,13 @@ TLSHUB_PLACED(tlshub_event, refs, 120, 4);
 TLSHUB_PLACED(tlshub_event, hold, 124, 4);
 TLSHUB_PLACED(tlshub_event, peer_intent, 128, 4);
 TLSHUB_PLACED(tlshub_event, traffic, 132, 4);
-TLSHUB_PLACED(tlshub_event, tuple, 136, 40);
-TLSHUB_PLACED(tlshub_event, comm, 176, 16);
+TLSHUB_PLACED(tlshub_event, epoch, 136, 4);
+TLSHUB_PLACED(tlshub_event, number, 140, 2);
+TLSHUB_PLACED(tlshub_event, what, 142, 2);
+TLSHUB_PLACED(tlshub_event, tuple, 144, 40);
+TLSHUB_PLACED(tlshub_event, comm, 184, 16);
 
-static_assert(sizeof(struct tlshub_flow) == 232, "BPF has another tlshub_flow: make -C bpf generate");
+static_assert(sizeof(struct tlshub_flow) == 240, "BPF has another tlshub_flow: make -C bpf generate");
 TLSHUB_PLACED(tlshub_flow, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_flow, created_ns, 8, 8);
 TLSHUB_PLACED(tlshub_flow, established_ns, 16, 8);
@@ -82,13 +90,16 @@ TLSHUB_PLACED(tlshub_flow, intent, 132, 4);
 TLSHUB_PLACED(tlshub_flow, peer_intent, 136, 4);
 TLSHUB_PLACED(tlshub_flow, sleeps, 140, 4);
 TLSHUB_PLACED(tlshub_flow, open_record, 144, 4);
-TLSHUB_PLACED(tlshub_flow, marks, 148, 4);
-TLSHUB_PLACED(tlshub_flow, plain_splice_read, 152, 8);
-TLSHUB_PLACED(tlshub_flow, cgroup, 160, 8);
-TLSHUB_PLACED(tlshub_flow, tuple, 168, 40);
-TLSHUB_PLACED(tlshub_flow, passed, 208, 4);
-TLSHUB_PLACED(tlshub_flow, followed, 212, 4);
-TLSHUB_PLACED(tlshub_flow, told, 216, 16);
+TLSHUB_PLACED(tlshub_flow, said, 148, 4);
+TLSHUB_PLACED(tlshub_flow, epoch, 152, 4);
+TLSHUB_PLACED(tlshub_flow, number, 156, 2);
+TLSHUB_PLACED(tlshub_flow, what, 158, 2);
+TLSHUB_PLACED(tlshub_flow, plain_splice_read, 160, 8);
+TLSHUB_PLACED(tlshub_flow, cgroup, 168, 8);
+TLSHUB_PLACED(tlshub_flow, tuple, 176, 40);
+TLSHUB_PLACED(tlshub_flow, passed, 216, 4);
+TLSHUB_PLACED(tlshub_flow, followed, 220, 4);
+TLSHUB_PLACED(tlshub_flow, told, 224, 16);
 
 static_assert(sizeof(struct tlshub_head) == 8, "BPF has another tlshub_head: make -C bpf generate");
 TLSHUB_PLACED(tlshub_head, type, 0, 2);
@@ -109,7 +120,12 @@ TLSHUB_PLACED(tlshub_mesh_key, addr, 4, 16);
 
 static_assert(sizeof(struct tlshub_mesh_value) == 8, "BPF has another tlshub_mesh_value: make -C bpf generate");
 TLSHUB_PLACED(tlshub_mesh_value, local, 0, 4);
-TLSHUB_PLACED(tlshub_mesh_value, pad, 4, 4);
+TLSHUB_PLACED(tlshub_mesh_value, node, 4, 4);
+
+static_assert(sizeof(struct tlshub_node_epoch) == 16, "BPF has another tlshub_node_epoch: make -C bpf generate");
+TLSHUB_PLACED(tlshub_node_epoch, until_ns, 0, 8);
+TLSHUB_PLACED(tlshub_node_epoch, epoch, 8, 4);
+TLSHUB_PLACED(tlshub_node_epoch, pad, 12, 4);
 
 static_assert(sizeof(struct tlshub_open_record) == 56, "BPF has another tlshub_open_record: make -C bpf generate");
 TLSHUB_PLACED(tlshub_open_record, since_ns, 0, 8);
@@ -146,22 +162,22 @@ TLSHUB_PLACED(tlshub_rule_value, rank, 0, 4);
 TLSHUB_PLACED(tlshub_rule_value, pad, 4, 4);
 
 static_assert(sizeof(struct tlshub_secured) == 440, "BPF has another tlshub_secured: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured, closed, 0, 192);
-TLSHUB_PLACED(tlshub_secured, asked_ns, 192, 8);
-TLSHUB_PLACED(tlshub_secured, started_ns, 200, 8);
-TLSHUB_PLACED(tlshub_secured, negotiation_ns, 208, 8);
-TLSHUB_PLACED(tlshub_secured, opened_ns, 216, 8);
-TLSHUB_PLACED(tlshub_secured, generation, 224, 4);
-TLSHUB_PLACED(tlshub_secured, provider, 228, 4);
-TLSHUB_PLACED(tlshub_secured, cipher, 232, 4);
-TLSHUB_PLACED(tlshub_secured, tls_version, 236, 4);
-TLSHUB_PLACED(tlshub_secured, peer_node, 240, 200);
+TLSHUB_PLACED(tlshub_secured, closed, 0, 200);
+TLSHUB_PLACED(tlshub_secured, asked_ns, 200, 8);
+TLSHUB_PLACED(tlshub_secured, started_ns, 208, 8);
+TLSHUB_PLACED(tlshub_secured, negotiation_ns, 216, 8);
+TLSHUB_PLACED(tlshub_secured, opened_ns, 224, 8);
+TLSHUB_PLACED(tlshub_secured, generation, 232, 4);
+TLSHUB_PLACED(tlshub_secured, provider, 236, 4);
+TLSHUB_PLACED(tlshub_secured, cipher, 240, 4);
+TLSHUB_PLACED(tlshub_secured, tls_version, 244, 4);
+TLSHUB_PLACED(tlshub_secured, peer_node, 248, 192);
 
-static_assert(sizeof(struct tlshub_secured_sweep) == 752, "BPF has another tlshub_secured_sweep: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 312);
-TLSHUB_PLACED(tlshub_secured_sweep, secured, 312, 440);
+static_assert(sizeof(struct tlshub_secured_sweep) == 760, "BPF has another tlshub_secured_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 320);
+TLSHUB_PLACED(tlshub_secured_sweep, secured, 320, 440);
 
-static_assert(sizeof(struct tlshub_settings) == 56, "BPF has another tlshub_settings: make -C bpf generate");
+static_assert(sizeof(struct tlshub_settings) == 64, "BPF has another tlshub_settings: make -C bpf generate");
 TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
 TLSHUB_PLACED(tlshub_settings, silent_ns, 8, 8);
 TLSHUB_PLACED(tlshub_settings, nonblocking_ns, 16, 8);
@@ -172,6 +188,8 @@ TLSHUB_PLACED(tlshub_settings, abi_version, 40, 4);
 TLSHUB_PLACED(tlshub_settings, scopes, 44, 4);
 TLSHUB_PLACED(tlshub_settings, intent, 48, 4);
 TLSHUB_PLACED(tlshub_settings, key_netlink, 52, 4);
+TLSHUB_PLACED(tlshub_settings, channel, 56, 4);
+TLSHUB_PLACED(tlshub_settings, pad, 60, 4);
 
 static_assert(sizeof(struct tlshub_silent_key) == 24, "BPF has another tlshub_silent_key: make -C bpf generate");
 TLSHUB_PLACED(tlshub_silent_key, cgroup, 0, 8);
@@ -182,13 +200,13 @@ TLSHUB_PLACED(tlshub_silent_peer, last_ns, 0, 8);
 TLSHUB_PLACED(tlshub_silent_peer, count, 8, 4);
 TLSHUB_PLACED(tlshub_silent_peer, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sleeper) == 224, "BPF has another tlshub_sleeper: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sleeper) == 232, "BPF has another tlshub_sleeper: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sleeper, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_sleeper, until_ns, 8, 8);
 TLSHUB_PLACED(tlshub_sleeper, cgroup, 16, 8);
 TLSHUB_PLACED(tlshub_sleeper, tgid, 24, 4);
 TLSHUB_PLACED(tlshub_sleeper, tell, 28, 4);
-TLSHUB_PLACED(tlshub_sleeper, held, 32, 192);
+TLSHUB_PLACED(tlshub_sleeper, held, 32, 200);
 
 static_assert(sizeof(struct tlshub_socket) == 32, "BPF has another tlshub_socket: make -C bpf generate");
 TLSHUB_PLACED(tlshub_socket, sk_state, 0, 4);
@@ -207,11 +225,11 @@ TLSHUB_PLACED(tlshub_stop_key, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_stop_key, tgid, 8, 4);
 TLSHUB_PLACED(tlshub_stop_key, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sweep) == 312, "BPF has another tlshub_sweep: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sweep) == 320, "BPF has another tlshub_sweep: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sweep, head, 0, 8);
-TLSHUB_PLACED(tlshub_sweep, flow, 8, 232);
-TLSHUB_PLACED(tlshub_sweep, owner, 240, 40);
-TLSHUB_PLACED(tlshub_sweep, socket, 280, 32);
+TLSHUB_PLACED(tlshub_sweep, flow, 8, 240);
+TLSHUB_PLACED(tlshub_sweep, owner, 248, 40);
+TLSHUB_PLACED(tlshub_sweep, socket, 288, 32);
 
 static_assert(sizeof(struct tlshub_traffic) == 48, "BPF has another tlshub_traffic: make -C bpf generate");
 TLSHUB_PLACED(tlshub_traffic, bytes_sent, 0, 8);
@@ -286,13 +304,15 @@ static_assert(INTENT_IN_BAND == 2, "BPF has another INTENT_IN_BAND: make -C bpf 
 static_assert(INTENT_TLSHUB == 3, "BPF has another INTENT_TLSHUB: make -C bpf generate");
 static_assert(INTENT_REFUSED == 4, "BPF has another INTENT_REFUSED: make -C bpf generate");
 
-static_assert(TLSHUB_ABI_VERSION == 5, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
+static_assert(TLSHUB_ABI_VERSION == 6, "BPF has another TLSHUB_ABI_VERSION: make -C bpf generate");
 static_assert(TLSHUB_COMM_LEN == 16, "BPF has another TLSHUB_COMM_LEN: make -C bpf generate");
-static_assert(TLSHUB_NODE_LEN == 200, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
+static_assert(TLSHUB_NODE_LEN == 192, "BPF has another TLSHUB_NODE_LEN: make -C bpf generate");
 static_assert(TLSHUB_MAX_SCOPES == 64, "BPF has another TLSHUB_MAX_SCOPES: make -C bpf generate");
 static_assert(TLSHUB_MAX_HELD == 65536, "BPF has another TLSHUB_MAX_HELD: make -C bpf generate");
 static_assert(TLSHUB_MAX_RULES == 1024, "BPF has another TLSHUB_MAX_RULES: make -C bpf generate");
 static_assert(TLSHUB_RULE_FIXED_BITS == 32, "BPF has another TLSHUB_RULE_FIXED_BITS: make -C bpf generate");
+static_assert(TLSHUB_MAX_NODES == 65536, "BPF has another TLSHUB_MAX_NODES: make -C bpf generate");
+static_assert(TLSHUB_MAX_EPOCHS == 131072, "BPF has another TLSHUB_MAX_EPOCHS: make -C bpf generate");
 static_assert(TLSHUB_CORK_NS == 200000000, "BPF has another TLSHUB_CORK_NS: make -C bpf generate");
 
 static_assert(POLICY_STRICT == 1, "BPF has another POLICY_STRICT: make -C bpf generate");

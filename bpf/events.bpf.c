@@ -201,11 +201,8 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	if (f->flow_class == CLASS_MESH)
 		take_lowat_off(ops, tp);
 	/* A listener's flag has come down to its connection, which has no marker to write. */
-	if (role == ROLE_PASSIVE || !f->intent || ops->total_retrans)
-		f->marks = MARKING_OVER;
-	follow(ops, f->marks != MARKING_OVER || f->flow_class == CLASS_MESH
-			    ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
-			    : 0);
+	f->said = role == ROLE_PASSIVE || !f->intent || ops->total_retrans;
+	follow(ops, !f->said || f->flow_class == CLASS_MESH ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
 }
 

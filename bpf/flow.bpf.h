@@ -203,6 +203,9 @@ static __noinline void fill_event(struct tlshub_event *e, __u32 kind, const stru
 	e->irs = f->irs;
 	e->cgroup = f->cgroup;
 	e->peer_intent = f->peer_intent;
+	e->epoch = f->epoch;
+	e->number = f->number;
+	e->what = f->what;
 	e->tuple = f->tuple;
 	/* One that was stopped has noticed it, whoever else slept. */
 	e->hold = f->stop_many ? HOLD_STOP : f->sleeps ? HOLD_SLEEP : HOLD_NONE;

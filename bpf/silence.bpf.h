@@ -49,9 +49,10 @@ static __always_inline __u64 silence_left(struct tlshub_flow *f, struct tlshub_s
 	return waited > limit ? 0 : limit - waited;
 }
 
+/* Keys by name wait for no byte of the peer's: its program may be silent for as long as it likes. */
 static __always_inline bool is_silent(const struct tlshub_flow *f, __u32 rcv_nxt)
 {
-	return f->role == ROLE_PASSIVE && rcv_nxt - f->irs == 1;
+	return f->role == ROLE_PASSIVE && !f->what && rcv_nxt - f->irs == 1;
 }
 
 #endif

@@ -18,14 +18,16 @@
 #endif
 
 enum tlshub_limit {
-	TLSHUB_ABI_VERSION = 5,
+	TLSHUB_ABI_VERSION = 6,
 	TLSHUB_COMM_LEN = 16,
-	TLSHUB_NODE_LEN = 200,	/* see struct tlshub_secured */
+	TLSHUB_NODE_LEN = 192,	/* see struct tlshub_secured */
 	TLSHUB_MAX_SCOPES = 64, /* captured cgroups at most */
 	TLSHUB_MAX_HELD =
 		65536, /* sockets that the agent has a descriptor of at once; processes stopped at once */
 	TLSHUB_MAX_RULES = 1024, /* in a bank of the policy */
 	TLSHUB_RULE_FIXED_BITS = 32,
+	TLSHUB_MAX_NODES = 65536, /* that have opened an epoch to this one */
+	TLSHUB_MAX_EPOCHS = 131072, /* of ours: one that takes flows and one to follow it, for each node */
 	/* What MSG_MORE keeps back goes out after this: TCP_RTO_MIN of include/net/tcp.h, by which tcp_check_probe_timer() goes. */
 	TLSHUB_CORK_NS = 200000000,
 };
@@ -148,7 +150,10 @@ struct tlshub_flow {
 	__u32 peer_intent;	 /* what the peer's said */
 	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
 	__u32 open_record;	 /* 1: there may be a note in "open_records" */
-	__u32 marks;		 /* segments after the SYN-ACK that carried ours */
+	__u32 said;		 /* 1: our marker is not written any more */
+	__u32 epoch;		 /* as in struct tlshub_event, as the next two */
+	__u16 number;
+	__u16 what;
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
 	__u64 cgroup;		 /* id of the cgroup that the socket was made in */
 	struct tlshub_tuple tuple;
@@ -259,6 +264,8 @@ struct tlshub_settings {
 	__u32 scopes; /* how many elements of "scopes" are in use */
 	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
 	__u32 key_netlink; /* 1 + the netlink protocol of TLSHub's module; 0: none */
+	__u32 channel; /* 1: with INTENT_IN_BAND, keys by name are offered and agreed to (channel.h) */
+	__u32 pad;
 };
 
 /* LPM trie "mesh": addresses of the mapping's pods. */
@@ -268,8 +275,27 @@ struct tlshub_mesh_key {
 };
 struct tlshub_mesh_value {
 	__u32 local; /* 1: a pod of this node, and of no other */
+	__u32 node;  /* the agent's number for the one node that has this address, 0: several have it */
+};
+
+/* hash "epochs", by id: those that this node has opened. Written by user space, once each; `given` by BPF. */
+struct tlshub_epoch {
+	__u64 until_ns; /* it takes new flows */
+	__u32 given;	/* how many numbers were asked for: those below CHANNEL_EPOCH_FLOWS were given */
 	__u32 pad;
 };
+
+/* hash "node_epochs", by the node's number: the newest that this node has opened to us. Written by user space. */
+struct tlshub_node_epoch {
+	__u64 until_ns; /* it takes new flows */
+	__u32 epoch;
+	__u32 pad;
+};
+
+/*
+ * LRU hash "third_segments", by the node's number: 1 if the last third segment from there had a marker, so that nobody on the way takes it off.
+ * Written by BPF.
+ */
 
 /* array "policy", two elements. Written by user space, never the one in force. */
 struct tlshub_policy_bank {
@@ -387,6 +413,9 @@ struct tlshub_event {
 	__u32 hold; /* tlshub_hold. HELD: of this caller; else as the flow's callers were so far */
 	__u32 peer_intent;
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */
+	__u32 epoch;   /* if there is a `what` */
+	__u16 number;  /* the same */
+	__u16 what;    /* tlshub_channel_what: the two ends have agreed on keys by name. 0: they have not */
 	struct tlshub_tuple tuple;
 	char comm[TLSHUB_COMM_LEN];
 };

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <set>
 
+#include "epoch_maps.h"
 #include "error.h"
 #include "pins.h"
 #include "probe.h"
@@ -192,6 +193,8 @@ void Gate::load(const std::string& objectPath) {
 
 // What is new comes before the rules that are new, and what is old goes after them: an address too many is held, one too few would not be.
 void Gate::changeMaps(const Options& options, Undo& undo) {
+  // Before the mesh has other numbers of nodes. Not to be undone: only the agent that put them there could have made keys of them.
+  clearEpochs({fd("epochs"), fd("node_epochs"), fd("third_segments")});
   widenMesh(fd("mesh"), options.mesh, undo);
   writeSettings(settingsMaps(), options.settings, &undo);
   replaceMesh(fd("mesh"), options.mesh);

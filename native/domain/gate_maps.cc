@@ -146,6 +146,10 @@ void writeIntent(int settingsFd, uint32_t intent) {
   changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.intent = intent; });
 }
 
+void writeChannel(int settingsFd, bool on) {
+  changeSettings(settingsFd, [&](tlshub_settings& settings) { settings.channel = on; });
+}
+
 std::map<std::string, uint64_t> readCounters(int countersFd) {
   static const char* const names[COUNTER_MAX] = {
       "heldCalls",  "stops",         "stopRacesUndone", "refused",        "egressDrops", "plaintextFlows",

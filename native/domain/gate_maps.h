@@ -17,6 +17,7 @@ struct MeshEntry {
   uint8_t addr[16];
   uint32_t prefix;
   bool local;
+  uint32_t node;  // the agent's number for the one that has it, 0: several have
 };
 
 // A rule of policy_exclude or policy_require (src/policy/rules.ts).
@@ -60,6 +61,9 @@ uint32_t readScopes(int settingsFd);
 
 // What the marker says of connections that are to be secured (tlshub_intent). Throws SysError.
 void writeIntent(int settingsFd, uint32_t intent);
+
+// Are keys by name offered and agreed to? Throws SysError.
+void writeChannel(int settingsFd, bool on);
 
 // Makes the trie's contents equal to `entries`: new ones are put in before old ones go.
 void replaceMesh(int meshFd, const std::vector<MeshEntry>& entries);

@@ -66,7 +66,7 @@ std::vector<Node> contentsOf(int meshFd) {
 }  // namespace
 
 void putMesh(int meshFd, const std::vector<MeshEntry>& entries) {
-  for (const MeshEntry& entry : entries) put(meshFd, keyOf(entry), {entry.local, 0});
+  for (const MeshEntry& entry : entries) put(meshFd, keyOf(entry), {entry.local, entry.node});
 }
 
 void dropMesh(int meshFd, const std::vector<MeshEntry>& entries) {
@@ -97,7 +97,7 @@ void widenMesh(int meshFd, const std::vector<MeshEntry>& entries, Undo& undo) {
   std::sort(local.begin(), local.end(), before);
   for (const MeshEntry& entry : entries) {
     const bool was = std::binary_search(local.begin(), local.end(), keyOf(entry), before);
-    put(meshFd, keyOf(entry), {entry.local && was, 0});
+    put(meshFd, keyOf(entry), {entry.local && was, entry.node});
   }
 }
 

@@ -216,7 +216,7 @@ int run(char** argv) {
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   new (shared) Shared();
 
-  tlshub::MeshEntry self = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 128, true};
+  tlshub::MeshEntry self = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 128, true, 0};
   std::memcpy(self.addr + 12, &to.sin_addr, 4);
   tlshub::Gate gate(argv[1], argv[2]);
   gate.open({{cgroup}, {60000, 60000, 0, tlshub::Policy(), false, 0}, {self}});

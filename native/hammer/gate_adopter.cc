@@ -160,7 +160,7 @@ int main(int argc, char** argv) {
   const char* peer = nullptr;
   for (char* address; (address = strsep(&rest, ","));) {
     if (!peer) peer = address;
-    tlshub::MeshEntry entry = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 128, false};
+    tlshub::MeshEntry entry = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 128, false, 0};
     if (inet_pton(AF_INET, address, entry.addr + 12) != 1) return 64;
     options.mesh.push_back(entry);
     // A rule each, so that a change of the rules is seen as well: for a port that nobody uses.

@@ -18,7 +18,7 @@ export function policyForGate({
   return { policy, sameNode, rules: entries };
 }
 
-export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): MeshEntry[] {
+export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): Omit<MeshEntry, 'node'>[] {
   return [...networks].map(({ address, prefix, nodes }) => ({
     addr: address,
     prefix,

@@ -5,6 +5,7 @@ import { planScope, Scope } from './gate/cgroups.js';
 import { guardian } from './gate/guardian.js';
 import { holder } from './gate/holder.js';
 import type { KeptProcess } from './gate/kept-process.js';
+import { NodeNumbers } from './gate/node-numbers.js';
 import { openGate } from './gate/opening.js';
 import { GateUpdate } from './gate/settings.js';
 import type { ProviderSwitch } from './provider/switch.js';
@@ -31,6 +32,8 @@ export interface Attached {
   /** pins of an earlier agent were taken over */
   adopted: boolean;
   update: GateUpdate;
+  /** as they are in the gate's maps */
+  nodes: NodeNumbers;
   scope: Scope;
   guardian: KeptProcess;
   /** how callers are held, and why they are not put to sleep, '' if nobody wants it */
@@ -54,7 +57,8 @@ export interface Attached {
 export function attach({ addon, loaded, inForce, provider, log }: AttachOptions): Attached {
   const { config } = inForce;
   const plan = planScope(config.capture.cgroup);
-  const gate = openGate(addon, loaded, inForce.current, plan.capture);
+  const nodes = new NodeNumbers();
+  const gate = openGate(addon, loaded, inForce.current, nodes.ofOne, plan.capture);
   const { fds, adopted } = gate;
   const scope = new Scope(config.capture.cgroup, plan, gate, log.child({ component: 'scope' }));
   const announce = (): void =>
@@ -79,11 +83,12 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
     : undefined;
   holds?.start();
   if (loaded.whyNoSleep !== '') log.info('callers are held by stopping their process', { why: loaded.whyNoSleep });
-  const update = new GateUpdate(addon, fds);
+  const update = new GateUpdate(addon, fds, nodes.ofOne);
   return {
     fds,
     adopted,
     update,
+    nodes,
     scope,
     guardian: guards,
     hold: { way: loaded.sleeps ? 'sleep' : 'stop', why: loaded.whyNoSleep },

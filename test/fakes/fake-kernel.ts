@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sockets, descriptors and the gate's records, in memory: enough of the kernel to run the dispatcher and the installer against. */
 import { Provider, Protocol, RecordType, STRUCTS, Suite } from '../../src/shared/kernel/abi.generated.js';
-import type { OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
+import type { Agreement, OwnerRecord, SecuredRecord, SweepRecord, Tuple } from '../../src/shared/kernel/abi.js';
 import type {
   EndResult,
   InstallRequest,
@@ -33,6 +33,9 @@ export const FDS = Object.fromEntries(
     'rules',
     'secured',
     'openRecords',
+    'epochs',
+    'nodeEpochs',
+    'thirdSegments',
     'wakes',
     'wakesRead',
   ].map((name, i) => [name, 10 + i]),
@@ -51,6 +54,8 @@ export interface SweepSeed {
   /** bytes that the program has sent and read */
   traffic?: { sent: number; received: number };
   tuple: Tuple;
+  /** `what` as the number that it is */
+  agreed?: Omit<Agreement, 'what'> & { what: number };
   owner?: OwnerRecord;
   /** what the socket remembers of how it was secured */
   secured?: SecuredSeed;
@@ -261,6 +266,11 @@ function recordBytes(seed: SweepSeed): Buffer {
   u32(flow + place('tlshub_flow', 'flow_class'), seed.class ?? 1);
   u32(flow + place('tlshub_flow', 'refused'), seed.refused ?? 0);
   u32(flow + place('tlshub_flow', 'agent_tx'), seed.agentTx ?? 0);
+  if (seed.agreed !== undefined) {
+    u32(flow + place('tlshub_flow', 'epoch'), seed.agreed.epoch);
+    bytes.writeUInt16LE(seed.agreed.number, flow + place('tlshub_flow', 'number'));
+    bytes.writeUInt16LE(seed.agreed.what, flow + place('tlshub_flow', 'what'));
+  }
   u32(socket + place('tlshub_socket', 'encrypts'), seed.encrypts ?? 0);
   u32(socket + place('tlshub_socket', 'sk_state'), seed.skState ?? 1);
   if (seed.traffic !== undefined) {

@@ -5,6 +5,7 @@ import { formatAddress } from '../../src/shared/net/address.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
 import type { GateFds, GateSettings, MeshEntry } from '../../src/shared/kernel/kernel-addon.js';
 import { DirectoryHistory } from '../../src/supervisor/settings/directory.js';
+import { NodeNumbers } from '../../src/supervisor/gate/node-numbers.js';
 import { GateUpdate } from '../../src/supervisor/gate/settings.js';
 import { MappingSources } from '../../src/supervisor/settings/mapping-sources.js';
 import { ProviderSwitch, planKey } from '../../src/supervisor/provider/switch.js';
@@ -19,6 +20,8 @@ import type { NodeFiles } from './settings.js';
 /** The kernel's part: what lies in the mesh after each write, and the settings. */
 class FakeGate {
   readonly mesh = new Map<string, boolean>();
+  /** by the same names: of the node that has it */
+  readonly nodes = new Map<string, number>();
   readonly settings: GateSettings[] = [];
   room = Infinity;
   /** called before each write */
@@ -26,10 +29,11 @@ class FakeGate {
 
   putMesh(_fd: number, entries: MeshEntry[]): void {
     this.watch();
-    for (const { addr, prefix, local } of entries) {
+    for (const { addr, prefix, local, node } of entries) {
       const name = `${formatAddress(addr)}/${prefix}`;
       if (!this.mesh.has(name) && this.mesh.size >= this.room) throw new TlshubError('TLSHUB_SYS', 'no room');
       this.mesh.set(name, local);
+      this.nodes.set(name, node);
     }
   }
 
@@ -41,6 +45,7 @@ class FakeGate {
 
 export class World {
   readonly gate = new FakeGate();
+  readonly numbers = new NodeNumbers();
   readonly made: FakeProvider[] = [];
   readonly lines: ReturnType<typeof memoryLogger>['lines'];
   draining = false;
@@ -97,7 +102,7 @@ export class World {
       provider,
       plan,
       directory,
-      gate: new GateUpdate(gate, FDS),
+      gate: new GateUpdate(gate, FDS, (nodes) => holder.world?.numbers.ofOne(nodes) ?? 0),
       scope: { prepare: () => ({ commit: () => undefined, discard: () => undefined }) },
       tryCipher: () => undefined,
       revoke: () => {
@@ -115,6 +120,7 @@ export class World {
         addr: address,
         prefix,
         local: nodes.every((node) => node === 'a'),
+        node: world.numbers.ofOne(nodes),
       })),
     );
     return world;

@@ -43,7 +43,7 @@ describe('arguments of the kernel addon', () => {
     const address = new Uint8Array(16);
     const tuple = { local: address, remote: address, lport: 65536, rport: 1 };
     refuses(() => addon.destroyByTuple(tuple, 1n, 0), 'lport must be a whole number from 0 to 65535');
-    const entry = { addr: address, prefix: 129, local: false };
+    const entry = { addr: address, prefix: 129, local: false, node: 0 };
     refuses(() => addon.putMesh(-1, [entry]), 'prefix must be a whole number from 0 to 128');
   });
 

@@ -83,6 +83,9 @@ describe('abi', () => {
     view.setUint32(offset('refs'), 2, true);
     view.setUint32(offset('hold'), 1, true);
     view.setUint32(offset('peer_intent'), 3, true);
+    view.setUint32(offset('epoch'), 0x8a0b0c, true);
+    view.setUint16(offset('number'), 0xfffe, true);
+    view.setUint16(offset('what'), 6, true);
     view.setUint32(offset('traffic'), 1 | 2 | 8, true);
     const tuple = offset('tuple');
     for (let i = 0; i < 16; i++) view.setUint8(tuple + i, i);
@@ -108,6 +111,7 @@ describe('abi', () => {
       refs: 2,
       hold: 'stop',
       peerIntent: 3,
+      agreed: { what: 'translated', epoch: 0x8a0b0c, number: 0xfffe },
       traffic: { sent: 2 ** 53 - 1, received: 2 ** 32, final: true },
       tuple: {
         local: Uint8Array.from({ length: 16 }, (_, i) => i),
@@ -118,6 +122,15 @@ describe('abi', () => {
       owner: { tgid: 4242, fd: -1, inode: 77n, startBoottime: 2n ** 60n + 1n, comm: 'cu?rl' },
       secured: undefined,
     });
+  });
+
+  it('has an agreement only if one was made, also by epoch 0 and number 0', () => {
+    const view = viewOf(emptyEvent());
+    expect(decodeEvent(view, 0)).to.not.have.property('agreed');
+    view.setUint16(place('tlshub_event', 'what'), 5, true);
+    expect(decodeEvent(view, 0).agreed).to.deep.equal({ what: 'direct', epoch: 0, number: 0 });
+    view.setUint16(place('tlshub_event', 'what'), 7, true);
+    expect(decodeEvent(view, 0)).to.not.have.property('agreed');
   });
 
   it('knows traffic only when the kernel vouches for it, and when it is final', () => {

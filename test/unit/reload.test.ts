@@ -267,6 +267,18 @@ describe('reload', () => {
     expect(world.gate.mesh.size).to.equal(5500);
   });
 
+  it("knows by the gate's mesh which node has an address, if it is just one, and by the same number each time", async () => {
+    const nodes = (): unknown => Object.fromEntries(world.gate.nodes);
+    const [a, b] = [world.numbers.of('a'), world.numbers.of('b')];
+    expect(nodes()).to.deep.equal({ '10.0.0.1/128': a, '10.0.0.2/128': b });
+    files.map('web c 10.0.0.1\ndb b 10.0.0.2\ndb2 a 10.0.0.2\n');
+    await world.reloader.reload();
+    expect(nodes()).to.deep.equal({ '10.0.0.1/128': world.numbers.of('c'), '10.0.0.2/128': 0 });
+    files.map('web a 10.0.0.1\ndb b 10.0.0.2\n');
+    await world.reloader.reload();
+    expect(nodes()).to.deep.equal({ '10.0.0.1/128': a, '10.0.0.2/128': b });
+  });
+
   it('puts a mapping in force that its source tells of, and logs it', async () => {
     files.map('web z 10.0.0.1\n');
     const { mapping: previous } = world.inForce;

@@ -23,6 +23,7 @@ const SEEDS: SweepSeed[] = [
     tuple: { ...TUPLE, lport: 9 },
     generation: 4,
     role: 'passive',
+    agreed: { what: 5, epoch: 0x8a0b0c, number: 65535 },
     secured: { peerNode: 'c'.repeat(NODE_BYTES - 1) },
   },
   { cookie: 4n, tuple: TUPLE, class: 2, establishedNs: 2 ** 50, refused: 3 },
@@ -41,6 +42,12 @@ describe('records of a sweep', () => {
       expect(records.map((record) => record.traffic?.received)).to.deep.equal([undefined, 7, undefined, undefined]);
       expect(records.map((record) => record.generation)).to.deep.equal([1, 1, 4, 1]);
       expect(records.map((record) => record.role)).to.deep.equal(['active', 'active', 'passive', 'active']);
+      expect(records.map((record) => record.agreed)).to.deep.equal([
+        undefined,
+        undefined,
+        { what: 'direct', epoch: 0x8a0b0c, number: 65535 },
+        undefined,
+      ]);
       expect(records.map((record) => record.class)).to.deep.equal([1, 1, 1, 2]);
       expect(records.map((record) => record.refused)).to.deep.equal([0, 0, 0, 3]);
       expect(records.map((record) => record.establishedNs)).to.deep.equal([1, 1, 1, 2 ** 50]);

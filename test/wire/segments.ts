@@ -12,6 +12,8 @@ export interface Segment {
   syn: boolean;
   fin: boolean;
   rst: boolean;
+  /** between the header's first 20 bytes and the payload */
+  options: Buffer;
   payload: Buffer;
 }
 
@@ -84,6 +86,7 @@ function parseIPv6(packet: Buffer): Segment | undefined {
 function parseTcp(src: string, dst: string, tcp: Buffer): Segment {
   if (tcp.length < 20) throw new Error(`a TCP header cut short, from ${src} to ${dst}`);
   const flags = tcp.readUInt8(13);
+  const dataOffset = (tcp.readUInt8(12) >> 4) * 4;
   return {
     src,
     sport: tcp.readUInt16BE(0),
@@ -94,6 +97,7 @@ function parseTcp(src: string, dst: string, tcp: Buffer): Segment {
     fin: (flags & 0x01) !== 0,
     syn: (flags & 0x02) !== 0,
     rst: (flags & 0x04) !== 0,
-    payload: tcp.subarray((tcp.readUInt8(12) >> 4) * 4),
+    options: tcp.subarray(20, Math.max(20, dataOffset)),
+    payload: tcp.subarray(dataOffset),
   };
 }

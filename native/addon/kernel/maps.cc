@@ -39,6 +39,11 @@ Value setIntent(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Value setChannel(const CallbackInfo& info) {
+  tlshub::writeChannel(toInt(info[0], "settingsFd"), toBool(info[1], "on"));
+  return info.Env().Undefined();
+}
+
 Value putMesh(const CallbackInfo& info) {
   tlshub::putMesh(toInt(info[0], "meshFd"), meshFrom(info[1]));
   return info.Env().Undefined();
@@ -99,6 +104,7 @@ std::vector<MeshEntry> meshFrom(const Value& value) {
     std::memcpy(mesh[i].addr, bytesFrom(entry.Get("addr"), 16, "addr"), 16);
     mesh[i].prefix = toPrefix(entry.Get("prefix"));
     mesh[i].local = toBool(entry.Get("local"), "local");
+    mesh[i].node = toU32(entry.Get("node"), "node");
   }
   return mesh;
 }
@@ -106,6 +112,7 @@ std::vector<MeshEntry> meshFrom(const Value& value) {
 void addMaps(Object& exports) {
   add<updateSettings>(exports, "updateSettings");
   add<setIntent>(exports, "setIntent");
+  add<setChannel>(exports, "setChannel");
   add<putMesh>(exports, "putMesh");
   add<dropMesh>(exports, "dropMesh");
   add<clearMesh>(exports, "clearMesh");

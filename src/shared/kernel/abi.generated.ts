@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'cdef3665a44dc917';
+export const ABI_HASH = '7dc6ba661e1748e5';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -14,7 +14,7 @@ export const STRUCTS = {
     },
   },
   tlshub_event: {
-    bytes: 192,
+    bytes: 200,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
       kind: { at: 8, type: 'u32', bytes: 4 },
@@ -40,12 +40,15 @@ export const STRUCTS = {
       hold: { at: 124, type: 'u32', bytes: 4 },
       peer_intent: { at: 128, type: 'u32', bytes: 4 },
       traffic: { at: 132, type: 'u32', bytes: 4 },
-      tuple: { at: 136, type: 'tlshub_tuple', bytes: 40 },
-      comm: { at: 176, type: 'bytes', bytes: 16 },
+      epoch: { at: 136, type: 'u32', bytes: 4 },
+      number: { at: 140, type: 'u16', bytes: 2 },
+      what: { at: 142, type: 'u16', bytes: 2 },
+      tuple: { at: 144, type: 'tlshub_tuple', bytes: 40 },
+      comm: { at: 184, type: 'bytes', bytes: 16 },
     },
   },
   tlshub_flow: {
-    bytes: 232,
+    bytes: 240,
     fields: {
       cookie: { at: 0, type: 'u64', bytes: 8 },
       created_ns: { at: 8, type: 'u64', bytes: 8 },
@@ -76,13 +79,16 @@ export const STRUCTS = {
       peer_intent: { at: 136, type: 'u32', bytes: 4 },
       sleeps: { at: 140, type: 'u32', bytes: 4 },
       open_record: { at: 144, type: 'u32', bytes: 4 },
-      marks: { at: 148, type: 'u32', bytes: 4 },
-      plain_splice_read: { at: 152, type: 'u64', bytes: 8 },
-      cgroup: { at: 160, type: 'u64', bytes: 8 },
-      tuple: { at: 168, type: 'tlshub_tuple', bytes: 40 },
-      passed: { at: 208, type: 'u32', bytes: 4 },
-      followed: { at: 212, type: 'u32', bytes: 4 },
-      told: { at: 216, type: 'tlshub_bucket', bytes: 16 },
+      said: { at: 148, type: 'u32', bytes: 4 },
+      epoch: { at: 152, type: 'u32', bytes: 4 },
+      number: { at: 156, type: 'u16', bytes: 2 },
+      what: { at: 158, type: 'u16', bytes: 2 },
+      plain_splice_read: { at: 160, type: 'u64', bytes: 8 },
+      cgroup: { at: 168, type: 'u64', bytes: 8 },
+      tuple: { at: 176, type: 'tlshub_tuple', bytes: 40 },
+      passed: { at: 216, type: 'u32', bytes: 4 },
+      followed: { at: 220, type: 'u32', bytes: 4 },
+      told: { at: 224, type: 'tlshub_bucket', bytes: 16 },
     },
   },
   tlshub_head: {
@@ -106,23 +112,23 @@ export const STRUCTS = {
   tlshub_secured: {
     bytes: 440,
     fields: {
-      closed: { at: 0, type: 'tlshub_event', bytes: 192 },
-      asked_ns: { at: 192, type: 'u64', bytes: 8 },
-      started_ns: { at: 200, type: 'u64', bytes: 8 },
-      negotiation_ns: { at: 208, type: 'u64', bytes: 8 },
-      opened_ns: { at: 216, type: 'u64', bytes: 8 },
-      generation: { at: 224, type: 'u32', bytes: 4 },
-      provider: { at: 228, type: 'u32', bytes: 4 },
-      cipher: { at: 232, type: 'u32', bytes: 4 },
-      tls_version: { at: 236, type: 'u32', bytes: 4 },
-      peer_node: { at: 240, type: 'bytes', bytes: 200 },
+      closed: { at: 0, type: 'tlshub_event', bytes: 200 },
+      asked_ns: { at: 200, type: 'u64', bytes: 8 },
+      started_ns: { at: 208, type: 'u64', bytes: 8 },
+      negotiation_ns: { at: 216, type: 'u64', bytes: 8 },
+      opened_ns: { at: 224, type: 'u64', bytes: 8 },
+      generation: { at: 232, type: 'u32', bytes: 4 },
+      provider: { at: 236, type: 'u32', bytes: 4 },
+      cipher: { at: 240, type: 'u32', bytes: 4 },
+      tls_version: { at: 244, type: 'u32', bytes: 4 },
+      peer_node: { at: 248, type: 'bytes', bytes: 192 },
     },
   },
   tlshub_secured_sweep: {
-    bytes: 752,
+    bytes: 760,
     fields: {
-      sweep: { at: 0, type: 'tlshub_sweep', bytes: 312 },
-      secured: { at: 312, type: 'tlshub_secured', bytes: 440 },
+      sweep: { at: 0, type: 'tlshub_sweep', bytes: 320 },
+      secured: { at: 320, type: 'tlshub_secured', bytes: 440 },
     },
   },
   tlshub_socket: {
@@ -137,12 +143,12 @@ export const STRUCTS = {
     },
   },
   tlshub_sweep: {
-    bytes: 312,
+    bytes: 320,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
-      flow: { at: 8, type: 'tlshub_flow', bytes: 232 },
-      owner: { at: 240, type: 'tlshub_owner', bytes: 40 },
-      socket: { at: 280, type: 'tlshub_socket', bytes: 32 },
+      flow: { at: 8, type: 'tlshub_flow', bytes: 240 },
+      owner: { at: 248, type: 'tlshub_owner', bytes: 40 },
+      socket: { at: 288, type: 'tlshub_socket', bytes: 32 },
     },
   },
   tlshub_tuple: {
@@ -214,13 +220,15 @@ export const Intent = { UNKNOWN: 0, PLAINTEXT: 1, IN_BAND: 2, TLSHUB: 3, REFUSED
 
 /** enum tlshub_limit */
 export const Limit = {
-  ABI_VERSION: 5,
+  ABI_VERSION: 6,
   COMM_LEN: 16,
-  NODE_LEN: 200,
+  NODE_LEN: 192,
   MAX_SCOPES: 64,
   MAX_HELD: 65536,
   MAX_RULES: 1024,
   RULE_FIXED_BITS: 32,
+  MAX_NODES: 65536,
+  MAX_EPOCHS: 131072,
   CORK_NS: 200000000,
 } as const;
 

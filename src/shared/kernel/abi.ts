@@ -15,6 +15,7 @@ import {
   TcpState,
   VerdictFlag,
   Intent,
+  ChannelWhat,
 } from './abi.generated.js';
 import { TlshubError } from '../errors/errors.js';
 import type { CipherName, Role } from './words.js';
@@ -117,6 +118,16 @@ export interface Traffic {
   final: boolean;
 }
 
+/** In whose words the two ends agreed on keys by name: do both see the server by the same address and port? */
+export const AGREEMENTS = byNumber({ direct: ChannelWhat.DIRECT, translated: ChannelWhat.TRANSLATED });
+
+/** The two ends have agreed on keys by name (docs/CHANNEL.md). */
+export interface Agreement {
+  what: 'direct' | 'translated';
+  epoch: number;
+  number: number;
+}
+
 /** Who holds a socket, as the kernel said it. */
 export interface OwnerRecord {
   tgid: number;
@@ -126,13 +137,6 @@ export interface OwnerRecord {
   /** CLOCK_BOOTTIME, nanoseconds */
   startBoottime: bigint;
   comm: string;
-}
-
-/** What the two ends of a connection have agreed on by name (docs/CHANNEL.md): whose address was translated, an epoch and a number of it. */
-export interface Agreement {
-  what: 'direct' | 'translated';
-  epoch: number;
-  number: number;
 }
 
 /** struct tlshub_secured: how a connection was secured. Times are CLOCK_MONOTONIC nanoseconds. */
@@ -173,7 +177,7 @@ export interface FlowEvent {
   hold: Hold;
   /** what the peer's marker said, see Intent */
   peerIntent: number;
-  /** absent: in-band, or not yet established */
+  /** none: its keys, if it is to have some, are made another way */
   agreed?: Agreement | undefined;
   /** of CLOSED and RELEASED; undefined: not known */
   traffic: Traffic | undefined;
@@ -197,9 +201,8 @@ export interface SweepRecord {
   iss: number;
   irs: number;
   peerIntent: number;
-  /** as in FlowEvent */
+  /** as in FlowEvent, as the next one */
   agreed?: Agreement | undefined;
-  /** as in FlowEvent */
   cgroup: bigint;
   /** bytes that an agent has sent into the socket */
   agentTx: number;

@@ -17,6 +17,8 @@ export interface MeshEntry {
   prefix: number;
   /** a pod of this node, and of no other */
   local: boolean;
+  /** NodeNumbers' of the node that has it, 0: several have */
+  node: number;
 }
 
 /** A rule of the policy for BPF's trie: addresses as in MeshEntry, `port` 0 for any; src/policy/rules.ts has the meaning of `rank`. */
@@ -59,6 +61,7 @@ export interface GateFds {
   rules: number;
   secured: number;
   openRecords: number;
+  /** keys by name: epochs that this node has opened, by id; those opened to it, by node; nodes whose markers arrive */
   epochs: number;
   nodeEpochs: number;
   thirdSegments: number;
@@ -264,19 +267,19 @@ export interface KernelAddon {
   updateSettings(fds: SettingsFds, settings: GateSettings): void;
   /** What the marker says of connections that are to be secured, see Intent in abi.ts; 0: no markers. */
   setIntent(settingsFd: number, intent: number): void;
-  /** Whether connections are agreed on by name (bpf/channel.h): only where the marker says in-band. */
+  /** Are keys by name offered and agreed to? It stays as it is in the gate until it is said again, by a later agent as well. */
   setChannel(settingsFd: number, on: boolean): void;
-  /** An epoch that this node opened takes new connections until then, CLOCK_MONOTONIC. */
-  putEpoch(epochsFd: number, id: number, untilNs: bigint): void;
-  /** No error if it is gone. */
-  dropEpoch(epochsFd: number, id: number): void;
-  /** Numbers that were given of it; 0 if it is gone. */
-  numbersGiven(epochsFd: number, id: number): number;
-  /** The newest epoch that this node's agent has opened to us is named in SYN-ACKs to it until then. */
+  /** An epoch of ours takes new flows until then (CLOCK_MONOTONIC). Once for each id; @throws NativeError EEXIST: its numbers would be given again */
+  putEpoch(epochsFd: number, epoch: number, untilNs: bigint): void;
+  /** One that is not there is no error. */
+  dropEpoch(epochsFd: number, epoch: number): void;
+  /** How many numbers of it were given; 0 if it is not there. */
+  numbersGiven(epochsFd: number, epoch: number): number;
+  /** The newest epoch that this node (NodeNumbers) has opened to us. */
   putNodeEpoch(nodeEpochsFd: number, node: number, epoch: number, untilNs: bigint): void;
-  /** Only if it still is that one. */
+  /** Only if it still is this epoch. */
   dropNodeEpoch(nodeEpochsFd: number, node: number, epoch: number): void;
-  /** Empties what an earlier agent left: its secrets are gone. */
+  /** All of them. A gate that is opened has done so with what an earlier agent left. */
   clearEpochs(fds: Pick<GateFds, 'epochs' | 'nodeEpochs' | 'thirdSegments'>): void;
   /** Where connections' keys by name are made. */
   openEpochKeys(): EpochKeys;

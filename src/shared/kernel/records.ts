@@ -2,10 +2,12 @@
 /** Decodes the records that the kernel sends (bpf/tlshub.h). The accessors take a field only as what abi.generated.ts says it is. */
 import { RecordType, Role as RoleNumber, STRUCTS, TrafficFlag } from './abi.generated.js';
 import {
+  AGREEMENTS,
   HOLDS,
   PROVIDERS,
   SUITES,
   TLS_VERSIONS,
+  type Agreement,
   type FlowEvent,
   type Hold,
   type OwnerRecord,
@@ -102,6 +104,16 @@ function decodeOwner(
   };
 }
 
+function decodeAgreement(
+  view: DataView,
+  at: number,
+  places: Pick<Fields<'tlshub_event' | 'tlshub_flow'>, 'what' | 'epoch' | 'number'>,
+): Agreement | undefined {
+  const what = AGREEMENTS.get(u16(view, at, places.what));
+  if (what === undefined) return undefined;
+  return { what, epoch: u32(view, at, places.epoch), number: u16(view, at, places.number) };
+}
+
 function decodeSecured(view: DataView, at: number): SecuredRecord {
   return {
     provider: PROVIDERS.get(u32(view, at, SECURED.provider)) ?? null,
@@ -156,6 +168,7 @@ export function isSweepRecord(view: DataView, at: number): boolean {
 export function decodeEvent(view: DataView, at: number): FlowEvent {
   if (!isRecord(view, at, RecordType.EVENT, RecordType.LAST_EVENT))
     throw new RangeError(`a record of type ${u16(view, at, HEAD.type)} is no event`);
+  const agreed = decodeAgreement(view, at, EVENT);
   return {
     kind: u32(view, at, EVENT.kind),
     generation: u32(view, at, EVENT.generation),
@@ -173,6 +186,7 @@ export function decodeEvent(view: DataView, at: number): FlowEvent {
     refs: u32(view, at, EVENT.refs),
     hold: HOLDS.get(u32(view, at, EVENT.hold)) ?? 'none',
     peerIntent: u32(view, at, EVENT.peer_intent),
+    ...(agreed && { agreed }),
     traffic: decodeTraffic(view, at, EVENT),
     tuple: decodeTuple(view, at + EVENT.tuple.at),
     owner: decodeOwner(view, at, EVENT),
@@ -219,6 +233,9 @@ export class SweepView implements SweepRecord {
   }
   get peerIntent(): number {
     return u32(this.view, this.flow, FLOW.peer_intent);
+  }
+  get agreed(): Agreement | undefined {
+    return decodeAgreement(this.view, this.flow, FLOW);
   }
   get cgroup(): bigint {
     return big(this.view, this.flow, FLOW.cgroup);

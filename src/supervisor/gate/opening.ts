@@ -7,7 +7,7 @@ import type { Config } from '../../config/schema.js';
 import { KernelUnsupportedError } from '../../shared/errors/errors.js';
 import { builtFile } from '../../shared/files/package.js';
 import type { Gate, KernelAddon, LoadedGate } from '../../shared/kernel/kernel-addon.js';
-import { gateSettings, meshEntries, type GateInputs } from './settings.js';
+import { gateSettings, meshEntries, type GateInputs, type NumberOf } from './settings.js';
 
 const OBJECT = builtFile('bpf/tlshub.bpf.o');
 const SLEEP_OBJECT = builtFile('bpf/sleep.bpf.o');
@@ -35,9 +35,15 @@ export async function loadGate(
  * @param cgroups to capture; more may come later
  * @throws as `loadGate`, and with TLSHUB_CGROUP
  */
-export function openGate(addon: KernelAddon, loaded: LoadedGate, inputs: GateInputs, cgroups: string[]): Gate {
+export function openGate(
+  addon: KernelAddon,
+  loaded: LoadedGate,
+  inputs: GateInputs,
+  numberOf: NumberOf,
+  cgroups: string[],
+): Gate {
   try {
-    return loaded.open({ cgroups, settings: gateSettings(inputs.config), mesh: [...meshEntries(inputs)] });
+    return loaded.open({ cgroups, settings: gateSettings(inputs.config), mesh: [...meshEntries(inputs, numberOf)] });
   } catch (cause) {
     throw explained(addon, cause);
   }

@@ -25,10 +25,13 @@ export function gateSettings(config: Config): GateSettings {
   };
 }
 
+/** The number of the node that has an address, 0 if several have: NodeNumbers.ofOne. */
+export type NumberOf = (nodes: readonly string[]) => number;
+
 /** The mesh as the gate sees it under some settings. */
-export function* meshEntries({ mapping, config }: GateInputs): Generator<MeshEntry> {
+export function* meshEntries({ mapping, config }: GateInputs, numberOf: NumberOf): Generator<MeshEntry> {
   for (const { address, prefix, nodes } of mapping.entries()) {
-    yield { addr: address, prefix, local: isLocal(nodes, config.nodeName) };
+    yield { addr: address, prefix, local: isLocal(nodes, config.nodeName), node: numberOf(nodes) };
   }
 }
 
@@ -37,16 +40,26 @@ function cidrOf({ addr, prefix }: MeshEntry): Cidr {
 }
 
 /** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
-function* meshAdditions(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
-  for (const entry of meshEntries(after)) {
+function* meshAdditions(
+  before: GateInputs,
+  after: GateInputs,
+  numberOf: NumberOf,
+): Generator<MeshEntry | undefined> {
+  for (const entry of meshEntries(after, numberOf)) {
     const old = before.mapping.nodesOfNetwork(cidrOf(entry));
-    yield old === undefined || isLocal(old, before.config.nodeName) !== entry.local ? entry : undefined;
+    const same =
+      old !== undefined && isLocal(old, before.config.nodeName) === entry.local && numberOf(old) === entry.node;
+    yield same ? undefined : entry;
   }
 }
 
 /** Entries that `before` has and `after` has not. Undefined for each of the others. */
-function* meshRemovals(before: GateInputs, after: GateInputs): Generator<MeshEntry | undefined> {
-  for (const entry of meshEntries(before)) {
+function* meshRemovals(
+  before: GateInputs,
+  after: GateInputs,
+  numberOf: NumberOf,
+): Generator<MeshEntry | undefined> {
+  for (const entry of meshEntries(before, numberOf)) {
     yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
   }
 }
@@ -79,11 +92,12 @@ export class GateUpdate {
   constructor(
     private readonly addon: Pick<KernelAddon, 'putMesh' | 'dropMesh' | 'updateSettings'>,
     private readonly fds: GateFds,
+    private readonly numberOf: NumberOf,
   ) {}
 
   /** @throws (rejects) what the kernel refuses, such as more addresses than the mesh has room for; `undo` repairs */
   async widen(before: GateInputs, after: GateInputs): Promise<void> {
-    await inSlices(meshAdditions(before, after), (slice) => {
+    await inSlices(meshAdditions(before, after, this.numberOf), (slice) => {
       if (!this.closed) this.addon.putMesh(this.fds.mesh, slice);
     });
   }
@@ -94,7 +108,7 @@ export class GateUpdate {
   }
 
   async narrow(before: GateInputs, after: GateInputs): Promise<void> {
-    await inSlices(meshRemovals(before, after), (slice) => {
+    await inSlices(meshRemovals(before, after, this.numberOf), (slice) => {
       if (!this.closed) this.addon.dropMesh(this.fds.mesh, slice);
     });
   }

@@ -120,6 +120,12 @@ export const lab = {
     return reports.every(({ needsRestart }) => needsRestart.length === 0);
   },
 
+  /** Writes the configuration of both nodes anew, with these options of `up`; nobody is told of it. */
+  async configure(...options: string[]): Promise<void> {
+    present = undefined;
+    await script('configure', ...options);
+  },
+
   async down(): Promise<void> {
     present = undefined;
     sniffing = false;

@@ -22,6 +22,8 @@ export interface Expected {
   cipher?: CipherName;
   /** whose keys they must be, of the client's node and the server's (default openssl) */
   providers?: { active: ProviderName; passive: ProviderName };
+  /** how the two agents agree on keys (default: whichever way they took); `channel`: all of the connections, and no handshake on any of them */
+  exchange?: 'channel' | 'in-band';
   /** what the programs exchange, or parts of it: none of this may be on the wire */
   secrets?: readonly (Buffer | string)[];
 }
@@ -74,7 +76,7 @@ export async function mutualTls(expected: Expected, exchange: () => Promise<void
   if (failure !== undefined)
     throw await explained(failure, capture, [...(await fresh(client)), ...(await fresh(server))]);
 
-  expectOnlyTls(capture, port, connections, expected.providers?.active);
+  expectOnlyTls(capture, port, connections, expected.exchange === 'channel' || expected.providers?.active === 'tlshub');
   for (const secret of secrets) expect(capture.contains(secret), 'content on the wire').to.equal(false);
   const observed = { capture, client: await decided(client, fresh), server: await decided(server, fresh) };
   expectSecured(observed.client, { ...expected, role: 'active', peerNode: server });
@@ -84,19 +86,14 @@ export async function mutualTls(expected: Expected, exchange: () => Promise<void
 }
 
 /** Zero plaintext frames between the nodes, whatever their port, and real traffic on this one. */
-export function expectOnlyTls(
-  capture: Capture,
-  port: number,
-  connections: number,
-  provider: ProviderName = 'openssl',
-): void {
+export function expectOnlyTls(capture: Capture, port: number, connections: number, outOfBand = false): void {
   expect(capture.plaintextFrames, capture.describe()).to.equal(0);
   const streams = capture.mesh.filter(({ sport, dport }) => sport === port || dport === port);
   expect(streams, capture.describe()).to.have.lengthOf(2 * connections);
   for (const stream of streams) {
     expect(stream.gap, 'the capture is whole').to.equal(false);
-    if (provider === 'tlshub') {
-      // Out of band nothing is on the connection but the programs' data, and some only talk one way.
+    if (outOfBand) {
+      // Then nothing is on the connection but the programs' data, and some only talk one way.
       expect(stream.records.handshake, 'handshake messages').to.equal(0);
       const back = streams.find(({ sport, dport }) => sport === stream.dport && dport === stream.sport);
       const both = stream.records.applicationData + (back?.records.applicationData ?? 0);
@@ -113,7 +110,7 @@ export function expectSecured(
   flows: readonly DetailedFlowReport[],
   expected: Expected & { role: 'active' | 'passive'; peerNode: string },
 ): void {
-  const { connections = 1, cipher = DEFAULT_CIPHER, providers, role, peerNode } = expected;
+  const { connections = 1, cipher = DEFAULT_CIPHER, providers, exchange, role, peerNode } = expected;
   expect(flows, JSON.stringify(flows)).to.have.lengthOf(connections);
   for (const flow of flows) {
     const { role: is, secured, provider, kernelUlp, tlsVersion, code, state } = flow;
@@ -136,6 +133,7 @@ export function expectSecured(
       cipher,
       peer: peerNode,
     });
+    if (exchange !== undefined) expect(flow.exchange, JSON.stringify(flow)).to.equal(exchange);
     expect(state).to.be.oneOf(['secured', 'closed']);
     expect(flow.pod).to.equal(`pod-${peerNode}`);
     expect(flow.holdMs).to.be.greaterThan(0);

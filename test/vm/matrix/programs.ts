@@ -48,6 +48,8 @@ export interface MatrixOptions {
   megabytes: number;
   /** whose keys they must be (default: openssl on both) */
   providers?: Expected['providers'];
+  /** default: whichever way they took */
+  exchange?: Expected['exchange'];
   /** default: IPv4 and IPv6 */
   families?: readonly ('IPv4' | 'IPv6')[];
 }
@@ -64,12 +66,13 @@ export function url(host: string): string {
 }
 
 /** The tests, for a `describe` whose `before` has brought the lab and the servers up. */
-export function programTests({ world, megabytes, providers, families = ['IPv4', 'IPv6'] }: MatrixOptions): void {
+export function programTests(options: MatrixOptions): void {
+  const { world, megabytes, providers, exchange: way, families = ['IPv4', 'IPv6'] } = options;
   const hosts = families.map((family) => [family, HOSTS[family]] as const);
   let content: MatrixContent;
   let running: MatrixServers;
   const secured = (expected: Expected, exchange: () => Promise<void>): Promise<Observed> =>
-    mutualTls({ ...(providers && { providers }), ...expected }, exchange);
+    mutualTls({ ...(providers && { providers }), ...(way && { exchange: way }), ...expected }, exchange);
 
   before(() => ({ content, running } = world()));
 

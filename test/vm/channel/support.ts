@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Keys by name between the lab's nodes: from when on connections have them, and what both ends say of one. */
+import { execFileSync } from 'node:child_process';
+import { expect } from 'chai';
+import { lab, type LabOptions, type MeshNode } from '../harness/index.js';
+import { waitFor } from '../harness/wait.js';
+import { converse, flowOf, servers, type Conversation } from '../policy/support.js';
+
+/** Of servers that only make the nodes know each other. */
+const WARM_PORT = 7390;
+
+let said = 0;
+
+/** A conversation whose text is nobody else's. */
+export function conversation(
+  port: number,
+  from: MeshNode = 'a',
+  family: Conversation['family'] = 'IPv4',
+): Conversation {
+  return { from, to: from === 'a' ? 'b' : 'a', family, port, text: `text-${++said}-by-name` };
+}
+
+/** How both ends of it say that they came by its keys. */
+export async function exchangeOf(made: Conversation): Promise<string> {
+  const ends = await Promise.all((['a', 'b'] as const).map((node) => flowOf(node, made)));
+  const [one, other] = ends.map(({ state, secured, exchange }) => (secured ? exchange : state));
+  expect(one, JSON.stringify(ends)).to.equal(other);
+  return String(one);
+}
+
+export async function talk(made: Conversation): Promise<string> {
+  expect(await converse(made)).to.include(`read ${made.text}\n`);
+  return exchangeOf(made);
+}
+
+/** Connections from a node to the other one until one has its keys by name. */
+export async function untilByName(from: MeshNode, ms = 30_000): Promise<void> {
+  await waitFor(async () => (await talk(conversation(WARM_PORT, from))) === 'channel', ms, `keys by name from ${from}`);
+}
+
+/** A lab whose agents have channels, both ways. */
+export async function channelLab({ set, ...options }: LabOptions = {}): Promise<void> {
+  await lab.up({ ...options, set: { exchange: 'channel', ...set } });
+  for (const node of ['a', 'b'] as const) await servers(node, [WARM_PORT]);
+  for (const node of ['a', 'b'] as const) await untilByName(node);
+}
+
+export function inNode(node: MeshNode | 'net', command: readonly string[], input?: string): void {
+  execFileSync('nsenter', [`--net=/run/netns/tlshub-${node}`, ...command], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    ...(input !== undefined && { input }),
+  });
+}
