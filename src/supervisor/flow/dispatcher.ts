@@ -24,6 +24,7 @@ import { newsOfEvent, newsOfReport, openingOf } from './inputs.js';
 import { Endings } from './endings.js';
 import { OpenRecords } from './open-records.js';
 import { Turns } from './turns.js';
+import { exchangeOf } from './exchange.js';
 import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
 import { Names } from './names.js';
@@ -148,7 +149,7 @@ export class Dispatcher {
     const { facts, input } = newsOfReport(flow, report);
     Object.assign(flow, facts);
     if (report.type === 'installed') {
-      this.counters.values.secured++;
+      this.counters.secured(exchangeOf(flow));
       this.options.observer.secured(flow);
       this.names.secured(flow);
     }
