@@ -128,6 +128,7 @@ function rowOf(
     throughput_mbps: detail.throughput_mbps,
     provider: own?.provider ?? '',
     cipher: own?.cipher ?? '',
+    exchange: own?.exchange ?? '',
     hold_ms: ms(own?.holdMs),
     negotiation_ms: ms(own?.negotiationMs),
     install_ms: ms(own?.installMs),

@@ -16,6 +16,7 @@ export interface ConnectionRow {
   /** as the agent of the connecting side reports it */
   provider: string;
   cipher: string;
+  exchange: string;
   hold_ms: number | null;
   negotiation_ms: number | null;
   install_ms: number | null;
@@ -62,6 +63,7 @@ export const CONNECTION_COLUMNS = [
   'throughput_mbps',
   'provider',
   'cipher',
+  'exchange',
   'hold_ms',
   'negotiation_ms',
   'install_ms',

@@ -14,7 +14,16 @@ import {
 } from '../shared/errors/errors.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
-import { checkTable, flowsTable, podsTable, releaseText, reloadText, statusTable, table } from './tables.js';
+import {
+  channelsTable,
+  checkTable,
+  flowsTable,
+  podsTable,
+  releaseText,
+  reloadText,
+  statusTable,
+  table,
+} from './tables.js';
 import { watchFlows } from './watch.js';
 
 /** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
@@ -107,6 +116,11 @@ export async function flows(
   if (watchS !== undefined) return watchFlows(context, options, query, watchS * 1000);
   const report = await controlRequest(options.socket, 'flows', query);
   show(context, options, report, () => flowsTable(report));
+}
+
+export async function channels(context: CliContext, options: GlobalOptions): Promise<void> {
+  const report = await controlRequest(options.socket, 'channels', {});
+  show(context, options, report, () => channelsTable(report));
 }
 
 export async function metrics(context: CliContext, options: GlobalOptions): Promise<void> {

@@ -26,6 +26,13 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl flows --watch', 'a live view, which goes on over a restart of the supervisor'],
     ['tlshubctl flows --watch 0.2 --json | jq -c "select(.change == \\"new\\") | .flow"', 'new ones, a line each'],
   ],
+  channels: [
+    ['tlshubctl channels', 'which there are, how old, how many connections have used each'],
+    [
+      'tlshubctl channels --json | jq ".[] | select(.lastError) | .node, .lastError"',
+      'nodes that one failed with, and why',
+    ],
+  ],
   metrics: [
     ['tlshubctl metrics', 'what /metrics shows, without HTTP'],
     ['tlshubctl metrics | grep refused', 'how many connections were refused, by code'],

@@ -73,6 +73,10 @@ function build(context: CliContext): Command {
     .action((options: { ready?: true; wait?: number }) => commands.status(context, globals(), options));
   addFlows(program, context, globals);
   program
+    .command('channels')
+    .description('channels to other nodes, by which both ends know the keys of connections (exchange = channel)')
+    .action(() => commands.channels(context, globals()));
+  program
     .command('metrics')
     .description('counters, gauges and histograms in the text format of Prometheus')
     .action(() => commands.metrics(context, globals()));

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Answers as tables for people. Text from elsewhere goes through `printable`. */
 import Table from 'cli-table3';
+import { CHANNEL_DIRECTIONS, type ChannelReport } from '../report/channel.js';
 import type { FlowReport } from '../report/flow.js';
 import type { PodReport } from '../report/pod.js';
 import type { ReloadReport } from '../report/reload.js';
 import type { StatusReport } from '../report/status.js';
-import { FLOW_STATES } from '../report/flow.js';
+import { EXCHANGES, FLOW_STATES } from '../report/flow.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 import type { ReleaseReport } from '../release/release.js';
 import { printable } from '../shared/text/printable.js';
@@ -54,6 +55,8 @@ export const FLOW_COLUMNS = [
   'POD',
   'PEER NODE',
   'PROVIDER',
+  'EXCHANGE',
+  'EPOCH',
   'CIPHER',
   'STATE',
   'HOLD',
@@ -73,6 +76,8 @@ export function flowRow(flow: FlowReport): string[] {
     flow.pod ?? '-',
     flow.peerNode ?? '-',
     flow.provider ?? '-',
+    flow.exchange ?? '-',
+    flow.epoch === null ? '-' : String(flow.epoch),
     flow.cipher ?? '-',
     flow.state,
     flow.hold,
@@ -84,6 +89,38 @@ export function flowRow(flow: FlowReport): string[] {
 
 export function flowsTable(flows: FlowReport[]): string {
   return flows.length === 0 ? 'no flows' : table(flows.map(flowRow), FLOW_COLUMNS);
+}
+
+const CHANNEL_COLUMNS = [
+  'NODE',
+  'DIRECTION',
+  'STATE',
+  'EPOCH',
+  'LIBRARY',
+  'CIPHER',
+  'GROUP',
+  'AGE',
+  'CONNECTIONS',
+  'RENEWALS',
+  'LAST ERROR',
+];
+
+export function channelsTable(channels: ChannelReport[]): string {
+  if (channels.length === 0) return 'no channels';
+  const rows = channels.map((channel) => [
+    channel.node,
+    channel.direction,
+    channel.state,
+    channel.epoch === 0 ? '-' : String(channel.epoch),
+    channel.library || '-',
+    channel.cipher || '-',
+    channel.group || '-',
+    duration(channel.ageMs),
+    String(channel.flows),
+    String(channel.renewals),
+    channel.lastError === null ? '' : `${channel.lastError.at} ${channel.lastError.code}: ${channel.lastError.reason}`,
+  ]);
+  return table(rows, CHANNEL_COLUMNS);
 }
 
 function duration(ms: number): string {
@@ -117,6 +154,7 @@ function startup(steps: StatusReport['startup']): string {
 export function statusTable(status: StatusReport): string {
   const { lastConfigError: failed } = status;
   const flows = Object.fromEntries(FLOW_STATES.map((state) => [state, status.flows[state]]));
+  const exchanges = Object.fromEntries(EXCHANGES.map((exchange) => [exchange, status.exchanges[exchange]]));
   const rows = [
     [
       'supervisor',
@@ -130,6 +168,8 @@ export function statusTable(status: StatusReport): string {
       'provider',
       `${provider.name} (${provider.state}): ${provider.libraryVersion}, ${provider.libraryFile}; ${provider.workers} workers, ${provider.inFlight} in flight, ${provider.queued} queued, ${provider.succeeded} succeeded (${provider.resumed} resumed), ${provider.failed} failed`,
     ]),
+    ['exchange', `${status.exchange}; secured: ${counts(exchanges)}`],
+    ...(status.exchange === 'channel' ? channelRows(status.channels) : []),
     ['policy', status.policy],
     ['cgroups', status.cgroups.join(', ') || 'none'],
     ...status.cgroupsAwaited.map((pattern) => ['waiting for', pattern]),
@@ -156,6 +196,25 @@ export function statusTable(status: StatusReport): string {
     ...status.needsRestart.map(({ key, inForce, wanted }) => ['needs a restart', `${key}: ${inForce} -> ${wanted}`]),
   ];
   return table(rows);
+}
+
+/** Epochs of each direction, then what went wrong. */
+function channelRows({
+  epochs,
+  opened,
+  failed,
+  numbersTaken,
+  halfOpen,
+  turnedAway,
+}: StatusReport['channels']): string[][] {
+  return [
+    ...CHANNEL_DIRECTIONS.map((direction) => [
+      `channels ${direction}`,
+      `${counts(epochs[direction])}; ${opened[direction]} since the start`,
+    ]),
+    ['channels failed', `${counts(failed)}; numbers taken twice ${numbersTaken}`],
+    ['half-open channels', `${halfOpen}, turned away ${turnedAway}`],
+  ];
 }
 
 function holdText({ way, why, holderPid }: StatusReport['hold']): string {

@@ -4,6 +4,7 @@
  *
  * One JSON object a line in both directions. Numbers that may pass 2^53 (cookies) travel as decimal text.
  */
+import type { ChannelReport } from '../report/channel.js';
 import type { FlowReport } from '../report/flow.js';
 import type { MetricsReport } from '../report/metrics.js';
 import type { PodReport } from '../report/pod.js';
@@ -38,6 +39,7 @@ export type ControlResponse =
 export interface ControlOperations {
   status: { args: NoArgs; result: StatusReport };
   flows: { args: FlowQuery; result: FlowReport[] };
+  channels: { args: NoArgs; result: ChannelReport[] };
   'mapping.get': { args: { pod: string }; result: PodReport };
   'mapping.list': { args: NoArgs; result: PodReport[] };
   reload: { args: NoArgs; result: ReloadReport };
@@ -61,6 +63,7 @@ export const ARGUMENTS: { [Op in ControlOperation]: (args: Record<string, unknow
   {
     status: none,
     flows: parseFlowQuery,
+    channels: none,
     'mapping.get': (args) => ({ pod: onlyText(args, 'pod') }),
     'mapping.list': none,
     reload: none,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The metrics of the agent as a whole: its status, as time series. */
 import { memoryUsage, cpuUsage } from 'node:process';
-import type { FlowState } from '../report/flow.js';
+import { CHANNEL_DIRECTIONS, CHANNEL_STATES } from '../report/channel.js';
+import { EXCHANGES, type FlowState } from '../report/flow.js';
 import type { StatusReport } from '../report/status.js';
 import { ERROR_CODES } from '../shared/errors/catalog.js';
 import type { MetricsRegistry, Sample } from './registry.js';
@@ -46,6 +47,7 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
 
   registerFlows(metrics, () => status);
   registerProviders(metrics, () => status);
+  registerChannels(metrics, () => status);
   registerKernelSide(metrics, () => status);
   registerProcess(metrics);
 }
@@ -58,6 +60,14 @@ function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): vo
   metrics.counter(
     { name: 'tlshub_flows_secured_total', help: 'Connections that the kernel encrypts, or did until they ended.' },
     () => status().totals.secured,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_flows_exchange_total',
+      help: 'Of the secured ones: how the two agents came by the keys.',
+      labels: { exchange: EXCHANGES },
+    },
+    () => entries(status().exchanges, 'exchange'),
   );
   metrics.counter(
     { name: 'tlshub_flows_plaintext_total', help: 'Connections that the policy let go in plaintext.' },
@@ -108,6 +118,54 @@ function registerProviders(metrics: MetricsRegistry, status: () => StatusReport)
   metrics.counter(
     { name: 'tlshub_provider_workers_lost_total', help: 'Worker threads that died or were ended.', labels },
     () => status().providers.map(({ name, workersLost }) => [workersLost, { provider: name }] as const),
+  );
+}
+
+function registerChannels(metrics: MetricsRegistry, status: () => StatusReport): void {
+  metrics.gauge(
+    {
+      name: 'tlshub_channel_epochs',
+      help: 'Epochs of channels to other nodes; opened: by this agent, accepted: by theirs.',
+      labels: { direction: CHANNEL_DIRECTIONS, state: CHANNEL_STATES },
+    },
+    () =>
+      CHANNEL_DIRECTIONS.flatMap((direction) =>
+        CHANNEL_STATES.map((state) => [status().channels.epochs[direction][state], { direction, state }] as const),
+      ),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_channel_epochs_opened_total',
+      help: 'Epochs that became usable.',
+      labels: { direction: CHANNEL_DIRECTIONS },
+    },
+    () => entries(status().channels.opened, 'direction'),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_channel_epochs_failed_total',
+      help: 'Epochs that did not become usable, or were lost before their time, by error code (docs/ERRORS.md).',
+      labels: { code: ERROR_CODES },
+    },
+    () => entries(status().channels.failed, 'code'),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_channel_numbers_taken_total',
+      help: 'Connections that came with a number of an epoch which had been used: they are refused.',
+    },
+    () => status().channels.numbersTaken,
+  );
+  metrics.gauge(
+    { name: 'tlshub_channel_half_open', help: 'Handshakes with the listener of channels that are under way.' },
+    () => status().channels.halfOpen,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_channel_turned_away_total',
+      help: 'Connections to the listener of channels that were closed at once, since too many were half-open.',
+    },
+    () => status().channels.turnedAway,
   );
 }
 

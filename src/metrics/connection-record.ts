@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One connection in the metrics files: docs/PERFORMANCE_METRICS.md defines every figure. */
+import type { Exchange } from '../report/flow.js';
 import { FlowClass, type Traffic } from '../shared/kernel/abi.js';
+import { exchangeOf } from '../supervisor/flow/exchange.js';
 import { stateOf, type Flow } from '../supervisor/flow/table.js';
 
 /** One connection. Times in milliseconds, null: not known, or it never came to that. */
@@ -21,6 +23,7 @@ export interface ConnectionRecord {
   queue_ms: number | null;
   install_ms: number | null;
   open_ms: number | null;
+  exchange: Exchange | null;
 }
 
 /** How a connection counts; each of them in exactly one way. */
@@ -64,6 +67,7 @@ export function recordOf(flow: Flow, endNs: number): ConnectionRecord {
     queue_ms: flow.queueMs,
     install_ms: flow.installMs,
     open_ms: openedNs > 0 && endNs > openedNs ? (endNs - openedNs) / 1e6 : null,
+    exchange: exchangeOf(flow),
   };
   if (flow.traffic !== undefined) setBytes(record, flow.traffic);
   // A gate that was never open let nothing through.

@@ -59,6 +59,7 @@ export const COLUMNS = [
   'queue_ms',
   'install_ms',
   'open_ms',
+  'exchange',
 ] as const satisfies readonly (keyof ConnectionRecord)[];
 
 /** Records that are turned into text at once: what is between two writes, in which other work has its turn. */

@@ -48,14 +48,11 @@ export interface ChannelTotals {
   turnedAway: number;
 }
 
+/** Epochs that there are now, of each direction and in each state. */
+export type EpochCounts = Record<ChannelDirection, Record<ChannelState, number>>;
+
 /** What the agent's channels have to say; whoever makes them answers. */
 export interface ChannelsView {
   reports(): ChannelReport[];
   totals(): ChannelTotals;
 }
-
-/** Where there are none: exchange = in-band, or keys by TLSHub. */
-export const NO_CHANNELS: ChannelsView = {
-  reports: () => [],
-  totals: () => ({ opened: { opened: 0, accepted: 0 }, failed: {}, numbersTaken: 0, halfOpen: 0, turnedAway: 0 }),
-};

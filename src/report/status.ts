@@ -2,7 +2,8 @@
 /** The agent as users are shown it: `tlshubctl status`, readiness, the metrics made from it. */
 import type { WireError } from '../shared/errors/errors.js';
 import type { DelayCounts } from '../shared/ipc/delays.js';
-import type { FlowState } from './flow.js';
+import type { ChannelTotals, EpochCounts } from './channel.js';
+import type { Exchange, FlowState } from './flow.js';
 
 export interface RingReport {
   name: string;
@@ -64,6 +65,8 @@ export interface StatusReport {
   mode: string;
   /** those that were ever in force, the present one first */
   providers: ProviderStatus[];
+  /** by the settings in force; a connection for which a channel's keys are not to be had is in-band all the same */
+  exchange: Exchange;
   policy: 'strict' | 'permissive';
   /** captured now, each with all below it */
   cgroups: string[];
@@ -75,6 +78,10 @@ export interface StatusReport {
   flows: Record<FlowState, number>;
   /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
   totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
+  /** of the secured ones: how their keys were agreed on */
+  exchanges: Record<Exchange, number>;
+  /** epochs now, and what came of channels since the agent began */
+  channels: ChannelTotals & { epochs: EpochCounts };
   /** refusals by code */
   failures: Record<string, number>;
   /** events read, by kind, and those that the perf buffer had no room for */

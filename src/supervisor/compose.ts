@@ -25,6 +25,7 @@ import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { housekeeping } from './housekeeping.js';
 import { startKeys } from './keys.js';
+import { NO_CHANNELS } from './provider/channels-view.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { followSettings } from './settings/logged.js';
@@ -123,6 +124,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
+    channels: NO_CHANNELS,
     ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the control socket's operations do. */
 import { isPod, matchesFlow } from '../control/flow-query.js';
+import type { ChannelReport } from '../report/channel.js';
 import type { PodReport } from '../report/pod.js';
 import type { StatusReport } from '../report/status.js';
 import type { ControlHandlers } from '../control/protocol.js';
@@ -22,6 +23,7 @@ export interface ControlParts {
   reloader: Reloader;
   metrics: MetricsRegistry;
   status: () => StatusReport;
+  channels: () => ChannelReport[];
   list: ListReader;
 }
 
@@ -32,12 +34,14 @@ export function controlHandlers({
   reloader,
   metrics,
   status,
+  channels,
   list,
 }: ControlParts): ControlHandlers {
   return {
     status: () => Promise.resolve(status()),
     metrics: async () => ({ text: await metrics.text(), families: await metrics.families() }),
     flows: (query) => list.read(new FlowListing(dispatcher.table, (flow) => matchesFlow(flow, query))),
+    channels: () => Promise.resolve(channels()),
     'mapping.list': () => Promise.resolve([...inForce.mapping.pods()]),
     'mapping.get': ({ pod }) => Promise.resolve().then(() => podOf(inForce, pod)),
     'mode.get': () => Promise.resolve({ mode: provider.name }),

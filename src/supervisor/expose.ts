@@ -48,6 +48,11 @@ export function expose(parts: ExposeParts): Exposed {
     flows: () => list.read(new RunningConnections(flowMetrics, dispatcher.table)),
     log: parts.log,
   });
-  control.serve(controlHandlers({ inForce, dispatcher, provider, reloader, metrics, status, list }));
+  control.serve(
+    controlHandlers({
+      ...{ inForce, dispatcher, provider, reloader, metrics, status, list },
+      channels: () => parts.channels.reports(),
+    }),
+  );
   return { perf, notReady: () => status().notReady };
 }

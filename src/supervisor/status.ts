@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
 import type { RingReport, StatusReport } from '../report/status.js';
+import type { ChannelsView } from '../report/channel.js';
 import type { Attached } from './attach.js';
 import type { Startup } from './startup.js';
 import type { Sweeper } from './sweeper.js';
@@ -10,6 +11,7 @@ import { VERSION } from '../shared/files/package.js';
 import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
+import { countEpochs } from './provider/channels-view.js';
 import type { ProviderSwitch } from './provider/switch.js';
 import { whyNotReady } from './readiness.js';
 import type { Reloader } from './settings/reload.js';
@@ -24,6 +26,7 @@ export interface StatusParts {
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
+  channels: ChannelsView;
   reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
   installer: Pick<Installer, 'commandRing' | 'reports'>;
   sweeper: Pick<Sweeper, 'swept'>;
@@ -43,9 +46,9 @@ function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
-  const { attached, dispatcher, installer, provider, reader, reloader } = parts;
+  const { attached, channels, dispatcher, installer, provider, reader, reloader } = parts;
   const { config, mapping } = parts.inForce.current;
-  const { events, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
+  const { events, exchanges, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
     dispatcher.counters.values;
   const threads = attached.silences();
   const notReady = whyNotReady({
@@ -76,6 +79,7 @@ export function statusReport(parts: StatusParts): StatusReport {
       libraryVersion: library?.version ?? '',
       libraryFile: library?.file ?? '',
     })),
+    exchange: provider.name === 'tlshub' ? 'out-of-band' : config.exchange,
     policy: config.policy,
     cgroups: attached.scope.cgroups,
     cgroupsAwaited: [...attached.scope.waiting],
@@ -83,6 +87,8 @@ export function statusReport(parts: StatusParts): StatusReport {
     mapping: { source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
     flows: dispatcher.byState(),
     totals: { secured, plaintext, refused, closedUnsecured },
+    exchanges: { ...exchanges },
+    channels: { ...channels.totals(), epochs: countEpochs(channels.reports()) },
     failures: { ...failures },
     events: { received: { ...events }, lost: reader.counts().lost, toRing: toRing(reader.delays()) },
     rings,

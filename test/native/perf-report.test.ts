@@ -26,6 +26,7 @@ function measurement(provider: string, scale: number): Measurement {
           throughput_mbps: 16,
           provider,
           cipher: 'TLS_AES_128_GCM_SHA256',
+          exchange: provider === 'tlshub' ? 'out-of-band' : 'in-band',
         },
         ...{
           hold_ms: ms * 2,

@@ -7,6 +7,7 @@ import type { CliContext, TerminalSize } from '../../src/cli/context.js';
 import { EXAMPLES } from '../../src/cli/examples.js';
 import { run } from '../../src/cli/program.js';
 import { matchesFlow } from '../../src/control/flow-query.js';
+import type { ChannelReport } from '../../src/report/channel.js';
 import type { FlowReport } from '../../src/report/flow.js';
 import { startControlServer, type ControlServer } from '../../src/control/server.js';
 import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
@@ -75,6 +76,28 @@ const HELD: FlowReport = {
   hold: 'none',
 };
 
+const OPEN: ChannelReport = {
+  node: 'node-b',
+  direction: 'opened',
+  state: 'open',
+  epoch: 0x8a0b0c,
+  library: 'openssl',
+  cipher: 'TLS_AES_128_GCM_SHA256',
+  group: 'X25519MLKEM768',
+  ageMs: 61_000,
+  flows: 42,
+  renewals: 3,
+  lastError: null,
+};
+
+const FAILED: ChannelReport = {
+  ...OPEN,
+  node: 'node-c',
+  state: 'failed',
+  ...{ epoch: 0, library: '', cipher: '', group: '', ageMs: 900, flows: 0, renewals: 0 },
+  lastError: { code: 'TLSHUB_CHANNEL_REJECTED', reason: 'no \u001b[2J', at: '2026-01-01T00:00:00.000Z' },
+};
+
 const STATUS = agentStatus();
 
 const PROBES: ProbeResult[] = [
@@ -116,7 +139,11 @@ describe('tlshubctl', () => {
   const path = temporaryFolder();
   let server: ControlServer;
   let flows: () => FlowReport[] = () => [SECURED, HELD];
-  afterEach(() => (flows = () => [SECURED, HELD]));
+  let channels: ChannelReport[] = [];
+  afterEach(() => {
+    flows = () => [SECURED, HELD];
+    channels = [];
+  });
   const metrics = new MetricsRegistry();
   registerAgentMetrics(metrics, () => STATUS);
   const ctl = (...args: string[]): Promise<Ended> => cli(['--socket', server.path, ...args]);
@@ -131,6 +158,7 @@ describe('tlshubctl', () => {
       handlers: {
         status: () => Promise.resolve(STATUS),
         flows: (query) => Promise.resolve(flows().filter((flow) => matchesFlow(flow, query))),
+        channels: () => Promise.resolve(channels),
         'mapping.get': ({ pod }) => {
           const found = pods.find((one) => one.pod === pod);
           return found === undefined
@@ -151,7 +179,7 @@ describe('tlshubctl', () => {
     const lines = out.trimEnd().split('\n');
     expect(lines).to.have.length(3);
     expect(lines[0]).to.match(
-      /^COOKIE +ROLE +SOURCE +DESTINATION +PROGRAM +POD +PEER NODE +PROVIDER +CIPHER +STATE +HOLD +HOLD ms +ULP +REASON$/,
+      /^COOKIE +ROLE +SOURCE +DESTINATION +PROGRAM +POD +PEER NODE +PROVIDER +EXCHANGE +EPOCH +CIPHER +STATE +HOLD +HOLD ms +ULP +REASON$/,
     );
     expect(lines[1]!.split(/ {2,}/)).to.deep.equal([
       '9007199254740993',
@@ -162,13 +190,49 @@ describe('tlshubctl', () => {
       'nginx-pod',
       'node-b',
       'openssl',
+      'channel',
+      '9046796',
       'TLS_AES_128_GCM_SHA256',
       'secured',
       'sleep',
       '3.14',
       'tls',
     ]);
-    expect(lines[2]).to.match(/^7 .* held +none +- +- +waits for the peer$/);
+    expect(lines[2]).to.match(/^7 .* +- +- +- +- +held +none +- +- +waits for the peer$/);
+  });
+
+  it('shows channels as a table, with nothing of what another node says reaching the terminal raw', async () => {
+    expect(await ctl('channels')).to.deep.equal({ status: 0, out: 'no channels\n', err: '' });
+    channels = [OPEN, FAILED];
+    const { status, out } = await ctl('channels');
+    expect(status).to.equal(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines).to.have.length(3);
+    expect(lines[0]).to.match(
+      /^NODE +DIRECTION +STATE +EPOCH +LIBRARY +CIPHER +GROUP +AGE +CONNECTIONS +RENEWALS +LAST ERROR$/,
+    );
+    expect(lines[1]!.split(/ {2,}/)).to.deep.equal([
+      'node-b',
+      'opened',
+      'open',
+      '9046796',
+      'openssl',
+      'TLS_AES_128_GCM_SHA256',
+      'X25519MLKEM768',
+      '0 h 1 min 1 s',
+      '42',
+      '3',
+    ]);
+    expect(lines[2]!.split(/ {2,}/)).to.deep.equal([
+      'node-c',
+      'opened',
+      'failed',
+      ...['-', '-', '-', '-'],
+      '0 h 0 min 0 s',
+      ...['0', '0'],
+      '2026-01-01T00:00:00.000Z TLSHUB_CHANNEL_REJECTED: no \\x1b[2J',
+    ]);
+    expect(JSON.parse((await ctl('channels', '--json')).out)).to.deep.equal([OPEN, FAILED]);
   });
 
   it('prints JSON with --json, wherever it stands', async () => {
@@ -192,6 +256,11 @@ describe('tlshubctl', () => {
       /^supervisor +9\.9\.9, pid 42, up 1 d 2 h 3 min 4 s$/m,
       /^provider +openssl \(active\): OpenSSL 3\.0\.17, \/usr\/bin\/node; 1 workers, 3 in flight, 1 queued/m,
       /^ready +no: no guardian runs; something else$/m,
+      /^exchange +channel; secured: channel 7, in-band 4, out-of-band 1$/m,
+      /^channels opened +opening 1, open 3, kept 2, failed 0; 15 since the start$/m,
+      /^channels accepted +opening 0, open 4, kept 0, failed 0; 16 since the start$/m,
+      /^channels failed +TLSHUB_CHANNEL_LOST 5; numbers taken twice 6$/m,
+      /^half-open channels +8, turned away 9$/m,
       /^policy +strict$/m,
       /^waiting for +\/sys\/fs\/cgroup\/later$/m,
       /^mapping +8 pods, 9 networks, from file \/etc\/tlshub\/pod_node_mapping\.conf$/m,
@@ -439,6 +508,7 @@ describe('tlshubctl', () => {
       ['mapping', 'get'],
       ['status', '--bogus'],
       ['flows', 'extra'],
+      ['channels', 'extra'],
       ['--socket'],
       ['pki', 'init'],
     ]) {
@@ -452,7 +522,7 @@ describe('tlshubctl', () => {
   it('explains itself', async () => {
     const help = await cli(['--help']);
     expect(help.status).to.equal(0);
-    for (const word of ['check', 'status', 'flows', 'mapping', 'mode', 'pki', '69 the kernel cannot do it'])
+    for (const word of ['check', 'status', 'flows', 'channels', 'mapping', 'mode', 'pki', '69 the kernel cannot do it'])
       expect(help.out).to.include(word);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(await cli(['--version'])).to.deep.equal({ status: 0, out: `${version}\n`, err: '' });

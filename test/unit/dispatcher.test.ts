@@ -28,6 +28,8 @@ describe('dispatcher', () => {
       pod: 'pod-b',
       peerNode: 'b',
       provider: 'openssl',
+      exchange: 'in-band',
+      epoch: null,
       cipher: 'TLS_AES_128_GCM_SHA256',
       tlsVersion: 'TLSv1.3',
       kernelUlp: 'tls',
@@ -41,6 +43,9 @@ describe('dispatcher', () => {
     world.expectClean();
     expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1']);
     expect(world.dispatcher.counters.values).to.include({ secured: 1, refused: 0 });
+    expect(world.dispatcher.counters.values.exchanges).to.deep.equal({ channel: 0, 'in-band': 1, 'out-of-band': 0 });
+    const said = world.lines.find(({ message }) => message.startsWith('secured'));
+    expect(said?.fields).to.include({ exchange: 'in-band', epoch: undefined });
   });
 
   for (const role of ['active', 'passive'] as const) {

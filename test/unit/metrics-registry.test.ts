@@ -94,6 +94,11 @@ describe('metrics registry', () => {
 });
 
 describe('metrics of the agent', () => {
+  const LABELS = [
+    ...['version', 'state', 'code', 'provider', 'result', 'kind', 'counter', 'ring'],
+    ...['exchange', 'direction'],
+  ];
+
   async function collect(status: StatusReport): Promise<{ samples: Map<string, number>; families: MetricFamily[] }> {
     const metrics = new MetricsRegistry();
     registerAgentMetrics(metrics, () => status);
@@ -112,6 +117,18 @@ describe('metrics of the agent', () => {
       'tlshub_flows{state="plaintext"}': 2,
       tlshub_flows_secured_total: 12,
       'tlshub_flows_refused_total{code="TLSHUB_PEER_CERTIFICATE"}': 2,
+      'tlshub_flows_exchange_total{exchange="channel"}': 7,
+      'tlshub_flows_exchange_total{exchange="in-band"}': 4,
+      'tlshub_flows_exchange_total{exchange="out-of-band"}': 1,
+      'tlshub_channel_epochs{direction="opened",state="opening"}': 1,
+      'tlshub_channel_epochs{direction="opened",state="kept"}': 2,
+      'tlshub_channel_epochs{direction="accepted",state="open"}': 4,
+      'tlshub_channel_epochs_opened_total{direction="opened"}': 15,
+      'tlshub_channel_epochs_opened_total{direction="accepted"}': 16,
+      'tlshub_channel_epochs_failed_total{code="TLSHUB_CHANNEL_LOST"}': 5,
+      tlshub_channel_numbers_taken_total: 6,
+      tlshub_channel_half_open: 8,
+      tlshub_channel_turned_away_total: 9,
       'tlshub_negotiations_total{provider="openssl",result="succeeded"}': 5,
       'tlshub_provider_in_flight{provider="openssl"}': 3,
       'tlshub_events_total{kind="accepted"}': 3,
@@ -144,9 +161,7 @@ describe('metrics of the agent', () => {
       expect(help, name).to.match(/\.$/);
       expect(name.endsWith('_total'), `${name} is a ${type}`).to.equal(type === 'counter');
       for (const { labels } of values) {
-        expect(['version', 'state', 'code', 'provider', 'result', 'kind', 'counter', 'ring'], name).to.include.members(
-          Object.keys(labels),
-        );
+        expect(LABELS, name).to.include.members(Object.keys(labels));
       }
     }
   });

@@ -33,6 +33,7 @@ function connection(n: number): ConnectionRecord {
     queue_ms: 0,
     install_ms: 0,
     open_ms: 10,
+    exchange: 'in-band',
   };
 }
 

@@ -73,6 +73,8 @@ describe('unloaded flows', () => {
       pod: 'pod-b',
       peerNode: 'b',
       provider: 'openssl',
+      exchange: 'in-band',
+      epoch: null,
       cipher: 'TLS_AES_128_GCM_SHA256',
       tlsVersion: 'TLSv1.3',
       kernelUlp: 'tls',
@@ -113,6 +115,7 @@ describe('unloaded flows', () => {
       queue_ms: 1,
       install_ms: 1,
       open_ms: 10,
+      exchange: 'in-band',
     });
     world.event('RELEASED', { cookie: 1n, traffic: { ...traffic, received: 3000, final: true } });
     expect(report().connections.find(({ connection_id: id }) => id === '1')?.bytes_received).to.equal(3000);

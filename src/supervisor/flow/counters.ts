@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Counts of everything the dispatcher sees and does, for `status`, the log and tests. */
+import type { Exchange } from '../../report/flow.js';
 import { EventKind } from '../../shared/kernel/abi.js';
 
 const EVENT_NAMES: Record<number, string> = Object.fromEntries(
@@ -12,6 +13,8 @@ export interface CounterReport {
   /** of an earlier generation than the socket's present one */
   staleEvents: number;
   secured: number;
+  /** of those, by how their keys were agreed on */
+  exchanges: Record<Exchange, number>;
   plaintext: number;
   /** ended by us or by the gate */
   refused: number;
@@ -41,6 +44,7 @@ export class Counters {
     events: Object.fromEntries(Object.values(EVENT_NAMES).map((name) => [name, 0])),
     staleEvents: 0,
     secured: 0,
+    exchanges: { channel: 0, 'in-band': 0, 'out-of-band': 0 },
     plaintext: 0,
     refused: 0,
     closedUnsecured: 0,
@@ -61,6 +65,11 @@ export class Counters {
   event(kind: number): void {
     const name = EVENT_NAMES[kind] ?? `kind ${kind}`;
     this.values.events[name] = (this.values.events[name] ?? 0) + 1;
+  }
+
+  secured(exchange: Exchange | null): void {
+    this.values.secured++;
+    if (exchange !== null) this.values.exchanges[exchange]++;
   }
 
   failure(code: string): void {

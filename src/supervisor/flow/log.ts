@@ -6,6 +6,7 @@ import { fromWire } from '../../shared/errors/errors.js';
 import type { InstallerReport } from '../../shared/ipc/messages.js';
 import { FlowClass, reasonText, type FlowEvent } from '../../shared/kernel/abi.js';
 import type { Counters } from './counters.js';
+import { epochOf, exchangeOf } from './exchange.js';
 import type { Verdict } from './machine.js';
 import { tupleText, type Flow } from './table.js';
 
@@ -23,7 +24,8 @@ export class FlowLog {
   }
 
   secured(flow: Flow): void {
-    this.log.debug(`secured ${party(flow)}`, { ...who(flow), cipher: flow.cipher, holdMs: flow.holdMs });
+    const { cipher, holdMs } = flow;
+    this.log.debug(`secured ${party(flow)}`, { ...who(flow), exchange: exchangeOf(flow), cipher, holdMs });
   }
 
   /** Says how a flow ends, and counts it. */
@@ -85,5 +87,6 @@ export function who(flow: Flow): LogFields {
     pid: flow.owner?.tgid,
     comm: flow.owner?.comm,
     peerNodes: flow.peerNodes,
+    epoch: epochOf(flow) ?? undefined,
   };
 }

@@ -25,6 +25,7 @@ export function agentStatus(): StatusReport {
         workersLost: 0,
       },
     ],
+    exchange: 'channel',
     policy: 'strict',
     cgroups: ['/sys/fs/cgroup/tlshub'],
     cgroupsAwaited: ['/sys/fs/cgroup/later'],
@@ -32,6 +33,18 @@ export function agentStatus(): StatusReport {
     mapping: { source: 'file /etc/tlshub/pod_node_mapping.conf', pods: 8, networks: 9 },
     flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
     totals: { secured: 12, plaintext: 3, refused: 2, closedUnsecured: 4 },
+    exchanges: { channel: 7, 'in-band': 4, 'out-of-band': 1 },
+    channels: {
+      epochs: {
+        opened: { opening: 1, open: 3, kept: 2, failed: 0 },
+        accepted: { opening: 0, open: 4, kept: 0, failed: 0 },
+      },
+      opened: { opened: 15, accepted: 16 },
+      failed: { TLSHUB_CHANNEL_LOST: 5 },
+      numbersTaken: 6,
+      halfOpen: 8,
+      turnedAway: 9,
+    },
     failures: { TLSHUB_PEER_CERTIFICATE: 2 },
     events: {
       received: { established: 8, accepted: 3 },
