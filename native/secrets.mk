@@ -15,7 +15,7 @@ SECRETS_LINK = -L$(OUT) -ltlshub_secrets -Wl,-rpath,'$$ORIGIN'
 SECRETS_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -MMD -MP
 SECRETS_OBJECTS := $(OBJ)/secrets/domain/secrets/memory.o
 SECRETS_TEST_OBJECTS := $(patsubst %.cc,$(OBJ)/secrets-test/%.o,$(wildcard domain/secrets/*.cc) domain/tlshub/key_schedule.cc \
-  domain/channel/key_schedule.cc \
+  domain/channel/epochs.cc domain/channel/key_schedule.cc \
   $(wildcard test/secrets_*.cc))
 
 .PHONY: secrets

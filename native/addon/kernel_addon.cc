@@ -7,7 +7,7 @@ namespace {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   using namespace tlshub::addon;
   env.SetInstanceData(new Classes());
-  for (auto* add : {addAbi, addEpochMaps, addFlow, addGate, addHelpers, addLease, addMaps, addMemory,
+  for (auto* add : {addAbi, addEpochMaps, addEpochs, addFlow, addGate, addHelpers, addLease, addMaps, addMemory,
                     addOpenRecords, addProbe, addReader, addRelease, addSocket, addSweep})
     add(exports);
   return exports;

@@ -10,8 +10,8 @@
 namespace tlshub::addon {
 
 template <typename T>
-Napi::Value leaveSecret(Napi::Env env, Secret<T>& secret) {
-  return Napi::Number::New(env, static_cast<double>(secret.leave()));
+Napi::Value leaveSecret(Napi::Env env, Secret<T>& secret, Left left = Left::kForSoon) {
+  return Napi::Number::New(env, static_cast<double>(secret.leave(left)));
 }
 
 inline SecretHandle toHandle(const Napi::Value& value, const char* name) {

@@ -23,3 +23,9 @@ void namesOfTheChannel();
 void forgottenByTheChannel();
 void markersOfTheChannel();
 void numbersOfAnEpoch();
+
+// secrets_epochs.cc
+void epochsOfVectors();
+void numbersTakenTwice();
+void epochsForgotten();
+void epochsWithinANode();

@@ -98,6 +98,11 @@ void expiring() {
   check(tlshub_secret_expire(0) == 1 && state().expired == before + 1, "not the one that was left expired");
   check(refusalOf(handle) == "TLSHUB_SECRETS", "one that expired was taken");
   check(kept->client[0] == 3, "one that somebody has expired");
+  const SecretHandle forGood = kept.leave(Left::kForGood);
+  check(tlshub_secret_expire(0) == 0, "one that was left for good expired");
+  check(SecretStore::take<TrafficSecrets>(forGood)->client[0] == 3, "it is another one");
+  const SecretHandle forSoon = filled(3).leave();
+  check(tlshub_secret_expire(0) == 1 && refusalOf(forSoon) == "TLSHUB_SECRETS", "its place never expires again");
 }
 
 // Of a mapping that an address is in.
@@ -246,6 +251,10 @@ int main(int argc, char** argv) {
       {"nothing of a key schedule is left on the stack", forgottenByTheChannel},
       {"the marker of keys by name", markersOfTheChannel},
       {"each number of an epoch is taken once", numbersOfAnEpoch},
+      {"epochs make the keys that their document has, at both ends", epochsOfVectors},
+      {"a number of an epoch is refused the second time", numbersTakenTwice},
+      {"an epoch that is forgotten is wiped", epochsForgotten},
+      {"epochs within a node", epochsWithinANode},
       {"a secret is passed on by its handle, once", passing},
       {"a secret is not taken for another kind", kinds},
       {"what goes is wiped", wiping},

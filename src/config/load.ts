@@ -79,9 +79,9 @@ function checkTogether(flat: FlatConfig, placeOf: (key: KeyName) => Place): void
   atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
   atMost('hold_nonblocking_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
 
-  if (flat.exchange === 'channel') {
-    const detail = 'this version makes no channels yet; allowed: in-band';
-    throw new ConfigError('TLSHUB_CONFIG_BAD_VALUE', placeOf('exchange'), detail);
+  if (flat.exchange === 'channel' && flat.mode !== 'tlshub' && !flat.marker) {
+    const detail = 'exchange = channel agrees on keys by the marker: set marker = true, or exchange = in-band';
+    throw new ConfigError('TLSHUB_CONFIG_CONFLICT', placeOf('marker'), detail);
   }
 
   const both = flat.policy_require.find((rule) => flat.policy_exclude.includes(rule));

@@ -54,6 +54,9 @@ export class InstallerWork {
 
   execute(command: InstallerCommand): void {
     switch (command.type) {
+      case 'negotiated':
+        this.install(command);
+        return;
       case 'refuse':
       case 'forbid':
       case 'hang-up':

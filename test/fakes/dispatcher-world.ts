@@ -24,6 +24,7 @@ import type { DetailedFlowReport } from '../../src/supervisor/flow/table.js';
 import { InstallerWork } from '../../src/workers/installer-work.js';
 import { FakeHelpers } from './fake-helpers.js';
 import { FDS, FakeKernel, sweepRecords, type SweepSeed } from './fake-kernel.js';
+import { FakeNames } from './fake-names.js';
 import { FakeProvider, type Pending } from './fake-provider.js';
 import { memoryLogger, type LogLine } from './memory-logger.js';
 
@@ -44,6 +45,7 @@ export class World {
   readonly kernel = new FakeKernel();
   readonly helpers = new FakeHelpers(this.kernel);
   readonly provider = new FakeProvider();
+  readonly names = new FakeNames();
   readonly slots = new SlotTable(createSlots());
   readonly lines: LogLine[];
   readonly metrics: FlowMetrics;
@@ -71,6 +73,7 @@ export class World {
       fds: FDS,
       slots: this.slots,
       provider: this.provider,
+      keysByName: this.names,
       directory: {
         peerNodes: () => ({ nodes: this.peerNodes, reason: 'not in the mapping' }),
         pod: () => 'pod-b',

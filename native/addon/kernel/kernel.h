@@ -41,6 +41,7 @@ inline Napi::BigInt big(Env env, uint64_t value) {
 
 void addAbi(Object& exports);
 void addEpochMaps(Object& exports);
+void addEpochs(Object& exports);
 void addFlow(Object& exports);
 void addGate(Object& exports);
 void addHelpers(Object& exports);

@@ -27,6 +27,9 @@ struct Piece {
 };
 static_assert(sizeof(Piece) == 128 && offsetof(Piece, bytes) % 16 == 0);
 
+// As leftNs: it does not expire.
+constexpr uint64_t kForGood = UINT64_MAX;
+
 constexpr size_t kRegionBytes = 64 << 10;
 constexpr uint32_t kPerRegion = kRegionBytes / sizeof(Piece);
 constexpr uint32_t kRegions = 128;
@@ -60,13 +63,13 @@ class Memory {
     freePlace(placeOf(bytes));
   }
 
-  SecretHandle leave(void* bytes, uint32_t kind) {
+  SecretHandle leave(void* bytes, uint32_t kind, bool expires) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint32_t at = placeOf(bytes);
     Piece& its = piece(at);
     if (++its.generation == 0) its.generation = 1;
     its.kind = kind;
-    its.leftNs = monotonicNs();
+    its.leftNs = expires ? monotonicNs() : kForGood;
     place(at).owner = Owner::kHandle;
     left_++;
     return static_cast<uint64_t>(its.generation) << kPlaceBits | at;
@@ -94,7 +97,8 @@ class Memory {
     const uint64_t now = monotonicNs();
     uint32_t count = 0;
     for (uint32_t at = 0; at < regions_ * kPerRegion && left_ > 0; at++) {
-      if (place(at).owner != Owner::kHandle || now - piece(at).leftNs < nanoseconds) continue;
+      if (place(at).owner != Owner::kHandle || piece(at).leftNs == kForGood) continue;
+      if (now - piece(at).leftNs < nanoseconds) continue;
       wipe(at);
       count++;
     }
@@ -205,8 +209,8 @@ EXPORT void* tlshub_secret_new() noexcept {
 EXPORT void tlshub_secret_free(void* piece) noexcept {
   memory().giveBack(piece);
 }
-EXPORT tlshub::SecretHandle tlshub_secret_leave(void* piece, uint32_t kind) noexcept {
-  return memory().leave(piece, kind);
+EXPORT tlshub::SecretHandle tlshub_secret_leave(void* piece, uint32_t kind, bool expires) noexcept {
+  return memory().leave(piece, kind, expires);
 }
 EXPORT void* tlshub_secret_take(tlshub::SecretHandle handle, uint32_t kind) noexcept {
   return memory().find(handle, kind);

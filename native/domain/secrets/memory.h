@@ -43,8 +43,9 @@ void* tlshub_secret_new() noexcept;
 // Wipes it and takes it back.
 void tlshub_secret_free(void* piece) noexcept;
 
-// Leaves it for whoever takes it by the handle. `kind`: what it is, for the one who takes it to say the same.
-tlshub::SecretHandle tlshub_secret_leave(void* piece, uint32_t kind) noexcept;
+// Leaves it for whoever takes it by the handle. `kind`: what it is, for the one who takes it to say the same. `expires`: as
+// tlshub_secret_expire() has it.
+tlshub::SecretHandle tlshub_secret_leave(void* piece, uint32_t kind, bool expires) noexcept;
 
 // The piece, now the caller's. Null: nothing of this kind was left under this handle, or it has been taken, or it has expired.
 void* tlshub_secret_take(tlshub::SecretHandle handle, uint32_t kind) noexcept;
@@ -52,7 +53,7 @@ void* tlshub_secret_take(tlshub::SecretHandle handle, uint32_t kind) noexcept;
 // Wipes what was left and not taken, of any kind. False: there is no such.
 bool tlshub_secret_discard(tlshub::SecretHandle handle) noexcept;
 
-// Wipes what was left longer ago than this: whoever was to take it is gone. Returns how many.
+// Wipes what was left longer ago than this, if it expires: whoever was to take it is gone. Returns how many.
 uint32_t tlshub_secret_expire(uint64_t nanoseconds) noexcept;
 
 // Maps the first pieces, so that what the system has against it is known (lockError). 0, or errno.

@@ -10,6 +10,9 @@
 
 namespace tlshub {
 
+// Whether it is wiped when nobody has come for it in time. Of one that is not, whoever has the handle sees to it.
+enum class Left { kForSoon, kForGood };
+
 // One T in a piece of that memory; T is plain data and says what it is by T::kKind, a number of its own. Empty when default-made or moved
 // from.
 template <typename T>
@@ -40,7 +43,9 @@ class Secret {
   }
 
   // Leaves it for whoever takes it by the handle; empty then. Not of an empty one.
-  SecretHandle leave() { return tlshub_secret_leave(std::exchange(piece_, nullptr), T::kKind); }
+  SecretHandle leave(Left left = Left::kForSoon) {
+    return tlshub_secret_leave(std::exchange(piece_, nullptr), T::kKind, left == Left::kForSoon);
+  }
 
  private:
   friend class SecretStore;

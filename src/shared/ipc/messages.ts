@@ -6,7 +6,7 @@
  *   - The dispatcher, from when a helper has taken it.
  *   - A provider borrows it from `NegotiateTask` until the task has settled. It never closes it, and while it has it nobody else does: a
  *     closed number could be another socket's a moment later, and handshake bytes would go there.
- *   - The installer closes it, and only the installer, by having a helper do it. It does so when a negotiator's `negotiated` or a dispatcher's `refuse` or `close`
+ *   - The installer closes it, and only the installer, by having a helper do it. It does so when a `negotiated` or a dispatcher's `refuse` or `close`
  *     reaches it, whichever comes first: each descriptor has a slot in a shared table (src/shared/ipc/slots.ts) that holds its ticket, and the
  *     installer takes the ticket off before it acts. A second message finds another ticket there and is dropped.
  */
@@ -16,7 +16,7 @@ import type { WireError } from '../errors/errors.js';
 import type { CipherName, Role, SecretHandle } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
-export const MESSAGE_VERSION = 3;
+export const MESSAGE_VERSION = 4;
 
 /** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
 export interface Held {
@@ -84,7 +84,7 @@ export type NegotiateResult =
       negotiationMs: number;
     };
 
-/** provider worker -> installer. */
+/** provider worker -> installer; of keys by name: dispatcher -> installer. */
 export interface Negotiated extends Held {
   type: 'negotiated';
   role: Role;
@@ -97,8 +97,9 @@ export interface Negotiated extends Held {
   bytesReceived: number;
 }
 
-/** dispatcher -> installer: the end of connections and of descriptors. */
+/** dispatcher -> installer: keys by name, the end of connections and of descriptors. */
 export type InstallerCommand =
+  | Negotiated
   | (Held & { type: 'refuse'; tgid: number })
   /** Shut the gate for good but let the connection end by itself, continue whoever stood still, close our descriptor. */
   | (Held & { type: 'forbid'; tgid: number })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_kernel.node` offers: BPF, sockets of other processes, kTLS. Errors: native.ts. */
+import type { Agreement } from './abi.js';
 import type { EndResult, Helpers, SocketOwner, TakenSocket, TupleBytes } from './helpers-addon.js';
 import type { CipherName, Role, SecretHandle } from './words.js';
 
@@ -166,6 +167,46 @@ export interface Sweep {
   close(): void;
 }
 
+/** `opened`: by this node, whose connections use it; `accepted`: by the peer. */
+export type EpochSide = 'opened' | 'accepted';
+
+/** The keys of one connection, made by name. Whoever has them hands the secrets on or discards them: they do not expire. */
+export interface FlowKeys {
+  secrets: SecretHandle;
+  cipher: CipherName;
+  peerName: string;
+}
+
+/** The epochs that keys are made of, until `close`, which wipes all. */
+export interface EpochKeys {
+  /** Takes the secret. Throws if there is one of this peer with this id: its numbers are used. Both names as the opener writes them. */
+  add(
+    side: EpochSide,
+    epoch: number,
+    opener: string,
+    listener: string,
+    cipher: CipherName,
+    secret: SecretHandle,
+  ): void;
+  /** One for connections within the node, opened and accepted, with a secret of its own. */
+  addOwn(epoch: number, node: string, cipher: CipherName): void;
+  /** Wipes its secret. No error if it is gone. @param peer the listener of one that was opened here, the opener of another */
+  forget(side: EpochSide, peer: string, epoch: number): void;
+  /**
+   * `unknown`: there is no such epoch (any more). `taken`: its number has made keys before, and makes none again.
+   * @param iss,irs this end's initial sequence number, and the peer's
+   */
+  derive(
+    side: EpochSide,
+    peer: string,
+    agreement: Agreement,
+    tuple: TupleBytes,
+    iss: number,
+    irs: number,
+  ): FlowKeys | 'unknown' | 'taken';
+  close(): void;
+}
+
 /** The memory for secrets of the whole process. */
 export interface SecretMemory {
   bytes: number;
@@ -240,6 +281,8 @@ export interface KernelAddon {
   dropNodeEpoch(nodeEpochsFd: number, node: number, epoch: number): void;
   /** All of them. A gate that is opened has done so with what an earlier agent left. */
   clearEpochs(fds: Pick<GateFds, 'epochs' | 'nodeEpochs' | 'thirdSegments'>): void;
+  /** Where connections' keys by name are made. */
+  openEpochKeys(): EpochKeys;
   /** Adds entries to the mesh, or gives those that are there another value; one that is there is never missing in between. */
   putMesh(meshFd: number, entries: MeshEntry[]): void;
   /** Takes entries out; one that is not there is no error. */

@@ -2,7 +2,7 @@
 /**
  * The dispatcher: one flow's events, answers and timers in, tasks and messages out. It lives on the main thread and never blocks: what may
  * block (every system call on a program's socket) is a helper process's, what takes time is a provider's. Decisions
- * are the state machine's (machine.ts); this file and its parts (sockets, negotiations, retry queue, commands) carry them out.
+ * are the state machine's (machine.ts); this file and its parts (sockets, names, negotiations, retry queue, commands) carry them out.
  */
 import type { Logger } from '../../logging/logger.js';
 import { FLOW_STATES, type FlowState } from '../../report/flow.js';
@@ -11,6 +11,7 @@ import type { SlotTable } from '../../shared/ipc/slots.js';
 import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../../shared/kernel/abi.js';
 import type { Helpers } from '../../shared/kernel/helpers-addon.js';
 import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
+import type { KeysByName } from '../provider/keys-by-name.js';
 import type { Provider } from '../provider/provider.js';
 import { RetryQueue } from '../provider/retry-queue.js';
 import type { Directory } from '../settings/directory.js';
@@ -19,26 +20,28 @@ import { Arrivals } from './arrivals.js';
 import { CommandQueue } from './command-queue.js';
 import { commandOf } from './commands.js';
 import { Counters } from './counters.js';
-import { newsOfEvent, newsOfReport } from './inputs.js';
+import { newsOfEvent, newsOfReport, openingOf } from './inputs.js';
 import { Endings } from './endings.js';
 import { OpenRecords } from './open-records.js';
 import { Turns } from './turns.js';
 import { exchangeOf } from './exchange.js';
 import { FlowLog } from './log.js';
 import { step, type Action, type Input, type Verdict } from './machine.js';
+import { Names } from './names.js';
 import { Negotiations } from './negotiations.js';
 import type { FlowObserver } from './observer.js';
 import { Sockets, type TakeOutcome } from './sockets.js';
-import { FlowTable, stateOf, type Flow } from './table.js';
+import { FlowTable, stateOf, type Flow, type FlowSeed } from './table.js';
 import { FlowTimers } from './timers.js';
 import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
-  kernel: Pick<KernelAddon, 'readFlow' | 'dueRecords'>;
+  kernel: Pick<KernelAddon, 'readFlow' | 'dueRecords' | 'discardSecret'>;
   helpers: Pick<Helpers, 'take' | 'has' | 'pushOut' | 'pushRecord'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
+  keysByName: KeysByName;
   directory: Directory;
   /** to the installer; false: no room now */
   send(command: InstallerCommand): boolean;
@@ -60,6 +63,7 @@ export class Dispatcher {
   });
   private readonly commands: CommandQueue;
   private readonly sockets: Sockets;
+  private readonly names: Names;
   private readonly negotiations: Negotiations;
   private readonly endings: Endings;
   readonly openRecords: OpenRecords;
@@ -78,6 +82,7 @@ export class Dispatcher {
     const turns = new Turns();
     this.endings = new Endings({ ...options, accounts, turns, counters });
     this.openRecords = new OpenRecords({ ...options, accounts, turns, counters });
+    this.names = new Names({ ...options, send: (command) => this.commands.send(command) });
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,
@@ -119,6 +124,7 @@ export class Dispatcher {
     }
     const { facts, owner, silenceMs, input } = newsOfEvent(flow, event, this.options.provider.name);
     Object.assign(flow, facts);
+    this.names.established(flow);
     this.learnTraffic(flow, event.traffic);
     if (owner !== undefined) this.ownerKnown(flow, owner);
     // When its time is up, let the program ask the gate again, which then decides.
@@ -145,6 +151,7 @@ export class Dispatcher {
     if (report.type === 'installed') {
       this.counters.secured(exchangeOf(flow));
       this.options.observer.secured(flow);
+      this.names.secured(flow);
     }
     this.feed(flow, input);
     if (report.type === 'installed' && report.remembered && flow.machine.phase === 'secured') this.table.settle(flow);
@@ -155,6 +162,12 @@ export class Dispatcher {
     if (traffic === undefined || flow.traffic?.final === true) return;
     flow.traffic = traffic;
     this.options.observer.traffic(flow, traffic);
+  }
+
+  /** News of a flow says so that is no event. */
+  established(flow: Flow, seed: FlowSeed): void {
+    if (flow.establishedNs === 0 && seed.establishedNs !== 0) Object.assign(flow, openingOf(seed));
+    this.names.established(flow);
   }
 
   /** Somebody has the socket: go and take it. Does nothing for flows that are under way or over. */
@@ -210,6 +223,7 @@ export class Dispatcher {
   /** Stops all timers. Nothing may be fed afterwards. */
   close(): void {
     this.timers.clearAll();
+    for (const flow of this.table.all()) this.names.discard(flow);
     this.openRecords.close();
     this.flowLog.flush();
     this.retries.clear();
@@ -239,6 +253,7 @@ export class Dispatcher {
     }
     const ends = phase === 'ending' || phase === 'done';
     if (ends && from !== 'ending' && verdict !== undefined) this.flowLog.ended(flow, verdict);
+    if (ends) this.names.discard(flow);
     if (phase === 'secured') this.flowLog.secured(flow);
     if (phase === 'secured' || phase === 'done') this.timers.clear(flow);
     if (phase === 'done') {
@@ -256,7 +271,7 @@ export class Dispatcher {
         this.timers.pause(flow, () => this.feed(flow, { type: 'retry' }));
         return;
       case 'negotiate':
-        this.feedIf(flow, this.negotiations.begin(flow));
+        this.feedIf(flow, this.names.take(flow) ?? this.negotiations.begin(flow));
         return;
       case 'cancel':
         flow.negotiation?.cancel();
@@ -279,6 +294,7 @@ export class Dispatcher {
   private mistaken(flow: Flow): void {
     this.counters.values.staleEvents++;
     this.timers.clear(flow);
+    this.names.discard(flow);
     this.table.remove(flow);
   }
 

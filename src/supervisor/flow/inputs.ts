@@ -8,7 +8,7 @@ import type { InstallerReport } from '../../shared/ipc/messages.js';
 import type { ProviderName } from '../provider/provider.js';
 import type { Input } from './machine.js';
 import { gateReason } from './marker.js';
-import { synMs, type Flow } from './table.js';
+import { synMs, type Flow, type FlowSeed } from './table.js';
 
 type Facts = Partial<Flow>;
 
@@ -60,10 +60,10 @@ export function newsOfEvent(
   }
 }
 
-/** What no event says before the connection is established. */
-function openingOf(event: FlowEvent): Facts {
-  const { createdNs, establishedNs, iss, irs, peerIntent } = event;
-  return { createdNs, establishedNs, synMs: synMs(event), iss, irs, peerIntent };
+/** What nothing says before the connection is established. */
+export function openingOf(seed: Omit<FlowSeed, 'cgroup'>): Facts {
+  const { createdNs, establishedNs, iss, irs, peerIntent, agreed } = seed;
+  return { createdNs, establishedNs, synMs: synMs(seed), iss, irs, peerIntent, agreed };
 }
 
 export interface ReportNews {

@@ -59,13 +59,13 @@ export class Negotiations {
   }
 }
 
-/** A connection that no provider need be asked about. */
-function whyHopeless(flow: Flow): { code: string; reason: string } | undefined {
+/** A connection that nobody need be asked about. */
+export function whyHopeless(flow: Flow): { code: string; reason: string } | undefined {
   if (flow.peerNodes.length === 0) return { code: 'TLSHUB_PEER_UNKNOWN', reason: flow.peerReason };
   if (flow.tainted) return { code: 'TLSHUB_SPOILT', reason: 'an earlier agent died in the middle of its handshake' };
   return undefined;
 }
 
-function failure(code: string, reason: string): Input & { type: 'negotiation-failed' } {
+export function failure(code: string, reason: string): Input & { type: 'negotiation-failed' } {
   return { type: 'negotiation-failed', code, reason, untouched: false, left: false, ended: false };
 }

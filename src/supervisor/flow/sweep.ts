@@ -120,6 +120,7 @@ function applyRecord(dispatcher: Dispatcher, record: SweepRecord, result: SweepR
     lostRefusal(dispatcher, flow, record);
     return;
   }
+  dispatcher.established(flow, record);
   if (record.owner === undefined) return;
   // Its SYN is still on its way, and a call waits for it: there is nothing yet that keys could be set on.
   if (record.establishedNs === 0) flow.holder = record.owner;

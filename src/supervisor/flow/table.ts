@@ -9,13 +9,14 @@
  */
 import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
-import type { Hold, OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
+import type { Agreement, Hold, OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
 import { FlowClass, Intent } from '../../shared/kernel/abi.js';
 import type { Held } from '../../shared/ipc/messages.js';
 import type { CipherName, Role } from '../../shared/kernel/words.js';
 import { epochOf, exchangeOf } from './exchange.js';
 import { intentText } from './marker.js';
 import { INITIAL, type MachineState } from './machine.js';
+import type { NamedKeys, NoKeys } from '../provider/keys-by-name.js';
 import type { Negotiation } from '../provider/provider.js';
 
 export interface Flow {
@@ -35,6 +36,10 @@ export interface Flow {
   establishedNs: number;
   /** what the peer's marker said, see Intent */
   peerIntent: number;
+  /** what both ends have named; undefined: nothing, or it is not established yet */
+  agreed: Agreement | undefined;
+  /** what came of it, from when it is established; `none`: nothing more, the keys are the installer's or there are to be none */
+  named: NamedKeys | NoKeys | 'none' | undefined;
   /** who connected or accepted, for reports */
   owner: OwnerRecord | undefined;
   /** who was last seen with the socket: where to take it from */
@@ -101,6 +106,7 @@ export interface FlowSeed {
   createdNs: number;
   establishedNs: number;
   peerIntent: number;
+  agreed?: Agreement | undefined;
   cgroup: bigint;
 }
 
@@ -118,6 +124,8 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     createdNs: seed.createdNs,
     establishedNs: seed.establishedNs,
     peerIntent: seed.peerIntent,
+    agreed: seed.agreed,
+    named: undefined,
     owner: undefined,
     holder: undefined,
     machine: INITIAL,

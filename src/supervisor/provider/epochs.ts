@@ -25,14 +25,17 @@ export interface Epoch {
   openedMs: number;
   /** numbers given so far; the counter goes on when there are none left */
   given: number;
+  /** since when no new flow is to use it, before its time */
+  retiredMs?: number;
 }
 
 /** `taking`: new flows and those under way; `kept`: only those; `over`: its secret is wiped. */
 export type EpochPhase = 'taking' | 'kept' | 'over';
 
-export function epochPhase({ openedMs, given }: Epoch, nowMs: number, times = EPOCH_TIMES): EpochPhase {
+export function epochPhase({ openedMs, given, retiredMs }: Epoch, nowMs: number, times = EPOCH_TIMES): EpochPhase {
   const age = nowMs - openedMs;
   if (age >= times.takesMs + times.keptMs) return 'over';
+  if (retiredMs !== undefined) return nowMs >= retiredMs + times.keptMs ? 'over' : 'kept';
   return age >= times.takesMs || given >= ChannelLimit.EPOCH_FLOWS ? 'kept' : 'taking';
 }
 
@@ -57,6 +60,7 @@ function spreadMs(id: number, { takesMs }: EpochTimes): number {
  */
 export function wantsNextEpoch(epoch: Epoch, nowMs: number, times = EPOCH_TIMES): boolean {
   if (epoch.given === 0) return false;
+  if (epoch.retiredMs !== undefined) return true;
   const age = nowMs - epoch.openedMs;
   if (age >= times.takesMs - times.leadMs - spreadMs(epoch.id, times)) return true;
   // As many in the lead as came in the same time so far; of the first second nothing is concluded that it does not hold itself.

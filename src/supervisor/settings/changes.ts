@@ -2,6 +2,7 @@
 /** What a change of the settings changes, in words: one line each, for the log and for who asked for it. Never a secret. */
 import type { X509Certificate } from 'node:crypto';
 import { compareConfigs, type ConfigChange } from '../../config/changes.js';
+import { diffEndpoints, endpointLines } from '../../mapping/endpoints-diff.js';
 import type { MappingDiff } from '../../mapping/diff.js';
 import type { Pod } from '../../mapping/pod-node-mapping.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
@@ -21,6 +22,7 @@ export function describeChanges(before: Settings, after: Settings, pods: Mapping
     ...compareConfigs(before.config, after.config).map(configLine),
     ...credentialLines(before.credentials, after.credentials),
     ...mappingLines(pods),
+    ...endpointLines(diffEndpoints(before.endpoints, after.endpoints)),
   ];
 }
 

@@ -7,25 +7,30 @@
  */
 import type { Config } from '../../config/schema.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
+import type { NodeEndpoints } from '../../mapping/node-endpoints.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { readCredentials } from './credentials.js';
+import { readEndpoints } from './endpoints.js';
 import type { MappingSources } from './mapping-sources.js';
 
 export interface Settings {
   readonly config: Config;
   readonly mapping: PodNodeMapping;
   readonly credentials: HandshakeCredentials;
+  /** where other nodes' agents are to be reached for a channel */
+  readonly endpoints: NodeEndpoints;
 }
 
 /**
  * The first settings: what the configuration names is read, and the mapping's source followed from now on.
- * @throws (rejects) MappingError, CredentialsError (exit status 78)
+ * @throws (rejects) MappingError, CredentialsError, EndpointsError (exit status 78)
  */
 export async function firstSettings(config: Config, sources: MappingSources): Promise<Settings> {
   const credentials = readCredentials(config);
+  const endpoints = readEndpoints(config);
   const { mapping, commit } = await sources.prepare(config);
   commit();
-  return { config, mapping, credentials };
+  return { config, mapping, credentials, endpoints };
 }
 
 /** Called after a swap, in the order of subscription. Must not throw: a swap does not end half-way. */

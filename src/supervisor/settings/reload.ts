@@ -23,6 +23,7 @@ import type { CipherName } from '../../shared/kernel/words.js';
 import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
 import { checkCredentials, readCredentials } from './credentials.js';
+import { readEndpoints } from './endpoints.js';
 import type { DirectoryHistory } from './directory.js';
 import type { GateUpdate } from '../gate/settings.js';
 import type { MappingSources, PreparedMapping } from './mapping-sources.js';
@@ -62,7 +63,7 @@ export class Reloader {
   /**
    * Reads everything anew. Whoever asks while one is under way gets the next one, which begins after: what was written before the
    * question is in force when it is answered.
-   * @throws (rejects) ReloadError while draining, ConfigError, MappingError, CredentialsError and what a provider throws that does not
+   * @throws (rejects) ReloadError while draining, ConfigError, MappingError, CredentialsError, EndpointsError and what a provider throws that does not
    *   come up; then the settings are as before
    */
   reload(): Promise<ReloadReport> {
@@ -125,8 +126,9 @@ export class Reloader {
     const credentials = readCredentials(config);
     checkCredentials(config, credentials);
     for (const cipher of credentials.ciphers) if (!before.credentials.ciphers.includes(cipher)) tryCipher(cipher);
+    const endpoints = readEndpoints(config);
     const prepared = await sources.prepare(config);
-    const { changes } = await this.change({ config, credentials, mapping: prepared.mapping }, prepared);
+    const { changes } = await this.change({ config, credentials, endpoints, mapping: prepared.mapping }, prepared);
     this.waiting = compareConfigs(config, wanted);
     for (const { key, restart = '' } of this.waiting) log.warning(`${key} needs a restart to change: ${restart}`);
     if (changes.length === 0) log.info('reloaded: nothing has changed');

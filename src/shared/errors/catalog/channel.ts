@@ -15,4 +15,27 @@ export const CHANNEL_ERRORS = {
       'The session with another agent broke without a word, or nothing was heard from there any more. Its epoch is over.',
     remedy: "Check that the peer node's agent runs, and the network between the two. The next epoch is made by itself.",
   },
+  TLSHUB_CHANNEL_EPOCH_GONE: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The two ends of a connection had agreed on an epoch that this agent does not have any more: its session broke, or an earlier agent had it.',
+    remedy: 'Nothing, the program connects again. If it happens often, the log says why sessions with that node end.',
+  },
+  TLSHUB_CHANNEL_NUMBER_TAKEN: {
+    exitCode: EXIT.failed,
+    meaning:
+      'A connection came with a number that another one has had before: its keys would not be its own. The other node was told, and makes another epoch.',
+    remedy:
+      'If it happens again, somebody on the way repeats or forges segments, or two copies of a virtual machine run at once.',
+  },
+  TLSHUB_CHANNEL_STRANGER: {
+    exitCode: EXIT.failed,
+    meaning: 'A connection was agreed on with a node that the mapping does not give for its address.',
+    remedy: 'Check that the mapping is the same on all nodes, and what translates addresses between them.',
+  },
+  TLSHUB_CHANNEL_THREAD: {
+    exitCode: EXIT.failed,
+    meaning: 'The thread that makes channels cannot begin, cannot listen, or has ended. Connections are secured in-band.',
+    remedy: 'The message has the reason: often another program has the port of channel_listen. It is tried again by itself.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Keys by name, joined to the gate and the settings in force. */
+import type { Logger } from '../logging/logger.js';
+import type { PodNodeMapping } from '../mapping/pod-node-mapping.js';
+import { monotonicNs } from '../shared/kernel/clock.js';
+import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import { parseListenAddress } from '../shared/net/listen-address.js';
+import { Channels, type ChannelSettings } from './provider/channels.js';
+import { ChannelService, type ChannelPlan, type ChannelServiceOptions } from './provider/channel-service.js';
+import type { InForce, Settings } from './settings/in-force.js';
+
+export interface ChannelParts {
+  addon: KernelAddon;
+  fds: GateFds;
+  inForce: InForce;
+  /** the gate's number of a node */
+  numberOf: (node: string) => number;
+  start: ChannelServiceOptions['start'];
+  log: Logger;
+}
+
+export interface ChannelRun {
+  channels: Channels;
+  service: ChannelService;
+}
+
+/** What channels are to be made with; undefined: there are none. */
+export function channelPlan({ config, credentials }: Pick<Settings, 'config' | 'credentials'>): ChannelPlan | undefined {
+  const { mode, exchange, marker, nodeName, channelListen, tls } = config;
+  if (exchange !== 'channel' || mode === 'tlshub' || !marker) return undefined;
+  const listen = parseListenAddress(channelListen);
+  return {
+    ...{ library: mode, credentials, groups: [...tls.groups], ownName: nodeName },
+    listen: listen && { host: listen.host, port: listen.port },
+  };
+}
+
+/** Keeps what an earlier one was made from as long as that has not changed: a mapping may be large. */
+export class SettingsOfChannels {
+  private of: PodNodeMapping | undefined;
+  private nodes: ReadonlySet<string> = new Set();
+
+  from({ mapping, endpoints, config }: Pick<Settings, 'mapping' | 'endpoints' | 'config'>): ChannelSettings {
+    if (mapping !== this.of) {
+      this.of = mapping;
+      this.nodes = nodesOf(mapping);
+    }
+    const [ownCipher = 'TLS_AES_128_GCM_SHA256' as const] = config.tls.ciphers;
+    return { nodes: this.nodes, endpoints, ownCipher };
+  }
+}
+
+function nodesOf(mapping: PodNodeMapping): Set<string> {
+  const nodes = new Set<string>();
+  for (const pod of mapping.names()) {
+    const node = mapping.nodeOf(pod);
+    if (node !== undefined) nodes.add(node);
+  }
+  return nodes;
+}
+
+/** Begins with the settings in force and follows them. What an earlier agent left in the kernel is gone then. */
+export function startChannels({ addon, fds, inForce, numberOf, start, log }: ChannelParts): ChannelRun {
+  addon.clearEpochs(fds);
+  addon.setChannel(fds.settings, false);
+  const clock = (): number => monotonicNs() / 1e6;
+  const { nodeName: ownName } = inForce.config;
+  const channels = new Channels({ ownName, kernel: addon, fds, keys: addon.openEpochKeys(), numberOf, clock, log });
+  const service = new ChannelService({
+    ...{ channels, start, clock, log },
+    setChannel: (on) => addon.setChannel(fds.settings, on),
+  });
+  const settings = new SettingsOfChannels();
+  const apply = (now: Settings): void => {
+    const { exchange, mode } = now.config;
+    if (exchange === 'channel' && mode === 'tlshub') {
+      log.warning('exchange = channel says nothing in mode tlshub: keys come from TLSHub');
+    }
+    void service.apply(channelPlan(now), settings.from(now));
+  };
+  inForce.onSwap(apply);
+  apply(inForce.current);
+  service.begin();
+  return { channels, service };
+}
