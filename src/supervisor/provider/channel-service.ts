@@ -4,12 +4,13 @@
  * when it has ended. Without it all goes in-band, so nothing of this is waited for, and nothing of it ends the agent.
  */
 import type { Logger } from '../../logging/logger.js';
-import { NO_CHANNELS, type ChannelsView } from '../../report/channel.js';
+import type { ChannelsView } from '../../report/channel.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import type { TlsLibrary } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
 import { backOffMs } from './back-off.js';
 import type { Channels, ChannelSettings } from './channels.js';
+import { NO_CHANNELS } from './channels-view.js';
 import type { SessionNews, Sessions } from './sessions.js';
 import { planKey } from './switch.js';
 
@@ -70,10 +71,11 @@ export class ChannelService {
 
   constructor(private readonly options: ChannelServiceOptions) {}
 
-  /** What `channels` has to say, and nothing where there are none. */
-  get view(): ChannelsView {
-    return this.wanted === undefined ? NO_CHANNELS : this.options.channels;
-  }
+  /** What is told of channels, and nothing where there are none. */
+  readonly view: ChannelsView = {
+    reports: () => this.seen().reports(),
+    totals: () => this.options.channels.totals(),
+  };
 
   /** From now on epochs are looked after. */
   begin(): void {
@@ -117,6 +119,10 @@ export class ChannelService {
     this.running = undefined;
     this.options.channels.close();
     await running?.thread.stop();
+  }
+
+  private seen(): Pick<ChannelsView, 'reports'> {
+    return this.wanted === undefined ? NO_CHANNELS : this.options.channels;
   }
 
   /** One after the other, until what runs is what is wanted. */
