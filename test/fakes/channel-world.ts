@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Channels with the kernel's maps, the maker of keys, the sessions' thread and the clock in memory. */
+import type { Logger } from '../../src/logging/logger.js';
 import { NodeEndpoints } from '../../src/mapping/node-endpoints.js';
 import type { Agreement } from '../../src/shared/kernel/abi.js';
 import type { EpochKeys, EpochSide } from '../../src/shared/kernel/kernel-addon.js';
@@ -97,6 +98,7 @@ export class ChannelWorld {
   readonly epochs = new FakeEpochs();
   readonly sessions = new FakeSessions();
   readonly lines: LogLine[];
+  readonly log: Logger;
   readonly channels: Channels;
   readonly numbers = new Map<string, number>();
   nowMs = 5_000_000;
@@ -105,6 +107,7 @@ export class ChannelWorld {
   constructor(ownName = 'a') {
     const { log, lines } = memoryLogger();
     this.lines = lines;
+    this.log = log;
     this.channels = new Channels({
       ...{ ownName, kernel: this.epochs, fds: { epochs: 1, nodeEpochs: 2 }, keys: this.epochs, log, firstId: 100 },
       numberOf: (node) => this.numberOf(node),

@@ -164,7 +164,7 @@ export class ChannelService {
           if (from.sessions !== undefined) channels.hear(news, from.sessions);
         },
         halfOpen: (counts) => (channels.halfOpen = counts),
-        failed: (error) => this.lost(key, error),
+        failed: (error) => this.lost(from.sessions, error),
       });
       from.sessions = thread.sessions;
       if (this.stopped) {
@@ -185,8 +185,8 @@ export class ChannelService {
     }
   }
 
-  private lost(key: string, error: Error): void {
-    if (this.stopped || this.running?.key !== key) return;
+  private lost(sessions: Sessions | undefined, error: Error): void {
+    if (this.stopped || sessions === undefined || this.running?.thread.sessions !== sessions) return;
     this.running = undefined;
     this.options.setChannel(false);
     this.options.channels.use(undefined, false);

@@ -27,6 +27,7 @@ export const CHANNEL_ERRORS = {
     meaning: "Other nodes' agents cannot come in for a channel: the address of channel_listen cannot be listened at.",
     remedy:
       'Set channel_listen to an address of this node and a free port (`ss -ltnp` says who has it), or to nothing. Until then connections that come from other nodes are secured in-band.',
+  },
   TLSHUB_CHANNEL_EPOCH_GONE: {
     exitCode: EXIT.failed,
     meaning:
