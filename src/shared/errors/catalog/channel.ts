@@ -15,4 +15,17 @@ export const CHANNEL_ERRORS = {
       'The session with another agent broke without a word, or nothing was heard from there any more. Its epoch is over.',
     remedy: "Check that the peer node's agent runs, and the network between the two. The next epoch is made by itself.",
   },
+  TLSHUB_CHANNEL_UNREACHABLE: {
+    exitCode: EXIT.failed,
+    meaning:
+      "Another node's agent cannot be reached for a channel: nothing answers where it should be, or it is refused.",
+    remedy:
+      'Check that the agent runs there with exchange = channel, that its address in node_endpoints is right, and that no firewall is in the way of its port (9466). Connections to that node are secured in-band meanwhile.',
+  },
+  TLSHUB_CHANNEL_LISTEN: {
+    exitCode: EXIT.failed,
+    meaning: "Other nodes' agents cannot come in for a channel: the address of channel_listen cannot be listened at.",
+    remedy:
+      'Set channel_listen to an address of this node and a free port (`ss -ltnp` says who has it), or to nothing. Until then connections that come from other nodes are secured in-band.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
