@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# The channel's session (domain/channel), as handshake.mk builds what it is made of. Not in an addon yet: its tests.
+# Tests of the channel (domain/channel), as handshake.mk builds what it is made of.
 #   $(OUT)/channel_test            against the system's libssl
 #   $(OUT)/channel_boringssl_test  against BoringSSL; each starts the other one, where the two are to meet
 #   $(OBJ)/channel_test.node       against the OpenSSL of the node that loads it; not beside the addons, all of which are installed
-CHANNEL_DOMAIN := $(addprefix domain/channel/,half_open.cc messages.cc session.cc)
 CHANNEL_TESTS := $(wildcard test/channel_*.cc) test/handshake_kit.cc test/handshake_runner.cc domain/secrets/memory.cc
 CHANNEL_SOURCES := $(HANDSHAKE_DOMAIN) $(CHANNEL_DOMAIN) $(CHANNEL_TESTS)
 OPENSSL_CHANNEL_TEST := $(patsubst %.cc,$(OBJ)/handshake-test/%.o,$(CHANNEL_SOURCES) $(OPENSSL_LIBRARY))

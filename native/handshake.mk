@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The in-band handshake: one driver (domain/handshake), built four times.
+# The in-band handshake: one driver (domain/handshake), built four times. In the addons beside it: the channel (domain/channel).
 #   $(OUT)/tlshub_openssl.node       against the OpenSSL that node itself exports; nothing is linked
 #   $(OUT)/tlshub_boringssl.node     against BoringSSL, Debian's android-libboringssl
 #   $(OUT)/handshake_test            against the system's libssl, without node
@@ -23,15 +23,16 @@ BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
 HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(wildcard domain/helper/*.cc) \
   $(SECRETS_DOMAIN)
-HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/loop_watch.cc
+CHANNEL_DOMAIN := $(addprefix domain/channel/,driver.cc half_open.cc messages.cc session.cc tcp.cc)
+HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/channel_driver.cc addon/loop_watch.cc
 HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) helper/loop.cc helper/exchange.cc domain/secrets/memory.cc
 OPENSSL_LIBRARY := domain/handshake/library_openssl.cc domain/handshake/library_openssl_memory.cc
 BORINGSSL_LIBRARY := domain/handshake/library_boringssl.cc
 
 OPENSSL_NODE := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,\
-  $(HANDSHAKE_DOMAIN) $(OPENSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/openssl_addon.cc)
+  $(HANDSHAKE_DOMAIN) $(CHANNEL_DOMAIN) $(OPENSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/openssl_addon.cc)
 BORINGSSL_NODE := $(patsubst %.cc,$(OBJ)/boringssl-node/%.o,\
-  $(HANDSHAKE_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/boringssl_addon.cc)
+  $(HANDSHAKE_DOMAIN) $(CHANNEL_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_ADDON) addon/boringssl_addon.cc)
 OPENSSL_TEST := $(patsubst %.cc,$(OBJ)/handshake-test/%.o,$(HANDSHAKE_DOMAIN) $(OPENSSL_LIBRARY) $(HANDSHAKE_TESTS))
 BORINGSSL_TEST := $(patsubst %.cc,$(OBJ)/boringssl-test/%.o,$(HANDSHAKE_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_TESTS))
 

@@ -110,7 +110,7 @@ const COMMON = {
 };
 
 const PROGRAMS = ['supervisor', 'index', 'cli/tlshubctl', 'cli/tlshub_bench', 'cli/tlshub_handshake'];
-const THREADS = ['event-reader', 'installer', 'negotiator', 'tlshub-negotiator'];
+const THREADS = ['event-reader', 'installer', 'negotiator', 'tlshub-negotiator', 'channel-host'];
 
 const program = (/** @type {string} */ name) =>
   build({ ...COMMON, entryPoints: { [name]: `src/${name}.ts` }, splitting: true, chunkNames: 'late/[name]-[hash]' });

@@ -10,6 +10,7 @@
 
 #include "../domain/handshake/library.h"
 #include "arguments.h"
+#include "channel_driver.h"
 #include "handshake_driver.h"
 #include "secret_handle.h"
 
@@ -20,19 +21,6 @@ namespace {
 // A day: what is longer is a mistake in units.
 constexpr double kMaxTimeoutMs = 86400e3;
 constexpr double kMostCharge = 9007199254740991;  // the largest exact number of JavaScript's
-
-std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsArray()) wrongArgument(object.Env(), std::string(name) + " must be an array of strings");
-  const Napi::Array array = value.As<Napi::Array>();
-  std::vector<std::string> strings;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value element = array.Get(i);
-    if (!element.IsString()) wrongArgument(object.Env(), std::string(name) + " must be an array of strings");
-    strings.push_back(element.As<Napi::String>().Utf8Value());
-  }
-  return strings;
-}
 
 std::optional<handshake::TicketKey> ticketKeyFrom(const Napi::Object& object) {
   const Napi::Value value = object.Get("ticketKey");
@@ -66,7 +54,39 @@ Napi::Value createDriver(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<HandshakeClasses>()->driver.New({info[0]});
 }
 
+Napi::Value createChannels(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<HandshakeClasses>()->channels.New({info[0], info[1]});
+}
+
 }  // namespace
+
+std::vector<std::string> stringsFrom(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) wrongArgument(value.Env(), std::string(name) + " must be an array of strings");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsString()) wrongArgument(value.Env(), std::string(name) + " must be an array of strings");
+    strings.push_back(element.As<Napi::String>().Utf8Value());
+  }
+  return strings;
+}
+
+std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name) {
+  return stringsFrom(object.Get(name), name);
+}
+
+handshake::Credentials credentialsFrom(const Napi::Value& value) {
+  const Napi::Object object = objectFrom(value, "credentials");
+  return {stringFrom(object, "caPem"), stringFrom(object, "certPem"), stringFrom(object, "keyPem"),
+          stringsFrom(object, "ciphers"), ticketKeyFrom(object)};
+}
+
+Napi::Error credentialsToJs(Napi::Env env, const handshake::CredentialsError& problem) {
+  Napi::Error error = Napi::Error::New(env, problem.what());
+  error.Set("code", Napi::String::New(env, "TLSHUB_CREDENTIALS"));
+  return error;
+}
 
 Napi::Object exportHandshake(Napi::Env env, Napi::Object exports) {
   const std::string foreign = handshake::library::foreign();
@@ -76,12 +96,14 @@ Napi::Object exportHandshake(Napi::Env env, Napi::Object exports) {
     throw error;
   }
   auto* classes = new HandshakeClasses{Napi::Persistent(ContextWrap::define(env)),
-                                       Napi::Persistent(DriverWrap::define(env))};
+                                       Napi::Persistent(DriverWrap::define(env)),
+                                       Napi::Persistent(ChannelsWrap::define(env))};
   env.SetInstanceData(classes);  // freed with the environment
   exports.Set("libraryVersion", Napi::Function::New(env, libraryVersion, "libraryVersion"));
   exports.Set("libraryFile", Napi::Function::New(env, libraryFile, "libraryFile"));
   exports.Set("createContext", Napi::Function::New(env, createContext, "createContext"));
   exports.Set("createDriver", Napi::Function::New(env, createDriver, "createDriver"));
+  exports.Set("createChannels", Napi::Function::New(env, createChannels, "createChannels"));
   return exports;
 }
 
@@ -90,16 +112,10 @@ Napi::Function ContextWrap::define(Napi::Env env) {
 }
 
 ContextWrap::ContextWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ContextWrap>(info) {
-  const Napi::Object object = objectFrom(info[0], "credentials");
-  const handshake::Credentials credentials{stringFrom(object, "caPem"), stringFrom(object, "certPem"),
-                                           stringFrom(object, "keyPem"), stringsFrom(object, "ciphers"),
-                                           ticketKeyFrom(object)};
   try {
-    context_ = handshake::Context::create(credentials);
+    context_ = handshake::Context::create(credentialsFrom(info[0]));
   } catch (const handshake::CredentialsError& problem) {
-    Napi::Error error = Napi::Error::New(info.Env(), problem.what());
-    error.Set("code", Napi::String::New(info.Env(), "TLSHUB_CREDENTIALS"));
-    throw error;
+    throw credentialsToJs(info.Env(), problem);
   }
 }
 

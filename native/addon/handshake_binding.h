@@ -5,6 +5,8 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "../domain/handshake/driver.h"
 
@@ -14,6 +16,7 @@ namespace tlshub::addon {
 struct HandshakeClasses {
   Napi::FunctionReference context;
   Napi::FunctionReference driver;
+  Napi::FunctionReference channels;
 };
 
 // Throws an Error with code TLSHUB_LIBRARY_FOREIGN if the calls of this addon lead to another library than it was made for.
@@ -33,7 +36,13 @@ class ContextWrap : public Napi::ObjectWrap<ContextWrap> {
 };
 
 // Throw a TypeError that names the property.
+std::vector<std::string> stringsFrom(const Napi::Value& value, const char* name);
+std::vector<std::string> stringsFrom(const Napi::Object& object, const char* name);
+handshake::Credentials credentialsFrom(const Napi::Value& value);
 handshake::Request requestFrom(const Napi::Value& value);
+
+// TLSHUB_CREDENTIALS
+Napi::Error credentialsToJs(Napi::Env env, const handshake::CredentialsError& problem);
 
 // A HandshakeOutcome; its secrets are left for whoever is given their handle.
 Napi::Object outcomeToJs(Napi::Env env, handshake::Outcome& outcome);

@@ -13,12 +13,12 @@ import type { Logger } from '../logging/logger.js';
 import { createThrottle } from '../logging/throttle.js';
 import { FlowMetrics } from '../metrics/flow-metrics.js';
 import { MetricsRegistry } from '../metrics/registry.js';
-import { NO_CHANNELS } from '../report/channel.js';
 import type { ReloadReport } from '../report/reload.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
 import { attach } from './attach.js';
 import type { Beginning } from './beginning.js';
+import { startChannels } from './channels.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
 import { HelperParent } from './gate/helper-parent.js';
@@ -26,6 +26,7 @@ import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
 import { housekeeping } from './housekeeping.js';
 import { startKeys } from './keys.js';
+import { startSessions } from './provider/channel-sessions.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
 import { followSettings } from './settings/logged.js';
@@ -99,8 +100,12 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const directory = new DirectoryHistory(inForce.current);
+  const { channels, service } = startChannels({
+    ...{ addon, fds, inForce, start: startSessions, log: part('channels') },
+    numberOf: (node) => attached.nodes.of(node),
+  });
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, helpers, fds, slots, provider, directory, observer: flowMetrics },
+    ...{ kernel: addon, helpers, fds, slots, provider, keysByName: channels, directory, observer: flowMetrics },
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
@@ -124,7 +129,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
-    channels: () => NO_CHANNELS,
+    channels: () => service.view,
     ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
@@ -142,7 +147,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
     shutdown: () =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
-        ...{ helpers, helperParent },
+        ...{ helpers, helperParent, channels: service },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         onDraining: () => (draining = true),
       }),

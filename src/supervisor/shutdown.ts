@@ -12,6 +12,7 @@ import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { HelperParent } from './gate/helper-parent.js';
 import { giveUpAll } from './flow/mass-ending.js';
+import type { ChannelService } from './provider/channel-service.js';
 import type { Reloader } from './settings/reload.js';
 import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
@@ -30,6 +31,7 @@ export interface ShutdownParts {
   reloader: Pick<Reloader, 'idle'>;
   sources: Closable;
   provider: Closable;
+  channels: Pick<ChannelService, 'leave' | 'close'>;
   reader: Pick<EventReader, 'stop'>;
   installer: Pick<Installer, 'stop'>;
   helpers: Pick<Helpers, 'close'>;
@@ -74,6 +76,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
       name: 'gate',
       run: () => {
         dispatcher.beginNothing();
+        parts.channels.leave();
         attached.detach();
       },
     },
@@ -84,6 +87,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'holder', run: () => attached.holder?.stop() },
     { name: 'list of connections', run: () => sweeper.list.stop() },
     { name: 'dispatcher', run: () => dispatcher.close() },
+    { name: 'channels', run: () => parts.channels.close() },
     { name: 'control socket', run: () => parts.control.close() },
     { name: 'health endpoint', run: () => parts.health?.close() },
     { name: 'reload under way', run: () => parts.reloader.idle() },

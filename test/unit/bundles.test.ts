@@ -60,7 +60,7 @@ describe('the bundles', () => {
     const files = [
       'supervisor',
       'index',
-      ...['event-reader', 'installer', 'negotiator', 'pool-thread'].map((name) => `workers/${name}`),
+      ...['event-reader', 'installer', 'negotiator', 'channel-host', 'pool-thread'].map((name) => `workers/${name}`),
     ];
     for (const name of files) {
       const text = readFileSync(resolve('dist', `${name}.js`), 'utf8');

@@ -27,10 +27,14 @@ describe('configuration of channels', () => {
     expect(parseConfig('channel_listen =', FILE).channelListen).to.equal('');
   });
 
-  it('does not promise what the agent does not do', () => {
-    const error = failure('# first\nexchange = channel');
-    expect(error).to.include({ code: 'TLSHUB_CONFIG_BAD_VALUE', line: 2, exitCode: 78 });
-    expect(error.message).to.contain('this version makes no channels yet');
+  it('takes channels with the two modes that have handshakes, and not without the marker', () => {
+    for (const mode of ['openssl', 'boringssl', 'tlshub']) {
+      expect(parseConfig(`mode = ${mode}\nexchange = channel`, FILE).exchange).to.equal('channel');
+    }
+    const error = failure('exchange = channel\nmarker = false');
+    expect(error).to.include({ code: 'TLSHUB_CONFIG_CONFLICT', line: 2, exitCode: 78 });
+    expect(error.message).to.contain('set marker = true, or exchange = in-band');
+    expect(parseConfig('mode = tlshub\nexchange = channel\nmarker = false', FILE).marker).to.equal(false);
   });
 
   for (const [line, allowed] of [

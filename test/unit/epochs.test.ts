@@ -31,6 +31,16 @@ describe('the life of an epoch', () => {
     }
   });
 
+  it('one that is retired takes no more flows, and is over 10 s later or when it would have been', () => {
+    const retired = epoch({ retiredMs: at(50_000) });
+    expect(epochPhase(retired, at(50_000))).to.equal('kept');
+    expect(epochPhase(retired, at(59_999))).to.equal('kept');
+    expect(epochPhase(retired, at(60_000))).to.equal('over');
+    expect(epochPhase(epoch({ retiredMs: at(125_000) }), at(130_000))).to.equal('over');
+    expect(wantsNextEpoch(retired, at(50_000))).to.equal(true);
+    expect(wantsNextEpoch({ ...retired, given: 0 }, at(50_000)), 'that nobody used').to.equal(false);
+  });
+
   it('gives new flows the newest that takes any', () => {
     const old = epoch({ id: 1 });
     const recent = epoch({ id: 2, openedMs: at(100_000) });

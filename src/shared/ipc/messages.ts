@@ -13,6 +13,15 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ProviderName, Tuple } from '../kernel/abi.js';
 import type { WireError } from '../errors/errors.js';
+import type {
+  ChannelClose,
+  ChannelEvent,
+  ChannelRefusal,
+  ChannelsOptions,
+  ChannelStats,
+  ChannelTarget,
+} from '../kernel/channel-addon.js';
+import type { ListenAddress } from '../net/listen-address.js';
 import type { CipherName, Role, SecretHandle } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
@@ -183,6 +192,35 @@ export interface HangMessage {
 export type ThreadReport =
   /** wakeFd: of the event reader, what to write to to end its poll */
   { type: 'ready'; wakeFd?: number } | { type: 'failed'; error: WireError };
+
+/** main -> channel thread. What is about a session that has ended does nothing. */
+export type ChannelCommand =
+  /**
+   * The first, and again whenever credentials, groups or the listener change: what there was is closed (`changed`), and answered by `begun`. Nobody
+   * may open before `nodes`. `listen` undefined: nobody comes in
+   */
+  | ({ type: 'begin'; listen: ListenAddress | undefined } & ChannelsOptions)
+  | { type: 'nodes'; names: string[]; addresses: Uint8Array[] }
+  | ({ type: 'open' } & ChannelTarget)
+  | { type: 'accept'; id: number }
+  | { type: 'reject'; id: number; why: ChannelRefusal; text: string }
+  | { type: 'number-taken'; id: number; number: number }
+  | { type: 'close'; id: number; why: ChannelClose }
+  /** answered by `stats` */
+  | { type: 'stats' }
+  | { type: 'rest' }
+  /** Peers are told (`leaving`), then the thread ends. */
+  | { type: 'stop' };
+
+/** channel thread -> main: of sessions all that Channels tells, and answers. */
+export type ChannelNews =
+  | ChannelEvent
+  /**
+   * `port` 0: nobody listens. With an error there are no channels (TLSHUB_CREDENTIALS), or none that come in (TLSHUB_CHANNEL_LISTEN); what was there
+   * before is gone either way
+   */
+  | { type: 'begun'; port: number; error?: WireError }
+  | ({ type: 'stats' } & ChannelStats);
 
 /** Words of the block that a thread without an event loop shares (Int32Array; counts wrap at 2^32). STOP and REST are main's to set. */
 export const ReaderStat = { RECORDS: 0, LOST: 1, STOP: 2, FULL: 3, REST: 4, WORDS: 5 } as const;

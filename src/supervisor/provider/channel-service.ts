@@ -70,10 +70,11 @@ export class ChannelService {
 
   constructor(private readonly options: ChannelServiceOptions) {}
 
-  /** What `channels` has to say, and nothing where there are none. */
-  get view(): ChannelsView {
-    return this.wanted === undefined ? NO_CHANNELS : this.options.channels;
-  }
+  /** What is told of channels, and nothing where there are none. */
+  readonly view: ChannelsView = {
+    reports: () => this.seen().reports(),
+    totals: () => this.options.channels.totals(),
+  };
 
   /** From now on epochs are looked after. */
   begin(): void {
@@ -119,6 +120,10 @@ export class ChannelService {
     await running?.thread.stop();
   }
 
+  private seen(): Pick<ChannelsView, 'reports'> {
+    return this.wanted === undefined ? NO_CHANNELS : this.options.channels;
+  }
+
   /** One after the other, until what runs is what is wanted. */
   private turn(): Promise<void> {
     this.turning ??= this.work().finally(() => (this.turning = undefined));
@@ -158,7 +163,7 @@ export class ChannelService {
           if (from.sessions !== undefined) channels.hear(news, from.sessions);
         },
         halfOpen: (counts) => (channels.halfOpen = counts),
-        failed: (error) => this.lost(key, error),
+        failed: (error) => this.lost(from.sessions, error),
       });
       from.sessions = thread.sessions;
       if (this.stopped) {
@@ -179,8 +184,8 @@ export class ChannelService {
     }
   }
 
-  private lost(key: string, error: Error): void {
-    if (this.stopped || this.running?.key !== key) return;
+  private lost(sessions: Sessions | undefined, error: Error): void {
+    if (this.stopped || sessions === undefined || this.running?.thread.sessions !== sessions) return;
     this.running = undefined;
     this.options.setChannel(false);
     this.options.channels.use(undefined, false);

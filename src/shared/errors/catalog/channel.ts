@@ -15,6 +15,19 @@ export const CHANNEL_ERRORS = {
       'The session with another agent broke without a word, or nothing was heard from there any more. Its epoch is over.',
     remedy: "Check that the peer node's agent runs, and the network between the two. The next epoch is made by itself.",
   },
+  TLSHUB_CHANNEL_UNREACHABLE: {
+    exitCode: EXIT.failed,
+    meaning:
+      "Another node's agent cannot be reached for a channel: nothing answers where it should be, or it is refused.",
+    remedy:
+      'Check that the agent runs there with exchange = channel, that its address in node_endpoints is right, and that no firewall is in the way of its port (9466). Connections to that node are secured in-band meanwhile.',
+  },
+  TLSHUB_CHANNEL_LISTEN: {
+    exitCode: EXIT.failed,
+    meaning: "Other nodes' agents cannot come in for a channel: the address of channel_listen cannot be listened at.",
+    remedy:
+      'Set channel_listen to an address of this node and a free port (`ss -ltnp` says who has it), or to nothing. Until then connections that come from other nodes are secured in-band.',
+  },
   TLSHUB_CHANNEL_EPOCH_GONE: {
     exitCode: EXIT.failed,
     meaning:
@@ -32,10 +45,5 @@ export const CHANNEL_ERRORS = {
     exitCode: EXIT.failed,
     meaning: 'A connection was agreed on with a node that the mapping does not give for its address.',
     remedy: 'Check that the mapping is the same on all nodes, and what translates addresses between them.',
-  },
-  TLSHUB_CHANNEL_THREAD: {
-    exitCode: EXIT.failed,
-    meaning: 'The thread that makes channels cannot begin, cannot listen, or has ended. Connections are secured in-band.',
-    remedy: 'The message has the reason: often another program has the port of channel_listen. It is tried again by itself.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect } from 'chai';
+import { ChannelWhat, Class } from '../../src/shared/kernel/abi.generated.js';
+import type { Agreement } from '../../src/shared/kernel/abi.js';
+import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
+import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
+
+const AGREED: Agreement = { what: 'translated', epoch: 77, number: 3 };
+const PASSIVE = { role: 'passive', agreed: AGREED, owner: undefined } as const;
+
+describe('flows whose keys both ends make by name', () => {
+  let world: World;
+  beforeEach(() => (world = new World()));
+  afterEach(() => world.dispatcher.close());
+
+  it('active: keys at once, no provider is asked, and they go to the installer', async () => {
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.provider.pending).to.have.length(0);
+    expect(world.names.asked).to.have.length(1);
+    expect(world.names.asked[0]).to.deep.include({ role: 'active', agreed: AGREED, iss: 1, irs: 2, peerNodes: ['b'] });
+    expect(world.flow).to.include({
+      ...{ state: 'secured', provider: 'boringssl', peerNode: 'b', cipher: 'TLS_CHACHA20_POLY1305_SHA256' },
+      ...{ exchange: 'channel', epoch: 77, negotiationMs: 0.5 },
+    });
+    const [install] = world.kernel.installs;
+    expect(install).to.include({ secrets: 701, role: 'active', txSequence: 0n, rxSequence: 0n, peerNode: 'b' });
+    expect(install).to.include({ handshakeBytesSent: 0, handshakeBytesReceived: 0 });
+    world.expectClean();
+    world.event('CLOSED', { agreed: AGREED });
+    expect(world.kernel.discarded).to.deep.equal([]);
+    expect(world.names.asked, 'keys are made once').to.have.length(1);
+  });
+
+  it('passive: keys at ESTABLISHED, which wait for the program without a deadline', async () => {
+    world = new World({ handshakeTimeoutMs: 20 });
+    world.event('ESTABLISHED', PASSIVE);
+    expect(world.names.asked).to.have.length(1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await world.pass();
+    expect(world.flow.state).to.equal('held');
+    world.names.refusal = { code: 'TLSHUB_CHANNEL_EPOCH_GONE', reason: 'gone by now' };
+    world.event('ACCEPTED', { ...PASSIVE, owner: OWNER });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'secured', exchange: 'channel' });
+    expect(world.kernel.installs[0]).to.include({ secrets: 701, role: 'passive' });
+    expect(world.names.asked, 'keys are made once').to.have.length(1);
+    world.expectClean();
+  });
+
+  it('a refusal is carried out when the socket is there, with its code, and then the peer is told', async () => {
+    world.names.refusal = { code: 'TLSHUB_CHANNEL_NUMBER_TAKEN', reason: 'taken' };
+    world.event('ESTABLISHED', PASSIVE);
+    await world.pass();
+    expect(world.names.refusals).to.equal(0);
+    world.event('ACCEPTED', { ...PASSIVE, owner: OWNER });
+    await world.pass();
+    expect(world.names.refusals).to.equal(1);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_CHANNEL_NUMBER_TAKEN', reason: 'taken' });
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'refuse 1', 'release 1']);
+    world.expectClean();
+  });
+
+  it('keys of a flow that ends before its socket is taken are wiped, whoever ends it', async () => {
+    world.event('ESTABLISHED', PASSIVE);
+    world.event('CLOSED', PASSIVE);
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 2n });
+    giveUpAll(world.dispatcher, { state: 'refused', code: 'TLSHUB_DRAINING', reason: 'leaving', final: false });
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 3n });
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 3n, generation: 2, agreed: undefined });
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 4n });
+    world.dispatcher.close();
+    await world.pass();
+    expect(world.kernel.discarded).to.deep.equal([701, 702, 703, 704]);
+    expect(world.kernel.installs).to.deep.equal([]);
+  });
+
+  it('keys of a flow whose descriptor was given up are wiped by the installer', async () => {
+    world.event('ESTABLISHED', PASSIVE);
+    world.helpers.slow = true;
+    world.event('ACCEPTED', { ...PASSIVE, owner: OWNER });
+    world.event('CLOSED', PASSIVE);
+    world.helpers.slow = false;
+    world.helpers.flush();
+    await world.pass();
+    expect(world.kernel.discarded).to.deep.equal([701]);
+    expect(world.kernel.installs).to.deep.equal([]);
+    world.expectClean();
+  });
+
+  it('an event that was lost is made up for by the sweep', async () => {
+    const agreed = { what: ChannelWhat.DIRECT, epoch: 5, number: 65_535 };
+    world.sockets = [{ cookie: 9n, role: 'passive', class: Class.MESH, establishedNs: 5, tuple: TUPLE, agreed }];
+    world.sweep();
+    expect(world.names.asked.map((flow) => flow.agreed)).to.deep.equal([{ what: 'direct', epoch: 5, number: 65_535 }]);
+    world.sweep();
+    expect(world.names.asked).to.have.length(1);
+    world.sockets = [{ ...world.sockets[0]!, owner: OWNER }];
+    world.sweep();
+    await world.pass();
+    expect(world.kernel.installs[0]).to.include({ secrets: 701, role: 'passive' });
+    world.expectClean();
+  });
+
+  it('the sweep also says what a flow agreed on whose SYN alone had been heard of', async () => {
+    world.event('HELD', { establishedNs: 0, iss: 0, irs: 0 });
+    expect(world.names.asked).to.have.length(0);
+    const agreed = { what: ChannelWhat.DIRECT, epoch: 5, number: 1 };
+    world.sockets = [{ cookie: 1n, class: Class.MESH, establishedNs: 5, tuple: TUPLE, agreed, owner: OWNER }];
+    world.sweep();
+    await world.pass();
+    expect(world.flow).to.include({ state: 'secured', exchange: 'channel', epoch: 5 });
+    world.expectClean();
+  });
+
+  it('what an earlier agent agreed on is refused: nobody has its epoch any more', async () => {
+    world.names.refusal = { code: 'TLSHUB_CHANNEL_EPOCH_GONE', reason: 'of an earlier agent' };
+    const agreed = { what: ChannelWhat.DIRECT, epoch: 5, number: 1 };
+    world.sockets = [{ cookie: 1n, class: Class.MESH, establishedNs: 5, tuple: TUPLE, agreed, owner: OWNER }];
+    world.sweep();
+    await world.pass();
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_CHANNEL_EPOCH_GONE' });
+    world.expectClean();
+  });
+
+  it('a flow that an earlier agent has begun with, or whose peer nobody knows, has no keys made', async () => {
+    world.peerNodes = [];
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.names.asked).to.have.length(0);
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_UNKNOWN' });
+  });
+
+  it('says which nodes an epoch is needed for: of flows that connect and go in-band', async () => {
+    world.event('ESTABLISHED', PASSIVE);
+    world.event('ESTABLISHED', { cookie: 2n, role: 'passive', owner: undefined });
+    world.event('ESTABLISHED', { cookie: 3n, agreed: AGREED });
+    await world.pass();
+    expect(world.names.needed).to.deep.equal([]);
+    world.event('ESTABLISHED', { cookie: 4n });
+    expect(world.names.needed).to.deep.equal(['b']);
+    // Behind a service address: whoever proves to be there.
+    world.peerNodes = ['b', 'c'];
+    world.event('ESTABLISHED', { cookie: 5n });
+    expect(world.names.needed).to.deep.equal(['b']);
+    await world.succeed(world.provider.pending.at(-1)!);
+    expect(world.names.needed).to.deep.equal(['b', 'b']);
+  });
+
+  it('news of a secured connection that comes too late wipes what was made of it, and tells nobody', async () => {
+    world.kernel.takeErrors.set(1n, [Object.assign(new Error('secured'), { code: 'TLSHUB_SOCKET_SECURED' })]);
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.kernel.discarded).to.deep.equal([701]);
+    expect(world.names.refusals).to.equal(0);
+    expect([...world.dispatcher.table.all()]).to.have.length(0);
+  });
+});
