@@ -115,15 +115,21 @@ describe('channels: epochs that this node opens', () => {
   it('a number that was taken: no more are given of its epoch, and the next one is opened at once', () => {
     world.channels.need('b');
     const epoch = world.opened();
+    world.pass(1);
     world.give(epoch, 7);
     for (let i = 0; i < 3; i++) {
       world.channels.hear({ type: 'number-taken', name: { opened: epoch }, number: 5 }, world.sessions);
     }
     expect(world.epochs.named.size).to.equal(0);
     expect(world.sessions.opens).to.have.length(2);
-    world.opened();
+    const second = world.opened();
     expect(world.channels.totals().numbersTaken).to.equal(3);
     expect(world.epochs.named.size).to.equal(1);
+    world.give(second, 1);
+    world.channels.hear({ type: 'number-taken', name: { opened: second }, number: 6 }, world.sessions);
+    expect(world.sessions.opens, 'a handshake a second').to.have.length(2);
+    world.pass(1);
+    expect(world.sessions.opens).to.have.length(3);
   });
 
   it('a map that is full is a failed opening, and no secret is left of it', () => {

@@ -16,6 +16,9 @@ import type { EpochPlaces } from './epoch-places.js';
 import { lastError, type ErrorTold, type LastError } from './last-error.js';
 import type { EpochTerms, Sessions } from './sessions.js';
 
+/** An epoch that has lost its worth so soon is not made up for at once. */
+const MIN_AGE_MS = 1000;
+
 export interface OpenedEpoch extends Epoch {
   readonly node: string;
   readonly library: TlsLibrary;
@@ -124,7 +127,10 @@ export class OpenedEpochs {
     });
     this.look(epoch);
     this.retire(epoch);
-    if (peer.opening === undefined && this.options.clock() >= peer.retryAtMs) this.open(peer);
+    // Who burns numbers gets no more than a handshake a second out of it; else the next tick does it.
+    const now = this.options.clock();
+    const isYoung = now - epoch.openedMs < MIN_AGE_MS;
+    if (peer.opening === undefined && !isYoung && now >= peer.retryAtMs) this.open(peer);
   }
 
   /** Its session is over. `error`: not in order, so it is forgotten at once. */
