@@ -155,7 +155,7 @@ export const KEYS = {
   marker: key(
     boolean,
     true,
-    'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It only makes refusals quicker and their reasons clearer (docs/POLICY.md). A SYN that has to be sent again goes without.',
+    'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It makes refusals quicker and their reasons clearer (docs/POLICY.md), and exchange = channel needs it. A SYN that has to be sent again goes without.',
   ),
   exchange: key(
     choice('channel', 'in-band'),
@@ -170,7 +170,7 @@ export const KEYS = {
   node_endpoints: key(
     optionalPath,
     '',
-    `Where the agents of other nodes are to be reached for a channel: a file with \`node address[:port]\`, one node a line; the port is ${CHANNEL_PORT} where none is given. Connections to a node that is not in it are in-band. Empty: with pod_source = kubernetes the addresses of the nodes that the Pods run on, else none. Only with exchange = channel.`,
+    `Where the agents of other nodes are to be reached for a channel: a file with \`node address[:port]\`, one node a line; the port is ${CHANNEL_PORT} where none is given. Connections to a node that is not in it are in-band. Empty: all are. Only with exchange = channel.`,
   ),
   node_name: key(
     nodeName,
