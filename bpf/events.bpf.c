@@ -222,7 +222,8 @@ static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock 
 	}
 }
 
-static __always_inline void on_state(struct bpf_sock_ops *ops)
+/* Apart, for the room on the stack, as heed_marker(). */
+static __noinline int on_state(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
 	struct tlshub_secured *s;
@@ -231,11 +232,11 @@ static __always_inline void on_state(struct bpf_sock_ops *ops)
 	struct tcp_sock *tp;
 
 	if (ops->args[1] != STATE_CLOSE || !sk)
-		return;
+		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || !(f->established_ns || f->held_calls))
-		return;
+		return 0;
 	s = bpf_sk_storage_get(&secured, sk, 0, 0);
 	if (s && s->generation == f->generation) {
 		fill_closed(&s->closed, sk, tp, f, ops->args[0]);
@@ -243,11 +244,12 @@ static __always_inline void on_state(struct bpf_sock_ops *ops)
 		s->closed.head.bytes = sizeof(*s);
 		if (may_tell(f->cgroup))
 			emit_record(ops, &s->closed, sizeof(*s));
-		return;
+		return 0;
 	}
 	fill_closed(&e, sk, tp, f, ops->args[0]);
 	if (may_tell(f->cgroup))
 		emit(ops, &e);
+	return 0;
 }
 
 SEC("sockops")

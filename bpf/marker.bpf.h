@@ -245,15 +245,15 @@ static __always_inline void agree(struct bpf_sock_ops *ops, const struct tlshub_
 	f->number = m->number;
 }
 
-/* At ESTABLISHED: reads what the peer said, and refuses what cannot work. */
-static __always_inline void heed_marker(struct bpf_sock_ops *ops, struct tlshub_flow *f)
+/* At ESTABLISHED: reads what the peer said, and refuses what cannot work. Apart, for the room on the stack. */
+static __noinline int heed_marker(struct bpf_sock_ops *ops, struct tlshub_flow *f)
 {
 	struct tlshub_settings *s = get_settings();
 	struct saying peer;
 	__u32 reason;
 
 	if (!s || s->intent == INTENT_UNKNOWN)
-		return;
+		return 0;
 	if (f->role == ROLE_ACTIVE)
 		read_marker(ops, &peer, CHANNEL_SYN_ACK_BYTES, 0);
 	else
@@ -264,7 +264,7 @@ static __always_inline void heed_marker(struct bpf_sock_ops *ops, struct tlshub_
 	reason = disagreement(f->flow_class, f->peer_intent);
 	if (!reason) {
 		agree(ops, s, f, &peer.m);
-		return;
+		return 0;
 	}
 	/* A plaintext flow passes the gate by its class; a mesh flow stays what it is to the egress guard. */
 	if (f->flow_class == CLASS_PLAINTEXT)
@@ -272,6 +272,7 @@ static __always_inline void heed_marker(struct bpf_sock_ops *ops, struct tlshub_
 	if (!f->refused)
 		f->refused = reason;
 	count(COUNTER_REFUSED);
+	return 0;
 }
 
 #endif

@@ -47,6 +47,15 @@ describe('arguments of the kernel addon', () => {
     refuses(() => addon.putMesh(-1, [entry]), 'prefix must be a whole number from 0 to 128');
   });
 
+  it('refuses epochs and nodes that there are not', () => {
+    const EPOCH = 'epoch must be a whole number from 0 to 16777215';
+    refuses(() => addon.putEpoch(-1, 2 ** 24, 1n), EPOCH);
+    refuses(() => addon.numbersGiven(-1, -1), EPOCH);
+    refuses(() => addon.putNodeEpoch(-1, 0, 1, 1n), 'node must be a whole number from 1 to 4294967295');
+    expect(() => addon.putEpoch(-1, 2 ** 24 - 1, 2n ** 64n - 1n)).to.throw(/Bad file descriptor/);
+    expect(() => addon.dropNodeEpoch(-1, 1, 0)).to.throw(/Bad file descriptor/);
+  });
+
   it('takes the largest that there are: then it is the kernel that has no such map', () => {
     expect(() => addon.setIntent(-1, 2 ** 32 - 1)).to.throw(/Bad file descriptor/);
     const owner = { tgid: 2 ** 31 - 1, fd: -1, inode: 2n ** 64n - 1n, startBoottime: 0n, cookie: 0n };
