@@ -163,7 +163,7 @@ TEST("driver: two agents make an epoch, over IPv4 and IPv6, and both have the sa
 }
 
 TEST("driver: a listener at :: takes IPv4 as well, and sees who comes by IPv4 as such") {
-  Agent a("a"), b("b");
+  Agent a("a");
   HalfOpenLimits none;
   none.fromStrangers = 0;
   Agent strict("b", {}, none);
@@ -372,7 +372,9 @@ TEST("driver: shut in the middle of all, from inside a callback too, and nothing
   const uint16_t port = b.driver.listen({"127.0.0.1", 0});
   size_t heard = 0;
   ChannelDriver* itself = nullptr;
-  ChannelDriver driver(channelContext("a"), "a", [&](News&&) {
+  ContextPtr context = channelContext("a");
+  const std::weak_ptr<const tlshub::handshake::Context> credentials = context;
+  ChannelDriver driver(std::exchange(context, nullptr), "a", [&](News&&) {
     heard++;
     itself->close();
   });
@@ -387,6 +389,7 @@ TEST("driver: shut in the middle of all, from inside a callback too, and nothing
   EXPECT_EQ(heard, 1u);
   EXPECT_EQ(driver.inFlight(), 0u);
   EXPECT_EQ(driver.pollFd(), -1);
+  EXPECT(credentials.expired());
   driver.closeAll(Close::kOver);
   driver.open({{"127.0.0.1", port}, "b", 9});
   run({&a, &b}, [&] { return b.ended >= 1; });

@@ -364,10 +364,11 @@ void Driver::expire(Time now) {
 }
 
 void Driver::deliver(size_t count) {
+  const OnNews tell = onNews_;  // close() may be called from inside
   for (; count > 0 && !news_.empty(); count--) {
     News next = std::move(news_.front());
     news_.pop_front();
-    onNews_(std::move(next));
+    tell(std::move(next));
   }
 }
 
@@ -402,6 +403,8 @@ void Driver::close() {
   news_.clear();
   timer_.reset();
   epoll_.reset();
+  context_.reset();
+  onNews_ = nullptr;
 }
 
 }  // namespace tlshub::channel

@@ -105,7 +105,7 @@ class Driver {
   size_t inFlight() const { return jobs_.size() + news_.size() + (listener_ ? 1 : 0); }
   Stats stats();
 
-  // Wipes all, calls nobody, says nothing to any peer, and frees the epoll set. All calls but the destructor's do nothing behind it.
+  // Wipes all, calls nobody, says nothing to any peer, and lets go of credentials, callback and epoll set. All calls but the destructor's do nothing behind it.
   void close();
   void abandon() { close(); }
 
@@ -142,9 +142,9 @@ class Driver {
   News newsOf(uint64_t id, const Job& job, News::What what) const;
   Jobs::iterator find(uint64_t id) { return jobs_.find(id); }
 
-  const std::shared_ptr<const handshake::Context> context_;
+  std::shared_ptr<const handshake::Context> context_;
   const std::string ownName_;
-  const OnNews onNews_;
+  OnNews onNews_;
   const DriverTimes times_;
   HalfOpen half_;
   Fd epoll_, timer_, listener_;
