@@ -9,7 +9,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "7dc6ba661e1748e5"
+#define TLSHUB_ABI_HASH "f7eb4ecd99b798de"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -60,7 +60,7 @@ TLSHUB_PLACED(tlshub_event, what, 142, 2);
 TLSHUB_PLACED(tlshub_event, tuple, 144, 40);
 TLSHUB_PLACED(tlshub_event, comm, 184, 16);
 
-static_assert(sizeof(struct tlshub_flow) == 240, "BPF has another tlshub_flow: make -C bpf generate");
+static_assert(sizeof(struct tlshub_flow) == 248, "BPF has another tlshub_flow: make -C bpf generate");
 TLSHUB_PLACED(tlshub_flow, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_flow, created_ns, 8, 8);
 TLSHUB_PLACED(tlshub_flow, established_ns, 16, 8);
@@ -94,12 +94,14 @@ TLSHUB_PLACED(tlshub_flow, said, 148, 4);
 TLSHUB_PLACED(tlshub_flow, epoch, 152, 4);
 TLSHUB_PLACED(tlshub_flow, number, 156, 2);
 TLSHUB_PLACED(tlshub_flow, what, 158, 2);
-TLSHUB_PLACED(tlshub_flow, plain_splice_read, 160, 8);
-TLSHUB_PLACED(tlshub_flow, cgroup, 168, 8);
-TLSHUB_PLACED(tlshub_flow, tuple, 176, 40);
-TLSHUB_PLACED(tlshub_flow, passed, 216, 4);
-TLSHUB_PLACED(tlshub_flow, followed, 220, 4);
-TLSHUB_PLACED(tlshub_flow, told, 224, 16);
+TLSHUB_PLACED(tlshub_flow, fin, 160, 4);
+TLSHUB_PLACED(tlshub_flow, fins_kept, 164, 4);
+TLSHUB_PLACED(tlshub_flow, plain_splice_read, 168, 8);
+TLSHUB_PLACED(tlshub_flow, cgroup, 176, 8);
+TLSHUB_PLACED(tlshub_flow, tuple, 184, 40);
+TLSHUB_PLACED(tlshub_flow, passed, 224, 4);
+TLSHUB_PLACED(tlshub_flow, followed, 228, 4);
+TLSHUB_PLACED(tlshub_flow, told, 232, 16);
 
 static_assert(sizeof(struct tlshub_head) == 8, "BPF has another tlshub_head: make -C bpf generate");
 TLSHUB_PLACED(tlshub_head, type, 0, 2);
@@ -173,9 +175,9 @@ TLSHUB_PLACED(tlshub_secured, cipher, 240, 4);
 TLSHUB_PLACED(tlshub_secured, tls_version, 244, 4);
 TLSHUB_PLACED(tlshub_secured, peer_node, 248, 192);
 
-static_assert(sizeof(struct tlshub_secured_sweep) == 760, "BPF has another tlshub_secured_sweep: make -C bpf generate");
-TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 320);
-TLSHUB_PLACED(tlshub_secured_sweep, secured, 320, 440);
+static_assert(sizeof(struct tlshub_secured_sweep) == 768, "BPF has another tlshub_secured_sweep: make -C bpf generate");
+TLSHUB_PLACED(tlshub_secured_sweep, sweep, 0, 328);
+TLSHUB_PLACED(tlshub_secured_sweep, secured, 328, 440);
 
 static_assert(sizeof(struct tlshub_settings) == 64, "BPF has another tlshub_settings: make -C bpf generate");
 TLSHUB_PLACED(tlshub_settings, hold_ns, 0, 8);
@@ -225,11 +227,11 @@ TLSHUB_PLACED(tlshub_stop_key, cookie, 0, 8);
 TLSHUB_PLACED(tlshub_stop_key, tgid, 8, 4);
 TLSHUB_PLACED(tlshub_stop_key, pad, 12, 4);
 
-static_assert(sizeof(struct tlshub_sweep) == 320, "BPF has another tlshub_sweep: make -C bpf generate");
+static_assert(sizeof(struct tlshub_sweep) == 328, "BPF has another tlshub_sweep: make -C bpf generate");
 TLSHUB_PLACED(tlshub_sweep, head, 0, 8);
-TLSHUB_PLACED(tlshub_sweep, flow, 8, 240);
-TLSHUB_PLACED(tlshub_sweep, owner, 248, 40);
-TLSHUB_PLACED(tlshub_sweep, socket, 288, 32);
+TLSHUB_PLACED(tlshub_sweep, flow, 8, 248);
+TLSHUB_PLACED(tlshub_sweep, owner, 256, 40);
+TLSHUB_PLACED(tlshub_sweep, socket, 296, 32);
 
 static_assert(sizeof(struct tlshub_traffic) == 48, "BPF has another tlshub_traffic: make -C bpf generate");
 TLSHUB_PLACED(tlshub_traffic, bytes_sent, 0, 8);

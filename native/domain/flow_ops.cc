@@ -24,6 +24,7 @@
 #include "error.h"
 #include "fd.h"
 #include "map_keys.h"
+#include "received.h"
 #include "remote_socket.h"
 #include "sock_diag.h"
 
@@ -165,6 +166,14 @@ void checkKeyed(const tlshub_flow& flow, uint32_t directions, const Installation
                        std::to_string(flow.keyed_rx_off) + " of " + std::to_string(what.handshakeReceived));
 }
 
+// The gate has kept the peer's end from TCP (bpf/ingress.bpf.c), which has it again in some hundred milliseconds, or later. If all that the peer said
+// before has come, its program need not wait for that.
+void sayKeptEnd(const FlowMaps& maps, int fd) {
+  const tlshub_flow flow = readFlow(maps.flows, fd);
+  if (!flow.fins_kept) return;
+  if (static_cast<uint32_t>(bytesReceived(fd)) == flow.fin - (flow.irs + 1)) shutdown(fd, SHUT_RD);
+}
+
 // The suites of RFC 8446, B.4, that the kernel has keys for.
 uint32_t suiteOf(Cipher cipher) {
   switch (cipher) {
@@ -299,6 +308,7 @@ Installed install(const FlowMaps& maps, int fd, const Installation& what) {
   tlshub_flow keyed = readFlow(maps.flows, fd);
   checkKeyed(keyed, TLSHUB_TX | TLSHUB_RX, what);
   result.openedNs = monotonicNs();
+  sayKeptEnd(maps, fd);
   result.remembered = remember(maps, fd, what, result.openedNs);
   // Who goes on now finds no descriptor of ours any more.
   const int continued = release(maps, fd, what.cookie);

@@ -56,3 +56,9 @@ export interface ChannelsView {
   reports(): ChannelReport[];
   totals(): ChannelTotals;
 }
+
+/** Where no channels are made: exchange = in-band, or keys by TLSHub. */
+export const NO_CHANNELS: ChannelsView = {
+  reports: () => [],
+  totals: () => ({ opened: { opened: 0, accepted: 0 }, failed: {}, numbersTaken: 0, halfOpen: 0, turnedAway: 0 }),
+};

@@ -129,7 +129,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
-    channels: service.view,
+    channels: () => service.view,
     ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });

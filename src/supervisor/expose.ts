@@ -51,7 +51,7 @@ export function expose(parts: ExposeParts): Exposed {
   control.serve(
     controlHandlers({
       ...{ inForce, dispatcher, provider, reloader, metrics, status, list },
-      channels: () => parts.channels.reports(),
+      channels: () => parts.channels().reports(),
     }),
   );
   return { perf, notReady: () => status().notReady };

@@ -11,7 +11,7 @@ import { VERSION } from '../shared/files/package.js';
 import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
-import { countEpochs } from './provider/channels-view.js';
+import { countEpochs } from './provider/epoch-counts.js';
 import type { ProviderSwitch } from './provider/switch.js';
 import { whyNotReady } from './readiness.js';
 import type { Reloader } from './settings/reload.js';
@@ -26,7 +26,8 @@ export interface StatusParts {
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
   provider: ProviderSwitch;
-  channels: ChannelsView;
+  /** asked each time: they come and go with the settings */
+  channels: () => ChannelsView;
   reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
   installer: Pick<Installer, 'commandRing' | 'reports'>;
   sweeper: Pick<Sweeper, 'swept'>;
@@ -46,7 +47,8 @@ function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
 }
 
 export function statusReport(parts: StatusParts): StatusReport {
-  const { attached, channels, dispatcher, installer, provider, reader, reloader } = parts;
+  const { attached, dispatcher, installer, provider, reader, reloader } = parts;
+  const channels = parts.channels();
   const { config, mapping } = parts.inForce.current;
   const { events, exchanges, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
     dispatcher.counters.values;

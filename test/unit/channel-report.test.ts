@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is told of channels and of how keys were agreed on, from what is known of both. */
 import { expect } from 'chai';
-import type { ChannelReport } from '../../src/report/channel.js';
+import { NO_CHANNELS, type ChannelReport } from '../../src/report/channel.js';
 import { controlHandlers, type ControlParts } from '../../src/supervisor/control-handlers.js';
 import { epochOf, exchangeOf } from '../../src/supervisor/flow/exchange.js';
-import { NO_CHANNELS, countEpochs } from '../../src/supervisor/provider/channels-view.js';
+import { countEpochs } from '../../src/supervisor/provider/epoch-counts.js';
 
 const REPORT: ChannelReport = {
   ...{ node: 'b', direction: 'opened', state: 'open', epoch: 7, library: 'openssl' },

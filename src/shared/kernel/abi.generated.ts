@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = '7dc6ba661e1748e5';
+export const ABI_HASH = 'f7eb4ecd99b798de';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -48,7 +48,7 @@ export const STRUCTS = {
     },
   },
   tlshub_flow: {
-    bytes: 240,
+    bytes: 248,
     fields: {
       cookie: { at: 0, type: 'u64', bytes: 8 },
       created_ns: { at: 8, type: 'u64', bytes: 8 },
@@ -83,12 +83,14 @@ export const STRUCTS = {
       epoch: { at: 152, type: 'u32', bytes: 4 },
       number: { at: 156, type: 'u16', bytes: 2 },
       what: { at: 158, type: 'u16', bytes: 2 },
-      plain_splice_read: { at: 160, type: 'u64', bytes: 8 },
-      cgroup: { at: 168, type: 'u64', bytes: 8 },
-      tuple: { at: 176, type: 'tlshub_tuple', bytes: 40 },
-      passed: { at: 216, type: 'u32', bytes: 4 },
-      followed: { at: 220, type: 'u32', bytes: 4 },
-      told: { at: 224, type: 'tlshub_bucket', bytes: 16 },
+      fin: { at: 160, type: 'u32', bytes: 4 },
+      fins_kept: { at: 164, type: 'u32', bytes: 4 },
+      plain_splice_read: { at: 168, type: 'u64', bytes: 8 },
+      cgroup: { at: 176, type: 'u64', bytes: 8 },
+      tuple: { at: 184, type: 'tlshub_tuple', bytes: 40 },
+      passed: { at: 224, type: 'u32', bytes: 4 },
+      followed: { at: 228, type: 'u32', bytes: 4 },
+      told: { at: 232, type: 'tlshub_bucket', bytes: 16 },
     },
   },
   tlshub_head: {
@@ -125,10 +127,10 @@ export const STRUCTS = {
     },
   },
   tlshub_secured_sweep: {
-    bytes: 760,
+    bytes: 768,
     fields: {
-      sweep: { at: 0, type: 'tlshub_sweep', bytes: 320 },
-      secured: { at: 320, type: 'tlshub_secured', bytes: 440 },
+      sweep: { at: 0, type: 'tlshub_sweep', bytes: 328 },
+      secured: { at: 328, type: 'tlshub_secured', bytes: 440 },
     },
   },
   tlshub_socket: {
@@ -143,12 +145,12 @@ export const STRUCTS = {
     },
   },
   tlshub_sweep: {
-    bytes: 320,
+    bytes: 328,
     fields: {
       head: { at: 0, type: 'tlshub_head', bytes: 8 },
-      flow: { at: 8, type: 'tlshub_flow', bytes: 240 },
-      owner: { at: 248, type: 'tlshub_owner', bytes: 40 },
-      socket: { at: 288, type: 'tlshub_socket', bytes: 32 },
+      flow: { at: 8, type: 'tlshub_flow', bytes: 248 },
+      owner: { at: 256, type: 'tlshub_owner', bytes: 40 },
+      socket: { at: 296, type: 'tlshub_socket', bytes: 32 },
     },
   },
   tlshub_tuple: {

@@ -4,13 +4,12 @@
  * when it has ended. Without it all goes in-band, so nothing of this is waited for, and nothing of it ends the agent.
  */
 import type { Logger } from '../../logging/logger.js';
-import type { ChannelsView } from '../../report/channel.js';
+import { NO_CHANNELS, type ChannelsView } from '../../report/channel.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import type { TlsLibrary } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
 import { backOffMs } from './back-off.js';
 import type { Channels, ChannelSettings } from './channels.js';
-import { NO_CHANNELS } from './channels-view.js';
 import type { SessionNews, Sessions } from './sessions.js';
 import { planKey } from './switch.js';
 
