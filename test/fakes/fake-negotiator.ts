@@ -31,9 +31,6 @@ const addon: Omit<HandshakeAddon, 'createChannels'> = {
   libraryVersion: () => 'FakeSSL 1.0',
   libraryFile: () => '/fake.so',
   createContext: () => ({}) as HandshakeContext,
-  createChannels: () => {
-    throw new Error('a negotiator makes no channels');
-  },
   createDriver: () => {
     const running = new Map<number, (outcome: HandshakeOutcome) => void>();
     let next = 1;
