@@ -180,14 +180,7 @@ export interface FlowKeys {
 /** The epochs that keys are made of, until `close`, which wipes all. */
 export interface EpochKeys {
   /** Takes the secret. Throws if there is one of this peer with this id: its numbers are used. Both names as the opener writes them. */
-  add(
-    side: EpochSide,
-    epoch: number,
-    opener: string,
-    listener: string,
-    cipher: CipherName,
-    secret: SecretHandle,
-  ): void;
+  add(side: EpochSide, epoch: number, opener: string, listener: string, cipher: CipherName, secret: SecretHandle): void;
   /** One for connections within the node, opened and accepted, with a secret of its own. */
   addOwn(epoch: number, node: string, cipher: CipherName): void;
   /** Wipes its secret. No error if it is gone. @param peer the listener of one that was opened here, the opener of another */
