@@ -42,7 +42,7 @@ async function failures(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const node of ['a', 'b'] as const)
     for (const [code, count] of Object.entries((await lab.status(node)).failures))
-      counts[code] = (counts[code] ?? 0) + Number(count);
+      counts[code] = (counts[code] ?? 0) + count;
   return counts;
 }
 

@@ -23,8 +23,8 @@ export class Negotiations {
 
   /** Asks for keys. Undefined: the answer will come; else why there will be none. */
   begin(flow: Flow): Input | undefined {
-    const { provider, counters, limits } = this.options;
-    const { handshakeTimeoutMs } = limits();
+    const { provider, counters } = this.options;
+    const { handshakeTimeoutMs } = this.options.limits();
     const hopeless = whyHopeless(flow);
     if (hopeless !== undefined) return failure(hopeless.code, hopeless.reason);
     if (flow.machine.attempts > 1) counters.values.retries++;
