@@ -16,6 +16,7 @@
 #include "error.h"
 #include "pins.h"
 #include "probe.h"
+#include "retired.h"
 #include "undo.h"
 
 namespace tlshub {
@@ -91,6 +92,10 @@ Link attachIterator(const bpf_program* program, int flowsFd) {
   throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
 }
 
+// Who sleeps when the gate is taken down has been told to wake: what is longer has been stopped by somebody, and is left to the next agent.
+constexpr uint64_t kRetiredMs = 5000;
+constexpr useconds_t kDropEveryUs = 100'000;
+
 // Descriptors end with their process.
 void forgetDescriptors(int dupsFd) {
   for (uint64_t cookie; !bpf_map_get_next_key(dupsFd, nullptr, &cookie);)
@@ -127,10 +132,24 @@ void Gate::open(const Options& options) {
   try {
     takeOver(options);
   } catch (...) {
-    links_.clear();
-    scopes_.clear();
+    giveUp();
     throw;
   }
+}
+
+// Nothing of it is pinned.
+void Gate::giveUp() {
+  std::vector<int> links;
+  for (const NamedLink& each : links_) links.push_back(bpf_link__fd(each.link.get()));
+  try {
+    retire(pinDir_, links);
+  } catch (const SysError&) {
+    // What is to be said is why it could not be opened.
+  }
+  links_.clear();
+  scopes_.clear();
+  sleeping_.unload();
+  awaitRetired(pinDir_, kRetiredMs);
 }
 
 void Gate::takeOver(const Options& options) {
@@ -138,6 +157,10 @@ void Gate::takeOver(const Options& options) {
   StagedPins pins(pinDir_);
   Undo undo;
   try {
+    const std::vector<std::string> retired = retirePinned(pinDir_);
+    undo.add([retired] {
+      for (const std::string& pin : retired) unlink(pin.c_str());
+    });
     exemptSelf(fd("agents"));
     for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
     // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
@@ -162,6 +185,14 @@ void Gate::takeOver(const Options& options) {
     scope.cgroup.reset();       // it would keep the kernel's memory of a cgroup that is removed
   }
   forgetDescriptors(fd("dups"));
+  dropper_ = std::thread([this] {
+    while (dropRetired(pinDir_) && !ending_) usleep(kDropEveryUs);
+  });
+}
+
+Gate::~Gate() {
+  ending_ = true;
+  if (dropper_.joinable()) dropper_.join();
 }
 
 void Gate::load(const std::string& objectPath) {
@@ -309,10 +340,14 @@ void Gate::closeScope(Scope& scope) {
 }
 
 void Gate::detach() {
-  releasePins(pinDir_);
+  retirePinned(pinDir_);
+  removePins(pinDir_);
   links_.clear();
   for (Scope& scope : scopes_) closeScope(scope);
   scopes_.clear();
+  sleeping_.unload();
+  awaitRetired(pinDir_, kRetiredMs);
+  removeEmptyFolders(pinDir_);
 }
 
 int Gate::fd(const std::string& name) const {

@@ -7,8 +7,10 @@
 // no moment without a gate; and if anything fails, all of it is taken back.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,7 +40,7 @@ class Gate {
   // of this gate is attached or pinned, and an earlier agent's is as it was: its maps' contents, its pins, its programs.
   void open(const Options& options);
   // The pins stay, and what is pinned stays attached: taking the gate down is detach()'s, never an accident's.
-  ~Gate() = default;
+  ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
@@ -72,6 +74,7 @@ class Gate {
   static Scope openScope(const std::string& path);
   void load(const std::string& objectPath);
   void takeOver(const Options& options);
+  void giveUp();
   void changeMaps(const Options& options, Undo& undo);
   void noteScope(Scope& scope, Undo* undo);
   void attach();
@@ -90,6 +93,9 @@ class Gate {
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;
   int sweepFd_ = -1;  // of one of them
+  // Lets the old agent's programs go when nobody sleeps in front of them any more (retired.h).
+  std::thread dropper_;
+  std::atomic<bool> ending_ = false;
 };
 
 }  // namespace tlshub

@@ -12,6 +12,7 @@
 
 #include "../../bpf/tlshub.h"
 #include "error.h"
+#include "retired.h"
 #include "streams.h"
 
 namespace tlshub {
@@ -40,6 +41,9 @@ bool exists(const std::string& path) {
 
 // What libbpf never gives a program or a map, so that it can be told from them.
 constexpr char kWaiting[] = "waiting~";
+
+// Everybody has been told to wake.
+constexpr uint64_t kRetiredMs = 5000;
 
 void exchange(const std::string& one, const std::string& other) {
   if (renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE))
@@ -160,13 +164,20 @@ tlshub_leases readLeases(int leasesFd) {
   return leases;
 }
 
-int releasePins(const std::string& pinDir) {
+int removePins(const std::string& pinDir) {
   int n = 0;
   for (const char* part : {"/links", "/maps"}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
   }
   n += unlink((pinDir + "/sweep").c_str()) == 0;
+  return n;
+}
+
+int releasePins(const std::string& pinDir) {
+  retirePinned(pinDir);
+  const int n = removePins(pinDir);
+  awaitRetired(pinDir, kRetiredMs);
   removeEmptyFolders(pinDir);
   return n;
 }

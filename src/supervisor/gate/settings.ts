@@ -15,7 +15,8 @@ export interface GateInputs {
 
 export function gateSettings(config: Config): GateSettings {
   return {
-    holdMs: config.holdTimeoutMs,
+    // What waits for this node's processor is the agent's to refuse.
+    holdMs: config.holdTimeoutMs + config.overloadTimeoutMs,
     silentPeerMs: config.silentPeerTimeoutMs,
     nonblockingMs: config.holdNonblockingMs,
     ...policyForGate(policyOf(config)),
