@@ -26,6 +26,10 @@ bool isPrivate(const std::string& map) {
   return map == "events" || map == "hints" || map.find('.') != std::string::npos;
 }
 
+// The gate's programs on hooks in which threads are put to sleep (bpf/sleep.bpf.c).
+const std::vector<std::string> kBehindSleepers = {"links/socket_sendmsg", "links/socket_recvmsg",
+                                                  "links/socket_shutdown"};
+
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
 thread_local std::string lastLog;
 int keepLog(libbpf_print_level level, const char* format, va_list args) {
@@ -140,6 +144,7 @@ void Gate::takeOver(const Options& options) {
     exemptSelf(fd("agents"));
     for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
     // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
+    earlier_.hold(pinDir_, kBehindSleepers);
     if (adopted_) {
       attach();
       stage(pins);
@@ -149,6 +154,7 @@ void Gate::takeOver(const Options& options) {
       attach();
       stage(pins);
     }
+    earlier_.pin(fd("sleepers"));
     pins.swap();
   } catch (...) {
     undo.rethrow();
@@ -310,6 +316,12 @@ void Gate::detach() {
   links_.clear();
   for (Scope& scope : scopes_) closeScope(scope);
   scopes_.clear();
+  lock_.reset();
+}
+
+void Gate::lookAtEarlier() {
+  // Of another layout its list of sleepers is not known, and the programs stay as long as this process.
+  if (adopted_) earlier_.look(fd("sleepers"));
 }
 
 int Gate::fd(const std::string& name) const {

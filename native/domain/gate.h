@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bpf_owned.h"
+#include "earlier.h"
 #include "fd.h"
 #include "gate_maps.h"
 #include "scope_slots.h"
@@ -53,7 +54,9 @@ class Gate {
   void attachCgroup(const std::string& path);
   // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
   void detachCgroup(const std::string& path);
-  // Takes links and pins away: from then on nothing is held.
+  // From time to time: lets go of an earlier agent's programs once nobody sleeps in front of them.
+  void lookAtEarlier();
+  // Takes links and pins away: from then on nothing is held. Threads that sleep may go on through the programs, which end with this object.
   void detach();
 
  private:
@@ -86,6 +89,7 @@ class Gate {
   bool adopted_ = false;
   Object object_;
   Sleeping sleeping_;
+  Earlier earlier_;
   ScopeSlots slots_;
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;

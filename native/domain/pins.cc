@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "../../bpf/tlshub.h"
+#include "earlier.h"
 #include "error.h"
 #include "streams.h"
 
@@ -135,7 +136,7 @@ AgentLock lockAgent(const std::string& pinDir) {
 }
 
 void removeEmptyFolders(const std::string& pinDir) {
-  for (const char* part : {"/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+  for (const char* part : {kEarlier, "/links", "/maps", ""}) rmdir((pinDir + part).c_str());
 }
 
 Fd lockPins(const std::string& pinDir) {
@@ -162,7 +163,7 @@ tlshub_leases readLeases(int leasesFd) {
 
 int releasePins(const std::string& pinDir) {
   int n = 0;
-  for (const char* part : {"/links", "/maps"}) {
+  for (const char* part : {"/links", "/maps", kEarlier}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
   }

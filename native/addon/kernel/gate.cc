@@ -14,6 +14,9 @@ namespace {
 // One a process, whatever thread has it: all of them work with its descriptors.
 std::atomic<bool> there = false;
 
+// What was detached, until the process ends: threads that slept in front of it may still go on through its programs (earlier.h).
+std::unique_ptr<Gate> gone;
+
 class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
  public:
   static constexpr char kName[] = "Gate";
@@ -22,6 +25,7 @@ class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
   static std::vector<PropertyDescriptor> methods() {
     return {InstanceMethod<&GateHandle::attachCgroup>("attachCgroup"),
             InstanceMethod<&GateHandle::detachCgroup>("detachCgroup"),
+            InstanceMethod<&GateHandle::lookAtEarlier>("lookAtEarlier"),
             InstanceMethod<&GateHandle::detach>("detach")};
   }
 
@@ -40,10 +44,17 @@ class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
     });
   }
 
+  Napi::Value lookAtEarlier(const CallbackInfo& info) {
+    return guard(info, [&] {
+      owned().lookAtEarlier();
+      return info.Env().Undefined();
+    });
+  }
+
   Napi::Value detach(const CallbackInfo& info) {
     return guard(info, [&] {
       owned().detach();
-      take();
+      gone = take();
       there = false;
       return info.Env().Undefined();
     });

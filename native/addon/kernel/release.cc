@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pins of an agent: who may work on them, and what somebody who is no agent does with them.
+#include <bpf/bpf.h>
+
 #include <vector>
 
+#include "../../domain/earlier.h"
 #include "../../domain/pins.h"
 #include "handle.h"
 
@@ -58,7 +61,11 @@ Value openPins(const CallbackInfo& info) {
 }
 
 Value releasePins(const CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), tlshub::releasePins(toText(info[0], "pinDir")));
+  const std::string pinDir = toText(info[0], "pinDir");
+  // No process has its programs: who sleeps in front of them is to be through first.
+  if (const Fd sleepers(bpf_obj_get((pinDir + "/maps/sleepers").c_str())); sleepers)
+    awaitSleepers(sleepers.get());
+  return Napi::Number::New(info.Env(), tlshub::releasePins(pinDir));
 }
 
 }  // namespace

@@ -107,7 +107,9 @@ export interface Gate {
   attachCgroup(path: string): void;
   /** Lets a cgroup go, whether it still exists or not. */
   detachCgroup(path: string): void;
-  /** Removes links, pins and the gate; its descriptors are closed. */
+  /** From time to time, not before a second is over: lets go of an earlier agent's programs once nobody sleeps in front of them. */
+  lookAtEarlier(): void;
+  /** Removes links and pins. The programs and descriptors stay until the process ends. */
   detach(): void;
 }
 
