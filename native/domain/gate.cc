@@ -26,9 +26,10 @@ bool isPrivate(const std::string& map) {
   return map == "events" || map == "hints" || map.find('.') != std::string::npos;
 }
 
-// The gate's programs on hooks in which threads are put to sleep (bpf/sleep.bpf.c).
-const std::vector<std::string> kBehindSleepers = {"links/socket_sendmsg", "links/socket_recvmsg",
-                                                  "links/socket_shutdown"};
+// What a thread may yet go on through that is put to sleep in a hook (bpf/sleep.bpf.c): also when it came while two agents' programs were attached.
+const std::vector<std::string> kBehindSleepers = {"links/socket_sendmsg",  "links/socket_recvmsg",
+                                                  "links/socket_shutdown", "links/sleep_sendmsg",
+                                                  "links/sleep_recvmsg",   "links/sleep_shutdown"};
 
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
 thread_local std::string lastLog;
