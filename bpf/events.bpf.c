@@ -137,7 +137,8 @@ static __always_inline void follow(struct bpf_sock_ops *ops, __u32 flags)
 	bpf_sock_ops_cb_flags_set(ops, others | BPF_SOCK_OPS_STATE_CB_FLAG | flags);
 }
 
-static __always_inline void on_connect(struct bpf_sock_ops *ops)
+/* What follows for each kind of call is a function of its own, each with the stack to itself. */
+static __noinline int on_connect(struct bpf_sock_ops *ops)
 {
 	struct tlshub_settings *s = get_settings();
 	struct tlshub_tuple tuple;
@@ -146,12 +147,12 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	struct tcp_sock *tp;
 
 	if (!sk)
-		return;
+		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	f = followed_flow(sk);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED); /* the egress guard goes by addresses and lets no data out */
-		return;
+		return 0;
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	begin(f, bpf_get_socket_cookie(ops), cgroup_of((struct sock *)tp), ROLE_ACTIVE,
@@ -163,9 +164,10 @@ static __always_inline void on_connect(struct bpf_sock_ops *ops)
 	follow(ops, f->intent ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
 	if (s && s->emit_connect && f->flow_class == CLASS_MESH)
 		announce(ops, sk, EVENT_CONNECT, f);
+	return 0;
 }
 
-static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
+static __noinline int on_established(struct bpf_sock_ops *ops, __u32 role)
 {
 	struct tlshub_settings *s = get_settings();
 	struct tlshub_tuple tuple;
@@ -174,12 +176,12 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	struct tcp_sock *tp;
 
 	if (!sk)
-		return;
+		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	f = followed_flow(sk);
 	if (!f || !tp) {
 		count(COUNTER_STORAGE_FAILED);
-		return;
+		return 0;
 	}
 	read_tuple((struct sock *)tp, &tuple);
 	if (role == ROLE_PASSIVE || !f->created_ns)
@@ -204,30 +206,45 @@ static __always_inline void on_established(struct bpf_sock_ops *ops, __u32 role)
 	f->said = role == ROLE_PASSIVE || !f->intent || ops->total_retrans;
 	follow(ops, !f->said || f->flow_class == CLASS_MESH ? BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG : 0);
 	announce(ops, sk, f->refused ? EVENT_REFUSED : EVENT_ESTABLISHED, f);
+	return 0;
 }
 
-static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock *sk, struct tcp_sock *tp,
-					struct tlshub_flow *f, __u32 state_before)
+static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock *sk, struct tlshub_flow *f,
+					const struct tlshub_traffic *t)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
-	struct tlshub_traffic *t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	fill_event(e, EVENT_CLOSED, f);
 	if (o)
 		fill_owner(e, o);
-	if (t && tp) {
-		measure(tp, f, t, state_before);
-		t->flags |= TRAFFIC_CLOSED;
+	if (t)
 		fill_traffic(e, t);
-	}
 }
 
-/* Apart, for the room on the stack, as heed_marker(). */
+static __noinline int tell_closed(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct tlshub_flow *f,
+				  const struct tlshub_traffic *t)
+{
+	struct tlshub_secured *s = bpf_sk_storage_get(&secured, sk, 0, 0);
+	struct tlshub_event e;
+
+	if (s && s->generation == f->generation) {
+		fill_closed(&s->closed, sk, f, t);
+		s->closed.head.type = RECORD_LAST_EVENT;
+		s->closed.head.bytes = sizeof(*s);
+		if (may_tell(f->cgroup))
+			emit_record(ops, &s->closed, sizeof(*s));
+		return 0;
+	}
+	fill_closed(&e, sk, f, t);
+	if (may_tell(f->cgroup))
+		emit(ops, &e);
+	return 0;
+}
+
 static __noinline int on_state(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
-	struct tlshub_secured *s;
-	struct tlshub_event e;
+	struct tlshub_traffic *t;
 	struct tlshub_flow *f;
 	struct tcp_sock *tp;
 
@@ -237,18 +254,14 @@ static __noinline int on_state(struct bpf_sock_ops *ops)
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	if (!f || !(f->established_ns || f->held_calls))
 		return 0;
-	s = bpf_sk_storage_get(&secured, sk, 0, 0);
-	if (s && s->generation == f->generation) {
-		fill_closed(&s->closed, sk, tp, f, ops->args[0]);
-		s->closed.head.type = RECORD_LAST_EVENT;
-		s->closed.head.bytes = sizeof(*s);
-		if (may_tell(f->cgroup))
-			emit_record(ops, &s->closed, sizeof(*s));
-		return 0;
+	t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tp)
+		t = NULL;
+	if (t) {
+		measure(tp, f, t, ops->args[0]);
+		t->flags |= TRAFFIC_CLOSED;
 	}
-	fill_closed(&e, sk, tp, f, ops->args[0]);
-	if (may_tell(f->cgroup))
-		emit(ops, &e);
+	tell_closed(ops, sk, f, t);
 	return 0;
 }
 

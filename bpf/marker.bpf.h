@@ -245,7 +245,7 @@ static __always_inline void agree(struct bpf_sock_ops *ops, const struct tlshub_
 	f->number = m->number;
 }
 
-/* At ESTABLISHED: reads what the peer said, and refuses what cannot work. Apart, for the room on the stack. */
+/* At ESTABLISHED: reads what the peer said, and refuses what cannot work. */
 static __noinline int heed_marker(struct bpf_sock_ops *ops, struct tlshub_flow *f)
 {
 	struct tlshub_settings *s = get_settings();

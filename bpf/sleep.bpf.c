@@ -141,7 +141,8 @@ static __noinline __u64 flow_until(struct sock *sk, struct tlshub_flow *f, __u64
 	if (!s || !tp)
 		return 0;
 	until = f->hold_until_ns ? f->hold_until_ns : now + s->hold_ns;
-	if (!is_silent(f, tp->rcv_nxt))
+	/* A peer that has an agent is waiting for its processor. Only this thread waits with it, as plain TCP would let it wait. */
+	if (!is_silent(f, tp->rcv_nxt) || f->peer_intent != INTENT_UNKNOWN)
 		return until;
 	silent = now + silence_left(f, s, now);
 	return silent < until ? silent : until;

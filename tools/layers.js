@@ -32,7 +32,7 @@ export const LAYERS = [
   { workers: 'what runs in threads' },
   {
     'supervisor/gate': 'settings of the gate, cgroups, guardian',
-    'supervisor/provider': 'pools, admission, retry queue, switch, plans',
+    'supervisor/provider': 'pools, admission, window, queues, switch, plans, channels',
   },
   { 'supervisor/settings': 'what is in force, reload, credentials, directory' },
   { 'supervisor/flow': 'machine, table, dispatcher, sweep, sockets' },

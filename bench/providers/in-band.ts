@@ -117,7 +117,9 @@ class Pool {
         },
         socket: { ticket, slot: 0, fd, cookie: BigInt(ticket), generation: 1, charge: 0 },
         askedNs: 0,
+        waitMs: 30_000,
         timeoutMs: 30_000,
+        peerHasAgent: false,
       });
       if (negotiation === undefined) throw new Error('the pool is full');
       return negotiation.outcome;

@@ -93,7 +93,9 @@ class Node {
       },
       socket: { ticket, slot: 0, fd: this.fd, cookie: BigInt(ticket), generation: 1, charge: 0 },
       askedNs: 0,
+      waitMs: 30_000,
       timeoutMs: 30_000,
+      peerHasAgent: false,
     });
     if (negotiation === undefined) throw new Error('the pool is full');
     const outcome = await negotiation.outcome;

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "pins.h"
 #include "probe.h"
+#include "retired.h"
 #include "undo.h"
 
 namespace tlshub {
@@ -26,6 +27,10 @@ namespace {
 bool isPrivate(const std::string& map) {
   return map == "events" || map == "hints" || map.find('.') != std::string::npos;
 }
+
+// The programs that put callers to sleep (bpf/sleep.bpf.c).
+const std::vector<std::string> kSleepingLinks = {"links/sleep_sendmsg", "links/sleep_recvmsg",
+                                                 "links/sleep_shutdown"};
 
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
 thread_local std::string lastLog;
@@ -91,6 +96,10 @@ Link attachIterator(const bpf_program* program, int flowsFd) {
   throw CodedError("TLSHUB_CGROUP", "more than " + std::to_string(TLSHUB_MAX_SCOPES) + " cgroups");
 }
 
+// Who sleeps when the gate is taken down has been told to wake: what is longer has been stopped by somebody, and is left to the next agent.
+constexpr uint64_t kRetiredMs = 5000;
+constexpr useconds_t kDropEveryUs = 100'000;
+
 // Descriptors end with their process.
 void forgetDescriptors(int dupsFd) {
   for (uint64_t cookie; !bpf_map_get_next_key(dupsFd, nullptr, &cookie);)
@@ -127,10 +136,24 @@ void Gate::open(const Options& options) {
   try {
     takeOver(options);
   } catch (...) {
-    links_.clear();
-    scopes_.clear();
+    giveUp();
     throw;
   }
+}
+
+// Nothing of it is pinned.
+void Gate::giveUp() {
+  std::vector<int> links;
+  for (const NamedLink& each : links_) links.push_back(bpf_link__fd(each.link.get()));
+  try {
+    retire(pinDir_, links);
+  } catch (const SysError&) {
+    // What is to be said is why it could not be opened.
+  }
+  links_.clear();
+  scopes_.clear();
+  sleeping_.unload();
+  awaitRetired(pinDir_, kRetiredMs);
 }
 
 void Gate::takeOver(const Options& options) {
@@ -138,9 +161,14 @@ void Gate::takeOver(const Options& options) {
   StagedPins pins(pinDir_);
   Undo undo;
   try {
+    const std::vector<std::string> retired = retirePinned(pinDir_);
+    undo.add([retired] {
+      for (const std::string& pin : retired) unlink(pin.c_str());
+    });
     exemptSelf(fd("agents"));
     for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
     // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
+    earlier_.hold(pinDir_, kSleepingLinks);
     if (adopted_) {
       attach();
       stage(pins);
@@ -150,6 +178,7 @@ void Gate::takeOver(const Options& options) {
       attach();
       stage(pins);
     }
+    earlier_.pin(fd("sleepers"));
     pins.swap();
   } catch (...) {
     undo.rethrow();
@@ -162,6 +191,14 @@ void Gate::takeOver(const Options& options) {
     scope.cgroup.reset();       // it would keep the kernel's memory of a cgroup that is removed
   }
   forgetDescriptors(fd("dups"));
+  dropper_ = std::thread([this] {
+    while (dropRetired(pinDir_) && !ending_) usleep(kDropEveryUs);
+  });
+}
+
+Gate::~Gate() {
+  ending_ = true;
+  if (dropper_.joinable()) dropper_.join();
 }
 
 void Gate::load(const std::string& objectPath) {
@@ -309,10 +346,20 @@ void Gate::closeScope(Scope& scope) {
 }
 
 void Gate::detach() {
-  releasePins(pinDir_);
+  retirePinned(pinDir_);
+  removePins(pinDir_);
   links_.clear();
   for (Scope& scope : scopes_) closeScope(scope);
   scopes_.clear();
+  sleeping_.unload();
+  earlier_ = {};
+  awaitRetired(pinDir_, kRetiredMs);
+  removeEmptyFolders(pinDir_);
+}
+
+void Gate::lookAtEarlier() {
+  // Of another layout its list of sleepers is not known, and the programs stay as long as this process.
+  if (adopted_) earlier_.look(fd("sleepers"));
 }
 
 int Gate::fd(const std::string& name) const {

@@ -7,12 +7,15 @@
 // no moment without a gate; and if anything fails, all of it is taken back.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "bpf_owned.h"
+#include "earlier.h"
 #include "fd.h"
 #include "gate_maps.h"
 #include "scope_slots.h"
@@ -38,7 +41,7 @@ class Gate {
   // of this gate is attached or pinned, and an earlier agent's is as it was: its maps' contents, its pins, its programs.
   void open(const Options& options);
   // The pins stay, and what is pinned stays attached: taking the gate down is detach()'s, never an accident's.
-  ~Gate() = default;
+  ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
@@ -53,7 +56,9 @@ class Gate {
   void attachCgroup(const std::string& path);
   // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
   void detachCgroup(const std::string& path);
-  // Takes links and pins away: from then on nothing is held.
+  // From time to time: lets go of an earlier agent's programs once nobody sleeps in front of them.
+  void lookAtEarlier();
+  // Takes links and pins away: from then on nothing is held. Waits for who sleeps in front of the programs, and has been told to wake.
   void detach();
 
  private:
@@ -72,6 +77,7 @@ class Gate {
   static Scope openScope(const std::string& path);
   void load(const std::string& objectPath);
   void takeOver(const Options& options);
+  void giveUp();
   void changeMaps(const Options& options, Undo& undo);
   void noteScope(Scope& scope, Undo* undo);
   void attach();
@@ -86,10 +92,14 @@ class Gate {
   bool adopted_ = false;
   Object object_;
   Sleeping sleeping_;
+  Earlier earlier_;
   ScopeSlots slots_;
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;
   int sweepFd_ = -1;  // of one of them
+  // Lets the old agent's programs go when nobody sleeps in front of them any more (retired.h).
+  std::thread dropper_;
+  std::atomic<bool> ending_ = false;
 };
 
 }  // namespace tlshub

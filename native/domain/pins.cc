@@ -11,7 +11,9 @@
 #include <cstdio>
 
 #include "../../bpf/tlshub.h"
+#include "earlier.h"
 #include "error.h"
+#include "retired.h"
 #include "streams.h"
 
 namespace tlshub {
@@ -40,6 +42,9 @@ bool exists(const std::string& path) {
 
 // What libbpf never gives a program or a map, so that it can be told from them.
 constexpr char kWaiting[] = "waiting~";
+
+// Everybody has been told to wake.
+constexpr uint64_t kRetiredMs = 5000;
 
 void exchange(const std::string& one, const std::string& other) {
   if (renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE))
@@ -135,7 +140,7 @@ AgentLock lockAgent(const std::string& pinDir) {
 }
 
 void removeEmptyFolders(const std::string& pinDir) {
-  for (const char* part : {"/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+  for (const char* part : {kEarlier, "/links", "/maps", ""}) rmdir((pinDir + part).c_str());
 }
 
 Fd lockPins(const std::string& pinDir) {
@@ -160,13 +165,20 @@ tlshub_leases readLeases(int leasesFd) {
   return leases;
 }
 
-int releasePins(const std::string& pinDir) {
+int removePins(const std::string& pinDir) {
   int n = 0;
-  for (const char* part : {"/links", "/maps"}) {
+  for (const char* part : {"/links", "/maps", kEarlier}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
   }
   n += unlink((pinDir + "/sweep").c_str()) == 0;
+  return n;
+}
+
+int releasePins(const std::string& pinDir) {
+  retirePinned(pinDir);
+  const int n = removePins(pinDir);
+  awaitRetired(pinDir, kRetiredMs);
   removeEmptyFolders(pinDir);
   return n;
 }

@@ -81,6 +81,9 @@ class StagedPins {
   size_t swapped_ = 0;
 };
 
+// Takes pins away, and with those of links what is attached by nothing else. Returns how many there were. Programs are to be retired before.
+int removePins(const std::string& pinDir);
+
 // Takes links and pins away, without a gate of one's own. Returns how many there were.
 int releasePins(const std::string& pinDir);
 

@@ -26,6 +26,9 @@ class Sleeping {
   // Throws CodedError TLSHUB_GATE.
   std::vector<std::pair<std::string, Link>> attach();
 
+  // Lets go of what keeps the programs in the kernel, when they are attached nowhere any more.
+  void unload() { object_.reset(); }
+
   // The pipe's ends, -1: callers do not sleep. Cookies of flows that are decided go into it.
   int wakes() const { return writeEnd_.get(); }
   int wakesRead() const { return readEnd_.get(); }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <random>
 
 #include "../domain/channel/driver.h"
 #include "../domain/error.h"
@@ -395,6 +396,80 @@ TEST("driver: shut in the middle of all, from inside a callback too, and nothing
   run({&a, &b}, [&] { return b.ended >= 1; });
   b.driver.close();
   EXPECT_EQ(b.driver.inFlight(), 0u);
+}
+
+TEST("driver: whatever strangers send and owners do, all comes to an end, and no secret stays") {
+  std::mt19937 random(7);
+  DriverTimes times;
+  times.session.opening = 300 * kMs;
+  times.session.closing = 100 * kMs;
+  HalfOpenLimits limits;
+  limits.perSource = 20;
+  limits.penalty = 10 * kMs;
+  {
+    Agent a("a", times), b("b", times, limits);
+    a.decides = b.decides = false;
+    const uint16_t port = b.driver.listen({"127.0.0.1", 0});
+    std::vector<Fd> strangers;
+    size_t seen = 0;
+    const auto anyOf = [&](Agent& agent) {
+      return agent.heard.empty() ? random() % 50 : agent.heard[random() % agent.heard.size()].id;
+    };
+    for (uint32_t round = 1; round <= 1500; round++) {
+      Agent& agent = random() % 2 == 0 ? a : b;
+      switch (random() % 9) {
+        case 0:
+        case 1:
+          a.openTo(port, random() % 8 == 0 ? "node-c" : "b", random() % 4 == 0 ? 0 : round);
+          break;
+        case 2: {
+          strangers.push_back(silent(port, 1));
+          std::string bytes(random() % 600, '\0');
+          for (char& byte : bytes) byte = static_cast<char>(random());
+          if (random() % 2 == 0) bytes = "\x16\x03\x01" + bytes;
+          send(strangers.back().get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+          break;
+        }
+        case 3:
+          if (strangers.empty()) break;
+          if (random() % 2 == 0) tlshub::channel::dropConnection(std::move(strangers.back()));
+          strangers.pop_back();
+          break;
+        case 4:
+          agent.driver.numberTaken(anyOf(agent), static_cast<uint16_t>(random()));
+          break;
+        case 5:
+          agent.driver.close(anyOf(agent), static_cast<Close>(1 + random() % 5));
+          break;
+        case 6:
+          agent.driver.reject(anyOf(agent), Refusal::kEpoch, std::string(random() % 300, 'x'));
+          break;
+        default:
+          agent.driver.accept(anyOf(agent));
+      }
+      for (; seen < b.heard.size(); seen++) {
+        if (b.heard[seen].what == News::kProposed && random() % 3 != 0) b.driver.accept(b.heard[seen].id);
+      }
+      a.driver.poll();
+      b.driver.poll();
+    }
+    EXPECT(a.open > 10 && b.open > 10);
+    a.driver.closeAll(Close::kLeaving);
+    b.driver.closeAll(Close::kLeaving);
+    run({&a, &b}, [&] { return a.driver.inFlight() + b.driver.inFlight() == 0; });
+    // Each was told of its end once, and of nothing behind it.
+    for (Agent* const agent : {&a, &b}) {
+      std::map<uint64_t, bool> over;
+      for (const News& news : agent->heard) {
+        EXPECT(!over[news.id]);
+        over[news.id] = news.what == News::kEnded;
+      }
+      for (const auto& [id, is] : over) EXPECT(is);
+    }
+  }
+  tlshub::SecretMemoryState state;
+  tlshub_secret_state(&state);
+  EXPECT_EQ(state.pieces, 0u);
 }
 
 TEST("driver: a peer that is gone, and one that stands still") {

@@ -230,12 +230,17 @@ export const KEYS = {
   handshake_timeout_ms: key(
     milliseconds(10, HOUR_MS),
     5000,
-    'A handshake that takes longer is given up and the connection refused.',
+    'A peer that is silent for longer is given up and the connection refused: from the beginning of its handshake, and only if its marker does not say that it has an agent. One that has may be waiting for its own processor, and has until overload_timeout_ms.',
+  ),
+  overload_timeout_ms: key(
+    milliseconds(0, HOUR_MS),
+    60_000,
+    "How long a connection may wait for the processor, this node's or its peer's, when there are more than can be secured at once. They are served in order; one that will not be served in time is refused (TLSHUB_OVERLOAD).",
   ),
   hold_timeout_ms: key(
     milliseconds(10, HOUR_MS),
     10000,
-    'A connection that is still held after this is refused, by the gate itself. At least handshake_timeout_ms.',
+    'A connection that is held for longer than this and overload_timeout_ms together is refused, by the gate itself, whatever the agent does. At least handshake_timeout_ms.',
   ),
   hold: key(
     choice('auto', 'sleep', 'stop'),

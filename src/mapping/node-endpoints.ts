@@ -84,6 +84,18 @@ export class NodeEndpoints {
     return endpoints;
   }
 
+  /** Of nodes whose own addresses are known; a second node at an address is left out, since two agents cannot listen there. */
+  static ofHosts(hosts: Iterable<[node: string, address: string]>): NodeEndpoints {
+    const endpoints = new NodeEndpoints();
+    for (const [node, address] of hosts) {
+      if (endpoints.#byAddress.has(address) || !isOneHost(parseAddress(address))) continue;
+      const endpoint = Object.freeze({ address, port: CHANNEL_PORT });
+      endpoints.#byNode.set(node, { endpoint, line: 0 });
+      endpoints.#byAddress.set(address, [node]);
+    }
+    return endpoints;
+  }
+
   get size(): number {
     return this.#byNode.size;
   }

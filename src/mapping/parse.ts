@@ -11,6 +11,8 @@ export interface PodLine {
   pod: string;
   node: string;
   networks: Cidr[];
+  /** the node's own address, where the source knows it */
+  host?: string;
 }
 
 /** Kubernetes names a pod with up to 253 characters, and users write `namespace/pod`. */

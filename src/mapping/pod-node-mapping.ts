@@ -56,6 +56,7 @@ const NO_NODES: readonly string[] = Object.freeze([]);
 export class PodNodeMapping {
   readonly #pods = new Map<string, PodRecord>();
   readonly #networks = new PrefixTable<Network>();
+  readonly #hosts = new Map<string, string>();
 
   private constructor() {}
 
@@ -92,7 +93,7 @@ export class PodNodeMapping {
   static *#collect(podLines: Iterable<PodLine>, file: string): Generator<void, PodNodeMapping> {
     const mapping = new PodNodeMapping();
     let lines = 0;
-    for (const { line, pod, node, networks } of podLines) {
+    for (const { line, pod, node, networks, host } of podLines) {
       if (++lines % LINES_AT_ONCE === 0) yield;
       const earlier = mapping.#pods.get(pod);
       if (earlier !== undefined) {
@@ -101,6 +102,7 @@ export class PodNodeMapping {
       }
       const record: PodRecord = { pod, node, line, networks };
       mapping.#pods.set(pod, record);
+      if (host !== undefined) mapping.#hosts.set(node, host);
       for (const cidr of networks) mapping.#networks.at(cidr, () => ({ cidr, pods: [] })).pods.push(record);
     }
     for (const network of mapping.#networks.values()) {
@@ -117,6 +119,11 @@ export class PodNodeMapping {
   /** Number of distinct networks: what BPF's trie must hold. */
   get networkCount(): number {
     return this.#networks.size;
+  }
+
+  /** Nodes with their own addresses, where the source knows them: the last one said of each. */
+  hosts(): IterableIterator<[node: string, address: string]> {
+    return this.#hosts.entries();
   }
 
   /** The node a pod runs on. */

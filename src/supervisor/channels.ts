@@ -25,7 +25,10 @@ export interface ChannelRun {
 }
 
 /** What channels are to be made with; undefined: there are none. */
-export function channelPlan({ config, credentials }: Pick<Settings, 'config' | 'credentials'>): ChannelPlan | undefined {
+export function channelPlan({
+  config,
+  credentials,
+}: Pick<Settings, 'config' | 'credentials'>): ChannelPlan | undefined {
   const { mode, exchange, marker, nodeName, channelListen, tls } = config;
   if (exchange !== 'channel' || mode === 'tlshub' || !marker) return undefined;
   const listen = parseListenAddress(channelListen);

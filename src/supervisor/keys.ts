@@ -2,6 +2,7 @@
 /** The key provider in force, and what others need to know of it: how another one would be made, and where its threads put their keys. */
 import type { Logger } from '../logging/logger.js';
 import { Doorbell } from '../shared/ipc/doorbell.js';
+import { totalMs } from './flow/timers.js';
 import { planProvider } from './provider/plans.js';
 import { RingRegistry } from './provider/ring-registry.js';
 import { ProviderSwitch, type ProviderPlan } from './provider/switch.js';
@@ -31,7 +32,7 @@ export function startKeys(
   const plan = ({ config, credentials }: Settings): ProviderPlan =>
     planProvider(config.mode, { ...parts, config, credentials });
   const started = ProviderSwitch.start(plan(inForce.current), {
-    retireMs: () => inForce.config.handshakeTimeoutMs + RETIRE_GRACE_MS,
+    retireMs: () => totalMs(inForce.config) + RETIRE_GRACE_MS,
     onFatal,
     log,
   });

@@ -58,7 +58,14 @@ export class World {
   private readonly answers: InstallerReport[] = [];
   readonly work: InstallerWork;
 
-  constructor(options: { handshakeTimeoutMs?: number; flowsKept?: number; metrics?: FlowMetrics } = {}) {
+  constructor(
+    options: {
+      handshakeTimeoutMs?: number;
+      overloadTimeoutMs?: number;
+      flowsKept?: number;
+      metrics?: FlowMetrics;
+    } = {},
+  ) {
     this.metrics = options.metrics ?? new FlowMetrics(100);
     const { log, lines } = memoryLogger();
     this.lines = lines;
@@ -87,6 +94,7 @@ export class World {
       log,
       limits: () => ({
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,
+        overloadTimeoutMs: options.overloadTimeoutMs ?? 0,
         flowsKept: options.flowsKept ?? 100,
       }),
     });

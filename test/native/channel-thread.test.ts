@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Two threads of channels, as two agents have one each: commands in, news out, over both TLS libraries. */
 import { expect } from 'chai';
-import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import type { ChannelNews } from '../../src/shared/ipc/messages.js';
 import type { HandshakeCredentials } from '../../src/shared/kernel/handshake-addon.js';
 import { kernel } from '../../src/shared/kernel/native.js';
@@ -142,13 +142,12 @@ for (const library of ['openssl', 'boringssl'] as const) {
 
     it('begin anew with other credentials: earlier epochs are closed, and the listener has no gap', async () => {
       const { mine, theirs } = await agree(1);
-      const tries = Array.from({ length: 20 }, (_, i) => 100 + i);
       b.thread.send({
         ...{ type: 'begin', credentials: await lab.credentials('b'), groups: GROUPS, ownName: 'b' },
         listen: { host: HOST, port },
       });
       b.thread.send({ type: 'nodes', names: ['a'], addresses: [parseAddress(HOST)] });
-      for (const epoch of tries.slice(0, 8)) open(epoch);
+      for (let i = 0; i < 8; i++) open(100 + i);
       expect(await b.next('begun')).to.deep.equal({ type: 'begun', port });
       expect(await a.next('closing')).to.include({ id: mine.id, why: 'changed' });
       expect(await b.next('ended')).to.include({ id: theirs.id, code: '' });
@@ -175,6 +174,18 @@ for (const library of ['openssl', 'boringssl'] as const) {
       expect(answer.error?.code).to.equal('TLSHUB_CREDENTIALS');
       open(5);
       expect(await a.next('ended')).to.include({ epoch: 5, code: 'TLSHUB_CHANNEL_UNREACHABLE' });
+    });
+
+    it('are heard of once when they fail', async () => {
+      const other = await Agent.start(library);
+      other.thread.send({ type: 'open', address: HOST, port: 70_000, node: 'b', epoch: 1 });
+      await other.begin('a', ofA);
+      other.thread.send({ type: 'open', address: HOST, port: 70_000, node: 'b', epoch: 1 });
+      while (other.failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await other.thread.stop();
+      expect(other.failures.map(({ message }) => message)).to.deep.equal([
+        'port must be a whole number from 0 to 65535',
+      ]);
     });
 
     it('tell peers when they stop', async () => {

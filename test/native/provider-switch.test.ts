@@ -85,7 +85,9 @@ describe('providers under load', function () {
         },
         socket: { ticket, slot: ticket, fd: fdOf(pair[role]), cookie: BigInt(ticket), generation: 1, charge: 0 },
         askedNs: 0,
+        waitMs: TIMEOUT_MS,
         timeoutMs: TIMEOUT_MS,
+        peerHasAgent: false,
       });
       if (negotiation === undefined) throw new Error('the pool was full');
       return negotiation.outcome;

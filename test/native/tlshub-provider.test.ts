@@ -85,7 +85,9 @@ describe('the TLSHub provider', function () {
         charge: 0,
       },
       askedNs: 0,
+      waitMs: 0,
       timeoutMs,
+      peerHasAgent: false,
     });
     if (negotiation === undefined) throw new Error('the pool was full');
     return negotiation;

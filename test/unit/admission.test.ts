@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import type { Role } from '../../src/shared/kernel/words.js';
-import {
-  Admission,
-  admissionLimits,
-  type PeerAnswer,
-  type AdmissionJob,
-} from '../../src/supervisor/provider/admission.js';
+import { Admission, admissionLimits, type AdmissionLimits } from '../../src/supervisor/provider/admission.js';
+import type { AdmissionJob, PeerAnswer } from '../../src/supervisor/provider/standing.js';
 import { Random } from './support/random.js';
 
 const job = (node: string, address = node, role: Role = 'active'): AdmissionJob => ({ role, node, address });
 const many = (count: number, make: (at: number) => AdmissionJob): AdmissionJob[] =>
   Array.from({ length: count }, (_, at) => make(at));
+
+/** With a processor that is never in the way. */
+function admissionOf<J extends AdmissionJob = AdmissionJob>(limits: AdmissionLimits): Admission<J> {
+  const any = Number.MAX_SAFE_INTEGER;
+  return new Admission<J>(limits, { least: any, first: any, most: any, ofAddress: any, ofNode: any }, () => 0);
+}
 
 /** Makes an address known for something. */
 function known(admission: Admission<AdmissionJob>, address: string, answer: PeerAnswer): void {
@@ -27,7 +29,7 @@ describe('places of a pool', () => {
   });
 
   it('lets active flows queue, in order, and turns away what exceeds the queue', () => {
-    const admission = new Admission(admissionLimits(1, 3));
+    const admission = admissionOf(admissionLimits(1, 3));
     const [first, second, third, fourth] = many(4, () => job('b'));
     expect([first, second, third, fourth].map((each) => admission.admit(each!))).to.deep.equal([
       'run',
@@ -44,7 +46,7 @@ describe('places of a pool', () => {
   });
 
   it('begins passive flows at once though active ones fill it, and never queues them', () => {
-    const admission = new Admission(admissionLimits(1, 11));
+    const admission = admissionOf(admissionLimits(1, 11));
     admission.admit(job('b'));
     expect(admission.admit(job('b'))).to.equal('wait');
     const passive = many(12, (at) => job(`n${at}`, `p${at}`, 'passive')).map((each) => admission.admit(each));
@@ -52,7 +54,7 @@ describe('places of a pool', () => {
   });
 
   it('gives one address a third of the places and one node half of them, of those that are not kept for proven peers', () => {
-    const admission = new Admission(admissionLimits(400, 1000));
+    const admission = admissionOf(admissionLimits(400, 1000));
     const admitted = (address: string): number =>
       many(400, () => job('b', address)).filter((each) => admission.admit(each) === 'run').length;
     expect(admitted('b1')).to.equal(100);
@@ -65,7 +67,7 @@ describe('places of a pool', () => {
   });
 
   it('begins flows of a proven peer at once though any number of silent nodes fills the rest', () => {
-    const admission = new Admission(admissionLimits(256, 4096));
+    const admission = admissionOf(admissionLimits(256, 4096));
     known(admission, 'good', 'succeeded');
     const silent = many(500, (at) => job(`silent${at}`));
     const answers = silent.map((each) => admission.admit(each));
@@ -79,7 +81,7 @@ describe('places of a pool', () => {
   it('gives silent peers no more than a quarter once they are known as such, and new peers the rest', () => {
     // All time out, and come again for ever.
     const running = many(192, (at) => job(`s${at}`));
-    const admission = new Admission(admissionLimits(256, 4096));
+    const admission = admissionOf(admissionLimits(256, 4096));
     for (const each of running) expect(admission.admit(each)).to.equal('run');
     for (const each of running) admission.leave(each, 'silent');
     const again = many(192, (at) => job(`s${at}`)).map((each) => admission.admit(each));
@@ -90,7 +92,7 @@ describe('places of a pool', () => {
   });
 
   it('takes addresses by turns, whatever the length of their lines', () => {
-    const admission = new Admission(admissionLimits(1, 100));
+    const admission = admissionOf(admissionLimits(1, 100));
     const running = job('x');
     admission.admit(running);
     for (const each of many(30, () => job('greedy'))) expect(admission.admit(each)).to.equal('wait');
@@ -105,7 +107,7 @@ describe('places of a pool', () => {
   });
 
   it('a suspect that answers is proven, one that fails is unknown, and what waits changes lines with it', () => {
-    const admission = new Admission(admissionLimits(8, 100));
+    const admission = admissionOf(admissionLimits(8, 100));
     known(admission, 'p', 'silent');
     expect(admission.standing('p')).to.equal('suspect');
     const [first, ...rest] = many(4, () => job('p'));
@@ -125,7 +127,7 @@ describe('places of a pool', () => {
     for (let seed = 1; seed <= 30; seed++) {
       const random = new Random(seed);
       const limits = admissionLimits(1 + (seed % 7) * 5, seed % 4 === 0 ? 0 : 40);
-      const admission = new Admission(limits);
+      const admission = admissionOf(limits);
       const running = new Set<AdmissionJob>();
       const waiting = new Set<AdmissionJob>();
       const count = (role: Role): number => [...running].filter((each) => each.role === role).length;
@@ -172,7 +174,7 @@ describe('places of a pool', () => {
     type Side = AdmissionJob & { connection: number };
     for (let seed = 1; seed <= 200; seed++) {
       const random = new Random(seed);
-      const nodes = [new Admission<Side>(admissionLimits(1, 100)), new Admission<Side>(admissionLimits(1, 100))];
+      const nodes = [admissionOf<Side>(admissionLimits(1, 100)), admissionOf<Side>(admissionLimits(1, 100))];
       const running = [new Map<number, Side>(), new Map<number, Side>()];
       const arrivals = [0, 1].map((node) =>
         Array.from({ length: 20 }, (_, connection): Side => ({

@@ -16,7 +16,11 @@ describe('channels: epochs that this node opens', () => {
     world.opened();
     expect(world.epochs.order).to.deep.equal(['add 101', 'name 101']);
     expect(world.epochs.named.get(101)?.untilNs).to.equal(BigInt((world.nowMs + 120_000) * 1e6));
-    expect(world.channels.reports()[0]).to.include({ state: 'open', library: 'openssl', cipher: 'TLS_AES_128_GCM_SHA256' });
+    expect(world.channels.reports()[0]).to.include({
+      state: 'open',
+      library: 'openssl',
+      cipher: 'TLS_AES_128_GCM_SHA256',
+    });
     world.channels.need('b');
     expect(world.sessions.opens).to.have.length(1);
   });
@@ -166,13 +170,18 @@ describe('channels: epochs that this node opens', () => {
   it('refuses an epoch of a node that the mapping does not give for the address', () => {
     world.channels.need('b');
     const epoch = world.opened();
-    expect(world.channels.derive(flowOf('active', epoch, 1, ['c', 'd']))).to.include({ code: 'TLSHUB_CHANNEL_STRANGER' });
-    expect(world.channels.derive(flowOf('active', epoch, 1, ['c', 'b']))).to.include({ peerName: 'b', provider: 'openssl' });
+    expect(world.channels.derive(flowOf('active', epoch, 1, ['c', 'd']))).to.include({
+      code: 'TLSHUB_CHANNEL_STRANGER',
+    });
+    expect(world.channels.derive(flowOf('active', epoch, 1, ['c', 'b']))).to.include({
+      peerName: 'b',
+      provider: 'openssl',
+    });
   });
 
   it('a tick costs nothing for nodes without an epoch, however many there are', () => {
     const names = Array.from({ length: 10_000 }, (_, i) => `n${i}`);
-    const file = names.map((name, i) => `${name} 10.1.${i >> 8}.${(i & 255) || 256 - 1}:${9000 + (i & 255 ? 0 : 1)}`);
+    const file = names.map((name, i) => `${name} 10.1.${i >> 8}.${i & 255 || 256 - 1}:${9000 + (i & 255 ? 0 : 1)}`);
     world.channels.change(settings(['a', ...names], file.join('\n')));
     for (const node of names) {
       world.channels.need(node);
@@ -230,7 +239,7 @@ describe('channels: epochs that other nodes open', () => {
     expect(world.channels.reports()[0]).to.include({ direction: 'accepted', flows: 1, state: 'open' });
   });
 
-  it('a connection from an address that is not its opener\'s is refused, and one with an epoch that is gone', () => {
+  it("a connection from an address that is not its opener's is refused, and one with an epoch that is gone", () => {
     world.accepted(1, 500);
     expect(world.channels.derive(flowOf('passive', 500, 1, ['c']))).to.include({ code: 'TLSHUB_CHANNEL_STRANGER' });
     expect(world.channels.derive(flowOf('passive', 501))).to.include({ code: 'TLSHUB_CHANNEL_EPOCH_GONE' });
@@ -240,7 +249,13 @@ describe('channels: epochs that other nodes open', () => {
   });
 
   it('a node that leaves the mapping while its epoch is on the way has none', () => {
-    const terms = { epoch: 500, opener: 'b', listener: 'a', cipher: 'TLS_AES_128_GCM_SHA256', group: 'X25519' } as const;
+    const terms = {
+      epoch: 500,
+      opener: 'b',
+      listener: 'a',
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      group: 'X25519',
+    } as const;
     world.channels.hear({ type: 'proposed', session: 1, ...terms }, world.sessions);
     world.channels.change(settings(['a', 'c'], ''));
     world.channels.hear({ type: 'open', name: { accepted: 1 }, secret: 44, ...terms }, world.sessions);
@@ -286,7 +301,7 @@ describe('channels: within the node, and when sessions are others', () => {
     expect(others.opens.map(({ node }) => node)).to.deep.equal(['b']);
     world.pass(10);
     expect(world.epochs.secrets.size).to.equal(0);
-    expect([...world.sessions.calls.slice(1), ...others.calls], 'closes nobody else\'s sessions').to.deep.equal([]);
+    expect([...world.sessions.calls.slice(1), ...others.calls], "closes nobody else's sessions").to.deep.equal([]);
   });
 
   it('sessions that broke, or that the new credentials do not stand for, leave nothing', () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
-import { FlowClass, GateReason, type SweepRecord } from '../../src/shared/kernel/abi.js';
+import { FlowClass, GateReason, Intent, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
 import { TlshubError } from '../../src/shared/errors/errors.js';
 import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
@@ -336,6 +336,22 @@ describe('dispatcher', () => {
     await world.pass();
     world.provider.makeRoom(5);
     expect(world.provider.pending).to.have.length(2);
+  });
+
+  it('counts no waiting against the peer, and says that it is overloaded when a place does not come in time', async function () {
+    world.dispatcher.close();
+    world = new World({ handshakeTimeoutMs: 5000, overloadTimeoutMs: 50 });
+    world.provider.room = 1;
+    world.event('ESTABLISHED', { cookie: 2n, peerIntent: Intent.UNKNOWN });
+    world.event('ESTABLISHED');
+    const [pending] = world.provider.pending;
+    expect(pending?.request).to.include({ timeoutMs: 5000, peerHasAgent: false });
+    expect(pending?.request.waitMs).to.be.within(1, 50);
+    await world.fail(pending!, 'TLSHUB_OVERLOAD');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await world.pass();
+    expect(world.reports().map(({ code }) => code)).to.deep.equal(['TLSHUB_OVERLOAD', 'TLSHUB_OVERLOAD']);
+    world.expectClean();
   });
 
   it('lets no peer that has had its share stand in the way of another that waits for room, and keeps everybody in line', () => {

@@ -63,7 +63,7 @@ describe('flow machine', () => {
     expect([closing.state.phase, closing.actions]).to.deep.equal(['taking', ['take']]);
     expect(run([taken], closing.state).actions).to.deep.equal(['hang-up']);
     expect(run([{ type: 'take-gone' }], closing.state)).to.deep.include({ actions: ['continue'] });
-    const late = run([owner, { type: 'deadline', reason: 'too late' }]).state;
+    const late = run([owner, { type: 'deadline', code: 'TLSHUB_HANDSHAKE_TIMEOUT', reason: 'too late' }]).state;
     expect(run([taken], late)).to.deep.include({ actions: ['refuse'] });
     expect(run([{ type: 'take-busy' }], late)).to.deep.include({ actions: ['destroy'] });
     const over = run([owner, { type: 'closed' }, { type: 'take-gone' }]);
@@ -84,7 +84,11 @@ describe('flow machine', () => {
   });
 
   it('destroys a connection whose socket it never got, when its time is up', () => {
-    const { state, actions } = run([owner, { type: 'take-gone' }, { type: 'deadline', reason: 'late' }]);
+    const { state, actions } = run([
+      owner,
+      { type: 'take-gone' },
+      { type: 'deadline', code: 'TLSHUB_HANDSHAKE_TIMEOUT', reason: 'late' },
+    ]);
     expect(actions.at(-1)).to.equal('destroy');
     expect(state.verdict).to.include({ state: 'refused', code: 'TLSHUB_HANDSHAKE_TIMEOUT' });
     expect(run([{ type: 'ended' }], state).state.phase).to.equal('done');
@@ -119,7 +123,7 @@ describe('flow machine', () => {
       { type: 'closing' },
       { type: 'closed' },
       { type: 'gate-refused', reason: 'x' },
-      { type: 'deadline', reason: 'x' },
+      { type: 'deadline', code: 'TLSHUB_HANDSHAKE_TIMEOUT', reason: 'x' },
       { type: 'give-up', verdict: { state: 'refused', code: 'X', reason: 'x', final: false } },
     ];
     const wanted: Action[] = ['hang-up', 'forbid', 'refuse', 'refuse', 'refuse'];
@@ -163,7 +167,9 @@ describe('flow machine', () => {
     const retrying = run([owner, taken, { type: 'pool-full' }]);
     expect(retrying.state.phase).to.equal('retrying');
     expect(run([{ type: 'room' }], retrying.state).actions).to.deep.equal(['negotiate']);
-    expect(run([{ type: 'deadline', reason: 'x' }], retrying.state).actions).to.deep.equal(['refuse']);
+    expect(
+      run([{ type: 'deadline', code: 'TLSHUB_HANDSHAKE_TIMEOUT', reason: 'x' }], retrying.state).actions,
+    ).to.deep.equal(['refuse']);
     expect(run([{ type: 'closing' }], retrying.state).actions).to.deep.equal(['hang-up']);
   });
 

@@ -3,10 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
+import { parseConfig } from '../../src/config/load.js';
 import { KubernetesMappingSource, type KubernetesMappingOptions } from '../../src/mapping/kubernetes/source.js';
 import type { MappingChange } from '../../src/mapping/source.js';
 import { podLines, podRecord, type PodRecord } from '../../src/mapping/kubernetes/pods.js';
+import { NodeEndpoints, formatEndpoint } from '../../src/mapping/node-endpoints.js';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
+import { endpointsBy } from '../../src/supervisor/settings/endpoints.js';
 import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { KubernetesApi, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
@@ -67,6 +70,26 @@ describe('Pods of Kubernetes as lines of the mapping', () => {
     expect(await mapping(both)).to.deep.equal({ 'web/a': 'node-a 10.0.0.1 fd00::1' });
     const old = { ...both, status: { podIP: '10.0.0.9' } };
     expect(await mapping(old)).to.deep.equal({ 'web/a': 'node-a 10.0.0.9' });
+  });
+
+  it("say where their nodes' own addresses are, which are the endpoints of channels", async () => {
+    const at = (name: string, node: string, hostIP: unknown): PodRecord => {
+      const one = pod(name, { node, ips: ['10.0.0.1'] });
+      return record({ ...one, status: { ...one.status, hostIP } } as FakePod)!;
+    };
+    const records = [
+      ...[at('web/a', 'a', '192.168.0.1'), at('web/b', 'b', 'FD00::0:2'), at('web/c', 'c', 'nonsense')],
+      ...[at('web/d', 'd', '192.168.0.1'), at('web/e', 'e', '0.0.0.0'), at('web/f', 'a', '192.168.0.1')],
+    ];
+    const made = await PodNodeMapping.gather(podLines(records), 'test');
+    const config = parseConfig('exchange = channel', '/etc/capture.conf');
+    const endpoints = endpointsBy(config, undefined, made);
+    const found = [...endpoints.nodes()].map((node) => `${node} ${formatEndpoint(endpoints.of(node)!)}`);
+    expect(found).to.deep.equal(['a 192.168.0.1:9466', 'b [fd00::2]:9466']);
+    expect(endpoints.nodesAt('fd00::2')).to.deep.equal(['b']);
+    const file = NodeEndpoints.parse('z 10.9.9.9');
+    expect(endpointsBy({ ...config, nodeEndpoints: '/a/file' }, file, made)).to.equal(file);
+    expect(endpointsBy({ ...config, exchange: 'in-band' }, undefined, made).size).to.equal(0);
   });
 
   it('leave out Pods that nobody can be connected to', () => {

@@ -49,6 +49,7 @@ describe('provider pool', function () {
     behaviour: string,
     role: Role = 'active',
     timeoutMs = 5000,
+    { waitMs = 60_000, peerHasAgent = false } = {},
   ): Negotiation | undefined {
     const ticket = ++tickets;
     return pool.negotiate({
@@ -61,7 +62,9 @@ describe('provider pool', function () {
       },
       socket: { ticket, slot: ticket, fd: 1000 + ticket, cookie: BigInt(ticket), generation: 1, charge: 0 },
       askedNs: 7,
+      waitMs,
       timeoutMs,
+      peerHasAgent,
     });
   }
 
@@ -157,6 +160,39 @@ describe('provider pool', function () {
     expect(code(await second.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
     expect(code(await first.outcome)).to.equal('TLSHUB_HANDSHAKE_CANCELLED');
     expect(pool.stats()).to.include({ inFlight: 0, queued: 0 });
+  });
+
+  it('gives the peer its time from the beginning, and says who had no place in its own time', async () => {
+    const pool = await makePool({ inFlight: 1, queue: 4 });
+    const before = performance.now();
+    const first = must(negotiate(pool, 'never', 'active', 500));
+    const second = must(negotiate(pool, 'never', 'active', 500));
+    const hopeless = must(negotiate(pool, 'never', 'active', 500, { waitMs: 100 }));
+    expect(await hopeless.outcome).to.include({ code: 'TLSHUB_OVERLOAD', bytesSent: 0 });
+    expect(pool.stats()).to.include({ inFlight: 1, queued: 1, failed: 1 });
+    expect(code(await first.outcome)).to.equal('TLSHUB_HANDSHAKE_TIMEOUT');
+    expect(code(await second.outcome)).to.equal('TLSHUB_HANDSHAKE_TIMEOUT');
+    expect(performance.now() - before).to.be.at.least(990);
+  });
+
+  it('gives a peer that has an agent the time that it would have waited itself', async () => {
+    const pool = await makePool({ inFlight: 16 });
+    const before = performance.now();
+    const busy = must(negotiate(pool, 'never', 'active', 50, { waitMs: 600, peerHasAgent: true }));
+    const silent = must(negotiate(pool, 'never', 'active', 50, { waitMs: 600 }));
+    expect(code(await silent.outcome)).to.equal('TLSHUB_HANDSHAKE_TIMEOUT');
+    expect(pool.stats().inFlight).to.equal(1);
+    expect(code(await busy.outcome)).to.equal('TLSHUB_HANDSHAKE_TIMEOUT');
+    expect(performance.now() - before).to.be.at.least(590);
+  });
+
+  it('begins a few negotiations with a peer that has yet to answer, and as many as it can with one that has', async () => {
+    const pool = await makePool({ inFlight: 100, queue: 100 });
+    const many = Array.from({ length: 40 }, () => must(negotiate(pool, 'ok-slow')));
+    expect(pool.stats()).to.include({ inFlight: 4, queued: 36 });
+    await many[3]?.outcome;
+    expect(pool.stats().inFlight).to.be.greaterThan(7);
+    for (const { outcome } of many) expect(code(await outcome)).to.equal('ok');
   });
 
   it('a pool of one serves a passive flow while its active one waits for a peer', async () => {

@@ -15,7 +15,9 @@ const REQUEST = {
   },
   socket: undefined,
   askedNs: 0,
+  waitMs: 0,
   timeoutMs: 1000,
+  peerHasAgent: false,
 };
 
 /** Lets timers and microtasks run until something is so. */

@@ -33,12 +33,18 @@ describe('reload', () => {
   });
 
   it('puts in force what the files say now, and says what changed line by line', async () => {
-    files.write({ policy: 'permissive', handshake_timeout_ms: 4000, hold_timeout_ms: 9000 });
+    files.write({
+      policy: 'permissive',
+      handshake_timeout_ms: 4000,
+      overload_timeout_ms: 20_000,
+      hold_timeout_ms: 9000,
+    });
     files.map('web b 10.0.0.1\ncache a 10.0.0.3\n');
     const { changes, needsRestart } = await world.reloader.reload();
     expect(changes).to.deep.equal([
       'policy: strict -> permissive',
       'handshake_timeout_ms: 5000 -> 4000',
+      'overload_timeout_ms: 60000 -> 20000',
       'hold_timeout_ms: 10000 -> 9000',
       'mapping: pod cache is new, on a 10.0.0.3',
       'mapping: pod db is gone from b',
@@ -48,7 +54,7 @@ describe('reload', () => {
     expect(world.said()).to.deep.equal(changes.map((line) => `changed: ${line}`));
     expect(world.inForce.config.handshakeTimeoutMs).to.equal(4000);
     expect(world.inForce.mapping.nodeOf('web')).to.equal('b');
-    expect(world.gate.settings).to.deep.equal([{ ...world.gate.settings[0], policy: 'permissive', holdMs: 9000 }]);
+    expect(world.gate.settings).to.deep.equal([{ ...world.gate.settings[0], policy: 'permissive', holdMs: 29_000 }]);
     expect([...world.gate.mesh]).to.have.deep.members([
       ['10.0.0.1/128', false],
       ['10.0.0.3/128', true],

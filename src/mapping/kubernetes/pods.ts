@@ -20,6 +20,8 @@ export interface PodRecord {
   pod: string;
   node: string;
   networks: readonly Cidr[];
+  /** the node's own address, canonical; undefined: not known yet */
+  host?: string;
   /** orders claims to an address: the higher one has it */
   claim: number;
   /** the address is the node's: it is shared, not claimed */
@@ -35,7 +37,7 @@ export interface PodRules {
 interface PodObject {
   metadata?: null | { namespace?: unknown; name?: unknown; deletionTimestamp?: unknown; creationTimestamp?: unknown };
   spec?: null | { nodeName?: unknown; hostNetwork?: unknown };
-  status?: null | { phase?: unknown; podIP?: unknown; podIPs?: unknown; startTime?: unknown };
+  status?: null | { phase?: unknown; hostIP?: unknown; podIP?: unknown; podIPs?: unknown; startTime?: unknown };
 }
 
 const ENDED = new Set<unknown>(['Succeeded', 'Failed']);
@@ -58,7 +60,17 @@ export function podRecord(object: unknown, rules: PodRules): PodRecord | undefin
   if (node === undefined || networks.length === 0) return undefined;
   const started = seconds(status?.startTime) || seconds(metadata?.creationTimestamp);
   const deleting = typeof metadata?.deletionTimestamp === 'string';
-  return { pod, node, networks, claim: deleting ? started : started + LIVING, hostNetwork };
+  const host = hostOf(status ?? {});
+  return { pod, node, networks, claim: deleting ? started : started + LIVING, hostNetwork, ...(host && { host }) };
+}
+
+function hostOf({ hostIP }: NonNullable<PodObject['status']>): string | undefined {
+  if (typeof hostIP !== 'string' || hostIP === '') return undefined;
+  try {
+    return formatAddress(parseAddress(hostIP));
+  } catch {
+    return undefined;
+  }
 }
 
 /** More than any number of seconds since 1970 that fits in RFC 3339. */
@@ -102,9 +114,9 @@ export function* podLines(records: Iterable<PodRecord>): Generator<PodLine> {
       if (claim > (best.get(key) ?? -1)) best.set(key, claim);
     }
   }
-  for (const [index, { pod, node, networks, claim, hostNetwork }] of sorted.entries()) {
+  for (const [index, { pod, node, networks, claim, hostNetwork, host }] of sorted.entries()) {
     // A Pod that has an address for itself has it although the node's own Pods name it too: then it is no node's address.
     const mine = networks.filter((network) => (best.get(keyOf(network)) ?? -1) <= (hostNetwork ? -1 : claim));
-    yield { line: index + 1, pod, node, networks: mine };
+    yield { line: index + 1, pod, node, networks: mine, ...(host !== undefined && { host }) };
   }
 }

@@ -75,7 +75,7 @@ export const TLS_VERSIONS = byNumber({ 'TLSv1.3': Protocol.TLS_1_3 });
 /** enum tlshub_reason, in words for logs and `tlshubctl flows` */
 const REASON_WORDS: Record<keyof typeof Reason, string> = {
   NONE: '',
-  OVERDUE: 'held for longer than hold_timeout_ms',
+  OVERDUE: 'held for longer than hold_timeout_ms and overload_timeout_ms',
   SILENT_PEER: 'the program was held and its peer had not sent a byte',
   NO_AGENT: 'no agent was there to continue the program',
   NOT_MESH: 'the peer is outside the mesh',

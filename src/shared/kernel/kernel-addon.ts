@@ -114,6 +114,8 @@ export interface Gate {
   attachCgroup(path: string): void;
   /** Lets a cgroup go, whether it still exists or not. */
   detachCgroup(path: string): void;
+  /** From time to time, not before a second is over: lets go of an earlier agent's programs once nobody sleeps in front of them. */
+  lookAtEarlier(): void;
   /** Removes links, pins and the gate; its descriptors are closed. */
   detach(): void;
 }
@@ -180,14 +182,7 @@ export interface FlowKeys {
 /** The epochs that keys are made of, until `close`, which wipes all. */
 export interface EpochKeys {
   /** Takes the secret. Throws if there is one of this peer with this id: its numbers are used. Both names as the opener writes them. */
-  add(
-    side: EpochSide,
-    epoch: number,
-    opener: string,
-    listener: string,
-    cipher: CipherName,
-    secret: SecretHandle,
-  ): void;
+  add(side: EpochSide, epoch: number, opener: string, listener: string, cipher: CipherName, secret: SecretHandle): void;
   /** One for connections within the node, opened and accepted, with a secret of its own. */
   addOwn(epoch: number, node: string, cipher: CipherName): void;
   /** Wipes its secret. No error if it is gone. @param peer the listener of one that was opened here, the opener of another */

@@ -32,7 +32,7 @@ import { Negotiations } from './negotiations.js';
 import type { FlowObserver } from './observer.js';
 import { Sockets, type TakeOutcome } from './sockets.js';
 import { FlowTable, stateOf, type Flow, type FlowSeed } from './table.js';
-import { FlowTimers } from './timers.js';
+import { FlowTimers, type Limits } from './timers.js';
 import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
@@ -48,7 +48,7 @@ export interface DispatcherOptions {
   observer: FlowObserver;
   log: Logger;
   /** those in force; flowsKept: flows that are over and still shown */
-  limits(): { readonly handshakeTimeoutMs: number; readonly flowsKept: number };
+  limits(): Limits & { readonly flowsKept: number };
 }
 
 export class Dispatcher {
@@ -86,6 +86,7 @@ export class Dispatcher {
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,
+      limits: () => options.limits(),
       isUntouched: (flow) => this.sockets.isUntouched(flow),
       answer: (flow, input) => this.feed(flow, input),
     });
@@ -176,8 +177,7 @@ export class Dispatcher {
     flow.holder = owner;
     if (flow.class !== FlowClass.MESH || !this.begins) return;
     if (flow.dueNs === 0 && this.table.isLive(flow)) {
-      const { handshakeTimeoutMs } = this.options.limits();
-      this.timers.due(flow, handshakeTimeoutMs, (reason) => this.feed(flow, { type: 'deadline', reason }));
+      this.timers.due(flow, this.options.limits(), (late) => this.feed(flow, late));
     }
     this.feed(flow, { type: 'owner' });
   }

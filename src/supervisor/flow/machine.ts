@@ -81,7 +81,7 @@ export type Input =
   /** TCP_CLOSE */
   | { type: 'closed' }
   | { type: 'gate-refused'; reason: string }
-  | { type: 'deadline'; reason: string }
+  | { type: 'deadline'; code: 'TLSHUB_HANDSHAKE_TIMEOUT' | 'TLSHUB_OVERLOAD'; reason: string }
   /** we do not want to go on: draining, an older generation of the socket */
   | { type: 'give-up'; verdict: Verdict }
   /** the rules of now forbid a connection that was made under others. `open`: its program could move bytes */
@@ -160,7 +160,7 @@ function ending(input: Input): Verdict | undefined {
     case 'gate-refused':
       return refused('TLSHUB_GATE_REFUSED', input.reason, true);
     case 'deadline':
-      return refused('TLSHUB_HANDSHAKE_TIMEOUT', input.reason);
+      return refused(input.code, input.reason);
     case 'give-up':
       return input.verdict;
     case 'revoke':

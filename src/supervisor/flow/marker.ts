@@ -40,6 +40,11 @@ export function gateReason(reason: number, { peerIntent, peerReason }: Peer, pro
   return `${text}: it wants ${intentText(peerIntent)}, this node is in mode ${provider}; set the same mode on both, or openssl and boringssl`;
 }
 
+/** It says so in its segments; without markers nobody knows. */
+export function hasAgent({ peerIntent }: Pick<Peer, 'peerIntent'>): boolean {
+  return peerIntent === Intent.IN_BAND || peerIntent === Intent.TLSHUB;
+}
+
 /** What may explain a failure on a connection whose peer ought to be an agent, or ''. */
 export function missingMarker(flow: Opening): string {
   if (flow.peerIntent !== Intent.UNKNOWN || flow.establishedNs === 0) return '';

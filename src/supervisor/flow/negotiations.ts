@@ -4,12 +4,14 @@ import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Counters } from './counters.js';
 import type { Input } from './machine.js';
 import type { Flow } from './table.js';
-import { missingMarker } from './marker.js';
+import type { Limits } from './timers.js';
+import { hasAgent, missingMarker } from './marker.js';
 import type { NegotiationOutcome, Provider } from '../provider/provider.js';
 
 export interface NegotiationsOptions {
   provider: Provider;
   counters: Counters;
+  limits(): Limits;
   /** whether a dead worker can have left no trace on the connection */
   isUntouched(flow: Flow): boolean;
   /** the answer; comes after `begin` has returned */
@@ -22,6 +24,7 @@ export class Negotiations {
   /** Asks for keys. Undefined: the answer will come; else why there will be none. */
   begin(flow: Flow): Input | undefined {
     const { provider, counters } = this.options;
+    const { handshakeTimeoutMs } = this.options.limits();
     const hopeless = whyHopeless(flow);
     if (hopeless !== undefined) return failure(hopeless.code, hopeless.reason);
     if (flow.machine.attempts > 1) counters.values.retries++;
@@ -30,7 +33,9 @@ export class Negotiations {
       names: { role: flow.role, tuple: flow.tuple, iss: flow.iss, irs: flow.irs, peerNames: [...flow.peerNodes] },
       socket: flow.held,
       askedNs: flow.askedNs,
-      timeoutMs: Math.max(1, Math.round((flow.dueNs - monotonicNs()) / 1e6)),
+      waitMs: Math.max(0, Math.round((flow.dueNs - monotonicNs()) / 1e6) - handshakeTimeoutMs),
+      timeoutMs: handshakeTimeoutMs,
+      peerHasAgent: hasAgent(flow),
     });
     if (negotiation === undefined) return { type: 'pool-full' };
     flow.provider = provider.name;
@@ -48,6 +53,7 @@ export class Negotiations {
     if ('lost' in outcome) return { ...failure(code, reason), untouched: this.options.isUntouched(flow) };
     flow.negotiationMs = outcome.negotiationMs;
     flow.handshakeOnly = outcome.handshakeOnly;
+    if (code === 'TLSHUB_OVERLOAD') return failure(code, reason);
     const silent = outcome.bytesReceived === 0;
     const ended = code === 'TLSHUB_PEER_CLOSED';
     if (flow.role === 'passive' && (ended || (silent && code === 'TLSHUB_PEER_RESET'))) {

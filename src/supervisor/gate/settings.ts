@@ -15,7 +15,8 @@ export interface GateInputs {
 
 export function gateSettings(config: Config): GateSettings {
   return {
-    holdMs: config.holdTimeoutMs,
+    // What waits for this node's processor is the agent's to refuse.
+    holdMs: config.holdTimeoutMs + config.overloadTimeoutMs,
     silentPeerMs: config.silentPeerTimeoutMs,
     nonblockingMs: config.holdNonblockingMs,
     ...policyForGate(policyOf(config)),
@@ -40,11 +41,7 @@ function cidrOf({ addr, prefix }: MeshEntry): Cidr {
 }
 
 /** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
-function* meshAdditions(
-  before: GateInputs,
-  after: GateInputs,
-  numberOf: NumberOf,
-): Generator<MeshEntry | undefined> {
+function* meshAdditions(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(after, numberOf)) {
     const old = before.mapping.nodesOfNetwork(cidrOf(entry));
     const same =
@@ -54,11 +51,7 @@ function* meshAdditions(
 }
 
 /** Entries that `before` has and `after` has not. Undefined for each of the others. */
-function* meshRemovals(
-  before: GateInputs,
-  after: GateInputs,
-  numberOf: NumberOf,
-): Generator<MeshEntry | undefined> {
+function* meshRemovals(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(before, numberOf)) {
     yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
   }

@@ -13,6 +13,18 @@
  *     are `unknown`. A quarter of the places is for proven addresses only, and all suspects together get no more than a quarter. So any
  *     number of silent nodes leaves room for peers that are known to answer, and after one deadline also for new ones.
  *
+ * A third thing decides about active flows: the processor. All that is begun shares it, so what is begun beyond what it can do only makes
+ * everybody late together. It counts negotiations that are *young* (window.ts says for how long): an older one waits for its peer.
+ *
+ *   - Of proven addresses no more are young than the window has places.
+ *   - Of what is not proven a few of an address may be young, and a few more of a node: enough to prove it. They do not count in the window, so
+ *     silence takes no place of those who answer.
+ *   - An address with one that is not young any more is in doubt until one succeeds: it is not proven, and one at a time may be young. Under load
+ *     that a window has not shrunk to yet it is the same.
+ *
+ * Who waits for the processor has a time for it. Its end is told early: a newcomer before whom more wait than are served until then is turned
+ * away at once, as `late`.
+ *
  * Active flows that may not begin wait, addresses by turns, oldest first for each; an address may fill the queue by the same rule of
  * shares. Passive flows never wait here. They have bounds of their own, `places + queue`, and begin at once: a passive flow waits for its
  * peer's active one, and if it could wait for another's place too, on two nodes at once, both would stand still until the deadlines. For
@@ -22,6 +34,10 @@
  * Beyond these bounds a flow is turned away (retry-queue.ts): it stays held, is counted, and asks again when there is room.
  */
 import type { Role } from '../../shared/kernel/words.js';
+import { Pace } from './pace.js';
+import { REMEMBERED, change, type AdmissionJob, type PeerAnswer, type Standing } from './standing.js';
+import { Waiting } from './waiting.js';
+import { Young, youngLimits, type Begun, type YoungLimits } from './young.js';
 
 export interface AdmissionLimits {
   active: number;
@@ -38,23 +54,8 @@ export function admissionLimits(places: number, queue: number): AdmissionLimits 
   return { active: Math.max(1, places), passive: Math.max(1, places) + queue, queue };
 }
 
-/** What is asked for a place. `node` and `address` name the peer; their form does not matter. */
-export interface AdmissionJob {
-  role: Role;
-  node: string;
-  address: string;
-}
-
-/** How a negotiation showed its peer. `silent`: it had its time and said nothing; `unclear`: anything that says nothing about the peer. */
-export type PeerAnswer = 'succeeded' | 'silent' | 'failed' | 'unclear';
-
-export type Standing = 'proven' | 'unknown' | 'suspect';
-const STANDINGS: readonly Standing[] = ['proven', 'unknown', 'suspect'];
 /** Of the places: kept for proven addresses, and the most that suspects get. */
 const SHARE = 4;
-/** Addresses whose standing is remembered, the most recent ones. */
-const REMEMBERED = 16_384;
-
 /** Negotiations under way in one role. */
 class Running {
   total = 0;
@@ -73,6 +74,10 @@ class Running {
     return Math.min(free - share, Math.max(1, share) - this.suspects);
   }
 
+  hasRoom(standing: Standing): boolean {
+    return this.room(standing) > 0;
+  }
+
   admits({ node, address }: AdmissionJob, standing: Standing): boolean {
     const room = this.room(standing);
     const ofNode = this.nodes.get(node) ?? 0;
@@ -87,83 +92,24 @@ class Running {
   }
 }
 
-/** Flows that wait, by their address's standing and their address: both in the order of their turns. */
-class Waiting<J extends AdmissionJob> {
-  total = 0;
-  private readonly lines: Record<Standing, Map<string, Set<J>>> = {
-    proven: new Map(),
-    unknown: new Map(),
-    suspect: new Map(),
-  };
-  private turn = 0;
-
-  of(standing: Standing, address: string): number {
-    return this.lines[standing].get(address)?.size ?? 0;
-  }
-
-  add(job: J, standing: Standing): void {
-    const lines = this.lines[standing];
-    const line = lines.get(job.address);
-    if (line === undefined) lines.set(job.address, new Set([job]));
-    else line.add(job);
-    this.total++;
-  }
-
-  delete(job: J, standing: Standing): boolean {
-    const line = this.lines[standing].get(job.address);
-    if (line?.delete(job) !== true) return false;
-    this.total--;
-    if (line.size === 0) this.lines[standing].delete(job.address);
-    return true;
-  }
-
-  /** An address has earned itself another standing. */
-  move(address: string, from: Standing, to: Standing): void {
-    const line = this.lines[from].get(address);
-    if (line === undefined) return;
-    this.lines[from].delete(address);
-    this.lines[to].set(address, line);
-  }
-
-  /** Takes out whose turn it is among those that `running` admits. */
-  next(running: Running): { job: J; standing: Standing } | undefined {
-    for (let i = 0; i < STANDINGS.length; i++) {
-      const standing = STANDINGS[(this.turn + i) % STANDINGS.length] ?? 'unknown';
-      if (running.room(standing) <= 0) continue;
-      for (const [address, line] of this.lines[standing]) {
-        const [job] = line;
-        if (job === undefined || !running.admits(job, standing)) continue;
-        this.delete(job, standing);
-        if (line.size > 0) {
-          this.lines[standing].delete(address);
-          this.lines[standing].set(address, line);
-        }
-        this.turn = (this.turn + i + 1) % STANDINGS.length;
-        return { job, standing };
-      }
-    }
-    return undefined;
-  }
-
-  clear(): J[] {
-    const jobs = Object.values(this.lines).flatMap((lines) => [...lines.values()].flatMap((line) => [...line]));
-    for (const lines of Object.values(this.lines)) lines.clear();
-    this.total = 0;
-    return jobs;
-  }
-}
-
 /** Decides, for each job, whether it runs, waits or is turned away. */
 export class Admission<J extends AdmissionJob> {
   private readonly running: Record<Role, Running>;
-  /** with the standing they began with: suspects count as such to their end */
-  private readonly begun = new Map<J, Standing>();
+  private readonly begun = new Map<J, Begun>();
+  private readonly young: Young<J>;
   private readonly waiting = new Waiting<J>();
+  private readonly pace = new Pace();
   /** addresses that are not unknown, the most recently heard of last */
   private readonly standings = new Map<string, Exclude<Standing, 'unknown'>>();
 
-  constructor(readonly limits: AdmissionLimits) {
+  /** @param now the present, in ms */
+  constructor(
+    readonly limits: AdmissionLimits,
+    young: YoungLimits,
+    private readonly now: () => number = () => performance.now(),
+  ) {
     this.running = { active: new Running(limits.active), passive: new Running(limits.passive) };
+    this.young = new Young(young);
   }
 
   get inFlight(): number {
@@ -178,16 +124,27 @@ export class Admission<J extends AdmissionJob> {
     return this.standings.get(address) ?? 'unknown';
   }
 
-  admit(job: J): 'run' | 'wait' | 'full' {
+  /** @param waitMs how long it may wait for the processor */
+  admit(job: J, waitMs = Infinity): 'run' | 'wait' | 'full' | 'late' {
     const standing = this.standing(job.address);
     const running = this.running[job.role];
-    // Active flows of the same address that wait are first; of others a newcomer leaves their shares.
-    const before = job.role === 'active' ? this.waiting.of(standing, job.address) : 0;
-    if (before === 0 && running.admits(job, standing)) {
+    if (job.role === 'passive') {
+      if (!running.admits(job, standing)) return 'full';
       this.begin(job, standing);
       return 'run';
     }
-    if (job.role === 'passive' || before >= this.limits.queue - this.waiting.total) return 'full';
+    // Flows of the same address that wait are first; of others a newcomer leaves their shares.
+    const before = this.waiting.of(standing, job.address);
+    if (before === 0 && running.admits(job, standing) && this.young.admits(job, standing)) {
+      this.begin(job, standing);
+      return 'run';
+    }
+    // Others may wait for silent peers, and how long that takes says nothing about them.
+    if (standing === 'proven') {
+      const turn = this.waiting.before(standing, job.address) + 1;
+      if (this.pace.until(turn, this.now()) > waitMs) return 'late';
+    }
+    if (before >= this.limits.queue - this.waiting.total) return 'full';
     this.waiting.add(job, standing);
     return 'wait';
   }
@@ -199,18 +156,28 @@ export class Admission<J extends AdmissionJob> {
 
   /** A running job has ended. Returns the jobs that run from now on. */
   leave(job: J, answer: PeerAnswer): J[] {
-    const standing = this.begun.get(job);
-    if (standing === undefined) return [];
+    const begun = this.begun.get(job);
+    if (begun === undefined) return [];
+    const nowMs = this.now();
     this.begun.delete(job);
-    this.running[job.role].add(job, standing, -1);
-    this.heard(job.address, answer);
-    const next: J[] = [];
-    for (;;) {
-      const turn = this.waiting.total === 0 ? undefined : this.waiting.next(this.running.active);
-      if (turn === undefined) return next;
-      this.begin(turn.job, turn.standing);
-      next.push(turn.job);
+    this.young.delete(job);
+    this.running[job.role].add(job, begun.standing, -1);
+    if (job.role === 'active' && answer === 'succeeded') {
+      this.young.succeeded(job, nowMs - begun.atMs, nowMs, this.waiting.with('proven') > 0);
     }
+    this.heard(job.address, answer);
+    return this.next();
+  }
+
+  /** Time has passed. Returns the jobs that run from now on. */
+  age(): J[] {
+    const nowMs = this.now();
+    for (const { address } of this.young.aged(nowMs)) {
+      if (this.standing(address) !== 'proven') continue;
+      this.young.window.aged(nowMs);
+      this.heard(address, 'failed');
+    }
+    return this.next();
   }
 
   /** All that wait; they leave the queue. */
@@ -218,8 +185,22 @@ export class Admission<J extends AdmissionJob> {
     return this.waiting.clear();
   }
 
+  private next(): J[] {
+    const next: J[] = [];
+    for (;;) {
+      const turn = this.waiting.total === 0 ? undefined : this.waiting.next(this.running.active, this.young);
+      if (this.waiting.with('proven') === 0) this.pace.rest();
+      else if (turn?.standing === 'proven') this.pace.moved(this.now());
+      if (turn === undefined) return next;
+      this.begin(turn.job, turn.standing);
+      next.push(turn.job);
+    }
+  }
+
   private begin(job: J, standing: Standing): void {
-    this.begun.set(job, standing);
+    const begun = { standing, atMs: this.now() };
+    this.begun.set(job, begun);
+    if (job.role === 'active') this.young.add(job, begun);
     this.running[job.role].add(job, standing, 1);
   }
 
@@ -237,8 +218,12 @@ export class Admission<J extends AdmissionJob> {
   }
 }
 
-function change(counts: Map<string, number>, key: string, by: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + by;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
+/** Of a pool with so many threads, and places in each. */
+export function admissionOf<J extends AdmissionJob>(pool: {
+  threads: number;
+  inFlight: number;
+  queue: number;
+}): Admission<J> {
+  const places = pool.threads * pool.inFlight;
+  return new Admission(admissionLimits(places, pool.queue), youngLimits(places, pool.threads));
 }

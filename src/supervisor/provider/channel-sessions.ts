@@ -85,7 +85,8 @@ export async function startSessions(plan: ChannelPlan, events: ThreadEvents): Pr
   const asking = setInterval(() => thread.send({ type: 'stats' }), STATS_MS);
   return {
     sessions,
-    setNodes: (settings) => thread.send({ type: 'nodes', names: [...settings.nodes], addresses: addressesOf(settings) }),
+    setNodes: (settings) =>
+      thread.send({ type: 'nodes', names: [...settings.nodes], addresses: addressesOf(settings) }),
     stop: async () => {
       clearInterval(asking);
       await thread.stop();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Which thread of a pool gets a task, as a pure function. */
+/** Which thread of a pool gets a task, as a pure function; and how it is told what the task is for. */
+import { Piscina } from 'piscina';
 
 interface Worker {
   readonly id: number;
@@ -28,4 +29,9 @@ export function chooseWorker<W extends Worker>(
     best = worker;
   }
   return best;
+}
+
+/** Names the purpose under a symbol: for the balancer's eyes, not for the worker's (structured clone leaves it out). */
+export function forPurpose<Task extends object>(task: Task, purpose: unknown): Task {
+  return Object.assign(task, { [Piscina.queueOptionsSymbol]: purpose });
 }

@@ -110,7 +110,17 @@ export class OpenedEpochs {
       return true;
     }
     const { node } = peer;
-    this.joined(peer, { id, node, openedMs, given: 0, library: sessions.library, cipher, group, named: true, alone: false });
+    this.joined(peer, {
+      id,
+      node,
+      openedMs,
+      given: 0,
+      library: sessions.library,
+      cipher,
+      group,
+      named: true,
+      alone: false,
+    });
     log.debug(`a channel to node ${node} is open`, { node, epoch: id, cipher, group });
     return true;
   }
@@ -121,10 +131,13 @@ export class OpenedEpochs {
     const peer = epoch && this.peers.get(epoch.node);
     if (epoch === undefined || peer === undefined || epoch.retiredMs !== undefined) return;
     const { node } = epoch;
-    this.options.log.warning(`node ${node} has had number ${number} of a channel's epoch before: another epoch is made`, {
-      node,
-      epoch: id,
-    });
+    this.options.log.warning(
+      `node ${node} has had number ${number} of a channel's epoch before: another epoch is made`,
+      {
+        node,
+        epoch: id,
+      },
+    );
     this.look(epoch);
     this.retire(epoch);
     // Who burns numbers gets no more than a handshake a second out of it; else the next tick does it.
@@ -139,7 +152,10 @@ export class OpenedEpochs {
     if (opening !== undefined) {
       this.openings.delete(id);
       opening.opening = undefined;
-      this.fail(opening, error ?? { code: 'TLSHUB_CHANNEL_REJECTED', reason: 'the channel was closed before it was open' });
+      this.fail(
+        opening,
+        error ?? { code: 'TLSHUB_CHANNEL_REJECTED', reason: 'the channel was closed before it was open' },
+      );
       this.settle(opening);
       return;
     }

@@ -25,8 +25,9 @@ import type {
   WorkerHello,
   WorkerLog,
 } from '../../shared/ipc/messages.js';
-import { chooseWorker } from './choose-worker.js';
-import { Admission, admissionLimits, type PeerAnswer, type AdmissionJob } from './admission.js';
+import { chooseWorker, forPurpose } from './choose-worker.js';
+import { admissionOf, type Admission } from './admission.js';
+import { answerOf, failure, overload } from './outcomes.js';
 import type {
   FlowNames,
   Negotiation,
@@ -36,6 +37,7 @@ import type {
   ProviderName,
   ProviderStats,
 } from './provider.js';
+import type { AdmissionJob } from './standing.js';
 
 export interface ProviderPoolOptions {
   name: ProviderName;
@@ -59,11 +61,9 @@ export interface ProviderPoolOptions {
   log: Logger;
 }
 
-/** How often workers with tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
-const HANG_LOOK_MS = 250;
+/** How often the queue and workers with tasks are looked at, in ms, and after how many looks without a pulse one counts as hanging. */
+const LOOK_MS = 250;
 const HANG_LOOKS = 16;
-/** A peer that has not sent a byte in this time counts as silent though the flow was given up before its deadline. */
-const SILENT_MS = 1000;
 /** Between two calls of the listener for room, in ms: each looks at all flows that were turned away. */
 const ROOM_MS = 5;
 /** For all threads of a pool to come up, in ms; under emulation one takes seconds. */
@@ -74,8 +74,9 @@ const LOSSES_WITHIN_MS = 10_000;
 
 interface Job extends AdmissionJob {
   task: NegotiateTask;
-  /** performance.now() by which it must have ended */
-  due: number;
+  /** performance.now() by which it must have begun */
+  beginBy: number;
+  peerHasAgent: boolean;
   /** threadId, once it has one */
   worker: number | undefined;
   cancelled: boolean;
@@ -117,7 +118,7 @@ export class ProviderPool implements Provider {
   constructor(private readonly options: ProviderPoolOptions) {
     this.name = options.name;
     this.kind = options.kind ?? 'in-band';
-    this.admission = new Admission(admissionLimits(options.threads * options.inFlight, options.queue));
+    this.admission = admissionOf(options);
     const { active, passive } = this.admission.limits;
     const perWorker = Math.ceil((active + passive) / options.threads);
     this.pool = new Piscina<NegotiateTask | RestTask, NegotiateResult | number>({
@@ -143,7 +144,7 @@ export class ProviderPool implements Provider {
     this.pool.on('error', (error: Error) => this.poolError(error));
     // Whoever is gone is no longer among pool.threads after the event's turn.
     this.pool.on('workerDestroy', () => setImmediate(() => this.reconcile()));
-    this.watch = setInterval(() => this.endHangs(), HANG_LOOK_MS).unref();
+    this.watch = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   /**
@@ -166,7 +167,7 @@ export class ProviderPool implements Provider {
   }
 
   negotiate(request: NegotiationRequest): Negotiation | undefined {
-    const { socket, names, askedNs, timeoutMs } = request;
+    const { socket, names, askedNs, waitMs, timeoutMs, peerHasAgent } = request;
     if (socket === undefined) throw new TypeError(`${this.name} gives keys for a socket, and there is none`);
     let settle: Job['settle'] = () => undefined;
     const outcome = new Promise<NegotiationOutcome>((resolve) => (settle = resolve));
@@ -183,12 +184,13 @@ export class ProviderPool implements Provider {
       role: names.role,
       node: names.peerNames.join(' '),
       address: Buffer.from(names.tuple.remote).toString('latin1'),
-      due: performance.now() + timeoutMs,
+      beginBy: performance.now() + waitMs,
+      peerHasAgent,
       worker: undefined,
       cancelled: false,
       settle,
     };
-    const answer = this.closing ? 'full' : this.admission.admit(job);
+    const answer = this.closing ? 'full' : this.admission.admit(job, waitMs);
     if (answer === 'full') {
       this.counts.full++;
       this.roomWanted = true;
@@ -196,6 +198,7 @@ export class ProviderPool implements Provider {
     }
     this.jobs.add(job);
     if (answer === 'run') this.run(job);
+    if (answer === 'late') this.settled(job, overload(`more wait for this node than it can serve in ${waitMs} ms`));
     return { outcome, cancel: () => this.cancel(job) };
   }
 
@@ -258,7 +261,8 @@ export class ProviderPool implements Provider {
 
   private run(job: Job): void {
     this.counts.started++;
-    job.task.timeoutMs = Math.max(1, Math.round(job.due - performance.now()));
+    const left = Math.round(job.beginBy - performance.now());
+    if (job.peerHasAgent) job.task.timeoutMs = Math.max(job.task.timeoutMs, left);
     this.pool.run(forPurpose(job.task, job)).then(
       (result) => this.ran(job, result as NegotiateResult),
       (error: unknown) => {
@@ -269,7 +273,7 @@ export class ProviderPool implements Provider {
   }
 
   private ran(job: Job, outcome: NegotiationOutcome): void {
-    const next = this.admission.leave(job, answerOf(outcome));
+    const next = this.admission.leave(job, answerOf(job, outcome));
     this.settled(job, outcome);
     for (const other of next) this.run(other);
     if (this.roomWanted) this.roomTimer ??= setTimeout(() => this.room(), ROOM_MS);
@@ -364,6 +368,20 @@ export class ProviderPool implements Provider {
     if (this.losses.length > MAX_LOSSES) this.fail(new Error(`${this.name} workers die again and again`));
   }
 
+  private look(): void {
+    const now = performance.now();
+    if (this.admission.queued > 0) this.endWaits(now);
+    for (const job of this.admission.age()) this.run(job);
+    this.endHangs();
+  }
+
+  private endWaits(now: number): void {
+    for (const job of [...this.jobs]) {
+      if (job.beginBy > now || !this.admission.withdraw(job)) continue;
+      this.settled(job, overload('its time was over before there was a place for it'));
+    }
+  }
+
   private endHangs(): void {
     const busy = new Set<number>();
     for (const job of this.jobs) if (job.worker !== undefined) busy.add(job.worker);
@@ -376,22 +394,4 @@ export class ProviderPool implements Provider {
       void this.pool.threads.find((thread) => thread.threadId === id)?.terminate();
     }
   }
-}
-
-/** Names the purpose under a symbol: for the balancer's eyes, not for the worker's (structured clone leaves it out). */
-function forPurpose<Task extends NegotiateTask | RestTask>(task: Task, purpose: Purpose): Task {
-  return Object.assign(task, { [Piscina.queueOptionsSymbol]: purpose });
-}
-
-/** What an outcome says about the peer. */
-function answerOf(outcome: NegotiationOutcome): PeerAnswer {
-  if (outcome.ok) return 'succeeded';
-  if ('lost' in outcome) return 'unclear';
-  if (outcome.bytesReceived > 0) return 'failed';
-  return outcome.code === 'TLSHUB_HANDSHAKE_TIMEOUT' || outcome.negotiationMs >= SILENT_MS ? 'silent' : 'unclear';
-}
-
-function failure(code: string, reason: string): NegotiationOutcome {
-  const nothing = { peerNames: [], handshakeOnly: false, bytesSent: 0, bytesReceived: 0, negotiationMs: 0 };
-  return { ok: false, code, reason, ...nothing };
 }

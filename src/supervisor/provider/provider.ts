@@ -29,8 +29,12 @@ export interface NegotiationRequest {
   socket: Held | undefined;
   /** CLOCK_MONOTONIC nanoseconds when a provider was first asked for this flow */
   askedNs: number;
-  /** from now to the end of the negotiation, in ms */
+  /** how long it may wait for a place, in ms */
+  waitMs: number;
+  /** from its beginning to the end of the negotiation, in ms: how long the peer may be silent */
   timeoutMs: number;
+  /** the peer's marker says that it has an agent: one that is silent is waiting for a place of its own, and has as long as we */
+  peerHasAgent: boolean;
 }
 
 /** `lost`: the worker died with it, so nobody knows how far it got. */

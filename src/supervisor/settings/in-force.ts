@@ -10,7 +10,7 @@ import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 import type { NodeEndpoints } from '../../mapping/node-endpoints.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { readCredentials } from './credentials.js';
-import { readEndpoints } from './endpoints.js';
+import { endpointsBy, readEndpoints } from './endpoints.js';
 import type { MappingSources } from './mapping-sources.js';
 
 export interface Settings {
@@ -27,10 +27,10 @@ export interface Settings {
  */
 export async function firstSettings(config: Config, sources: MappingSources): Promise<Settings> {
   const credentials = readCredentials(config);
-  const endpoints = readEndpoints(config);
+  const read = readEndpoints(config);
   const { mapping, commit } = await sources.prepare(config);
   commit();
-  return { config, mapping, credentials, endpoints };
+  return { config, mapping, credentials, endpoints: endpointsBy(config, read, mapping) };
 }
 
 /** Called after a swap, in the order of subscription. Must not throw: a swap does not end half-way. */

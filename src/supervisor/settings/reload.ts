@@ -23,7 +23,7 @@ import type { CipherName } from '../../shared/kernel/words.js';
 import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
 import { checkCredentials, readCredentials } from './credentials.js';
-import { readEndpoints } from './endpoints.js';
+import { endpointsBy, readEndpoints } from './endpoints.js';
 import type { DirectoryHistory } from './directory.js';
 import type { GateUpdate } from '../gate/settings.js';
 import type { MappingSources, PreparedMapping } from './mapping-sources.js';
@@ -99,7 +99,8 @@ export class Reloader {
     return this.inTurn(async () => {
       try {
         const before = this.parts.inForce.current;
-        await this.change({ ...before, mapping });
+        const endpoints = endpointsBy(before.config, before.endpoints, mapping);
+        await this.change({ ...before, mapping, endpoints });
       } catch (error) {
         this.parts.log.error('the new mapping could not be put in force: the old one stays', { error });
       }
@@ -126,8 +127,9 @@ export class Reloader {
     const credentials = readCredentials(config);
     checkCredentials(config, credentials);
     for (const cipher of credentials.ciphers) if (!before.credentials.ciphers.includes(cipher)) tryCipher(cipher);
-    const endpoints = readEndpoints(config);
+    const read = readEndpoints(config);
     const prepared = await sources.prepare(config);
+    const endpoints = endpointsBy(config, read, prepared.mapping);
     const { changes } = await this.change({ config, credentials, endpoints, mapping: prepared.mapping }, prepared);
     this.waiting = compareConfigs(config, wanted);
     for (const { key, restart = '' } of this.waiting) log.warning(`${key} needs a restart to change: ${restart}`);

@@ -9,7 +9,15 @@ export const HANDSHAKE_ERRORS = {
   TLSHUB_HANDSHAKE_TIMEOUT: {
     exitCode: EXIT.failed,
     meaning: 'The peer did not finish the handshake in time.',
-    remedy: 'Check that an agent runs on the peer node, and its load; handshake_timeout_ms sets the limit.',
+    remedy:
+      'Check that an agent runs on the peer node, and its load; handshake_timeout_ms sets the limit, and overload_timeout_ms for a peer that has an agent.',
+  },
+  TLSHUB_OVERLOAD: {
+    exitCode: EXIT.failed,
+    meaning:
+      'More connections are begun than this node can secure; this one would not have had its turn within overload_timeout_ms.',
+    remedy:
+      "Give the agent more processor time, or several workers (the provider's pool_size); tls.resumption makes handshakes cheaper. Look for a peer that begins too many.",
   },
   TLSHUB_HANDSHAKE_CANCELLED: {
     exitCode: EXIT.failed,
