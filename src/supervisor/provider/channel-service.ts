@@ -90,14 +90,14 @@ export class ChannelService {
     }
     this.wanted = plan && key !== undefined ? { plan, key } : undefined;
     this.settings = settings;
-    this.options.channels.change(settings);
+    this.safely(() => this.options.channels.change(settings));
     if (this.running !== undefined && this.running.key === key) this.running.thread.setNodes(settings);
     return this.turn();
   }
 
   /** To be called each second. */
   tick(): void {
-    this.options.channels.tick();
+    this.safely(() => this.options.channels.tick());
     if (this.wanted !== undefined && this.running === undefined) void this.turn();
   }
 
@@ -160,7 +160,8 @@ export class ChannelService {
     try {
       const thread = await this.options.start(plan, {
         news: (news) => {
-          if (from.sessions !== undefined) channels.hear(news, from.sessions);
+          const { sessions } = from;
+          if (sessions !== undefined) this.safely(() => channels.hear(news, sessions));
         },
         halfOpen: (counts) => (channels.halfOpen = counts),
         failed: (error) => this.lost(from.sessions, error),
@@ -181,6 +182,15 @@ export class ChannelService {
     } catch (error) {
       this.failed(error);
       return false;
+    }
+  }
+
+  /** What the kernel does not do for an epoch is no reason to end: whatever is missing leads in-band. */
+  private safely(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.options.log.error('an epoch of a channel could not be entered or taken out', { error });
     }
   }
 
