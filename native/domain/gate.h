@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bpf_owned.h"
+#include "earlier.h"
 #include "fd.h"
 #include "gate_maps.h"
 #include "scope_slots.h"
@@ -55,7 +56,9 @@ class Gate {
   void attachCgroup(const std::string& path);
   // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
   void detachCgroup(const std::string& path);
-  // Takes links and pins away: from then on nothing is held.
+  // From time to time: lets go of an earlier agent's programs once nobody sleeps in front of them.
+  void lookAtEarlier();
+  // Takes links and pins away: from then on nothing is held. Waits for who sleeps in front of the programs, and has been told to wake.
   void detach();
 
  private:
@@ -89,6 +92,7 @@ class Gate {
   bool adopted_ = false;
   Object object_;
   Sleeping sleeping_;
+  Earlier earlier_;
   ScopeSlots slots_;
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;

@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "../../bpf/tlshub.h"
+#include "earlier.h"
 #include "error.h"
 #include "retired.h"
 #include "streams.h"
@@ -139,7 +140,7 @@ AgentLock lockAgent(const std::string& pinDir) {
 }
 
 void removeEmptyFolders(const std::string& pinDir) {
-  for (const char* part : {"/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+  for (const char* part : {kEarlier, "/links", "/maps", ""}) rmdir((pinDir + part).c_str());
 }
 
 Fd lockPins(const std::string& pinDir) {
@@ -166,7 +167,7 @@ tlshub_leases readLeases(int leasesFd) {
 
 int removePins(const std::string& pinDir) {
   int n = 0;
-  for (const char* part : {"/links", "/maps"}) {
+  for (const char* part : {"/links", "/maps", kEarlier}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
   }
