@@ -155,7 +155,7 @@ export const KEYS = {
   marker: key(
     boolean,
     true,
-    'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It only makes refusals quicker and their reasons clearer (docs/POLICY.md). A SYN that has to be sent again goes without.',
+    'Write and heed the marker, a TCP option by which the agents of two nodes tell each other what they are going to do with a connection. It makes refusals quicker and their reasons clearer (docs/POLICY.md), and exchange = channel needs it. A SYN that has to be sent again goes without.',
   ),
   exchange: key(
     choice('channel', 'in-band'),

@@ -42,11 +42,11 @@ export interface ThreadEvents {
 export interface ChannelServiceOptions {
   channels: Channels;
   /** @throws (rejects) why it cannot: a library that is not there, a port that somebody else has */
-  start(plan: ChannelPlan, events: ThreadEvents): Promise<ChannelThreadView>;
+  start: (plan: ChannelPlan, events: ThreadEvents) => Promise<ChannelThreadView>;
   /** whether the gate agrees on keys by name */
-  setChannel(on: boolean): void;
+  setChannel: (on: boolean) => void;
   /** CLOCK_MONOTONIC, ms */
-  clock(): number;
+  clock: () => number;
   log: Logger;
 }
 
@@ -66,6 +66,7 @@ export class ChannelService {
   private failures = 0;
   private retryAtMs = 0;
   private stopped = false;
+  private closed = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ChannelServiceOptions) {}
@@ -116,7 +117,8 @@ export class ChannelService {
     await this.turning;
     const { running } = this;
     this.running = undefined;
-    this.options.channels.close();
+    if (!this.closed) this.options.channels.close();
+    this.closed = true;
     await running?.thread.stop();
   }
 
