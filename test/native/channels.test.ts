@@ -132,7 +132,7 @@ describe('the channels of two agents', function () {
     makes(b, 'passive', epoch, 3, 'a');
     await sleep(1000);
     const again = b.channels.derive(flowOf('passive', epoch, 3, ['a']));
-    if ('refused' in again) again.refused?.();
+    if ('refused' in again) again.refused();
     await until(() => a.maps.named.size === 1 && !a.maps.named.has(epoch), 'the next epoch');
     await until(() => b.maps.nodeNames.get('a'.charCodeAt(0))?.epoch !== epoch, 'at the other end');
     expect(makes(a, 'active', epoch, 4, 'b'), 'a flow that is under way').to.equal('openssl b');
