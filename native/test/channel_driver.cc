@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <deque>
 #include <map>
 #include <random>
 
@@ -69,7 +70,7 @@ struct Agent {
 
   bool decides = true;
   size_t open = 0, ended = 0;
-  std::vector<News> heard;
+  std::deque<News> heard;  // what is pointed to in it stays where it is
   ChannelDriver driver;
 };
 
