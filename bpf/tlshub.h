@@ -26,7 +26,7 @@ enum tlshub_limit {
 		65536, /* sockets that the agent has a descriptor of at once; processes stopped at once */
 	TLSHUB_MAX_RULES = 1024, /* in a bank of the policy */
 	TLSHUB_RULE_FIXED_BITS = 32,
-	TLSHUB_MAX_NODES = 65536, /* that have opened an epoch to this one */
+	TLSHUB_MAX_NODES = 65536,   /* that have opened an epoch to this one */
 	TLSHUB_MAX_EPOCHS = 131072, /* of ours: one that takes flows and one to follow it, for each node */
 	/* What MSG_MORE keeps back goes out after this: TCP_RTO_MIN of include/net/tcp.h, by which tcp_check_probe_timer() goes. */
 	TLSHUB_CORK_NS = 200000000,
@@ -146,12 +146,12 @@ struct tlshub_flow {
 	__u32 open_rx; /* open if it is the present one, so that a late note cannot open the next connection */
 	__u32 held_tgid; /* last process that EVENT_HELD named */
 	__u32 spin_calls;
-	__u32 intent;		 /* tlshub_intent: what our marker says, if we connect */
-	__u32 peer_intent;	 /* what the peer's said */
-	__u32 sleeps;		 /* threads put to sleep so far: whoever decides the flow wakes them */
-	__u32 open_record;	 /* 1: there may be a note in "open_records" */
-	__u32 said;		 /* 1: our marker is not written any more */
-	__u32 epoch;		 /* as in struct tlshub_event, as the next two */
+	__u32 intent;	   /* tlshub_intent: what our marker says, if we connect */
+	__u32 peer_intent; /* what the peer's said */
+	__u32 sleeps;	   /* threads put to sleep so far: whoever decides the flow wakes them */
+	__u32 open_record; /* 1: there may be a note in "open_records" */
+	__u32 said;	   /* 1: our marker is not written any more */
+	__u32 epoch;	   /* as in struct tlshub_event, as the next two */
 	__u16 number;
 	__u16 what;
 	__u64 plain_splice_read; /* what splice() would call before TLS_RX was set */
@@ -264,7 +264,7 @@ struct tlshub_settings {
 	__u32 scopes; /* how many elements of "scopes" are in use */
 	__u32 intent; /* tlshub_intent of a connection that is to be secured here; INTENT_UNKNOWN: no markers at all */
 	__u32 key_netlink; /* 1 + the netlink protocol of TLSHub's module; 0: none */
-	__u32 channel; /* 1: with INTENT_IN_BAND, keys by name are offered and agreed to (channel.h) */
+	__u32 channel;	   /* 1: with INTENT_IN_BAND, keys by name are offered and agreed to (channel.h) */
 	__u32 pad;
 };
 

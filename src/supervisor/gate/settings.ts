@@ -40,11 +40,7 @@ function cidrOf({ addr, prefix }: MeshEntry): Cidr {
 }
 
 /** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
-function* meshAdditions(
-  before: GateInputs,
-  after: GateInputs,
-  numberOf: NumberOf,
-): Generator<MeshEntry | undefined> {
+function* meshAdditions(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(after, numberOf)) {
     const old = before.mapping.nodesOfNetwork(cidrOf(entry));
     const same =
@@ -54,11 +50,7 @@ function* meshAdditions(
 }
 
 /** Entries that `before` has and `after` has not. Undefined for each of the others. */
-function* meshRemovals(
-  before: GateInputs,
-  after: GateInputs,
-  numberOf: NumberOf,
-): Generator<MeshEntry | undefined> {
+function* meshRemovals(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
   for (const entry of meshEntries(before, numberOf)) {
     yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
   }
