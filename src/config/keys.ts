@@ -170,7 +170,7 @@ export const KEYS = {
   node_endpoints: key(
     optionalPath,
     '',
-    `Where the agents of other nodes are to be reached for a channel: a file with \`node address[:port]\`, one node a line; the port is ${CHANNEL_PORT} where none is given. Connections to a node that is not in it are in-band. Empty: all are. Only with exchange = channel.`,
+    `Where the agents of other nodes are to be reached for a channel: a file with \`node address[:port]\`, one node a line; the port is ${CHANNEL_PORT} where none is given. Connections to a node that is not in it are in-band. Empty: with pod_source = kubernetes the addresses of the nodes that the Pods run on, else none. Only with exchange = channel.`,
   ),
   node_name: key(
     nodeName,

@@ -142,6 +142,18 @@ describe('the thread of channels', () => {
     expect(world.done.at(-1), 'the old one has nothing to say').to.equal('channel on');
   });
 
+  it('what the kernel does not do for an epoch ends nothing', async () => {
+    await world.service.apply(planOf(), settings());
+    world.channels.need('a');
+    world.epochs.dropEpoch = () => {
+      throw new Error('no memory');
+    };
+    world.nowMs += 121_000;
+    world.service.tick();
+    await world.service.apply(planOf(), settings(['b']));
+    expect(world.lines.filter(({ level }) => level === 'error')).to.have.length(2);
+  });
+
   it('leaves with the gate: nothing is begun any more, and the thread ends', async () => {
     await world.service.apply(planOf(), settings());
     world.service.leave();

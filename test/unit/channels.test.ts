@@ -233,7 +233,7 @@ describe('channels: epochs that other nodes open', () => {
     const again = world.channels.derive(flowOf('passive', 500, 9));
     expect(again).to.include({ code: 'TLSHUB_CHANNEL_NUMBER_TAKEN' });
     expect(world.channels.totals().numbersTaken).to.equal(0);
-    if ('refused' in again) again.refused?.();
+    if ('refused' in again) again.refused();
     expect(world.channels.totals().numbersTaken).to.equal(1);
     expect(world.sessions.calls.at(-1)).to.equal('number 9 of 1 is taken');
     expect(world.channels.reports()[0]).to.include({ direction: 'accepted', flows: 1, state: 'open' });

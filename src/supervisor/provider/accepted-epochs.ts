@@ -22,13 +22,13 @@ export interface AcceptedEpoch extends Epoch {
 export interface AcceptedOptions {
   ownName: string;
   places: EpochPlaces;
-  sessions(): Sessions | undefined;
+  sessions: () => Sessions | undefined;
   /** one of the mesh */
-  isKnown(node: string): boolean;
+  isKnown: (node: string) => boolean;
   /** no new ones */
-  leaving(): boolean;
-  clock(): number;
-  failed(error: ErrorTold): void;
+  leaving: () => boolean;
+  clock: () => number;
+  failed: (error: ErrorTold) => void;
   log: Logger;
 }
 

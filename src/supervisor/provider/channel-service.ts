@@ -42,11 +42,11 @@ export interface ThreadEvents {
 export interface ChannelServiceOptions {
   channels: Channels;
   /** @throws (rejects) why it cannot: a library that is not there, a port that somebody else has */
-  start(plan: ChannelPlan, events: ThreadEvents): Promise<ChannelThreadView>;
+  start: (plan: ChannelPlan, events: ThreadEvents) => Promise<ChannelThreadView>;
   /** whether the gate agrees on keys by name */
-  setChannel(on: boolean): void;
+  setChannel: (on: boolean) => void;
   /** CLOCK_MONOTONIC, ms */
-  clock(): number;
+  clock: () => number;
   log: Logger;
 }
 
@@ -66,6 +66,7 @@ export class ChannelService {
   private failures = 0;
   private retryAtMs = 0;
   private stopped = false;
+  private closed = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ChannelServiceOptions) {}
@@ -90,14 +91,14 @@ export class ChannelService {
     }
     this.wanted = plan && key !== undefined ? { plan, key } : undefined;
     this.settings = settings;
-    this.options.channels.change(settings);
+    this.safely(() => this.options.channels.change(settings));
     if (this.running !== undefined && this.running.key === key) this.running.thread.setNodes(settings);
     return this.turn();
   }
 
   /** To be called each second. */
   tick(): void {
-    this.options.channels.tick();
+    this.safely(() => this.options.channels.tick());
     if (this.wanted !== undefined && this.running === undefined) void this.turn();
   }
 
@@ -116,7 +117,8 @@ export class ChannelService {
     await this.turning;
     const { running } = this;
     this.running = undefined;
-    this.options.channels.close();
+    if (!this.closed) this.options.channels.close();
+    this.closed = true;
     await running?.thread.stop();
   }
 
@@ -160,7 +162,8 @@ export class ChannelService {
     try {
       const thread = await this.options.start(plan, {
         news: (news) => {
-          if (from.sessions !== undefined) channels.hear(news, from.sessions);
+          const { sessions } = from;
+          if (sessions !== undefined) this.safely(() => channels.hear(news, sessions));
         },
         halfOpen: (counts) => (channels.halfOpen = counts),
         failed: (error) => this.lost(from.sessions, error),
@@ -181,6 +184,15 @@ export class ChannelService {
     } catch (error) {
       this.failed(error);
       return false;
+    }
+  }
+
+  /** What the kernel does not do for an epoch is no reason to end: whatever is missing leads in-band. */
+  private safely(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.options.log.error('an epoch of a channel could not be entered or taken out', { error });
     }
   }
 

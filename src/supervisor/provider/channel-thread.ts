@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { TlshubError } from '../../shared/errors/errors.js';
-import type { ChannelCommand, ChannelNews, ThreadReport } from '../../shared/ipc/messages.js';
+import type { ChannelCommand, ChannelNews } from '../../shared/ipc/messages.js';
 import type { TlsLibrary } from '../../shared/kernel/words.js';
 import type { ChannelHostData } from '../../workers/channel-host.js';
 import { workerFile } from '../../workers/files.js';
@@ -44,7 +44,7 @@ export async function startChannelThread({ library, onNews, onFailure }: Channel
   await new Promise<void>((resolve, reject) => {
     tell = reject;
     // Its first word, `ready`: the library is loaded.
-    worker.once('message', (_: ThreadReport) => resolve());
+    worker.once('message', () => resolve());
   });
   worker.on('message', onNews);
   tell = onFailure;

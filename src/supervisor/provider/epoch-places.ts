@@ -59,8 +59,11 @@ export class EpochPlaces {
 
   /** None has keys of it from now on. */
   forget(side: EpochSide, node: string, epoch: number): void {
-    this.withdraw(side, node, epoch);
-    this.keys.forget(side, node, epoch);
+    try {
+      this.withdraw(side, node, epoch);
+    } finally {
+      this.keys.forget(side, node, epoch);
+    }
   }
 
   numbersGiven(epoch: number): number {

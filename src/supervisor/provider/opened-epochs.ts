@@ -51,15 +51,15 @@ export interface OpenedOptions {
   ownName: string;
   places: EpochPlaces;
   /** undefined: none can be opened now */
-  sessions(): Sessions | undefined;
-  endpointOf(node: string): Endpoint | undefined;
+  sessions: () => Sessions | undefined;
+  endpointOf: (node: string) => Endpoint | undefined;
   /** for connections within the node */
-  ownCipher(): CipherName;
+  ownCipher: () => CipherName;
   /** also for connections within the node: they are accepted here as well */
   ownEpoch: { came(epoch: OpenedEpoch): void; went(epoch: OpenedEpoch): void };
   /** CLOCK_MONOTONIC, ms */
-  clock(): number;
-  failed(error: ErrorTold): void;
+  clock: () => number;
+  failed: (error: ErrorTold) => void;
   log: Logger;
   /** where ids begin */
   firstId?: number;
