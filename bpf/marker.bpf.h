@@ -178,7 +178,8 @@ static __noinline int reserve_marker(struct bpf_sock_ops *ops)
 }
 
 /* A SYN covers its own number, which is in the header that is being made; TCP's own is ahead of it. */
-static __always_inline bool cover(struct bpf_sock_ops *ops, const struct tlshub_flow *f, struct channel_marker *m)
+static __always_inline bool cover(struct bpf_sock_ops *ops, const struct tlshub_flow *f,
+				  struct channel_marker *m)
 {
 	const __u8 *header = ops->skb_data;
 

@@ -7,8 +7,8 @@ namespace {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   using namespace tlshub::addon;
   env.SetInstanceData(new Classes());
-  for (auto* add : {addAbi, addEpochMaps, addEpochs, addFlow, addGate, addHelpers, addLease, addMaps, addMemory,
-                    addOpenRecords, addProbe, addReader, addRelease, addSocket, addSweep})
+  for (auto* add : {addAbi, addEpochMaps, addEpochs, addFlow, addGate, addHelpers, addLease, addMaps,
+                    addMemory, addOpenRecords, addProbe, addReader, addRelease, addSocket, addSweep})
     add(exports);
   return exports;
 }

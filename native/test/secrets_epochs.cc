@@ -112,9 +112,8 @@ void numbersTakenTwice() {
   is(from("node-a", 65535), "taken", "the last number again");
   is(from("node-c", 7), "node-c", "the same of another opener's epoch with this id");
   // Who adds it once more would begin its numbers anew.
-  check(throws<std::invalid_argument>([&] {
-          epochs.add(Opened::kThere, kEpoch, names(Cipher::kAes128Gcm), secretOfVectors());
-        }),
+  check(throws<std::invalid_argument>(
+            [&] { epochs.add(Opened::kThere, kEpoch, names(Cipher::kAes128Gcm), secretOfVectors()); }),
         "it was added twice");
   is(from("node-a", 7), "taken", "after that");
 }
@@ -151,8 +150,8 @@ void epochsWithinANode() {
   check(secretsOf(epochs, Opened::kHere, "node-a", next) != client, "two epochs have one secret");
   Agreed nextThere = ofServer();
   nextThere.epoch++;
-  is(secretsOf(epochs, Opened::kThere, "node-a", nextThere),
-     secretsOf(epochs, Opened::kHere, "node-a", next), "the two ends of the next one differ");
+  is(secretsOf(epochs, Opened::kThere, "node-a", nextThere), secretsOf(epochs, Opened::kHere, "node-a", next),
+     "the two ends of the next one differ");
   epochs.forget(Opened::kHere, "node-a", kEpoch);
   epochs.forget(Opened::kThere, "node-a", kEpoch);
   is(secretsOf(epochs, Opened::kHere, "node-a", ofClient()), "unknown", "when it is forgotten");

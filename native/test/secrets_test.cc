@@ -102,7 +102,8 @@ void expiring() {
   check(tlshub_secret_expire(0) == 0, "one that was left for good expired");
   check(SecretStore::take<TrafficSecrets>(forGood)->client[0] == 3, "it is another one");
   const SecretHandle forSoon = filled(3).leave();
-  check(tlshub_secret_expire(0) == 1 && refusalOf(forSoon) == "TLSHUB_SECRETS", "its place never expires again");
+  check(tlshub_secret_expire(0) == 1 && refusalOf(forSoon) == "TLSHUB_SECRETS",
+        "its place never expires again");
 }
 
 // Of a mapping that an address is in.

@@ -87,11 +87,15 @@ class EpochKeysHandle : public Handle<EpochKeysHandle, Epochs, Lives::kUntilClos
       const Object agreement = objectFrom(info[2], "agreement");
       const Tuple tuple = tupleFrom(info[3]);
       const Agreed agreed{
-          whatFrom(agreement),       epochFrom(agreement.Get("epoch")),
+          whatFrom(agreement),
+          epochFrom(agreement.Get("epoch")),
           toPort(agreement.Get("number"), "number"),
-          addressFrom(tuple.local),  addressFrom(tuple.remote),
-          tuple.localPort,           tuple.remotePort,
-          toU32(info[4], "iss"),     toU32(info[5], "irs"),
+          addressFrom(tuple.local),
+          addressFrom(tuple.remote),
+          tuple.localPort,
+          tuple.remotePort,
+          toU32(info[4], "iss"),
+          toU32(info[5], "irs"),
       };
       Epochs::Keys keys;
       switch (owned().derive(by, peer, agreed, &keys)) {

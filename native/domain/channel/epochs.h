@@ -57,7 +57,8 @@ class Epochs {
   struct Epoch {
     Names names;
     Secret<EpochSecret> secret;
-    std::unique_ptr<Numbers> numbers;  // opened there: whoever opens it gives each once, here it is seen that he does
+    std::unique_ptr<Numbers>
+        numbers;  // opened there: whoever opens it gives each once, here it is seen that he does
   };
   using Key = std::pair<std::string, uint32_t>;  // the peer's name, since each opener counts by itself
 

@@ -116,7 +116,7 @@ async function connect(from: MeshNode, to: MeshNode, family: Family): Promise<Ha
     const wire = [there.find(({ syn }) => syn), back.find(({ syn }) => syn), there.find(({ syn }) => !syn)];
     return {
       wire: wire.map((segment) => segment && markerIn(segment.options)),
-      agreed: ends.map((end) => end?.agreed),
+      agreed: ends.map((end) => end.agreed),
     };
   } finally {
     await client.stop('SIGKILL');
