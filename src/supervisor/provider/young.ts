@@ -25,7 +25,7 @@ export interface Begun {
 
 /** Active negotiations that are young, oldest first. */
 export class Young<J extends AdmissionJob> {
-  private readonly begun = new Map<J, Begun>();
+  private readonly begun = new Map<J, Begun & { doubted: boolean }>();
   private readonly nodes = new Map<string, number>();
   private readonly addresses = new Map<string, number>();
   /** addresses in doubt, the most recent ones last */
@@ -51,8 +51,9 @@ export class Young<J extends AdmissionJob> {
   }
 
   add(job: J, begun: Begun): void {
-    this.begun.set(job, begun);
-    this.count(job, begun, 1);
+    const doubted = this.doubted.has(job.address);
+    this.begun.set(job, { ...begun, doubted });
+    this.count(job, { ...begun, doubted }, 1);
   }
 
   delete(job: J): void {
@@ -89,12 +90,13 @@ export class Young<J extends AdmissionJob> {
     if (this.doubted.size > REMEMBERED && oldest !== undefined) this.doubted.delete(oldest);
   }
 
-  private count({ node, address }: J, { standing }: Begun, by: 1 | -1): void {
+  private count({ node, address }: J, { standing, doubted }: Begun & { doubted: boolean }, by: 1 | -1): void {
     if (standing === 'proven') {
       this.proven += by;
       return;
     }
-    change(this.nodes, node, by);
+    // Silent addresses keep no other of their node waiting.
+    if (!doubted) change(this.nodes, node, by);
     change(this.addresses, address, by);
   }
 }

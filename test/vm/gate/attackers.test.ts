@@ -27,7 +27,12 @@ describe('a peer that is no agent', () => {
   const onTheWire: ((capture: Capture) => void)[] = [];
 
   before(async () => {
-    const deadlines = { handshake_timeout_ms: 4000, hold_timeout_ms: 6000, silent_peer_timeout_ms: 3000 };
+    const deadlines = {
+      handshake_timeout_ms: 4000,
+      overload_timeout_ms: 4000,
+      hold_timeout_ms: 6000,
+      silent_peer_timeout_ms: 3000,
+    };
     // The lease is what the next suite needs, which a reload cannot change: both have the same agents.
     await lab.need({ set: { ...deadlines, lease_ms: 30_000 } });
     sniffer = await lab.sniff();

@@ -35,7 +35,9 @@ export function expectEncrypted(capture: Capture): void {
 }
 
 /** Time enough for a handshake under emulation, a deadline that a test can wait for, and EAGAIN at once for who does not want to block. */
-const HURRIED: LabOptions = { set: { handshake_timeout_ms: 3000, hold_timeout_ms: 5000, hold_nonblocking_ms: 0 } };
+const HURRIED: LabOptions = {
+  set: { handshake_timeout_ms: 3000, overload_timeout_ms: 3000, hold_timeout_ms: 5000, hold_nonblocking_ms: 0 },
+};
 
 export interface Recording {
   /** Demands something more of the capture, in the end. */
