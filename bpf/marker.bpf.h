@@ -64,9 +64,17 @@ static __always_inline __u32 intent_of(__u32 class)
 	}
 }
 
+/* Who is told that there is an agent waits for it: without one nothing is said of what it would have to secure. */
+static __always_inline bool nobody_secures(__u32 class)
+{
+	return class == CLASS_MESH && !has_live_agent(bpf_ktime_get_ns());
+}
+
 /* What we say of a flow that we begin: nothing to strangers, and nothing on loopback. */
 static __always_inline __u32 intent_when_connecting(const struct tlshub_flow *f)
 {
+	if (nobody_secures(f->flow_class))
+		return INTENT_UNKNOWN;
 	if (f->refused || f->flow_class == CLASS_REFUSED)
 		return INTENT_UNKNOWN;
 	if (f->flow_class == CLASS_PLAINTEXT &&
@@ -104,6 +112,8 @@ static __always_inline void say_in_answer(struct bpf_sock_ops *ops, struct sayin
 	tuple.lport = ops->local_port;
 	tuple.rport = bpf_ntohl(ops->remote_port);
 	class = classify(&tuple, ROLE_PASSIVE);
+	if (nobody_secures(class))
+		return;
 	say->intent = intent_of(class);
 	say->bytes = MARKER_LEN;
 	if (class == CLASS_MESH && syn.m.what && agents_are_to_agree(s) &&

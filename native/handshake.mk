@@ -23,7 +23,7 @@ BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
 HANDSHAKE_DOMAIN := $(filter-out domain/handshake/library_%,$(wildcard domain/handshake/*.cc)) $(wildcard domain/helper/*.cc) \
   $(SECRETS_DOMAIN)
-CHANNEL_DOMAIN := $(addprefix domain/channel/,driver.cc half_open.cc messages.cc session.cc tcp.cc)
+CHANNEL_DOMAIN := $(addprefix domain/channel/,driver.cc half_open.cc listening.cc messages.cc session.cc tcp.cc)
 HANDSHAKE_ADDON := addon/handshake_binding.cc addon/handshake_driver.cc addon/channel_driver.cc addon/loop_watch.cc
 HANDSHAKE_TESTS := $(wildcard test/handshake_*.cc) helper/loop.cc helper/exchange.cc domain/secrets/memory.cc
 OPENSSL_LIBRARY := domain/handshake/library_openssl.cc domain/handshake/library_openssl_memory.cc

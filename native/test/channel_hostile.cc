@@ -59,7 +59,8 @@ void meetCut(Side side, const ContextPtr& context, size_t which, size_t size, bo
   EXPECT_EQ(eventsOf(stranger.end), "");
   EXPECT_EQ(stranger.end.proposed, 0u);
   // No agent ends in the middle of a record.
-  const std::string cut = stranger.end->bytes().betweenRecords() ? "TLSHUB_PEER_CLOSED" : "TLSHUB_PEER_PROTOCOL";
+  const std::string cut =
+      stranger.end->bytes().betweenRecords() ? "TLSHUB_PEER_CLOSED" : "TLSHUB_PEER_PROTOCOL";
   EXPECT_EQ(codeOf(stranger.end), ends ? cut : "TLSHUB_HANDSHAKE_TIMEOUT");
   EXPECT(stranger.end->wiped());
 }

@@ -132,26 +132,34 @@ function open(command: Extract<ChannelCommand, { type: 'open' }>): void {
 function execute(command: ChannelCommand): void {
   switch (command.type) {
     case 'begin':
-      return begin(command);
+      begin(command);
+      break;
     case 'nodes':
-      return channels?.setNodes(command.names, command.addresses);
+      channels?.setNodes(command.names, command.addresses);
+      break;
     case 'open':
-      return open(command);
+      open(command);
+      break;
     case 'accept':
-      return channels?.accept(command.id);
+      channels?.accept(command.id);
+      break;
     case 'reject':
-      return channels?.reject(command.id, command.why, command.text);
+      channels?.reject(command.id, command.why, command.text);
+      break;
     case 'number-taken':
-      return channels?.numberTaken(command.id, command.number);
+      channels?.numberTaken(command.id, command.number);
+      break;
     case 'close':
-      return channels?.close(command.id, command.why);
+      channels?.close(command.id, command.why);
+      break;
     case 'stats':
       if (channels !== undefined) tell({ type: 'stats', ...channels.stats() });
-      return;
+      break;
     case 'rest':
-      return collectGarbage();
+      collectGarbage();
+      break;
     case 'stop':
-      return stop();
+      stop();
   }
 }
 

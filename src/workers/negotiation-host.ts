@@ -67,7 +67,7 @@ const EARLY_CANCELS = 1024;
 
 /** A worker of an in-band provider. Sets this thread up and says hello to the pool. Returns the task handler. */
 export function hostNegotiations(
-  addon: Omit<HandshakeAddon, 'createChannels'>,
+  addon: HandshakeAddon,
   data: NegotiatorData,
   rehearsal = '',
 ): TaskHandler {

@@ -27,7 +27,7 @@ function success(peerName: string): HandshakeOutcome {
   };
 }
 
-const addon: Omit<HandshakeAddon, 'createChannels'> = {
+const addon: HandshakeAddon = {
   libraryVersion: () => 'FakeSSL 1.0',
   libraryFile: () => '/fake.so',
   createContext: () => ({}) as HandshakeContext,

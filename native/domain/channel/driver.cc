@@ -8,24 +8,17 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 
 #include "../../../bpf/watch.h"
 #include "../error.h"
 #include "../handshake/certificate.h"
 #include "../secrets/stack.h"
+#include "driver_ids.h"
 
 namespace tlshub::channel {
 
 namespace {
-
-// Taken at a time: a handshake's step costs up to a millisecond, and the event loop has other work.
-constexpr int kBatch = 16;
-constexpr uint64_t kTimerId = 0;
-constexpr uint64_t kListenerId = 1;
-// Of all drivers of the process: an owner that has replaced one by another may still hear of the first.
-std::atomic<uint64_t> lastId{kListenerId};
 
 std::string msText(std::chrono::milliseconds time) {
   return std::to_string(time.count()) + " ms";
@@ -55,78 +48,9 @@ Driver::~Driver() {
   close();
 }
 
-uint16_t Driver::listen(const Address& address) {
-  Fd listener = listenAt(address);
-  stopListening();
-  listener_ = std::move(listener);
-  watchListener();
-  return portOf(listener_.get());
-}
-
-uint16_t Driver::takeListener(Driver& from) {
-  if (!from.listener_ || &from == this) return 0;
-  epoll_event unused{};
-  epoll_ctl(from.epoll_.get(), EPOLL_CTL_DEL, from.listener_.get(), &unused);
-  Fd listener = std::move(from.listener_);
-  from.stopListening();
-  stopListening();
-  listener_ = std::move(listener);
-  watchListener();
-  return portOf(listener_.get());
-}
-
-void Driver::stopListening() {
-  listener_.reset();
-  restsUntil_ = Time::max();
-  setTimer();
-}
-
-void Driver::watchListener() {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = AGENTS_WATCH | kListenerId;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event) != 0) rest(Clock::now());
-}
-
-// What has come waits in the kernel meanwhile.
-void Driver::rest(Time now) {
-  epoll_event unused{};
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), &unused);
-  restsUntil_ = now + times_.rest;
-  rests_++;
-}
-
 void Driver::setNodes(const std::vector<std::string>& names, const std::vector<Source>& addresses) {
   nodes_ = std::make_shared<handshake::NodeSet>(names);
   nodeAddresses_ = std::set<Source>(addresses.begin(), addresses.end());
-}
-
-void Driver::acceptAll(Time now) {
-  for (int i = 0; i < kBatch; i++) {
-    Source source;
-    Fd connection = acceptFrom(listener_.get(), &source);
-    if (!connection) {
-      if (isShortage(errno)) rest(now);
-      // Whatever else is wrong is so with one connection, which is out of the way (accept(2)).
-      return;
-    }
-    const HalfOpen::Admission admission = half_.admit(source, nodeAddresses_.count(source) != 0, now);
-    if (admission.verdict != HalfOpen::Verdict::kAdmitted) {
-      dropConnection(std::move(connection));
-      continue;
-    }
-    connections_++;
-    Terms terms;
-    terms.fd = connection.get();
-    terms.side = Side::kListener;
-    terms.ownName = ownName_;
-    terms.nodes = nodes_;
-    Job job{std::move(connection)};
-    job.side = Side::kListener;
-    job.place = admission.id;
-    job.session = std::make_unique<Session>(context_, std::move(terms), now, times_.session);
-    advance(jobs_.emplace(++lastId, std::move(job)).first, now);
-  }
 }
 
 uint64_t Driver::open(const Target& target) {

@@ -91,3 +91,8 @@ export interface Channels {
   /** Wipes and frees everything, without an event or a word to a peer. */
   shut(): void;
 }
+
+export interface ChannelsAddon {
+  /** Throws TLSHUB_CREDENTIALS as createContext does. */
+  createChannels(options: ChannelsOptions, onEvent: (event: ChannelEvent) => void): Channels;
+}

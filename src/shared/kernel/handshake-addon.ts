@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `tlshub_openssl.node` and `tlshub_boringssl.node` offer. Errors: native.ts. */
-import type { ChannelEvent, Channels, ChannelsOptions } from './channel-addon.js';
 import type { CipherName, Role, SecretHandle } from './words.js';
 
 /** `tlshub_openssl.node` and its twin `tlshub_boringssl.node`: the in-band handshake. */
@@ -17,8 +16,6 @@ export interface HandshakeAddon {
    *   them too. Without: sockets of our own
    */
   createDriver(helperParentFd?: number): HandshakeDriver;
-  /** Throws TLSHUB_CREDENTIALS as createContext does. */
-  createChannels(options: ChannelsOptions, onEvent: (event: ChannelEvent) => void): Channels;
 }
 
 export interface HandshakeCredentials {

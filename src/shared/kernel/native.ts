@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { builtFile } from '../files/package.js';
 import type { TlshubAddon } from './tlshub-addon.js';
+import type { ChannelsAddon } from './channel-addon.js';
 import type { HandshakeAddon } from './handshake-addon.js';
 import type { KernelAddon } from './kernel-addon.js';
 import type { TlsLibrary } from './words.js';
@@ -39,7 +40,7 @@ function loadApart(name: string): unknown {
 }
 
 let kernelAddon: KernelAddon | undefined;
-const handshakeAddons: Partial<Record<TlsLibrary, HandshakeAddon>> = {};
+const handshakeAddons: Partial<Record<TlsLibrary, HandshakeAddon & ChannelsAddon>> = {};
 let tlshubAddon: TlshubAddon | undefined;
 
 export function kernel(): KernelAddon {
@@ -47,10 +48,10 @@ export function kernel(): KernelAddon {
 }
 
 /** @throws Error with code TLSHUB_LIBRARY_FOREIGN if the addon's calls would reach another TLS library than it was made for */
-export function handshakeAddon(library: TlsLibrary): HandshakeAddon {
+export function handshakeAddon(library: TlsLibrary): HandshakeAddon & ChannelsAddon {
   return (handshakeAddons[library] ??= (
     library === 'boringssl' ? loadApart('tlshub_boringssl') : load('tlshub_openssl')
-  ) as HandshakeAddon);
+  ) as HandshakeAddon & ChannelsAddon);
 }
 
 export function tlshubNetlink(): TlshubAddon {
