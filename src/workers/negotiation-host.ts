@@ -66,11 +66,7 @@ const PULSE_MS = 100;
 const EARLY_CANCELS = 1024;
 
 /** A worker of an in-band provider. Sets this thread up and says hello to the pool. Returns the task handler. */
-export function hostNegotiations(
-  addon: HandshakeAddon,
-  data: NegotiatorData,
-  rehearsal = '',
-): TaskHandler {
+export function hostNegotiations(addon: HandshakeAddon, data: NegotiatorData, rehearsal = ''): TaskHandler {
   const context = addon.createContext(data.credentials);
   const driver = addon.createDriver(data.helperParentFd);
   const library = { version: addon.libraryVersion(), file: addon.libraryFile() };
