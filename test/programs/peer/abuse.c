@@ -2,6 +2,7 @@
 // What no honest program does: kinds of sockets one after the other, and calls in a loop that make the gate tell of them.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,9 +84,52 @@ static void spin(struct peer* p, const char* name, const char* data) {
   close(ends[1]);
 }
 
+// A filter of so many instructions, which lets everything through.
+static int attach_filter(int fd, int count) {
+  static struct sock_filter code[BPF_MAXINSNS];
+  for (int i = 0; i < count; i++) code[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, (unsigned)i);
+  code[count - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ~0u);
+  struct sock_fprog program = {(unsigned short)count, code};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int detach_filter(int fd) {
+  int none = 0;
+  return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+}
+
+// take-room:LEFT, listener-take-room:LEFT : has a filter that takes all but LEFT bytes of what the kernel lends the socket for its options
+// (net.core.optmem_max). What is accepted has the filter of its listener.
+static void take_room(struct peer* p, const char* name, const char* left) {
+  int fd = *name == 'l' ? p->listener : p->fd, most = 1, limit = BPF_MAXINSNS;
+  while (most < limit) {
+    int middle = (most + limit + 1) / 2;
+    if (attach_filter(fd, middle)) {
+      limit = middle - 1;
+    } else {
+      detach_filter(fd);
+      most = middle;
+    }
+  }
+  if (most == BPF_MAXINSNS) die("%s: no filter is as large as the room", name);
+  report(name, attach_filter(fd, most - atoi(left) / (int)sizeof(struct sock_filter)), 0, NULL, 0);
+}
+
+static void give_room(struct peer* p, const char* name, const char* argument) {
+  (void)argument;
+  report(name, detach_filter(p->fd), 0, NULL, 0);
+}
+
 const struct op abuse_ops[] = {
-    {"kinds", try_kinds},     {"close-copies", close_copies},
-    {"ask-again", ask_again}, {"connect-again", connect_again},
-    {"spin-send", spin},      {"spin-recv", spin},
-    {"spin-splice", spin},    {NULL, NULL},
+    {"kinds", try_kinds},
+    {"close-copies", close_copies},
+    {"ask-again", ask_again},
+    {"connect-again", connect_again},
+    {"spin-send", spin},
+    {"spin-recv", spin},
+    {"spin-splice", spin},
+    {"take-room", take_room},
+    {"give-room", give_room},
+    {"listener-take-room", take_room},
+    {NULL, NULL},
 };
