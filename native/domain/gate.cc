@@ -28,10 +28,6 @@ bool isPrivate(const std::string& map) {
   return map == "events" || map == "hints" || map.find('.') != std::string::npos;
 }
 
-// The programs that put callers to sleep (bpf/sleep.bpf.c).
-const std::vector<std::string> kSleepingLinks = {"links/sleep_sendmsg", "links/sleep_recvmsg",
-                                                 "links/sleep_shutdown"};
-
 // The last lines libbpf said, for the error message: the verifier's own words are in them.
 thread_local std::string lastLog;
 int keepLog(libbpf_print_level level, const char* format, va_list args) {
@@ -168,7 +164,6 @@ void Gate::takeOver(const Options& options) {
     exemptSelf(fd("agents"));
     for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
     // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
-    earlier_.hold(pinDir_, kSleepingLinks);
     if (adopted_) {
       attach();
       stage(pins);
@@ -178,7 +173,6 @@ void Gate::takeOver(const Options& options) {
       attach();
       stage(pins);
     }
-    earlier_.pin(fd("sleepers"));
     pins.swap();
   } catch (...) {
     undo.rethrow();
@@ -352,14 +346,8 @@ void Gate::detach() {
   for (Scope& scope : scopes_) closeScope(scope);
   scopes_.clear();
   sleeping_.unload();
-  earlier_ = {};
   awaitRetired(pinDir_, kRetiredMs);
   removeEmptyFolders(pinDir_);
-}
-
-void Gate::lookAtEarlier() {
-  // Of another layout its list of sleepers is not known, and the programs stay as long as this process.
-  if (adopted_) earlier_.look(fd("sleepers"));
 }
 
 int Gate::fd(const std::string& name) const {

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "bpf_owned.h"
-#include "earlier.h"
 #include "fd.h"
 #include "gate_maps.h"
 #include "scope_slots.h"
@@ -56,8 +55,6 @@ class Gate {
   void attachCgroup(const std::string& path);
   // Lets a cgroup go, whether it still exists or not. One that is not captured is no error.
   void detachCgroup(const std::string& path);
-  // From time to time: lets go of an earlier agent's programs once nobody sleeps in front of them.
-  void lookAtEarlier();
   // Takes links and pins away: from then on nothing is held. Waits for who sleeps in front of the programs, and has been told to wake.
   void detach();
 
@@ -92,7 +89,6 @@ class Gate {
   bool adopted_ = false;
   Object object_;
   Sleeping sleeping_;
-  Earlier earlier_;
   ScopeSlots slots_;
   std::vector<NamedLink> links_;
   std::vector<Scope> scopes_;

@@ -11,7 +11,6 @@
 #include <cstdio>
 
 #include "../../bpf/tlshub.h"
-#include "earlier.h"
 #include "error.h"
 #include "retired.h"
 #include "streams.h"
@@ -140,7 +139,7 @@ AgentLock lockAgent(const std::string& pinDir) {
 }
 
 void removeEmptyFolders(const std::string& pinDir) {
-  for (const char* part : {kEarlier, "/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+  for (const char* part : {"/links", "/maps", ""}) rmdir((pinDir + part).c_str());
 }
 
 Fd lockPins(const std::string& pinDir) {
@@ -167,7 +166,7 @@ tlshub_leases readLeases(int leasesFd) {
 
 int removePins(const std::string& pinDir) {
   int n = 0;
-  for (const char* part : {"/links", "/maps", kEarlier}) {
+  for (const char* part : {"/links", "/maps"}) {
     for (const std::string& name : listFolder(pinDir + part))
       n += unlink((pinDir + part + "/" + name).c_str()) == 0;
   }

@@ -40,8 +40,6 @@ export interface Attached {
   hold: { way: 'sleep' | 'stop'; why: string };
   /** on which they sleep; undefined: they do not */
   holder: KeptProcess | undefined;
-  /** To be called every few seconds. */
-  lookAtEarlier(): void;
   /** Takes the programs away: connections that begin now are plaintext. */
   detach(): void;
   /** the lease is renewed by these, and each is to change so often, in ms */
@@ -95,7 +93,6 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
     guardian: guards,
     hold: { way: loaded.sleeps ? 'sleep' : 'stop', why: loaded.whyNoSleep },
     holder: holds,
-    lookAtEarlier: () => gate.lookAtEarlier(),
     detach: () => {
       update.close();
       scope.close();

@@ -115,7 +115,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const { list } = sweeper;
   pumpEvents(reader, dispatcher, () => sweeper.watchLosses()).catch(onFatal);
   pumpReports(installer, dispatcher).catch(onFatal);
-  await sweeper.start(housekeeping({ addon, scope, attached, provider, installer, reader, log: part('memory') }));
+  await sweeper.start(housekeeping({ addon, scope, provider, installer, reader, log: part('memory') }));
 
   let draining = false;
   const reloader = new Reloader({

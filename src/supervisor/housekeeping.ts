@@ -2,7 +2,6 @@
 /** What is looked after every few seconds, beside the kernel's list of flows. */
 import type { Logger } from '../logging/logger.js';
 import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
-import type { Attached } from './attach.js';
 import type { Scope } from './gate/cgroups.js';
 import { IdleCollection, collectEverywhere } from './idle-collection.js';
 import type { Provider } from './provider/provider.js';
@@ -12,23 +11,21 @@ import type { EventReader, Installer } from './threads.js';
 export interface HousekeepingParts {
   addon: Pick<KernelAddon, 'trimMemory' | 'expireSecrets'>;
   scope: Pick<Scope, 'look'>;
-  attached: Pick<Attached, 'lookAtEarlier'>;
   provider: Pick<Provider, 'rest'>;
   installer: Pick<Installer, 'rest'>;
   reader: Pick<EventReader, 'rest' | 'counts'>;
   log: Logger;
 }
 
-/** Cgroups that have come or gone, an earlier agent's programs, memory of an agent at rest, secrets that nobody took. @returns what is to be called */
+/** Cgroups that have come or gone, memory of an agent at rest, secrets that nobody took. @returns what is to be called */
 export function housekeeping(parts: HousekeepingParts): () => void {
-  const { addon, scope, attached, provider, installer, reader, log } = parts;
+  const { addon, scope, provider, installer, reader, log } = parts;
   const idle = new IdleCollection({
     collect: () => collectEverywhere({ provider, threads: [installer, reader], addon, log }),
     trim: () => addon.trimMemory(),
   });
   return () => {
     scope.look();
-    attached.lookAtEarlier();
     idle.look(reader.counts().records, performance.now());
     wipeForgotten(addon, log);
   };

@@ -2,7 +2,7 @@
 /*
  * Many processes that are held at the same time, and their server.
  *
- *   callers serve PORT              accepts nothing before SIGUSR1, then a process for each sends back a byte
+ *   callers serve PORT              accepts nothing before SIGUSR1, then sends back a byte to each, one after the other
  *   callers call HOST PORT COUNT    so many processes: each connects, sends a byte and reads one, all calls block
  *
  * "connected" when all are. At the end how many were answered, and how many were told what: "ANSWERED answered", "N send ECONNRESET".
@@ -31,17 +31,11 @@ static void serve(const char* port) {
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   if (bind(listener, (struct sockaddr*)&any, sizeof(any)) || listen(listener, BACKLOG)) err(1, "listen");
   sigwait(&told, &sig);
-  signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
   for (;;) {
     char byte;
     int fd = accept(listener, NULL, NULL);
     if (fd < 0) continue;
-    pid_t child = fork();
-    if (child < 0) err(1, "fork");
-    if (child == 0) {
-      if (recv(fd, &byte, 1, 0) == 1) send(fd, &byte, 1, MSG_NOSIGNAL);
-      _exit(0);
-    }
+    if (recv(fd, &byte, 1, 0) == 1) send(fd, &byte, 1, MSG_NOSIGNAL);
     close(fd);
   }
 }

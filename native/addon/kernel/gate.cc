@@ -22,7 +22,6 @@ class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
   static std::vector<PropertyDescriptor> methods() {
     return {InstanceMethod<&GateHandle::attachCgroup>("attachCgroup"),
             InstanceMethod<&GateHandle::detachCgroup>("detachCgroup"),
-            InstanceMethod<&GateHandle::lookAtEarlier>("lookAtEarlier"),
             InstanceMethod<&GateHandle::detach>("detach")};
   }
 
@@ -37,13 +36,6 @@ class GateHandle : public Handle<GateHandle, Gate, Lives::kUntilClosed> {
   Napi::Value detachCgroup(const CallbackInfo& info) {
     return guard(info, [&] {
       owned().detachCgroup(toText(info[0], "path"));
-      return info.Env().Undefined();
-    });
-  }
-
-  Napi::Value lookAtEarlier(const CallbackInfo& info) {
-    return guard(info, [&] {
-      owned().lookAtEarlier();
       return info.Env().Undefined();
     });
   }

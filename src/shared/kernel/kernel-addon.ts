@@ -114,8 +114,6 @@ export interface Gate {
   attachCgroup(path: string): void;
   /** Lets a cgroup go, whether it still exists or not. */
   detachCgroup(path: string): void;
-  /** From time to time, not before a second is over: lets go of an earlier agent's programs once nobody sleeps in front of them. */
-  lookAtEarlier(): void;
   /** Removes links, pins and the gate; its descriptors are closed. */
   detach(): void;
 }
