@@ -31,7 +31,7 @@ async function behind<T>(section: Section, work: () => Promise<T>): Promise<T> {
 
 /** With rules of a node's own. */
 async function under<T>(node: MeshNode, rules: string, work: () => Promise<T>): Promise<T> {
-  inNode(node, ['nft', '-f', '-'], rules);
+  inNode(node, ['nft', '-f', '-'], rules.replaceAll('; ', ';\n').replaceAll(' }', '\n}'));
   try {
     return await work();
   } finally {
@@ -133,7 +133,9 @@ describe('keys by name where something is in the way', () => {
     await lab.kill('b');
     await lab.restart('b');
     const made = conversation(PORT);
-    expect(await converse(made)).to.include(`read ${made.text}\n`);
+    const said = await converse(made);
+    const ends = await Promise.all((['a', 'b'] as const).map((node) => flowOf(node, made)));
+    expect(said, JSON.stringify(ends)).to.include(`read ${made.text}\n`);
     expect(await exchangeOf(made)).to.be.oneOf(['in-band', 'channel']);
     for (const node of ['a', 'b'] as const) await untilByName(node);
   });
