@@ -54,12 +54,10 @@ describe('an adversary between two nodes with keys by name', () => {
   ): Promise<{ said: string; end: string; code: string }> {
     const { port, isn, epoch, number, payload, named } = { ...seen, ...how };
     const known = new Set((await detailedFlows('b')).map(({ cookie }) => cookie));
-    const mac = (node: 'a' | 'b'): string =>
-      execFileSync('nsenter', [`--net=/run/netns/tlshub-${node}`, 'cat', '/sys/class/net/eth0/address'], {
-        encoding: 'utf8',
-      })
-        .trim()
-        .replaceAll(':', '');
+    const mac = (node: 'a' | 'b'): string => {
+      const link = execFileSync('nsenter', [`--net=/run/netns/tlshub-${node}`, 'ip', '-o', 'link', 'show', 'eth0']);
+      return (/link\/ether ([0-9a-f:]+)/.exec(link.toString())?.[1] ?? '').replaceAll(':', '');
+    };
     const command = [
       IMPOSTOR,
       'vb',
