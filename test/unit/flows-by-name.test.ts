@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { ChannelWhat, Class } from '../../src/shared/kernel/abi.generated.js';
 import type { Agreement } from '../../src/shared/kernel/abi.js';
+import { MOST_WAITING } from '../../src/supervisor/flow/names.js';
 import { giveUpAll } from '../../src/supervisor/flow/mass-ending.js';
 import { OWNER, TUPLE, World } from '../fakes/dispatcher-world.js';
 
@@ -73,6 +74,22 @@ describe('flows whose keys both ends make by name', () => {
     await world.pass();
     expect(world.kernel.discarded).to.deep.equal([701, 702, 703, 704]);
     expect(world.kernel.installs).to.deep.equal([]);
+  });
+
+  it('a cgroup that accepts nothing has its share of the memory for secrets, and others have theirs', async () => {
+    for (let i = 0; i <= MOST_WAITING; i++)
+      world.event('ESTABLISHED', { ...PASSIVE, cookie: BigInt(i + 1), cgroup: 7n });
+    expect(world.names.asked).to.have.length(MOST_WAITING);
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 100_000n, cgroup: 8n });
+    expect(world.names.asked).to.have.length(MOST_WAITING + 1);
+    const last = BigInt(MOST_WAITING + 1);
+    world.event('ACCEPTED', { ...PASSIVE, cookie: last, cgroup: 7n, owner: OWNER });
+    await world.pass();
+    const [refused] = world.reports().filter(({ cookie }) => cookie === String(last));
+    expect(refused).to.include({ state: 'refused', code: 'TLSHUB_OVERLOAD' });
+    world.event('CLOSED', { ...PASSIVE, cookie: 1n, cgroup: 7n });
+    world.event('ESTABLISHED', { ...PASSIVE, cookie: 200_000n, cgroup: 7n });
+    expect(world.names.asked).to.have.length(MOST_WAITING + 2);
   });
 
   it('keys of a flow whose descriptor was given up are wiped by the installer', async () => {

@@ -19,7 +19,16 @@ export interface NamesOptions {
   send(command: InstallerCommand): void;
 }
 
+/**
+ * Of one cgroup: an eighth of what the memory for secrets has room for (native/domain/secrets). Servers that do not accept keep others' keys from
+ * nobody.
+ */
+export const MOST_WAITING = 8192;
+
 export class Names {
+  /** by the cgroup of the flow's socket: keys that wait for it */
+  private readonly waiting = new Map<bigint, number>();
+
   constructor(private readonly options: NamesOptions) {}
 
   /** Makes its keys, once; of one that goes in-band it is told where to. Nothing is done for flows that are not established, or over. */
@@ -51,6 +60,7 @@ export class Names {
       named.refused?.();
       return failure(named.code, named.reason);
     }
+    this.waits(flow, -1);
     flow.provider = named.provider;
     flow.askedNs = monotonicNs();
     this.options.send(negotiatedOf(flow, held, named));
@@ -62,11 +72,27 @@ export class Names {
     const { named } = flow;
     if (named === undefined || named === 'none') return;
     flow.named = 'none';
-    if ('secrets' in named) this.options.kernel.discardSecret(named.secrets);
+    if (!('secrets' in named)) return;
+    this.waits(flow, -1);
+    this.options.kernel.discardSecret(named.secrets);
   }
 
   private make(flow: Flow & NamedFlow): NamedKeys | NoKeys {
-    return whyHopeless(flow) ?? this.options.keysByName.derive(flow);
+    const keys = whyHopeless(flow) ?? this.tooMany(flow) ?? this.options.keysByName.derive(flow);
+    if ('secrets' in keys) this.waits(flow, 1);
+    return keys;
+  }
+
+  private tooMany({ cgroup }: Flow): NoKeys | undefined {
+    if ((this.waiting.get(cgroup) ?? 0) < MOST_WAITING) return undefined;
+    const reason = `${MOST_WAITING} connections of its cgroup have keys and wait to be accepted`;
+    return { code: 'TLSHUB_OVERLOAD', reason };
+  }
+
+  private waits({ cgroup }: Flow, by: 1 | -1): void {
+    const count = (this.waiting.get(cgroup) ?? 0) + by;
+    if (count === 0) this.waiting.delete(cgroup);
+    else this.waiting.set(cgroup, count);
   }
 
   private inBand({ role, peerNodes }: Flow): 'none' {

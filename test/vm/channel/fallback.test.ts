@@ -7,7 +7,7 @@ import { lab, type MeshNode } from '../harness/index.js';
 import type { Sniffer } from '../harness/sniffer.js';
 import { patience } from '../../speed.js';
 import { FAMILIES, TALKER, converse, flowOf, servers } from '../policy/support.js';
-import { channelLab, conversation, exchangeOf, inNode, talk, untilByName } from './support.js';
+import { channelLab, conversation, exchangeOf, inNode, talk, untilByName } from '../harness/channel.js';
 
 const PORT = 7310;
 const OBJECT = resolve('build/bpf-test/middlebox.bpf.o');

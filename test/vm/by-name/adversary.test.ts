@@ -14,7 +14,7 @@ import { SECRET } from '../harness/wire.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import { converse, servers } from '../policy/support.js';
 import { markerIn } from '../../wire/marker.js';
-import { channelLab, conversation, exchangeOf, inNode, talk, untilByName } from './support.js';
+import { channelLab, conversation, exchangeOf, inNode, talk, untilByName } from '../harness/channel.js';
 
 const PORT = 7320;
 const [A, B] = ['10.77.0.1', '10.77.0.2'];

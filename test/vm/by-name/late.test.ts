@@ -8,7 +8,7 @@ import type { Sniffer } from '../harness/sniffer.js';
 import { waitFor } from '../harness/wait.js';
 import { SECRET, expectEncrypted } from '../harness/wire.js';
 import { TALKER, servers } from '../policy/support.js';
-import { channelLab, conversation, exchangeOf, talk } from './support.js';
+import { channelLab, conversation, exchangeOf, talk } from '../harness/channel.js';
 
 const B = '10.77.0.2';
 /** A handshake's deadline, and a server that is later than that, in ms. */

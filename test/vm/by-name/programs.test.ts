@@ -8,7 +8,7 @@ import {
   type MatrixContent,
   type MatrixServers,
 } from '../matrix/programs.js';
-import { channelLab, untilByName } from './support.js';
+import { channelLab, untilByName } from '../harness/channel.js';
 
 const MEGABYTES = 3;
 

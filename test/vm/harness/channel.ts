@@ -2,8 +2,8 @@
 /** Keys by name between the lab's nodes: from when on connections have them, and what both ends say of one. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
-import { lab, type LabOptions, type MeshNode } from '../harness/index.js';
-import { waitFor } from '../harness/wait.js';
+import { lab, type LabOptions, type MeshNode } from './index.js';
+import { waitFor } from './wait.js';
 import { converse, flowOf, servers, type Conversation } from '../policy/support.js';
 
 /** Of servers that only make the nodes know each other. */
