@@ -26,6 +26,8 @@ const leaving = new Set<Channels>();
 let channels: Channels | undefined;
 /** what `channels` was told to listen at, if it does */
 let listener: ListenAddress | undefined;
+/** who may open, as was said last: new channels know it from the beginning */
+let nodes: Pick<Extract<ChannelCommand, { type: 'nodes' }>, 'names' | 'addresses'> | undefined;
 let stopping = false;
 
 function tell(news: ChannelNews): void {
@@ -37,6 +39,7 @@ function create(options: Begin): Channels {
     tell(event);
     if (event.type === 'ended') shutIfOver(made);
   });
+  if (nodes !== undefined) made.setNodes(nodes.names, nodes.addresses);
   return made;
 }
 
@@ -135,6 +138,7 @@ function execute(command: ChannelCommand): void {
       begin(command);
       break;
     case 'nodes':
+      nodes = command;
       channels?.setNodes(command.names, command.addresses);
       break;
     case 'open':

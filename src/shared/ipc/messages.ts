@@ -197,7 +197,7 @@ export type ThreadReport =
 export type ChannelCommand =
   /**
    * The first, and again whenever credentials, groups or the listener change: what there was is closed (`changed`), and answered by `begun`. Nobody
-   * may open before `nodes`. `listen` undefined: nobody comes in
+   * may open before the first `nodes`, which hold until the next. `listen` undefined: nobody comes in
    */
   | ({ type: 'begin'; listen: ListenAddress | undefined } & ChannelsOptions)
   | { type: 'nodes'; names: string[]; addresses: Uint8Array[] }
