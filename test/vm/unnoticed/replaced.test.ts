@@ -11,6 +11,7 @@ import { lab, waitFor, type Program } from '../harness/index.js';
 import { B, PATIENT, holdSleeps } from './support.js';
 
 const SILENT_PORT = 7999;
+const LATE_PORT = 7400;
 const PATIENCE = 60_000;
 const RETIRED = '/sys/fs/bpf/tlshub-lab-a/retired';
 /** Much longer than the kernel takes to free a program that it thinks nobody is in. */
@@ -22,6 +23,8 @@ one = socket.socket()
 one.connect((sys.argv[1], int(sys.argv[2])))
 print('connected', flush=True)
 try:
+    if sys.argv[3] == 'talk':
+        one.send(b'x')
     print('had', one.send(b'x') if sys.argv[3] == 'send' else one.recv(1))
 except OSError as error:
     print('ended', error)
@@ -61,5 +64,29 @@ describe('callers that sleep while the gate is replaced', () => {
     expect(kept, 'what they slept in front of was pinned').to.equal(true);
     await waitFor(() => !existsSync(RETIRED), PATIENCE, 'the old gate to go, now that nobody is in front of it');
     expect((await lab.status('a')).ready).to.equal(true);
+  });
+
+  it('and their bytes arrive when the next agent has secured their connections', async function () {
+    this.timeout(300_000);
+    const server = lab.spawn('b', [resolve('build/programs/talker'), 'late', `${LATE_PORT}`]);
+    await server.listening(LATE_PORT);
+    const callers = Array.from({ length: 4 }, () =>
+      lab.spawn('a', ['/usr/bin/python3', '-c', CALL, B, `${LATE_PORT}`, 'talk']),
+    );
+    const asleep = (): boolean => callers.every(({ stdout, held }) => stdout === 'connected\n' && held);
+    await waitFor(asleep, PATIENCE, 'all of them to sleep');
+
+    await lab.kill('a');
+    await lab.restart('a');
+    await sleep(FREED_MS);
+    server.kill('SIGUSR1');
+    const said = (): string => JSON.stringify(callers.map(({ stdout, stderr }) => stdout + stderr));
+    await waitFor(
+      () => callers.every(({ running }) => !running),
+      PATIENCE,
+      () => `the end of all: ${said()}`,
+    );
+    for (const caller of callers) expect((await caller.ended).stdout).to.equal("connected\nhad b'x'\n");
+    await server.stop();
   });
 });
