@@ -140,22 +140,6 @@ for (const library of ['openssl', 'boringssl'] as const) {
       expect(await a.next('ended')).to.include({ epoch: 2, listener: 'b', code: 'TLSHUB_CHANNEL_UNREACHABLE' });
     });
 
-    it('begin anew with other credentials: earlier epochs are closed, and the listener has no gap', async () => {
-      const { mine, theirs } = await agree(1);
-      b.thread.send({
-        ...{ type: 'begin', credentials: await lab.credentials('b'), groups: GROUPS, ownName: 'b' },
-        listen: { host: HOST, port },
-      });
-      expect(await a.next('closing')).to.include({ id: mine.id, why: 'changed' });
-      // By now the listener is the new ones'; who had come to the old ones before would have been sent away.
-      for (let i = 0; i < 8; i++) open(100 + i);
-      expect(await b.next('begun')).to.deep.equal({ type: 'begun', port });
-      expect(await b.next('ended')).to.include({ id: theirs.id, code: '' });
-      expect(await a.next('ended')).to.include({ id: mine.id, code: '' });
-      for (let i = 0; i < 8; i++) b.thread.send({ type: 'accept', id: (await b.next('proposed')).id });
-      for (let i = 0; i < 8; i++) expect((await a.next('open')).epoch).to.be.within(100, 107);
-    });
-
     it('say what they cannot listen at, with what to do, and go on without', async () => {
       const answer = await a.begin('a', ofA, port);
       expect(answer.error).to.include({ code: 'TLSHUB_CHANNEL_LISTEN', syscall: 'bind' });
