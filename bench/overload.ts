@@ -5,8 +5,9 @@
  *
  *   node build/bench/overload.js [DIR]     TLSHUB_BENCH_LEVELS=8:80,30:150,...: connections at once, and how many in all
  *
- * ab on node a fetches a byte from nginx on node b, a connection a request: with a handshake on each connection, and with keys by name. The first level
- * is what the agents can do without waiting; goodput of the others is set against the best of their exchange.
+ * ab (`scripts/setup --packages test/compat/packages.txt` has it) on node a fetches a byte from nginx on node b, a connection a request: with a
+ * handshake on each connection, and with keys by name. The first level is what the agents can do without waiting; goodput of the others is set
+ * against the best of their exchange.
  */
 import { writeFileSync } from 'node:fs';
 import { lab, waitFor } from '../test/vm/harness/index.js';

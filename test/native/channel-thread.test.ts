@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Two threads of channels, as two agents have one each: commands in, news out, over both TLS libraries. */
 import { expect } from 'chai';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import type { ChannelNews } from '../../src/shared/ipc/messages.js';
 import type { HandshakeCredentials } from '../../src/shared/kernel/handshake-addon.js';
 import { kernel } from '../../src/shared/kernel/native.js';
@@ -10,7 +8,7 @@ import type { TlsLibrary } from '../../src/shared/kernel/words.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { startChannelThread, type ChannelThread } from '../../src/supervisor/provider/channel-thread.js';
 import { patience } from '../speed.js';
-import { makeLab, type Lab } from './handshake-kit.js';
+import { freePort, makeLab, type Lab } from './handshake-kit.js';
 
 type NewsOf<T extends ChannelNews['type']> = Extract<ChannelNews, { type: T }>;
 
@@ -53,17 +51,6 @@ class Agent {
     this.thread.send({ type: 'nodes', names: ['a', 'b'], addresses: [parseAddress(HOST)] });
     return this.next('begun');
   }
-}
-
-/** A port that nobody has now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 for (const library of ['openssl', 'boringssl'] as const) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The channels of two agents with their threads, sessions and makers of keys, over both TLS libraries at once. Only the gate's maps are in memory. */
 import { expect } from 'chai';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeEndpoints } from '../../src/mapping/node-endpoints.js';
 import type { EpochKeys } from '../../src/shared/kernel/kernel-addon.js';
@@ -16,7 +14,7 @@ import { Channels } from '../../src/supervisor/provider/channels.js';
 import { FakeEpochs, flowOf } from '../fakes/channel-world.js';
 import { memoryLogger } from '../fakes/memory-logger.js';
 import { patience } from '../speed.js';
-import { makeLab, type Lab } from './handshake-kit.js';
+import { freePort, makeLab, type Lab } from './handshake-kit.js';
 
 const HOST = '127.0.0.1';
 
@@ -51,16 +49,6 @@ class Agent {
       { nodes: new Set(['a', 'b']), endpoints: this.endpoints, ownCipher: 'TLS_AES_128_GCM_SHA256' },
     );
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {

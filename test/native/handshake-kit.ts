@@ -82,6 +82,17 @@ export async function tcpPair(): Promise<Pair> {
   };
 }
 
+/** A port that nobody has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 /** The descriptor below a socket of node:net. */
 export function fdOf(socket: Socket): number {
   return (socket as unknown as { _handle: { fd: number } })._handle.fd;

@@ -4,10 +4,10 @@
  * that was there when they fell asleep: if the kernel had freed that meanwhile, it would end here, or their bytes would go past the gate.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
+import { TALKER } from '../policy/support.js';
 import { B, PATIENT, holdSleeps } from './support.js';
 
 const A = '10.77.0.1';
@@ -99,7 +99,7 @@ describe('callers that sleep while the gate is replaced', () => {
 
   it('and their bytes arrive when the next agent has secured their connections', async function () {
     this.timeout(300_000);
-    const server = lab.spawn('b', [resolve('build/programs/talker'), 'late', `${LATE_PORT}`]);
+    const server = lab.spawn('b', [TALKER, 'late', `${LATE_PORT}`]);
     await server.listening(LATE_PORT);
     const callers = Array.from({ length: CALLERS }, () => lab.spawn('a', python(CLIENT, B, `${LATE_PORT}`)));
     await allAsleep(callers, 'connected');
