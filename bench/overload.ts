@@ -83,7 +83,7 @@ async function warmUp(exchange: Exchange): Promise<void> {
 }
 
 async function measure(exchange: Exchange): Promise<Figures[]> {
-  await lab.up({ set: { exchange } });
+  await lab.up({ exchange });
   await serve();
   await warmUp(exchange);
   const levels: Figures[] = [];

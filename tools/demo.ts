@@ -16,7 +16,7 @@ if (file === undefined || marker === undefined || sockets.length !== 2) {
 
 const problems: string[] = [];
 const table = new Table({
-  head: ['node', 'program', 'connection', 'peer node', 'provider', 'cipher', 'held (ms)', "kernel's ULP"],
+  head: ['node', 'program', 'connection', 'peer node', 'provider', 'exchange', 'cipher', 'held (ms)', "kernel's ULP"],
   style: { head: [], border: [] },
 });
 for (const [index, socket] of sockets.entries()) {
@@ -30,6 +30,7 @@ for (const [index, socket] of sockets.entries()) {
       `${bracket(flow.src)}:${flow.sport} → ${bracket(flow.dst)}:${flow.dport}`,
       flow.peerNode ?? '',
       flow.provider ?? '',
+      flow.exchange ?? '',
       flow.cipher ?? '',
       flow.holdMs === null ? '' : flow.holdMs.toFixed(1),
       flow.kernelUlp ?? '',

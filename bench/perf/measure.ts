@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { BenchResult, ConnectionDetail } from '../../src/load/result.js';
 import type { FlowReport } from '../../src/report/flow.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
-import { lab, type MeshNode } from '../../test/vm/harness/index.js';
+import { lab, waitFor, type MeshNode } from '../../test/vm/harness/index.js';
 import { busySeconds, processUsage } from '../report/machine.js';
 import type { ConnectionRow, SampleRow } from './rows.js';
 
@@ -155,18 +155,28 @@ function verify(mode: string, rows: readonly ConnectionRow[]): void {
       );
 }
 
+/** The first ones are in-band, until there is a channel. */
+async function untilByName(connect: () => Promise<unknown>): Promise<void> {
+  const byName = async (): Promise<boolean> => {
+    await connect();
+    return (await lab.flows('a')).at(-1)?.exchange === 'channel';
+  };
+  await waitFor(byName, 30_000, 'keys by name');
+}
+
 /** @throws Error when the nodes do not come up, or when what was measured was not this mode */
 export async function measureMode(mode: string, settings: Settings): Promise<Measurement> {
   const folder = mkdtempSync(join(tmpdir(), 'tlshub-perf-'));
   let sampler: Sampler | undefined;
   try {
-    await lab.up({ mode, set: { flows_kept: FLOWS_KEPT } });
+    await lab.up({ mode, exchange: 'default', set: { flows_kept: FLOWS_KEPT } });
     // The client closes first and keeps the port for a minute: more than 28,000 connections need ports again before that.
     await lab.exec('a', ['sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1'], { outside: true });
     const server = lab.spawn('b', [TOOL, '-m', 'server', '-l', `${PORT}`, '-o', '/dev/null']);
     await server.listening(PORT);
     // The first connections wait for what is loaded on first use, in agents and programs alike.
     await load(folder, 30, '-n', '4', '-c', '2');
+    if ((await lab.status('a')).exchange === 'channel') await untilByName(() => load(folder, 30, '-n', '1', '-c', '1'));
     const warm = (await lab.flows('a')).length;
 
     sampler = new Sampler();

@@ -22,6 +22,7 @@ const fixed =
 const ROWS: readonly [string, (summary: ModeSummary) => string][] = [
   ['connections completed', (s) => `${s.successful_connections}`],
   ['connections failed', (s) => `${s.failed_connections}`],
+  ['keys agreed on', (s) => Object.keys(s.exchanges).join(', ')],
   ['new connections per second', (s) => fixed(1)(s.connections_per_second)],
   ['connection latency p50, ms', (s) => fixed(2)(s.connection_latency_ms.p50)],
   ['connection latency p99, ms', (s) => fixed(2)(s.connection_latency_ms.p99)],

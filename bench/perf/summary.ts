@@ -17,6 +17,8 @@ export interface ModeSummary {
   total_connections: number;
   successful_connections: number;
   failed_connections: number;
+  /** how the keys of successful ones were agreed on, and of how many */
+  exchanges: Record<string, number>;
   /** of the phase `connections`: successful ones over the time from the first begin to the last end */
   connections_per_second: number;
   connection_latency_ms: Distribution;
@@ -51,6 +53,12 @@ export function distributionOf(values: readonly number[]): Distribution {
   };
 }
 
+function countOf(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
 /** Seconds from the first begin to the last end. */
 function spanSeconds(rows: readonly ConnectionRow[]): number {
   if (rows.length === 0) return NaN;
@@ -81,6 +89,7 @@ export function summarise(mode: string, rows: readonly ConnectionRow[], samples:
     total_connections: rows.length,
     successful_connections: completed.length,
     failed_connections: rows.filter(({ state }) => state === 'failed').length,
+    exchanges: countOf(completed.map(({ exchange }) => exchange)),
     connections_per_second: short.length / spanSeconds(short),
     connection_latency_ms: distributionOf(values('connection_latency_ms')),
     hold_ms: distributionOf(values('hold_ms')),

@@ -159,13 +159,14 @@ export const KEYS = {
   ),
   exchange: key(
     choice('channel', 'in-band'),
-    'in-band',
-    'How two agents agree on the keys of a connection, with mode = openssl and boringssl. in-band: by a handshake on the connection itself. channel: by one handshake for each pair of nodes and period, from which both know the keys of each connection without a word; where that is not possible, in-band.',
+    'channel',
+    'How two agents agree on the keys of a connection, with mode = openssl and boringssl. channel: by one handshake for each pair of nodes and period, from which both know the keys of each connection without a word; where that is not possible, in-band. in-band: by a handshake on the connection itself. Where this is not set, channels begin when node_endpoints or channel_listen is: a configuration that has none of the three opens no port for them.',
+    { defaultNote: 'channel if node_endpoints or channel_listen is set and marker is true, else in-band' },
   ),
   channel_listen: key(
     optionalListenAddress,
     `[::]:${CHANNEL_PORT}`,
-    "Where other nodes' agents reach this one for a channel. Empty: nowhere, and connections from them are in-band. Only with exchange = channel.",
+    "Where other nodes' agents reach this one for a channel; a port is opened only with exchange = channel. Empty: nowhere, and connections from them are in-band.",
   ),
   node_endpoints: key(
     optionalPath,

@@ -41,6 +41,7 @@ export function parseConfig(contents: Uint8Array | string, file: string, env: En
   const values: Record<string, unknown> = {};
   for (const setting of settings.values()) values[setting.key] = decode(setting);
   const flat = complete(values);
+  flat.exchange = exchangeInForce(flat, (key) => settings.has(key));
   checkTogether(flat, (key) => settings.get(key)?.place ?? { file, key });
   resolvePaths(flat, dirname(resolve(file)));
   return toConfig(flat);
@@ -64,6 +65,16 @@ function decode(setting: Setting): unknown {
     const detail = `"${clip(setting.text)}" is not allowed (${why}); allowed: ${format.allowed}`;
     throw new ConfigError('TLSHUB_CONFIG_BAD_VALUE', setting.place, detail);
   }
+}
+
+/**
+ * Channels are for those who have said how agents reach each other: a configuration that says nothing of them opens no port, and asks nobody for
+ * the marker.
+ */
+function exchangeInForce(flat: FlatConfig, isSet: (key: KeyName) => boolean): FlatConfig['exchange'] {
+  if (isSet('exchange')) return flat.exchange;
+  const told = flat.node_endpoints !== '' || (isSet('channel_listen') && flat.channel_listen !== '');
+  return told && flat.marker ? flat.exchange : 'in-band';
 }
 
 /** Rules between keys. `placeOf` is where a key was set. */

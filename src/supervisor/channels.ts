@@ -75,10 +75,6 @@ export function startChannels({ addon, fds, inForce, numberOf, start, log }: Cha
   });
   const settings = new SettingsOfChannels();
   const apply = (now: Settings): void => {
-    const { exchange, mode } = now.config;
-    if (exchange === 'channel' && mode === 'tlshub') {
-      log.warning('exchange = channel says nothing in mode tlshub: keys come from TLSHub');
-    }
     void service.apply(channelPlan(now), settings.from(now));
   };
   inForce.onSwap(apply);

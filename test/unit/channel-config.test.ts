@@ -11,10 +11,33 @@ const FILE = '/etc/tlshub/capture.conf';
 const failure = (text: string): ConfigError => thrown(ConfigError, () => parseConfig(text, FILE));
 
 describe('configuration of channels', () => {
-  it('is in-band by default, and listens at the port of channels with the hybrid group first', () => {
+  it('has the port of channels and the hybrid group first by default', () => {
     const config = parseConfig('', FILE);
-    expect(config).to.include({ exchange: 'in-band', channelListen: `[::]:${CHANNEL_PORT}`, nodeEndpoints: '' });
+    expect(config).to.include({ channelListen: `[::]:${CHANNEL_PORT}`, nodeEndpoints: '' });
     expect(config.tls.groups).to.deep.equal(['X25519MLKEM768', 'X25519']);
+  });
+
+  for (const [text, exchange] of [
+    ['', 'in-band'],
+    ['pod_source = kubernetes', 'in-band'],
+    ['channel_listen =', 'in-band'],
+    ['node_endpoints =', 'in-band'],
+    ['node_endpoints = nodes.conf', 'channel'],
+    ['pod_source = kubernetes\nchannel_listen = [::]:9466', 'channel'],
+    ['exchange = channel', 'channel'],
+    ['exchange = in-band\nnode_endpoints = nodes.conf', 'in-band'],
+    ['marker = false\nnode_endpoints = nodes.conf', 'in-band'],
+    ['marker = false\nexchange = in-band', 'in-band'],
+  ] as const) {
+    it(`${text === '' ? 'an empty file' : text.replace('\n', ' and ')}: ${exchange}`, () => {
+      expect(parseConfig(text, FILE).exchange).to.equal(exchange);
+    });
+  }
+
+  it('goes by the environment as by the file', () => {
+    expect(parseConfig('', FILE, { TLSHUB_CHANNEL_LISTEN: '[::]:9466' }).exchange).to.equal('channel');
+    const error = thrown(ConfigError, () => parseConfig('marker = false', FILE, { TLSHUB_EXCHANGE: 'channel' }));
+    expect(error).to.include({ code: 'TLSHUB_CONFIG_CONFLICT', line: 1 });
   });
 
   it('takes an address, a file beside the configuration and groups', () => {
@@ -55,6 +78,7 @@ describe('configuration of channels', () => {
   it('says at a reload what has changed, and that no restart is needed', () => {
     const after = parseConfig('channel_listen = [::1]:9466\nnode_endpoints = n\ntls.groups = X25519', FILE);
     expect(compareConfigs(parseConfig('', FILE), after)).to.deep.equal([
+      { key: 'exchange', before: 'in-band', after: 'channel', restart: undefined },
       { key: 'channel_listen', before: '[::]:9466', after: '[::1]:9466', restart: undefined },
       { key: 'node_endpoints', before: '', after: '/etc/tlshub/n', restart: undefined },
       { key: 'tls.groups', before: 'X25519MLKEM768, X25519', after: 'X25519', restart: undefined },

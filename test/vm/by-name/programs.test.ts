@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The program matrix with keys by name: not one handshake is on the connections of the programs. Each library, and both mixed. */
 import { lab } from '../harness/index.js';
-import {
-  matrixContent,
-  programTests,
-  startServers,
-  type MatrixContent,
-  type MatrixServers,
-} from '../matrix/programs.js';
+import { matrixWorld, programTests } from '../matrix/programs.js';
 import { channelLab, untilByName } from '../harness/channel.js';
 
 const MEGABYTES = 3;
 
 describe('programs with keys by name', () => {
-  let content: MatrixContent;
-  let running: MatrixServers;
-
-  before(async function () {
-    this.timeout(240_000);
-    content = matrixContent(MEGABYTES);
-    await channelLab();
-    running = await startServers();
-  });
+  const world = matrixWorld(MEGABYTES, channelLab);
   after(() => lab.down());
 
   for (const [active, passive] of [
@@ -37,7 +23,7 @@ describe('programs with keys by name', () => {
       });
 
       programTests({
-        world: () => ({ content, running }),
+        world,
         megabytes: MEGABYTES,
         providers: { active, passive },
         exchange: 'channel',

@@ -141,13 +141,12 @@ describe('keys by name where something is in the way', () => {
   });
 
   it('in-band with a node that has none, both ways', async () => {
-    const without = ['--set', 'exchange=channel', '--set', 'b:exchange=in-band'];
-    await lab.configure(...without);
+    await lab.configure('--exchange', 'channel', '--set', 'b:exchange=in-band');
     await Promise.all([lab.reload('a'), lab.reload('b')]);
     for (const from of ['a', 'b'] as const) {
       expect(await talk(conversation(PORT, from))).to.equal('in-band');
     }
-    await lab.configure('--set', 'exchange=channel');
+    await lab.configure('--exchange', 'channel');
     await Promise.all([lab.reload('a'), lab.reload('b')]);
     for (const node of ['a', 'b'] as const) await untilByName(node);
   });

@@ -46,10 +46,15 @@ export async function untilByName(from: MeshNode, ms = 30_000): Promise<void> {
 }
 
 /** A lab whose agents have channels, both ways. */
-export async function channelLab({ set, ...options }: LabOptions = {}): Promise<void> {
-  await lab.up({ ...options, set: { exchange: 'channel', ...set } });
-  for (const node of ['a', 'b'] as const) await servers(node, [WARM_PORT]);
-  for (const node of ['a', 'b'] as const) await untilByName(node);
+export async function channelLab(options: LabOptions = {}): Promise<void> {
+  await lab.up({ ...options, exchange: 'channel' });
+  await knowEachOther(['a', 'b']);
+}
+
+/** In a lab with channels: until what these nodes open has its keys by name. */
+export async function knowEachOther(nodes: readonly MeshNode[]): Promise<void> {
+  for (const node of nodes) await servers(node === 'a' ? 'b' : 'a', [WARM_PORT]);
+  for (const node of nodes) await untilByName(node);
 }
 
 export function inNode(node: MeshNode | 'net', command: readonly string[], input?: string): void {

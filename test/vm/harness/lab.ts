@@ -15,12 +15,20 @@ import { Program, type Node, type ProgramOptions, type Result } from './program.
 import { startSniffer, type Sniffer } from './sniffer.js';
 import { waitFor } from './wait.js';
 
+/** How the lab's agents can agree on keys, where these are not TLSHub's. */
+export type Exchange = 'channel' | 'in-band';
+
 /** Nodes with a supervisor. */
 export type MeshNode = 'a' | 'b';
 
 export interface LabOptions {
   /** whose keys; else what `npm test -- --mode` says */
   mode?: string;
+  /**
+   * How keys are agreed on; else what `npm test -- --exchange` says, or by a handshake on each connection, which most tests are about.
+   * `default`: by the product's own default
+   */
+  exchange?: Exchange | 'default';
   policy?: 'strict' | 'permissive';
   /** keys of capture.conf for both nodes; `a:key` or `b:key` for one of them */
   set?: Record<string, string | number | boolean>;
@@ -64,9 +72,13 @@ const controlSocket = (node: MeshNode): string => `${LAB_DIR}/${node}/control.so
 /** What scripts/lab has started as the node's supervisor. */
 const supervisor = (node: MeshNode): number => Number(readFileSync(`${LAB_DIR}/${node}/pid`, 'utf8'));
 
+/** What `npm test -- --exchange` says. */
+export const EXCHANGE_ASKED = process.env.TLSHUB_LAB_EXCHANGE as Exchange | undefined;
+
 /** As options of `scripts/lab`. */
 function optionsOf({
   mode = process.env.TLSHUB_LAB_MODE,
+  exchange = EXCHANGE_ASKED ?? 'in-band',
   policy,
   set = {},
   bare = false,
@@ -74,6 +86,7 @@ function optionsOf({
 }: LabOptions): string[] {
   return [
     ...(mode === undefined ? [] : ['--mode', mode]),
+    ...(exchange === 'default' ? [] : ['--exchange', exchange]),
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ...(bare ? ['--bare'] : []),

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The other ciphers of kernel TLS (programs.test.ts has the first), and that what is on the wire is standard TLS 1.3. */
-import { readFileSync } from 'node:fs';
+/** The ciphers of kernel TLS, and that what is on the wire is standard TLS 1.3. */
+import { readFileSync, statSync } from 'node:fs';
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
-import { mutualTls } from '../harness/mutual-tls.js';
+import { DEFAULT_CIPHER, mutualTls } from '../harness/mutual-tls.js';
 import { at, digestOf, makeContent, makeFolder } from './files.js';
 import * as servers from './servers.js';
-import { CIPHER_NUMBERS, expectReadable } from './tshark.js';
+import { CIPHER_NUMBERS, dissect, expectReadable } from './tshark.js';
 
-for (const cipher of ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'] as const) {
+for (const cipher of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'] as const) {
   describe(`the wire with ${cipher}`, () => {
     const keyLog = '/tmp/matrix-keys.log';
 
     before(async () => {
       makeFolder();
-      await lab.need({ set: { 'tls.ciphers': cipher, keylog_file: keyLog } });
+      await lab.need({ exchange: 'in-band', set: { 'tls.ciphers': cipher, keylog_file: keyLog } });
       await servers.nginx();
     });
 
@@ -26,8 +26,15 @@ for (const cipher of ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'] 
         expect(code, stderr).to.equal(0);
         expect(digestOf(at('out'))).to.equal(content.sha256);
       });
+      expect(statSync(keyLog).mode & 0o777).to.equal(0o600);
       const line = readFileSync(content.path, 'latin1').slice(0, 60);
       await expectReadable(servers.PORTS.nginx, keyLog, CIPHER_NUMBERS[cipher], '/readable', line);
     });
+
+    if (cipher === DEFAULT_CIPHER) {
+      it('and that it cannot read without', async () => {
+        expect(await dissect(servers.PORTS.nginx)).to.deep.equal([[CIPHER_NUMBERS[cipher]]]);
+      });
+    }
   });
 }

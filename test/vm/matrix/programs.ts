@@ -13,14 +13,14 @@ import * as servers from './servers.js';
 
 const { PORTS } = servers;
 
-export interface MatrixContent {
+interface MatrixContent {
   byte: Content;
   file: Content;
   text: Content;
 }
 
 /** What the programs exchange; an empty folder for it first. */
-export function matrixContent(megabytes: number): MatrixContent {
+function matrixContent(megabytes: number): MatrixContent {
   makeFolder();
   return {
     byte: makeContent('byte', 1),
@@ -29,22 +29,38 @@ export function matrixContent(megabytes: number): MatrixContent {
   };
 }
 
-export interface MatrixServers {
+interface MatrixServers {
   /** Making a PostgreSQL cluster takes 20 s under emulation: beside the other tests. */
   postgres: Promise<Program>;
 }
 
 /** All servers but iperf3's, which each test starts. */
-export async function startServers(): Promise<MatrixServers> {
+async function startServers(): Promise<MatrixServers> {
   const postgres = servers.postgres();
   postgres.catch(() => undefined); // its test tells
   await Promise.all([servers.nginx(), servers.redis(), servers.sshd(), servers.pythonHttp(), servers.nodeHttp()]);
   return { postgres };
 }
 
+export interface MatrixWorld {
+  content: MatrixContent;
+  running: MatrixServers;
+}
+
+/** In `describe`: content, then the lab that `bringUp` makes, then the servers. What it returns is known once its `before` has run. */
+export function matrixWorld(megabytes: number, bringUp: () => Promise<void>): () => MatrixWorld {
+  let world: MatrixWorld;
+  before(async function () {
+    this.timeout(240_000);
+    const content = matrixContent(megabytes);
+    await bringUp();
+    world = { content, running: await startServers() };
+  });
+  return () => world;
+}
+
 export interface MatrixOptions {
-  /** known once `before` has run */
-  world: () => { content: MatrixContent; running: MatrixServers };
+  world: () => MatrixWorld;
   megabytes: number;
   /** whose keys they must be (default: openssl on both) */
   providers?: Expected['providers'];

@@ -5,27 +5,13 @@
  */
 import { expect } from 'chai';
 import { lab } from '../harness/index.js';
-import {
-  matrixContent,
-  programTests,
-  startServers,
-  type MatrixContent,
-  type MatrixServers,
-} from '../matrix/programs.js';
+import { matrixWorld, programTests } from '../matrix/programs.js';
 
 const MEGABYTES = 3;
 
 describe('providers of keys', () => {
-  let content: MatrixContent;
-  let running: MatrixServers;
-
-  before(async function () {
-    this.timeout(240_000);
-    content = matrixContent(MEGABYTES);
-    // Out of band a peer's first byte comes only when both ends have their key, which under emulation takes its time.
-    await lab.up({ mode: 'boringssl', set: { silent_peer_timeout_ms: 5000 } });
-    running = await startServers();
-  });
+  // Out of band a peer's first byte comes only when both ends have their key, which under emulation takes its time.
+  const world = matrixWorld(MEGABYTES, () => lab.up({ mode: 'boringssl', set: { silent_peer_timeout_ms: 5000 } }));
   after(() => lab.down());
 
   for (const [active, passive] of [
@@ -60,7 +46,7 @@ describe('providers of keys', () => {
       });
 
       programTests({
-        world: () => ({ content, running }),
+        world,
         megabytes: MEGABYTES,
         providers: { active, passive },
         // TLSHub has no names for IPv6 connections; the mixed ones are TLS like the others.
