@@ -204,6 +204,7 @@ Napi::Value ChannelsWrap::stats(const Napi::CallbackInfo& info) {
   const channel::Driver::Stats stats = native().stats();
   Napi::Object object = Napi::Object::New(info.Env());
   object.Set("sessions", static_cast<double>(stats.sessions));
+  object.Set("untold", static_cast<double>(stats.untold));
   object.Set("halfOpen", static_cast<double>(stats.halfOpen));
   object.Set("turnedAway", static_cast<double>(stats.turnedAway));
   object.Set("rests", static_cast<double>(stats.rests));

@@ -8,14 +8,14 @@ import { pump } from '../shared/async/pump.js';
 import { MessageReceiver, MessageSender } from '../shared/ipc/message-ring.js';
 import { createDelays, readDelays, type DelayCounts } from '../shared/ipc/delays.js';
 import { type Doorbell } from '../shared/ipc/doorbell.js';
-import { TlshubError, fromWire } from '../shared/errors/errors.js';
+import { TlshubError } from '../shared/errors/errors.js';
 import {
   ReaderStat,
   type InstallerCommand,
   type InstallerControl,
   type InstallerReport,
-  type ThreadReport,
 } from '../shared/ipc/messages.js';
+import { untilReady, type Thread } from '../shared/ipc/thread.js';
 import { decodeEvent } from '../shared/kernel/records.js';
 import type { GateFds } from '../shared/kernel/kernel-addon.js';
 import type { CipherName } from '../shared/kernel/words.js';
@@ -42,50 +42,14 @@ export class ThreadStart {
     });
   }
 
-  /** @throws why it cannot */
-  give(data: unknown): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    this.worker.postMessage(data);
+  /** Gives it its data and waits until it is ready, see untilReady(). @throws why it cannot */
+  with(data: unknown, onFailure: (error: Error) => void): Promise<Thread> {
+    const give = (): void => {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.worker.postMessage(data);
+    };
+    return untilReady({ worker: this.worker, file: this.file, give }, onFailure);
   }
-}
-
-interface Thread {
-  worker: Worker;
-  ready: Extract<ThreadReport, { type: 'ready' }>;
-  /** From now on its end is no failure. */
-  expectEnd(): Promise<void>;
-}
-
-/** Gives a thread its data and waits for its `ready`. `onFailure` is called once if it ends later without being asked to. */
-async function start(begun: ThreadStart, data: unknown, onFailure: (error: Error) => void): Promise<Thread> {
-  const { worker, file } = begun;
-  let expected = false;
-  let told: ((error: Error) => void) | undefined;
-  const fail = (error: Error): void => {
-    const tell = told;
-    told = undefined;
-    if (!expected) tell?.(error);
-  };
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  const ready = await new Promise<Extract<ThreadReport, { type: 'ready' }>>((resolve, reject) => {
-    told = reject;
-    worker.on('message', (report: ThreadReport) => {
-      if (report.type === 'ready') resolve(report);
-      else fail(fromWire(report.error));
-    });
-    worker.on('error', (error: Error) => fail(error));
-    worker.on('exit', (code) => fail(new TlshubError('TLSHUB_INTERNAL', `the ${file} thread ended (status ${code})`)));
-    begun.give(data);
-  });
-  told = onFailure;
-  return {
-    worker,
-    ready,
-    expectEnd: () => {
-      expected = true;
-      return ended;
-    },
-  };
 }
 
 export interface ReaderCounts {
@@ -126,7 +90,7 @@ export async function startEventReader(options: EventReaderOptions): Promise<Eve
   const delays = createDelays();
   const { eventsFd, pagesPerCpu, beats, beatMs } = options;
   const data: EventReaderData = { eventsFd, pagesPerCpu, ring, stats, delays, beats, beatMs };
-  const thread = await start(options.thread, data, options.onFailure);
+  const thread = await options.thread.with(data, options.onFailure);
   const read = (word: number): number => Atomics.load(words, word) >>> 0;
   const tell = (word: number): void => {
     Atomics.store(words, word, 1);
@@ -179,7 +143,7 @@ export async function startInstaller(options: InstallerOptions): Promise<Install
   const data: InstallerData = {
     ...{ commands, reports, doorbell: doorbell.buffer, slots, fds, helperParentFd, ciphers, beats, beatMs },
   };
-  const thread = await start(options.thread, data, options.onFailure);
+  const thread = await options.thread.with(data, options.onFailure);
   const sender = new MessageSender<InstallerCommand>(commands);
   const tell = (message: InstallerControl): void => {
     thread.worker.postMessage(message);

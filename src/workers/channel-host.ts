@@ -28,6 +28,8 @@ let channels: Channels | undefined;
 let listener: ListenAddress | undefined;
 /** who may open, as was said last: new channels know it from the beginning */
 let nodes: Pick<Extract<ChannelCommand, { type: 'nodes' }>, 'names' | 'addresses'> | undefined;
+/** how often they have begun: whose events those are that come */
+let round = 0;
 let stopping = false;
 
 function tell(news: ChannelNews): void {
@@ -35,8 +37,9 @@ function tell(news: ChannelNews): void {
 }
 
 function create(options: Begin): Channels {
+  const its = round;
   const made = addon.createChannels(options, (event: ChannelEvent) => {
-    tell(event);
+    tell({ ...event, round: its });
     if (event.type === 'ended') shutIfOver(made);
   });
   if (nodes !== undefined) made.setNodes(nodes.names, nodes.addresses);
@@ -50,9 +53,12 @@ function leave(old: Channels, why: ChannelClose): void {
 }
 
 function shutIfOver(old: Channels): void {
-  if (!leaving.has(old) || old.stats().sessions > 0) return;
+  if (!leaving.has(old)) return;
+  const { sessions, untold } = old.stats();
+  // A session may end within closeAll(), if its peer was quicker: that is told later.
+  if (sessions + untold > 0) return;
   leaving.delete(old);
-  // What it has to tell comes first.
+  // Not from below its own event.
   setImmediate(() => {
     old.shut();
     endIfStopped();
@@ -97,6 +103,7 @@ function replace(old: Channels | undefined, options: Begin): number {
 function begin(options: Begin): void {
   const old = channels;
   channels = undefined;
+  round++;
   try {
     tell({ type: 'begun', port: replace(old, options) });
   } catch (thrown) {
@@ -122,6 +129,7 @@ function open(command: Extract<ChannelCommand, { type: 'open' }>): void {
   const nothing = { id: 0, opener: '', cipher: '', group: '' } as const;
   tell({
     ...nothing,
+    round,
     type: 'ended',
     side: 'opened',
     epoch,

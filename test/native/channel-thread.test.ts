@@ -94,7 +94,7 @@ for (const library of ['openssl', 'boringssl'] as const) {
 
     it('make an epoch, of which JavaScript has nothing but handles', async () => {
       const { mine, theirs } = await agree(4711);
-      const known = ['type', 'id', 'side', 'epoch', 'opener', 'listener', 'cipher', 'group', 'secret'];
+      const known = ['type', 'round', 'id', 'side', 'epoch', 'opener', 'listener', 'cipher', 'group', 'secret'];
       for (const news of [mine, theirs]) {
         expect(news).to.have.all.keys(known);
         expect(news.secret).to.be.a('number').above(0);
@@ -111,7 +111,7 @@ for (const library of ['openssl', 'boringssl'] as const) {
       for (const agent of [a, b]) expect(await agent.next('ended')).to.include({ epoch: 4711, code: '' });
       b.thread.send({ type: 'stats' });
       expect(await b.next('stats')).to.deep.equal({
-        ...{ type: 'stats', sessions: 0, halfOpen: 0, turnedAway: 0, rests: 0, connections: 1 },
+        ...{ type: 'stats', sessions: 0, untold: 0, halfOpen: 0, turnedAway: 0, rests: 0, connections: 1 },
       });
     });
 
@@ -125,6 +125,22 @@ for (const library of ['openssl', 'boringssl'] as const) {
       await b.begin('b', ofB);
       open(2);
       expect(await a.next('ended')).to.include({ epoch: 2, listener: 'b', code: 'TLSHUB_CHANNEL_UNREACHABLE' });
+    });
+
+    it('begin anew with other credentials: earlier epochs are closed, and the listener has no gap', async () => {
+      const { mine, theirs } = await agree(1);
+      b.thread.send({
+        ...{ type: 'begin', credentials: await lab.credentials('b'), groups: GROUPS, ownName: 'b' },
+        listen: { host: HOST, port },
+      });
+      expect(await a.next('closing')).to.include({ id: mine.id, why: 'changed' });
+      // By now the listener is the new ones'; who had come to the old ones before would have been sent away.
+      for (let i = 0; i < 8; i++) open(100 + i);
+      expect(await b.next('begun')).to.deep.equal({ type: 'begun', port });
+      expect(await b.next('ended')).to.include({ id: theirs.id, code: '' });
+      expect(await a.next('ended')).to.include({ id: mine.id, code: '' });
+      for (let i = 0; i < 8; i++) b.thread.send({ type: 'accept', id: (await b.next('proposed')).id });
+      for (let i = 0; i < 8; i++) expect((await a.next('open')).epoch).to.be.within(100, 107);
     });
 
     it('say what they cannot listen at, with what to do, and go on without', async () => {

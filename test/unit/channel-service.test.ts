@@ -21,8 +21,8 @@ function planOf(changes: Partial<ChannelPlan> = {}): ChannelPlan {
 
 class ServiceWorld extends ChannelWorld {
   readonly done: string[] = [];
-  readonly threads: { plan: ChannelPlan; events: ThreadEvents; sessions: FakeSessions }[] = [];
-  /** what the next starts reject with */
+  readonly threads: { events: ThreadEvents; plans: ChannelPlan[]; sessions: FakeSessions[] }[] = [];
+  /** what the next begins reject with */
   readonly errors: Error[] = [];
   readonly service: ChannelService;
 
@@ -31,25 +31,32 @@ class ServiceWorld extends ChannelWorld {
     this.channels.use(undefined, true);
     this.service = new ChannelService({
       channels: this.channels,
-      start: (plan, events) => this.start(plan, events),
+      start: (library, events) => this.start(library, events),
       setChannel: (on) => this.done.push(`channel ${on ? 'on' : 'off'}`),
       clock: () => this.nowMs,
       log: this.log,
     });
   }
 
-  private async start(plan: ChannelPlan, events: ThreadEvents): Promise<ChannelThreadView> {
-    this.done.push(`start ${plan.library}`);
+  private async start(library: string, events: ThreadEvents): Promise<ChannelThreadView> {
+    this.done.push(`start ${library}`);
     await new Promise((resolve) => setImmediate(resolve));
-    const error = this.errors.shift();
-    if (error !== undefined) throw error;
-    const sessions = new FakeSessions();
-    this.threads.push({ plan, events, sessions });
+    const thread: ServiceWorld['threads'][number] = { events, plans: [], sessions: [] };
+    this.threads.push(thread);
     return {
-      sessions,
+      begin: async (plan) => {
+        this.done.push('begin');
+        await new Promise((resolve) => setImmediate(resolve));
+        const error = this.errors.shift();
+        if (error !== undefined) throw error;
+        const sessions = new FakeSessions();
+        thread.plans.push(plan);
+        thread.sessions.push(sessions);
+        return sessions;
+      },
       setNodes: ({ nodes }) => this.done.push(`nodes ${[...nodes].join(' ')}`),
       stop: () => {
-        this.done.push(`stop ${plan.library}`);
+        this.done.push(`stop ${library}`);
         return Promise.resolve();
       },
     };
@@ -66,9 +73,9 @@ describe('the thread of channels', () => {
     expect(world.done).to.deep.equal([]);
     expect(world.service.view.reports()).to.deep.equal([]);
     await world.service.apply(planOf(), settings());
-    expect(world.done.splice(0)).to.deep.equal(['start openssl', 'nodes a b c', 'channel on']);
+    expect(world.done.splice(0)).to.deep.equal(['start openssl', 'nodes a b c', 'begin', 'channel on']);
     world.channels.need('b');
-    expect(world.threads[0]?.sessions.opens).to.have.length(1);
+    expect(world.threads[0]?.sessions[0]?.opens).to.have.length(1);
     expect(world.service.view.reports()).to.have.length(1);
     await world.service.apply(planOf(), settings(['a', 'b']));
     expect(world.done.splice(0), 'the same thread').to.deep.equal(['nodes a b']);
@@ -77,27 +84,72 @@ describe('the thread of channels', () => {
     expect(world.service.view.reports()).to.deep.equal([]);
   });
 
-  it('another library, groups or listener: another thread, and old epochs stay for connections under way', async () => {
+  it('another library: another thread, and old epochs stay for connections under way', async () => {
     await world.service.apply(planOf(), settings());
     world.channels.need('a');
-    const changes: Partial<ChannelPlan>[] = [{ library: 'boringssl' }, { groups: ['P-256'] }, { listen: undefined }];
-    let before = 0;
-    for (const change of changes) {
+    world.done.length = 0;
+    await world.service.apply(planOf({ library: 'boringssl' }), settings());
+    const steps = ['channel off', 'stop openssl', 'start boringssl', 'nodes a b c', 'begin', 'channel on'];
+    expect(world.done).to.deep.equal(steps);
+    expect(world.channels.derive(flowOf('active', 101, 1, ['a']))).to.have.property('secrets');
+  });
+
+  it('other groups or another listener: the same thread, and the gate goes on', async () => {
+    await world.service.apply(planOf(), settings());
+    world.channels.need('a');
+    for (const change of [{ groups: ['P-256'] }, { listen: undefined }]) {
       world.done.length = 0;
       await world.service.apply(planOf(change), settings());
-      expect(world.done[0]).to.equal('channel off');
-      expect(world.done.at(-1)).to.equal('channel on');
-      expect(world.epochs.secrets.size).to.be.above(before);
-      before = 0;
+      expect(world.done).to.deep.equal(['begin']);
+      expect(world.threads[0]?.plans.at(-1)).to.include(change);
     }
     expect(world.channels.derive(flowOf('active', 101, 1, ['a']))).to.have.property('secrets');
+    world.channels.need('b');
+    expect(world.threads[0]?.sessions.map(({ opens }) => opens.length)).to.deep.equal([0, 0, 1]);
   });
 
   it('other credentials: nothing of the old ones is good any more', async () => {
     await world.service.apply(planOf(), settings());
     world.channels.need('a');
+    world.channels.need('b');
     await world.service.apply(planOf({ credentials: { ...CREDENTIALS, caPem: 'another' } }), settings());
     expect(world.epochs.secrets.size).to.equal(0);
+    const [thread] = world.threads;
+    expect(thread?.plans).to.have.length(2);
+    const [old] = thread?.sessions ?? [];
+    const { epoch } = old?.opens[0] ?? { epoch: 0 };
+    const terms = { epoch, opener: 'a', listener: 'b', cipher: 'TLS_AES_128_GCM_SHA256', group: 'X25519' } as const;
+    thread?.events.news({ type: 'open', name: { opened: epoch }, secret: 1, ...terms }, old!);
+    thread?.events.stale(2);
+    expect(world.epochs.discarded).to.deep.equal([1, 2]);
+    expect(world.channels.reports()).to.deep.equal([]);
+  });
+
+  it('a plan that the thread cannot begin with: another thread, in a while', async () => {
+    await world.service.apply(planOf(), settings());
+    world.done.length = 0;
+    world.errors.push(new Error('the port is taken'));
+    await world.service.apply(planOf({ listen: { host: '::1', port: 1 } }), settings());
+    expect(world.done.splice(0)).to.deep.equal(['begin', 'channel off', 'stop openssl']);
+    world.nowMs += 1000;
+    world.service.tick();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(world.done).to.deep.equal(['start openssl', 'nodes a b c', 'begin', 'channel on']);
+  });
+
+  it('a thread that ends while it begins anew: all is in-band, and another one is begun', async () => {
+    await world.service.apply(planOf(), settings());
+    world.channels.need('a');
+    const applied = world.service.apply(planOf({ groups: ['P-256'] }), settings());
+    world.errors.push(new Error('it broke'));
+    world.threads[0]?.events.failed(new Error('it broke'));
+    await applied;
+    expect(world.epochs.secrets.size).to.equal(0);
+    expect(world.lines.filter(({ level }) => level === 'error')).to.have.length(1);
+    world.nowMs += 1000;
+    world.service.tick();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(world.done.at(-1)).to.equal('channel on');
     expect(world.threads).to.have.length(2);
   });
 
@@ -106,15 +158,15 @@ describe('the thread of channels', () => {
     const second = world.service.apply(planOf({ library: 'boringssl' }), settings());
     const third = world.service.apply(planOf({ groups: ['P-384'] }), settings());
     await Promise.all([first, second, third]);
-    expect(world.threads.at(-1)?.plan.groups).to.deep.equal(['P-384']);
-    expect(world.done.filter((step) => step.startsWith('start')).length).to.be.within(1, 2);
-    expect(world.done.at(-1)).to.equal('channel on');
+    expect(world.threads.at(-1)?.plans.at(-1)?.groups).to.deep.equal(['P-384']);
+    expect(world.done).to.deep.equal(['start openssl', 'nodes a b c', 'begin', 'channel on', 'begin']);
   });
 
   it('one that cannot start is tried again after 1 s, 2 s and so on; all is in-band meanwhile', async () => {
     world.errors.push(new Error('the port is taken'), new Error('still'));
     await world.service.apply(planOf(), settings());
-    expect(world.done.splice(0)).to.deep.equal(['start openssl']);
+    const failed = ['start openssl', 'nodes a b c', 'begin', 'stop openssl'];
+    expect(world.done.splice(0)).to.deep.equal(failed);
     expect(world.lines.at(-1)?.message).to.contain('secured one by one: the port is taken');
     const second = async (): Promise<string[]> => {
       world.nowMs += 1000;
@@ -122,9 +174,9 @@ describe('the thread of channels', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       return world.done.splice(0);
     };
-    expect(await second()).to.deep.equal(['start openssl']);
+    expect(await second()).to.deep.equal(failed);
     expect(await second()).to.deep.equal([]);
-    expect(await second()).to.deep.equal(['start openssl', 'nodes a b c', 'channel on']);
+    expect(await second()).to.deep.equal(['start openssl', 'nodes a b c', 'begin', 'channel on']);
   });
 
   it('one that ends by itself takes its epochs with it, and another one is begun', async () => {
@@ -159,7 +211,8 @@ describe('the thread of channels', () => {
     world.service.leave();
     await world.service.apply(planOf({ groups: ['P-256'] }), settings());
     await world.service.close();
-    expect(world.done).to.deep.equal(['start openssl', 'nodes a b c', 'channel on', 'channel off', 'stop openssl']);
+    const steps = ['start openssl', 'nodes a b c', 'begin', 'channel on', 'channel off', 'stop openssl'];
+    expect(world.done).to.deep.equal(steps);
     expect(world.epochs.closed).to.equal(true);
   });
 });

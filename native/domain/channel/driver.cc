@@ -317,7 +317,7 @@ void Driver::setTimer() {
 }
 
 Driver::Stats Driver::stats() {
-  return {jobs_.size(), half_.taken(Clock::now()), half_.turnedAway(), rests_, connections_};
+  return {jobs_.size(), news_.size(), half_.taken(Clock::now()), half_.turnedAway(), rests_, connections_};
 }
 
 void Driver::close() {

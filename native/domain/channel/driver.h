@@ -64,6 +64,7 @@ class Driver {
   };
   struct Stats {
     size_t sessions;       // all there are, on their way and half-open included
+    size_t untold;         // news that the owner has not heard yet
     size_t halfOpen;       // places taken, see half_open.h
     uint64_t turnedAway;   // connections that were dropped, since the start
     uint64_t rests;        // of the listener, since the start

@@ -214,7 +214,8 @@ export type ChannelCommand =
 
 /** channel thread -> main: of sessions all that Channels tells, and answers. */
 export type ChannelNews =
-  | ChannelEvent
+  /** `round`: of which `begin` the session is, counted from 1; those of earlier ones end */
+  | (ChannelEvent & { round: number })
   /**
    * `port` 0: nobody listens. With an error there are no channels (TLSHUB_CREDENTIALS), or none that come in (TLSHUB_CHANNEL_LISTEN); what was there
    * before is gone either way

@@ -56,6 +56,8 @@ export type ChannelEvent = ChannelEventBase &
 export interface ChannelStats {
   /** all there are, on their way and half-open ones too */
   sessions: number;
+  /** events that nobody has heard yet */
+  untold: number;
   /** places for handshakes of who is not known yet, of 256 */
   halfOpen: number;
   /** since the start: connections that were dropped since there were too many from there */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The thread that has the channels' sessions: begun when `exchange = channel` is in force, begun anew when what it was made from has changed, or
- * when it has ended. Without it all goes in-band, so nothing of this is waited for, and nothing of it ends the agent.
+ * The thread that has the channels' sessions: begun when `exchange = channel` is in force, and begun anew with another library, or when it has
+ * ended; other credentials, groups and addresses are put into the one that runs. Without it all goes in-band, so nothing of this is waited for, and nothing of it ends the agent.
  */
 import type { Logger } from '../../logging/logger.js';
 import { NO_CHANNELS, type ChannelsView } from '../../report/channel.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
-import type { TlsLibrary } from '../../shared/kernel/words.js';
+import type { SecretHandle, TlsLibrary } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
 import { backOffMs } from './back-off.js';
 import type { Channels, ChannelSettings } from './channels.js';
@@ -23,9 +23,13 @@ export interface ChannelPlan {
   listen: { host: string; port: number } | undefined;
 }
 
-/** A thread that has come up, and listens where it is to. */
+/** A thread that has come up. */
 export interface ChannelThreadView {
-  readonly sessions: Sessions;
+  /**
+   * Sessions by this plan, whose library is the thread's; those of an earlier one end in order, and a listener that stays where it is has no gap.
+   * @throws (rejects) what is wrong with credentials or the address to listen at. Then the thread is of no use any more
+   */
+  begin(plan: ChannelPlan): Promise<Sessions>;
   /** the nodes that may open, and the addresses that they are expected from */
   setNodes(settings: ChannelSettings): void;
   /** Ends its sessions in order. */
@@ -33,7 +37,10 @@ export interface ChannelThreadView {
 }
 
 export interface ThreadEvents {
-  news(news: SessionNews): void;
+  /** of a session of those */
+  news(news: SessionNews, from: Sessions): void;
+  /** the secret of an epoch that is of an earlier plan */
+  stale(secret: SecretHandle): void;
   halfOpen(counts: { now: number; turnedAway: number }): void;
   /** it has ended by itself */
   failed(error: Error): void;
@@ -41,8 +48,8 @@ export interface ThreadEvents {
 
 export interface ChannelServiceOptions {
   channels: Channels;
-  /** @throws (rejects) why it cannot: a library that is not there, a port that somebody else has */
-  start: (plan: ChannelPlan, events: ThreadEvents) => Promise<ChannelThreadView>;
+  /** @throws (rejects) why it cannot: a library that is not there */
+  start: (library: TlsLibrary, events: ThreadEvents) => Promise<ChannelThreadView>;
   /** whether the gate agrees on keys by name */
   setChannel: (on: boolean) => void;
   /** CLOCK_MONOTONIC, ms */
@@ -50,16 +57,19 @@ export interface ChannelServiceOptions {
   log: Logger;
 }
 
-interface Running {
-  thread: ChannelThreadView;
+interface Wanted {
   plan: ChannelPlan;
   key: string;
+}
+
+interface Running extends Wanted {
+  thread: ChannelThreadView;
 }
 
 const TICK_MS = 1000;
 
 export class ChannelService {
-  private wanted: { plan: ChannelPlan; key: string } | undefined;
+  private wanted: Wanted | undefined;
   private settings: ChannelSettings | undefined;
   private running: Running | undefined;
   private turning: Promise<void> | undefined;
@@ -134,57 +144,91 @@ export class ChannelService {
 
   private async work(): Promise<void> {
     while (!this.stopped && this.running?.key !== this.wanted?.key) {
-      if (this.running !== undefined) await this.end(this.running);
-      else if (this.wanted === undefined || !(await this.start(this.wanted))) return;
+      const { running, wanted } = this;
+      if (running !== undefined && wanted?.plan.library === running.plan.library) await this.change(running, wanted);
+      else if (running !== undefined) await this.end(running);
+      else if (wanted === undefined || !(await this.start(wanted))) return;
     }
   }
 
   private async end(running: Running): Promise<void> {
     const { channels, setChannel, log } = this.options;
-    const { plan } = running;
     const next = this.wanted?.plan;
     this.running = undefined;
     setChannel(false);
-    // Whom the old credentials let in, the new ones may not.
-    channels.use(undefined, next === undefined || samePeers(plan, next));
-    try {
-      await running.thread.stop();
-    } catch (error) {
-      log.error('the thread of the channels did not end in order', { error });
-    }
+    channels.use(undefined, staysTrusted(running.plan, next));
+    await this.stop(running.thread);
     if (next === undefined) log.info('there are no channels any more: connections are secured one by one');
   }
 
-  private async start({ plan, key }: { plan: ChannelPlan; key: string }): Promise<boolean> {
-    const { channels, setChannel, clock, log } = this.options;
-    if (clock() < this.retryAtMs) return false;
-    const from: { sessions?: Sessions } = {};
+  /** By another plan, in the same thread. */
+  private async change(running: Running, wanted: Wanted): Promise<void> {
+    const { channels, setChannel } = this.options;
+    const { thread } = running;
+    channels.use(undefined, staysTrusted(running.plan, wanted.plan));
     try {
-      const thread = await this.options.start(plan, {
-        news: (news) => {
-          const { sessions } = from;
-          if (sessions !== undefined) this.safely(() => channels.hear(news, sessions));
-        },
+      const sessions = await thread.begin(wanted.plan);
+      if (this.running !== running) return;
+      this.running = { thread, ...wanted };
+      channels.use(sessions, true);
+      this.tellBegun(wanted.plan);
+    } catch (error) {
+      // Of one that was lost it has been told.
+      if (this.running !== running) return;
+      this.running = undefined;
+      setChannel(false);
+      this.failed(error);
+      await this.stop(thread);
+    }
+  }
+
+  private async start(wanted: Wanted): Promise<boolean> {
+    const { channels, setChannel, clock } = this.options;
+    if (clock() < this.retryAtMs) return false;
+    let thread: ChannelThreadView | undefined;
+    let lost: Error | undefined;
+    try {
+      const begun = await this.options.start(wanted.plan.library, {
+        news: (news, from) => this.safely(() => channels.hear(news, from)),
+        stale: (secret) => channels.discard(secret),
         halfOpen: (counts) => (channels.halfOpen = counts),
-        failed: (error) => this.lost(from.sessions, error),
+        failed: (error) => {
+          lost = error;
+          this.lost(thread, error);
+        },
       });
-      from.sessions = thread.sessions;
+      thread = begun;
+      if (this.settings !== undefined) thread.setNodes(this.settings);
+      const sessions = await thread.begin(wanted.plan);
       if (this.stopped) {
         await thread.stop();
         return false;
       }
-      this.running = { thread, plan, key };
+      if (lost !== undefined) throw lost;
+      this.running = { thread, ...wanted };
       this.failures = 0;
-      if (this.settings !== undefined) thread.setNodes(this.settings);
-      channels.use(thread.sessions, true);
+      channels.use(sessions, true);
       setChannel(true);
-      const where = plan.listen === undefined ? '' : `, ${plan.listen.host} port ${plan.listen.port}`;
-      log.info(`channels to other nodes are made by ${plan.library}${where}`);
+      this.tellBegun(wanted.plan);
       return true;
     } catch (error) {
       this.failed(error);
+      if (thread !== undefined && lost === undefined) await this.stop(thread);
       return false;
     }
+  }
+
+  private async stop(thread: ChannelThreadView): Promise<void> {
+    try {
+      await thread.stop();
+    } catch (error) {
+      this.options.log.error('the thread of the channels did not end in order', { error });
+    }
+  }
+
+  private tellBegun({ library, listen }: ChannelPlan): void {
+    const where = listen === undefined ? '' : `, ${listen.host} port ${listen.port}`;
+    this.options.log.info(`channels to other nodes are made by ${library}${where}`);
   }
 
   /** What the kernel does not do for an epoch is no reason to end: whatever is missing leads in-band. */
@@ -196,8 +240,8 @@ export class ChannelService {
     }
   }
 
-  private lost(sessions: Sessions | undefined, error: Error): void {
-    if (this.stopped || sessions === undefined || this.running?.thread.sessions !== sessions) return;
+  private lost(thread: ChannelThreadView | undefined, error: Error): void {
+    if (this.stopped || thread === undefined || this.running?.thread !== thread) return;
     this.running = undefined;
     this.options.setChannel(false);
     this.options.channels.use(undefined, false);
@@ -212,8 +256,9 @@ export class ChannelService {
   }
 }
 
-/** By the same certificates they are the same peers. */
-function samePeers(before: ChannelPlan, after: ChannelPlan): boolean {
+/** By the same certificates they are the same peers; whom the old ones let in, the new ones may not. */
+function staysTrusted(before: ChannelPlan, after: ChannelPlan | undefined): boolean {
+  if (after === undefined) return true;
   const { caPem, certPem, keyPem } = before.credentials;
   const { credentials } = after;
   return caPem === credentials.caPem && certPem === credentials.certPem && keyPem === credentials.keyPem;

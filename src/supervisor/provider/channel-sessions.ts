@@ -20,6 +20,7 @@ class ThreadSessions implements Sessions {
   constructor(
     readonly library: TlsLibrary,
     private readonly thread: ChannelThread,
+    readonly round: number,
   ) {}
 
   open(target: Parameters<Sessions['open']>[0]): void {
@@ -53,45 +54,66 @@ class ThreadSessions implements Sessions {
   }
 }
 
-/** @throws (rejects) what is wrong with credentials or the address to listen at, or that the library is not there */
-export async function startSessions(plan: ChannelPlan, events: ThreadEvents): Promise<ChannelThreadView> {
-  let begun: (news: ChannelNews & { type: 'begun' }) => void = () => undefined;
-  const first = new Promise<ChannelNews & { type: 'begun' }>((resolve) => (begun = resolve));
-  const holder: { sessions?: ThreadSessions } = {};
-  let failedEarly: (error: Error) => void = () => undefined;
-  const early = new Promise<never>((_, reject) => (failedEarly = reject));
-  early.catch(() => undefined);
-  const { library, credentials, groups, ownName, listen } = plan;
+class SessionsThread implements ChannelThreadView {
+  /** of the last `begin` */
+  private current: ThreadSessions | undefined;
+  private round = 0;
+  private begun: (news: ChannelNews & { type: 'begun' }) => void = () => undefined;
+  private readonly asking = setInterval(() => this.thread.send({ type: 'stats' }), STATS_MS);
+
+  constructor(
+    private readonly library: TlsLibrary,
+    private readonly thread: ChannelThread,
+    private readonly events: ThreadEvents,
+    /** rejects when the thread has ended */
+    private readonly lost: Promise<never>,
+  ) {}
+
+  async begin({ credentials, groups, ownName, listen }: ChannelPlan): Promise<Sessions> {
+    const round = ++this.round;
+    const sessions = new ThreadSessions(this.library, this.thread, round);
+    const answer = new Promise<ChannelNews & { type: 'begun' }>((resolve) => (this.begun = resolve));
+    this.thread.send({ type: 'begin', credentials, groups, ownName, listen });
+    this.current = sessions;
+    const { error } = await Promise.race([answer, this.lost]);
+    if (error !== undefined) throw fromWire(error);
+    return sessions;
+  }
+
+  hear(news: ChannelNews): void {
+    const { current, events } = this;
+    if (news.type === 'begun') this.begun(news);
+    else if (news.type === 'stats') events.halfOpen({ now: news.halfOpen, turnedAway: news.turnedAway });
+    else if (news.round === current?.round) tell(news, current, events);
+    else if (news.type === 'open') events.stale(news.secret);
+  }
+
+  setNodes(settings: ChannelSettings): void {
+    this.thread.send({ type: 'nodes', names: [...settings.nodes], addresses: addressesOf(settings) });
+  }
+
+  stop(): Promise<void> {
+    clearInterval(this.asking);
+    return this.thread.stop();
+  }
+}
+
+/** @throws (rejects) that the library is not there */
+export async function startSessions(library: TlsLibrary, events: ThreadEvents): Promise<ChannelThreadView> {
+  let view: SessionsThread | undefined;
+  let end: (error: Error) => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => (end = reject));
+  lost.catch(() => undefined);
   const thread = await startChannelThread({
     library,
-    onNews: (news) => {
-      if (news.type === 'begun') begun(news);
-      else if (news.type === 'stats') events.halfOpen({ now: news.halfOpen, turnedAway: news.turnedAway });
-      else if (holder.sessions !== undefined) tell(news, holder.sessions, events);
-    },
+    onNews: (news) => view?.hear(news),
     onFailure: (error) => {
-      failedEarly(error);
+      end(error);
       events.failed(error);
     },
   });
-  const sessions = new ThreadSessions(library, thread);
-  holder.sessions = sessions;
-  thread.send({ type: 'begin', credentials, groups, ownName, listen });
-  const { error } = await Promise.race([first, early]);
-  if (error !== undefined) {
-    await thread.stop();
-    throw fromWire(error);
-  }
-  const asking = setInterval(() => thread.send({ type: 'stats' }), STATS_MS);
-  return {
-    sessions,
-    setNodes: (settings) =>
-      thread.send({ type: 'nodes', names: [...settings.nodes], addresses: addressesOf(settings) }),
-    stop: async () => {
-      clearInterval(asking);
-      await thread.stop();
-    },
-  };
+  view = new SessionsThread(library, thread, events, lost);
+  return view;
 }
 
 function addressesOf({ endpoints }: ChannelSettings): Uint8Array[] {
@@ -105,7 +127,7 @@ function addressesOf({ endpoints }: ChannelSettings): Uint8Array[] {
 
 function tell(event: ChannelEvent, sessions: ThreadSessions, events: ThreadEvents): void {
   const news = newsOf(event, sessions.nameOf(event));
-  if (news !== undefined) events.news(news);
+  if (news !== undefined) events.news(news, sessions);
 }
 
 function newsOf(event: ChannelEvent, name: SessionName): SessionNews | undefined {

@@ -3,8 +3,8 @@
  * The thread of channels, as main has it. It can be lost without harm: then there are no new epochs, and connections are secured in-band.
  */
 import { Worker } from 'node:worker_threads';
-import { TlshubError } from '../../shared/errors/errors.js';
 import type { ChannelCommand, ChannelNews } from '../../shared/ipc/messages.js';
+import { untilReady } from '../../shared/ipc/thread.js';
 import type { TlsLibrary } from '../../shared/kernel/words.js';
 import type { ChannelHostData } from '../../workers/channel-host.js';
 import { workerFile } from '../../workers/files.js';
@@ -28,30 +28,15 @@ const STOP_MS = 3000;
 
 /** @throws the thread's error if it does not come up */
 export async function startChannelThread({ library, onNews, onFailure }: ChannelThreadOptions): Promise<ChannelThread> {
-  const worker = new Worker(workerFile('channel-host'), { workerData: { library } satisfies ChannelHostData });
-  let expected = false;
-  let tell: ((error: Error) => void) | undefined;
-  const fail = (error: Error): void => {
-    const told = tell;
-    tell = undefined;
-    if (!expected) told?.(error);
-  };
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  worker.on('error', fail);
-  worker.on('exit', (code) =>
-    fail(new TlshubError('TLSHUB_INTERNAL', `the channel-host thread ended (status ${code})`)),
-  );
-  await new Promise<void>((resolve, reject) => {
-    tell = reject;
-    // Its first word, `ready`: the library is loaded.
-    worker.once('message', () => resolve());
-  });
+  const file = 'channel-host';
+  const worker = new Worker(workerFile(file), { workerData: { library } satisfies ChannelHostData });
+  // Ready: the library is loaded.
+  const thread = await untilReady({ worker, file }, onFailure);
   worker.on('message', onNews);
-  tell = onFailure;
   return {
     send: (command) => worker.postMessage(command),
     stop: async () => {
-      expected = true;
+      const ended = thread.expectEnd();
       worker.postMessage({ type: 'stop' } satisfies ChannelCommand);
       const late = setTimeout(() => void worker.terminate(), STOP_MS);
       await ended;

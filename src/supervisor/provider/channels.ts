@@ -105,10 +105,15 @@ export class Channels implements KeysByName, ChannelsView {
     }
   }
 
+  /** Nobody is to have it. */
+  discard(secret: SecretHandle): void {
+    this.options.kernel.discardSecret(secret);
+  }
+
   /** What a thread has to say; `from` are the sessions that it has. */
   hear(news: SessionNews, from: Sessions): void {
     if (from !== this.sessions) {
-      if (news.type === 'open') this.options.kernel.discardSecret(news.secret);
+      if (news.type === 'open') this.discard(news.secret);
       return;
     }
     switch (news.type) {
@@ -178,7 +183,7 @@ export class Channels implements KeysByName, ChannelsView {
   private open(news: SessionNews & { type: 'open' }, from: Sessions): void {
     const { name, secret } = news;
     if (!this.isMine(name, news, secret, from)) {
-      this.options.kernel.discardSecret(secret);
+      this.discard(secret);
       from.close(name, 'changed');
     }
   }
