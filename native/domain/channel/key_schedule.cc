@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include <stdexcept>
-
 #include "../secrets/hkdf.h"
 #include "../secrets/stack.h"
 
@@ -13,12 +11,6 @@ namespace tlshub::channel {
 namespace {
 
 constexpr char kLabel[] = "tlshub-ebpf channel v1";
-
-// A text with its length in front, so that no two lists of texts give the same bytes.
-std::string field(const std::string& text) {
-  if (text.size() > 255) throw std::invalid_argument("a name of more than 255 bytes");
-  return static_cast<char>(text.size()) + text;
-}
 
 void append(std::string& to, uint64_t number, size_t bytes) {
   while (bytes-- > 0) to += static_cast<char>(number >> (8 * bytes));
@@ -50,8 +42,7 @@ std::string saltOf(const FlowNames& names) {
 Secret<TrafficSecrets> deriveTrafficSecrets(const EpochSecret& epoch, const FlowNames& names) {
   const Hash hash = cipherHash(names.cipher);
   const auto info = [&](const char* direction) {
-    return field(kLabel) + field(direction) + field(cipherName(names.cipher)) + field(names.clientNode) +
-           field(names.serverNode);
+    return hkdfInfo({kLabel, direction, cipherName(names.cipher), names.clientNode, names.serverNode});
   };
   const std::string toServer = info("client to server"), toClient = info("server to client");
   const std::string salt = saltOf(names);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace tlshub {
 
@@ -30,6 +31,16 @@ void hkdfExpand(Hash hash, const uint8_t* secret, const std::string& info, uint8
     size -= part;
   }
   explicit_bzero(previous.data(), previous.size());
+}
+
+std::string hkdfInfo(const std::vector<std::string>& texts) {
+  std::string info;
+  for (const std::string& text : texts) {
+    if (text.size() > 255) throw std::invalid_argument("a name of more than 255 bytes");
+    info += static_cast<char>(text.size());
+    info += text;
+  }
+  return info;
 }
 
 void hkdfExpandLabel(Hash hash, const uint8_t* secret, const std::string& label, uint8_t* out, size_t size,

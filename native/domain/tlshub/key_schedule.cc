@@ -15,12 +15,6 @@ namespace {
 
 constexpr char kLabel[] = "tlshub-ebpf traffic v1";
 
-// A text with its length in front, so that no two lists of texts give the same bytes.
-std::string field(const std::string& text) {
-  if (text.size() > 255) throw std::invalid_argument("a name of more than 255 bytes");
-  return static_cast<char>(text.size()) + text;
-}
-
 template <typename Number>
 void append(std::string& to, Number number) {
   to.append(reinterpret_cast<const char*>(&number), sizeof(number));
@@ -45,8 +39,7 @@ Secret<TrafficSecrets> deriveTrafficSecrets(const MasterKey& key, const Connecti
   if (!cipher) throw std::invalid_argument("no such cipher: " + names.cipher);
   const Hash hash = cipherHash(*cipher);
   const auto info = [&](const char* direction) {
-    return field(kLabel) + field(direction) + field(names.cipher) + field(names.clientNode) +
-           field(names.serverNode);
+    return hkdfInfo({kLabel, direction, names.cipher, names.clientNode, names.serverNode});
   };
   const std::string toServer = info("client to server"), toClient = info("server to client");
   Secret<TrafficSecrets> secrets = SecretStore::make<TrafficSecrets>();
