@@ -168,6 +168,11 @@ export const KEYS = {
     `[::]:${CHANNEL_PORT}`,
     "Where other nodes' agents reach this one for a channel; a port is opened only with exchange = channel. Empty: nowhere, and connections from them are in-band.",
   ),
+  channel_epoch_ms: key(
+    milliseconds(2000, HOUR_MS),
+    120_000,
+    'How long one handshake of a channel gives keys to new connections; ten seconds later what it gave is forgotten at both ends. Who takes hold of an agent\'s memory can open the connections of that long, so a longer time is for fewer handshakes alone. The same on all nodes: between two with different times some seconds of each period are in-band.',
+  ),
   node_endpoints: key(
     optionalPath,
     '',

@@ -49,7 +49,7 @@ export class SettingsOfChannels {
       this.nodes = nodesOf(mapping);
     }
     const [ownCipher = 'TLS_AES_128_GCM_SHA256' as const] = config.tls.ciphers;
-    return { nodes: this.nodes, endpoints, ownCipher };
+    return { nodes: this.nodes, endpoints, ownCipher, epochMs: config.channelEpochMs };
   }
 }
 

@@ -163,7 +163,7 @@ export class ChannelWorld {
 }
 
 export function settings(nodes: string[] = ['a', 'b', 'c'], endpoints = 'b 10.0.0.2\nc 10.0.0.3\n'): ChannelSettings {
-  return { nodes: new Set(nodes), endpoints: NodeEndpoints.parse(endpoints), ownCipher: CIPHER };
+  return { nodes: new Set(nodes), endpoints: NodeEndpoints.parse(endpoints), ownCipher: CIPHER, epochMs: 120_000 };
 }
 
 export function flowOf(role: 'active' | 'passive', epoch: number, number = 1, peerNodes = ['b']): NamedFlow {

@@ -46,7 +46,10 @@ class Agent {
     const listen = { host: HOST, port: this.port };
     return this.service.apply(
       { library, credentials, groups: ['X25519'], ownName: this.name, listen },
-      { nodes: new Set(['a', 'b']), endpoints: this.endpoints, ownCipher: 'TLS_AES_128_GCM_SHA256' },
+      {
+        ...{ nodes: new Set(['a', 'b']), endpoints: this.endpoints },
+        ...{ ownCipher: 'TLS_AES_128_GCM_SHA256', epochMs: 120_000 },
+      },
     );
   }
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from 'chai';
 import {
-  EPOCH_TIMES,
   epochForFlows,
   epochPhase,
+  epochTimes,
+  mostLive,
   nextEpochId,
   wantsNextEpoch,
   type Epoch,
 } from '../../src/supervisor/provider/epochs.js';
 
-const epoch = (changes: Partial<Epoch> = {}): Epoch => ({ id: 7, openedMs: 1_000_000, given: 1, ...changes });
+const epoch = (changes: Partial<Epoch> = {}): Epoch => ({
+  ...{ id: 7, times: epochTimes(120_000), openedMs: 1_000_000, given: 1 },
+  ...changes,
+});
 const at = (ageMs: number): number => 1_000_000 + ageMs;
 
 describe('the life of an epoch', () => {
@@ -95,11 +99,30 @@ describe('the life of an epoch', () => {
     expect(wantsNextEpoch(epoch({ given: 65_536 }), at(10))).to.equal(true);
   });
 
-  it('may be short, as in tests of renewals', () => {
-    const times = { ...EPOCH_TIMES, takesMs: 2000, leadMs: 1000 };
-    expect(epochPhase(epoch(), at(2000), times)).to.equal('kept');
-    expect(wantsNextEpoch(epoch(), at(700), times)).to.equal(false);
-    expect(wantsNextEpoch(epoch(), at(1000), times)).to.equal(true);
+  it('may be short: then the next one is wanted at half of it, and it is kept no shorter', () => {
+    const times = epochTimes(2000);
+    expect(epochPhase(epoch({ times }), at(2000))).to.equal('kept');
+    expect(epochPhase(epoch({ times }), at(11_999))).to.equal('kept');
+    expect(epochPhase(epoch({ times }), at(12_000))).to.equal('over');
+    expect(wantsNextEpoch(epoch({ times }), at(700))).to.equal(false);
+    expect(wantsNextEpoch(epoch({ times }), at(1000))).to.equal(true);
+  });
+
+  it('follows another one while that lives, so that several are live, the more the shorter they are', () => {
+    expect([2000, 10_000, 120_000, 3_600_000].map((ms) => mostLive(epochTimes(ms)))).to.deep.equal([17, 7, 4, 4]);
+    for (const takesMs of [2000, 10_000, 60_000, 120_000, 3_600_000]) {
+      const times = epochTimes(takesMs);
+      for (let id = 0; id < 100; id++) {
+        // Renewed as soon as can be, for as long as the first one lives, and with one that a number ended early.
+        let live = 1;
+        for (let now = 0; now < takesMs + times.keptMs; live++) {
+          let age = 0;
+          while (!wantsNextEpoch(epoch({ id, times, openedMs: 0 }), age)) age += 10;
+          now += age;
+        }
+        expect(live).to.be.at.most(mostLive(times));
+      }
+    }
   });
 
   it('has an id that is not in use, and never 0', () => {

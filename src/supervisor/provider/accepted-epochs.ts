@@ -4,7 +4,7 @@ import type { Logger } from '../../logging/logger.js';
 import type { ChannelReport } from '../../report/channel.js';
 import { toWire } from '../../shared/errors/errors.js';
 import type { CipherName, SecretHandle, TlsLibrary } from '../../shared/kernel/words.js';
-import { EPOCH_TIMES, epochPhase, type Epoch } from './epochs.js';
+import { epochPhase, mostLive, type Epoch, type EpochTimes } from './epochs.js';
 import type { EpochPlaces } from './epoch-places.js';
 import type { ErrorTold } from './last-error.js';
 import type { EpochTerms, RejectReason, Sessions } from './sessions.js';
@@ -27,18 +27,17 @@ export interface AcceptedOptions {
   isKnown: (node: string) => boolean;
   /** no new ones */
   leaving: () => boolean;
+  /** of epochs that are opened now */
+  times: () => EpochTimes;
   clock: () => number;
   failed: (error: ErrorTold) => void;
   log: Logger;
 }
 
-/** Live ones of a node: two overlap while one takes over, and numbers can be out early. */
-const MOST_OF_A_NODE = 4;
-
 /** Why a proposed epoch is not taken; undefined: it is. */
 export function whyRejected(
   { epoch, opener, listener }: Pick<EpochTerms, 'epoch' | 'opener' | 'listener'>,
-  known: { ownName: string; isKnown: boolean; leaving: boolean; live: readonly { id: number }[] },
+  known: { ownName: string; isKnown: boolean; leaving: boolean; live: readonly { id: number }[]; mostLive: number },
 ): { why: RejectReason; text: string } | undefined {
   const { ownName, isKnown, leaving, live } = known;
   if (leaving) return { why: 'leaving', text: 'the agent is shutting down' };
@@ -47,7 +46,7 @@ export function whyRejected(
   }
   if (!isKnown) return { why: 'not-wanted', text: `node ${opener} is not in the mapping of ${ownName}` };
   if (live.some(({ id }) => id === epoch)) return { why: 'epoch', text: `there is an epoch ${epoch} already` };
-  if (live.length >= MOST_OF_A_NODE) return { why: 'too-many', text: `${live.length} epochs are live already` };
+  if (live.length >= known.mostLive) return { why: 'too-many', text: `${live.length} epochs are live already` };
   return undefined;
 }
 
@@ -72,11 +71,12 @@ export class AcceptedEpochs {
   }
 
   proposed(session: number, terms: EpochTerms, sessions: Sessions): void {
-    const { ownName, isKnown, leaving, log } = this.options;
+    const { ownName, isKnown, leaving, times, log } = this.options;
     const { opener: node, epoch } = terms;
     const promised = [...this.promised.values()].filter((other) => other.node === node);
     const live = [...(this.byNode.get(node) ?? []), ...promised];
-    const rejected = whyRejected(terms, { ownName, isKnown: isKnown(node), leaving: leaving(), live });
+    const known = { ownName, isKnown: isKnown(node), leaving: leaving(), live, mostLive: mostLive(times()) };
+    const rejected = whyRejected(terms, known);
     if (rejected === undefined) {
       this.promised.set(session, { node, id: epoch });
       sessions.accept(session);
@@ -93,8 +93,9 @@ export class AcceptedEpochs {
     // It may have left the mesh since it was taken.
     if (!this.promised.delete(session) || !this.options.isKnown(node)) return false;
     const openedMs = clock();
+    const times = this.options.times();
     try {
-      places.enter('accepted', { ...terms, untilMs: openedMs + EPOCH_TIMES.takesMs }, secret);
+      places.enter('accepted', { ...terms, untilMs: openedMs + times.takesMs }, secret);
     } catch (error) {
       const { code, message } = toWire(error);
       this.options.failed({ code, reason: message });
@@ -104,7 +105,7 @@ export class AcceptedEpochs {
     }
     // The kernel names the newest alone.
     for (const earlier of this.byNode.get(node) ?? []) earlier.named = false;
-    this.add({ id, node, openedMs, given: 0, library: sessions.library, cipher, group, session, named: true });
+    this.add({ id, node, times, openedMs, given: 0, library: sessions.library, cipher, group, session, named: true });
     log.debug(`a channel from node ${node} is open`, { node, epoch: id, cipher, group });
     return true;
   }
@@ -112,8 +113,8 @@ export class AcceptedEpochs {
   /** An epoch of this node to itself. */
   addOwn(epoch: Epoch & Pick<AcceptedEpoch, 'library' | 'cipher' | 'group'>): void {
     const { ownName } = this.options;
-    const { id, openedMs, library, cipher, group } = epoch;
-    this.add({ id, node: ownName, openedMs, given: 0, library, cipher, group, session: undefined, named: false });
+    const { id, times, openedMs, library, cipher, group } = epoch;
+    this.add({ id, node: ownName, times, openedMs, given: 0, library, cipher, group, session: undefined, named: false });
   }
 
   /** Its places are its opener's to clear. */

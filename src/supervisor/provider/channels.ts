@@ -10,6 +10,7 @@ import type { EpochKeys, GateFds } from '../../shared/kernel/kernel-addon.js';
 import type { CipherName, SecretHandle } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
 import { AcceptedEpochs } from './accepted-epochs.js';
+import { epochTimes, type EpochTimes } from './epochs.js';
 import { EpochPlaces, type EpochKernel } from './epoch-places.js';
 import type { KeysByName, NamedFlow, NamedKeys, NoKeys } from './keys-by-name.js';
 import type { ErrorTold } from './last-error.js';
@@ -23,12 +24,15 @@ export interface ChannelSettings {
   readonly endpoints: NodeEndpoints;
   /** for connections within the node */
   readonly ownCipher: CipherName;
+  /** for so long an epoch takes new flows */
+  readonly epochMs: number;
 }
 
 export const NO_CHANNEL_SETTINGS: ChannelSettings = {
   nodes: new Set(),
   endpoints: NodeEndpoints.none,
   ownCipher: 'TLS_AES_128_GCM_SHA256',
+  epochMs: 120_000,
 };
 
 export interface ChannelsOptions {
@@ -62,7 +66,8 @@ export class Channels implements KeysByName, ChannelsView {
     const places = (this.places = new EpochPlaces(kernel, fds, keys, numberOf));
     const sessions = (): Sessions | undefined => (this.leaving ? undefined : this.sessions);
     const failed = ({ code }: ErrorTold): void => void (this.failures[code] = (this.failures[code] ?? 0) + 1);
-    const common = { ownName, places, sessions, clock, failed, log };
+    const times = (): EpochTimes => epochTimes(this.settings.epochMs);
+    const common = { ownName, places, sessions, times, clock, failed, log };
     this.accepted = new AcceptedEpochs({
       ...common,
       isKnown: (node) => this.settings.nodes.has(node),

@@ -11,7 +11,7 @@ import { ChannelLimit } from '../../shared/kernel/abi.generated.js';
 import type { CipherName, SecretHandle, TlsLibrary } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
 import { backOffMs } from './back-off.js';
-import { EPOCH_TIMES, epochForFlows, epochPhase, nextEpochId, wantsNextEpoch, type Epoch } from './epochs.js';
+import { epochForFlows, epochPhase, nextEpochId, wantsNextEpoch, type Epoch, type EpochTimes } from './epochs.js';
 import type { EpochPlaces } from './epoch-places.js';
 import { lastError, type ErrorTold, type LastError } from './last-error.js';
 import type { EpochTerms, Sessions } from './sessions.js';
@@ -53,6 +53,8 @@ export interface OpenedOptions {
   /** undefined: none can be opened now */
   sessions: () => Sessions | undefined;
   endpointOf: (node: string) => Endpoint | undefined;
+  /** of epochs that are opened now */
+  times: () => EpochTimes;
   /** for connections within the node */
   ownCipher: () => CipherName;
   /** also for connections within the node: they are accepted here as well */
@@ -101,8 +103,9 @@ export class OpenedEpochs {
     if (peer === undefined) return false;
     const { epoch: id, cipher, group } = terms;
     const openedMs = clock();
+    const times = this.options.times();
     try {
-      places.enter('opened', { ...terms, untilMs: openedMs + EPOCH_TIMES.takesMs }, secret);
+      places.enter('opened', { ...terms, untilMs: openedMs + times.takesMs }, secret);
     } catch (error) {
       const { code, message } = toWire(error);
       this.ended(id, { code, reason: message });
@@ -113,6 +116,7 @@ export class OpenedEpochs {
     this.joined(peer, {
       id,
       node,
+      times,
       openedMs,
       given: 0,
       library: sessions.library,
@@ -289,16 +293,17 @@ export class OpenedEpochs {
   private openOwn(peer: Peer, id: number, library: TlsLibrary): void {
     const { places, ownName, ownCipher, clock } = this.options;
     const openedMs = clock();
+    const times = this.options.times();
     const cipher = ownCipher();
     const names = { epoch: id, opener: ownName, listener: ownName };
     try {
-      places.enterOwn({ ...names, cipher, untilMs: openedMs + EPOCH_TIMES.takesMs });
+      places.enterOwn({ ...names, cipher, untilMs: openedMs + times.takesMs });
     } catch (error) {
       const { code, message } = toWire(error);
       this.fail(peer, { code, reason: message });
       return;
     }
-    const epoch = { id, node: ownName, openedMs, given: 0, library, cipher, group: '', named: true, alone: true };
+    const epoch = { id, node: ownName, times, openedMs, given: 0, library, cipher, group: '', named: true, alone: true };
     this.joined(peer, epoch);
     this.options.ownEpoch.came(epoch);
   }
