@@ -200,6 +200,11 @@ export const KEYS = {
     '/etc/tlshub/pki/node.key',
     "PEM file with this node's private key; only root should be able to read it.",
   ),
+  'tls.watch': key(
+    boolean,
+    true,
+    'Take new files of tls.ca, tls.cert and tls.key up by itself, all together and checked as by a reload, once they have been left alone for some seconds. Half-written files and halves of a pair are never put in force. false: only at a reload.',
+  ),
   'tls.ciphers': key(
     choices('TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'),
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],

@@ -10,6 +10,7 @@ import type { MetricsRegistry, Sample } from './registry.js';
 /** Of flows that are there; what is over is counted, not measured. */
 const LIVE_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'plaintext'];
 const PROVIDERS = ['openssl', 'boringssl', 'tlshub'];
+const CERTIFICATE_KEYS = ['tls.cert', 'tls.ca'] as const;
 const RESULTS = ['started', 'succeeded', 'failed', 'full'] as const;
 /** More than there are of these tables' entries. */
 const TABLE = 64;
@@ -39,6 +40,7 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
     },
     () => Number(status.lastConfigError === null),
   );
+  registerCertificates(metrics, () => status);
   metrics.gauge({ name: 'tlshub_mapping_pods', help: 'Pods in the mapping.' }, () => status.mapping.pods);
   metrics.gauge(
     { name: 'tlshub_mapping_networks', help: 'Distinct networks in the mapping.' },
@@ -50,6 +52,24 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
   registerChannels(metrics, () => status);
   registerKernelSide(metrics, () => status);
   registerProcess(metrics);
+}
+
+/** Of those that stand between this node and its peers: the soonest of each file counts. */
+function registerCertificates(metrics: MetricsRegistry, status: () => StatusReport): void {
+  metrics.gauge(
+    {
+      name: 'tlshub_certificate_expiry_timestamp_seconds',
+      help: 'When the certificates of this node (tls.cert), and the CA that they are of (tls.ca), expire, in seconds since 1970.',
+      labels: { key: CERTIFICATE_KEYS },
+    },
+    () =>
+      CERTIFICATE_KEYS.flatMap((key) => {
+        const ends = status()
+          .certificates.filter((one) => one.inUse && one.key === key)
+          .map(({ notAfter }) => Date.parse(notAfter) / 1000);
+        return ends.length === 0 ? [] : [[Math.min(...ends), { key }] as const];
+      }),
+  );
 }
 
 function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): void {

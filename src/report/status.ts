@@ -2,8 +2,10 @@
 /** The agent as users are shown it: `tlshubctl status`, readiness, the metrics made from it. */
 import type { WireError } from '../shared/errors/errors.js';
 import type { DelayCounts } from '../shared/ipc/delays.js';
+import type { CertificateReport } from './certificate.js';
 import type { ChannelTotals, EpochCounts } from './channel.js';
 import type { Exchange, FlowState } from './flow.js';
+import type { ProblemReport } from './problem.js';
 
 export interface RingReport {
   name: string;
@@ -113,11 +115,17 @@ export interface StatusReport {
   draining: boolean;
   /** new connections are secured, or would be */
   ready: boolean;
-  /** why not, in words; empty if ready */
+  /** why not, in words; empty if ready: the errors among the problems */
   notReady: string[];
+  /** what is amiss, the gravest first */
+  problems: ProblemReport[];
+  /** in force: the node's first, then intermediates, then the CAs that are trusted */
+  certificates: CertificateReport[];
   /** since the agent began */
   reloads: { succeeded: number; failed: number };
   needsRestart: RestartReport[];
   /** of the last reload that failed, null if the configuration in force is the newest that was tried */
   lastConfigError: ConfigErrorReport | null;
+  /** why new certificate files have not been taken up (tls.watch), null if those in force are the newest */
+  lastCredentialsError: ConfigErrorReport | null;
 }

@@ -24,7 +24,7 @@ import { expose } from './expose.js';
 import { HelperParent } from './gate/helper-parent.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { Revocation } from './flow/revocation.js';
-import { housekeeping } from './housekeeping.js';
+import { housekeeping, lookAfter } from './housekeeping.js';
 import { startKeys } from './keys.js';
 import { startSessions } from './provider/channel-sessions.js';
 import { DirectoryHistory } from './settings/directory.js';
@@ -115,7 +115,8 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const { list } = sweeper;
   pumpEvents(reader, dispatcher, () => sweeper.watchLosses()).catch(onFatal);
   pumpReports(installer, dispatcher).catch(onFatal);
-  await sweeper.start(housekeeping({ addon, scope, provider, installer, reader, log: part('memory') }));
+  sweeper.withEach(housekeeping({ addon, scope, provider, installer, reader, log: part('memory') }));
+  await sweeper.start();
 
   let draining = false;
   const reloader = new Reloader({
@@ -134,6 +135,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
     draining: () => draining,
   });
   notReady = exposed.notReady;
+  sweeper.withEach(...lookAfter({ reloader, inForce, problems: exposed.problems, log }));
   startup.ready();
   const { library } = provider.stats();
   log.info(

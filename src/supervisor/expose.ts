@@ -9,12 +9,13 @@ import { movedBytes } from '../metrics/moved-bytes.js';
 import { PerfReporter } from '../metrics/perf-reporter.js';
 import type { MetricsRegistry } from '../metrics/registry.js';
 import { RunningConnections } from '../metrics/running-connections.js';
+import type { ProblemReport } from '../report/problem.js';
 import type { StatusReport } from '../report/status.js';
 import type { KernelAddon } from '../shared/kernel/kernel-addon.js';
 import type { Attached } from './attach.js';
 import { controlHandlers } from './control-handlers.js';
 import type { Reloader } from './settings/reload.js';
-import { statusReport, type StatusParts } from './status.js';
+import { agentProblems, statusReport, type StatusParts } from './status.js';
 import type { Sweeper } from './sweeper.js';
 
 export interface ExposeParts extends Omit<StatusParts, 'gateCounters'> {
@@ -32,6 +33,8 @@ export interface Exposed {
   perf: PerfReporter;
   /** why the agent is not ready, in words; empty: it is */
   notReady: () => string[];
+  /** what is amiss, but for reloads that failed, which the log has from them */
+  problems: () => ProblemReport[];
 }
 
 /** From now on the control socket answers. */
@@ -54,5 +57,5 @@ export function expose(parts: ExposeParts): Exposed {
       channels: () => parts.channels().reports(),
     }),
   );
-  return { perf, notReady: () => status().notReady };
+  return { perf, notReady: () => status().notReady, problems: () => agentProblems(parts) };
 }

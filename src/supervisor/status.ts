@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `tlshubctl status`: what is known of the agent, gathered from its parts. */
+import type { ProblemReport } from '../report/problem.js';
 import type { RingReport, StatusReport } from '../report/status.js';
 import type { ChannelsView } from '../report/channel.js';
 import type { Attached } from './attach.js';
@@ -13,14 +14,16 @@ import type { Dispatcher } from './flow/dispatcher.js';
 import type { MappingSources } from './settings/mapping-sources.js';
 import { countEpochs } from './provider/epoch-counts.js';
 import type { ProviderSwitch } from './provider/switch.js';
-import { whyNotReady } from './readiness.js';
+import { problemsOf, reloadProblems } from './problems.js';
+import { certificateReports } from './settings/certificates.js';
+import { keyExposure } from './settings/credentials.js';
 import type { Reloader } from './settings/reload.js';
 import type { InForce } from './settings/in-force.js';
 
 export interface StatusParts {
   inForce: InForce;
   configFile: string;
-  reloader: Pick<Reloader, 'lastError' | 'waiting' | 'counts'>;
+  reloader: Pick<Reloader, 'lastError' | 'lastCredentialsError' | 'waiting' | 'counts'>;
   attached: Pick<Attached, 'adopted' | 'scope' | 'guardian' | 'hold' | 'holder' | 'silences'>;
   helpers: Pick<Helpers, 'figures'>;
   sources: Pick<MappingSources, 'description' | 'staleness'>;
@@ -46,6 +49,28 @@ function toRing(counts: DelayCounts): StatusReport['events']['toRing'] {
   return { p50Us: us(50), p99Us: us(99), maxUs: us(100), counts };
 }
 
+/** What is amiss with the agent now, but for reloads that failed. */
+export function agentProblems(parts: Omit<StatusParts, 'gateCounters'>): ProblemReport[] {
+  const { attached, inForce, provider, sources } = parts;
+  const { config, mapping } = inForce.current;
+  return problemsOf({
+    now: Date.now(),
+    late: attached
+      .silences()
+      .filter(({ ms }) => ms >= config.leaseMs)
+      .map(({ thread }) => thread),
+    swept: parts.sweeper.swept,
+    draining: parts.draining(),
+    guardian: config.guardian ? attached.guardian.pid !== null : undefined,
+    workers: provider.stats().workers,
+    staleMapping: sources.staleness(),
+    mapping: { networks: mapping.networkCount, source: sources.description },
+    cgroupsAwaited: attached.scope.waiting,
+    certificates: certificateReports(inForce.current),
+    keyExposure: keyExposure(config),
+  });
+}
+
 export function statusReport(parts: StatusParts): StatusReport {
   const { attached, dispatcher, installer, provider, reader, reloader } = parts;
   const channels = parts.channels();
@@ -53,14 +78,9 @@ export function statusReport(parts: StatusParts): StatusReport {
   const { events, exchanges, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
     dispatcher.counters.values;
   const threads = attached.silences();
-  const notReady = whyNotReady({
-    late: threads.filter(({ ms }) => ms >= config.leaseMs).map(({ thread }) => thread),
-    swept: parts.sweeper.swept,
-    draining: parts.draining(),
-    guardian: config.guardian ? attached.guardian.pid !== null : undefined,
-    workers: provider.stats().workers,
-    staleMapping: parts.sources.staleness(),
-  });
+  const failed = [reloader.lastError, reloader.lastCredentialsError].filter((one) => one !== null);
+  const problems = [...agentProblems(parts), ...reloadProblems(failed)];
+  const notReady = problems.filter(({ severity }) => severity === 'error').map(({ message }) => message);
   const rings: RingReport[] = [
     { name: 'events', stats: reader.ring.stats(), overflows: reader.counts().full },
     { name: 'commands', stats: installer.commandRing().stats(), overflows: dispatcher.commandsDelayed },
@@ -105,8 +125,11 @@ export function statusReport(parts: StatusParts): StatusReport {
     draining: parts.draining(),
     ready: notReady.length === 0,
     notReady,
+    problems,
+    certificates: certificateReports(parts.inForce.current),
     reloads: { ...reloader.counts },
     needsRestart: reloader.waiting.map(({ key, before, after }) => ({ key, inForce: before, wanted: after })),
     lastConfigError: reloader.lastError,
+    lastCredentialsError: reloader.lastCredentialsError,
   };
 }

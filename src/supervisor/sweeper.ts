@@ -26,6 +26,7 @@ export class Sweeper {
   swept = false;
   /** for all who want to know the kernel's list */
   readonly list: ListReader;
+  private readonly also: (() => void)[] = [];
   private lostSeen = 0;
   private soon: NodeJS.Timeout | undefined;
   private regular: NodeJS.Timeout | undefined;
@@ -39,14 +40,19 @@ export class Sweeper {
     });
   }
 
-  /** Sweeps once, and from now on regularly. `also` is called with each regular round. Resolves when the first sweep is over. */
-  start(also: () => void): Promise<void> {
+  /** Sweeps once, and from now on regularly. Resolves when the first sweep is over. */
+  start(): Promise<void> {
     this.regular = setInterval(() => {
       this.watchLosses();
       void this.sweep();
-      also();
+      for (const work of this.also) work();
     }, EVERY_MS);
     return this.sweep();
+  }
+
+  /** With each regular round from now on: what has to be looked after every few seconds, without a timer of its own. */
+  withEach(...work: (() => void)[]): void {
+    this.also.push(...work);
   }
 
   /** No more by itself. Who asks is still answered. */

@@ -4,7 +4,6 @@ import type { StatusReport } from '../../src/report/status.js';
 import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
 import type { MetricFamily } from '../../src/report/metrics.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';
-import { whyNotReady } from '../../src/supervisor/readiness.js';
 import { agentStatus } from './support/agent-status.js';
 
 /** `name{a="b"}` and its value, for every sample of the text format. */
@@ -96,7 +95,7 @@ describe('metrics registry', () => {
 describe('metrics of the agent', () => {
   const LABELS = [
     ...['version', 'state', 'code', 'provider', 'result', 'kind', 'counter', 'ring'],
-    ...['exchange', 'direction'],
+    ...['exchange', 'direction', 'key'],
   ];
 
   async function collect(status: StatusReport): Promise<{ samples: Map<string, number>; families: MetricFamily[] }> {
@@ -135,6 +134,8 @@ describe('metrics of the agent', () => {
       'tlshub_gate_total{counter="heldCalls"}': 12,
       'tlshub_ring_capacity_bytes{ring="events"}': 1_048_576,
       tlshub_mapping_pods: 8,
+      'tlshub_certificate_expiry_timestamp_seconds{key="tls.cert"}': Date.parse('2027-01-01') / 1000,
+      'tlshub_certificate_expiry_timestamp_seconds{key="tls.ca"}': Date.parse('2036-01-01') / 1000,
     })) {
       expect(samples.get(name), name).to.equal(value);
     }
@@ -164,25 +165,5 @@ describe('metrics of the agent', () => {
         expect(LABELS, name).to.include.members(Object.keys(labels));
       }
     }
-  });
-});
-
-describe('readiness', () => {
-  const READY = { swept: true, draining: false, guardian: true, workers: 1, late: [], staleMapping: undefined };
-
-  it('is given when nothing is amiss, also without a guardian that nobody wants', () => {
-    expect(whyNotReady(READY)).to.deep.equal([]);
-    expect(whyNotReady({ ...READY, guardian: undefined })).to.deep.equal([]);
-  });
-
-  it('says everything that is amiss', () => {
-    expect(whyNotReady({ ...READY, draining: true })).to.deep.equal(['the agent is draining']);
-    expect(whyNotReady({ ...READY, swept: false })[0]).to.include('before the agent');
-    expect(whyNotReady({ ...READY, guardian: false })[0]).to.include('no guardian');
-    expect(whyNotReady({ ...READY, late: ['installer'] })[0]).to.include('the installer thread');
-    expect(whyNotReady({ ...READY, workers: 0 })[0]).to.include('no running thread');
-    expect(
-      whyNotReady({ swept: false, draining: true, guardian: false, workers: 0, late: ['main'], staleMapping: 'old' }),
-    ).to.have.length(6);
   });
 });

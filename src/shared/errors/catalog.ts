@@ -3,6 +3,7 @@
  * Every coded failure of the product in one table, joined here from a file for each noun. `docs/ERRORS.md` is generated from it, in this
  * order (`node build/tools/docs.js`).
  */
+import { AGENT_ERRORS } from './catalog/agent.js';
 import { CHANNEL_ERRORS } from './catalog/channel.js';
 import { COMMAND_ERRORS } from './catalog/command.js';
 import { CONFIG_ERRORS } from './catalog/config.js';
@@ -28,6 +29,7 @@ export const ERROR_CATALOG = {
   ...ENDPOINTS_ERRORS,
   ...CREDENTIALS_ERRORS,
   ...HOST_ERRORS,
+  ...AGENT_ERRORS,
   ...PROVIDER_ERRORS,
   ...CONTROL_ERRORS,
   ...SOCKET_ERRORS,

@@ -3,6 +3,7 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Config } from '../../config/schema.js';
+import { ERROR_CATALOG } from '../../shared/errors/catalog.js';
 import { CredentialsError, toWire, type Place } from '../../shared/errors/errors.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 
@@ -51,12 +52,11 @@ export function checkCredentials(config: Config, credentials: HandshakeCredentia
   const chain = certificates(place, credentials.certPem);
   const [leaf] = chain;
   if (leaf === undefined) return;
-  for (const certificate of chain) checkPeriod(place, certificate, now);
   if (leaf.checkHost(config.nodeName, { subject: 'never', wildcards: false }) === undefined) {
     const names = leaf.subjectAltName ?? 'none';
     throw new CredentialsError(place, `the certificate names ${names}, and this node is ${config.nodeName}`);
   }
-  checkChain(place, chain, cas, now);
+  for (const certificate of [...chain, trustedBy(place, chain, cas)]) checkPeriod(place, certificate, now);
   checkKey({ file: key, key: 'tls.key' }, leaf, credentials.keyPem);
 }
 
@@ -79,27 +79,48 @@ function certificates(place: Place, pem: string): X509Certificate[] {
 }
 
 function checkPeriod(place: Place, certificate: X509Certificate, now: number): void {
-  const who = subject(certificate);
-  if (now > Date.parse(certificate.validTo)) {
-    throw new CredentialsError(place, `the certificate of ${who} has expired (${certificate.validTo})`);
-  }
-  if (now < Date.parse(certificate.validFrom)) {
-    throw new CredentialsError(place, `the certificate of ${who} is not valid yet (${certificate.validFrom})`);
-  }
+  const { validFrom, validTo } = certificate;
+  const wrong = whyOutside(subject(certificate), { notBefore: validFrom, notAfter: validTo }, now);
+  if (wrong !== undefined) throw new CredentialsError(place, wrong.message, { remedy: wrong.remedy });
 }
 
-/** From the leaf upwards, by intermediates of the file, to one of the CAs. */
-function checkChain(place: Place, chain: X509Certificate[], cas: X509Certificate[], now: number): void {
+/**
+ * What is wrong with the time of a certificate, and what to do; undefined: it is within its period.
+ * @param period as any text that Date.parse reads
+ * @param now milliseconds since 1970
+ */
+export function whyOutside(
+  who: string,
+  { notBefore, notAfter }: { notBefore: string; notAfter: string },
+  now: number,
+): { message: string; remedy: string } | undefined {
+  const it = `the certificate of ${who}`;
+  if (now > Date.parse(notAfter))
+    return { message: `${it} has expired (${notAfter})`, remedy: ERROR_CATALOG.TLSHUB_CERTIFICATE_EXPIRES.remedy };
+  if (now >= Date.parse(notBefore)) return undefined;
+  return {
+    message: `${it} is not valid yet (${notBefore})`,
+    remedy: "Set this node's clock (`timedatectl`), or wait.",
+  };
+}
+
+/**
+ * From the leaf upwards, by intermediates of the file, to one of the CAs.
+ * @returns that CA
+ * @throws CredentialsError if there is none
+ */
+export function trustedBy(
+  place: Place,
+  chain: readonly X509Certificate[],
+  cas: readonly X509Certificate[],
+): X509Certificate {
   const issued = (by: X509Certificate, certificate: X509Certificate): boolean =>
     certificate.checkIssued(by) && certificate.verify(by.publicKey);
   let [at] = chain;
   for (let depth = 0; at !== undefined && depth < MAX_CHAIN; depth++) {
     const below: X509Certificate = at;
     const ca = cas.find((candidate) => issued(candidate, below));
-    if (ca !== undefined) {
-      checkPeriod(place, ca, now);
-      return;
-    }
+    if (ca !== undefined) return ca;
     at = chain.find((candidate) => candidate !== below && candidate.ca && issued(candidate, below));
     if (at === undefined) {
       const issuer = commonName(below.issuer);

@@ -9,7 +9,7 @@ import type { Config } from '../../config/schema.js';
 import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 import type { NodeEndpoints } from '../../mapping/node-endpoints.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
-import { readCredentials } from './credentials.js';
+import { checkCredentials, readCredentials } from './credentials.js';
 import { endpointsBy, readEndpoints } from './endpoints.js';
 import type { MappingSources } from './mapping-sources.js';
 
@@ -27,6 +27,7 @@ export interface Settings {
  */
 export async function firstSettings(config: Config, sources: MappingSources): Promise<Settings> {
   const credentials = readCredentials(config);
+  checkCredentials(config, credentials);
   const read = readEndpoints(config);
   const { mapping, commit } = await sources.prepare(config);
   commit();

@@ -19,6 +19,7 @@ import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 import type { MappingChange } from '../../mapping/source.js';
 import { ReloadError, placeOf, toWire } from '../../shared/errors/errors.js';
 import type { PreparedScope, Scope } from '../gate/cgroups.js';
+import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import type { CipherName } from '../../shared/kernel/words.js';
 import { undoAndThrow } from '../../shared/async/undo.js';
 import { configLine, describeChanges } from './changes.js';
@@ -51,6 +52,8 @@ export interface ReloaderParts {
 export class Reloader {
   /** of the last reload that failed; null: what is in force is the newest that was tried */
   lastError: ConfigErrorReport | null = null;
+  /** why new certificate files could not be taken up; null: those in force are the newest that were tried */
+  lastCredentialsError: ConfigErrorReport | null = null;
   /** values of the file that wait for a restart */
   waiting: ConfigChange[] = [];
   readonly counts = { succeeded: 0, failed: 0 };
@@ -73,11 +76,11 @@ export class Reloader {
         const report = await this.readAndChange();
         this.counts.succeeded++;
         this.lastError = null;
+        this.lastCredentialsError = null;
         return report;
       } catch (error) {
         this.counts.failed++;
-        const at = new Date().toISOString();
-        this.lastError = { at, error: toWire(error), ...placeOf(error) };
+        this.lastError = failureNow(error);
         this.parts.log.error('nothing was reloaded: what was in force stays in force', { error });
         throw error;
       }
@@ -103,6 +106,29 @@ export class Reloader {
         await this.change({ ...before, mapping, endpoints });
       } catch (error) {
         this.parts.log.error('the new mapping could not be put in force: the old one stays', { error });
+      }
+    });
+  }
+
+  /**
+   * Takes new files of the node's CA, certificate and key up, if there is something new in them; the rest of the configuration is not read.
+   * Never rejects: what is wrong with them is logged, and all stays as it is.
+   */
+  credentialsChanged(): Promise<void> {
+    return this.inTurn(async () => {
+      const before = this.parts.inForce.current;
+      try {
+        const credentials = readCredentials(before.config);
+        checkCredentials(before.config, credentials);
+        if (!sameFiles(before.credentials, credentials)) {
+          await this.change({ ...before, credentials });
+          this.counts.succeeded++;
+        }
+        this.lastCredentialsError = null;
+      } catch (error) {
+        this.counts.failed++;
+        this.lastCredentialsError = failureNow(error);
+        this.parts.log.error('the new certificates were not taken up: those in force stay', { error });
       }
     });
   }
@@ -182,6 +208,14 @@ export class Reloader {
   private refuseWhileDraining(): void {
     if (this.parts.draining()) throw new ReloadError('the agent is shutting down: nothing is changed any more');
   }
+}
+
+function failureNow(error: unknown): ConfigErrorReport {
+  return { at: new Date().toISOString(), error: toWire(error), ...placeOf(error) };
+}
+
+function sameFiles(one: HandshakeCredentials, other: HandshakeCredentials): boolean {
+  return one.caPem === other.caPem && one.certPem === other.certPem && one.keyPem === other.keyPem;
 }
 
 /** Of two with the same pods, the old one if they stand in the same order: mappings may be large, and one of them is enough. */

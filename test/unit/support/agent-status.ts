@@ -77,6 +77,34 @@ export function agentStatus(): StatusReport {
     needsRestart: [{ key: 'ring_bytes', inForce: '1048576', wanted: '65536' }],
     ready: false,
     notReady: ['no guardian runs', 'something else'],
+    problems: [
+      {
+        severity: 'error',
+        code: 'TLSHUB_GUARDIAN_MISSING',
+        message: 'no guardian runs',
+        remedy: 'It is started again by itself; the log says why that fails.',
+      },
+      { severity: 'error', code: 'TLSHUB_STARTING', message: 'something else', remedy: 'Wait.' },
+      {
+        severity: 'warning',
+        code: 'TLSHUB_CGROUP_AWAITED',
+        message: 'no cgroup matches /sys/fs/cgroup/later: no program is captured by it',
+        remedy: 'Make the cgroup.',
+      },
+    ],
+    certificates: [
+      {
+        ...{ key: 'tls.cert', file: '/etc/tlshub/pki/node.crt', subject: 'node-a', issuer: 'TLSHub lab CA' },
+        ...{ serial: '0A', names: 'DNS:node-a', inUse: true },
+        ...{ notBefore: '2026-01-01T00:00:00.000Z', notAfter: '2027-01-01T00:00:00.000Z' },
+      },
+      {
+        ...{ key: 'tls.ca', file: '/etc/tlshub/pki/ca.crt', subject: 'TLSHub lab CA', issuer: 'TLSHub lab CA' },
+        ...{ serial: '0B', names: '', inUse: true },
+        ...{ notBefore: '2026-01-01T00:00:00.000Z', notAfter: '2036-01-01T00:00:00.000Z' },
+      },
+    ],
+    lastCredentialsError: null,
     lastConfigError: {
       at: '2026-01-01T00:00:00.000Z',
       error: { code: 'TLSHUB_CONFIG_BAD_VALUE', message: 'capture.conf:3: mode: bad' },

@@ -4,7 +4,7 @@
  * address the mapping gives to another node. In each case node a has to find out, once as the side that connected and once as the one that
  * accepted; programs of both nodes are refused, no byte of theirs crosses the wire, and the logs name who was refused and why.
  */
-import { copyFileSync, cpSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
@@ -70,14 +70,38 @@ async function makeCredentials(): Promise<void> {
   await issueNode(`${PKI}/other`, 'b', { days: 1 });
   // The lab's own CA, from the build.
   for (const copy of ['lab', 'expired']) cpSync('build/lab-pki', `${PKI}/${copy}`, { recursive: true });
-  await issueNode(`${PKI}/expired`, 'b', { days: -1, force: true });
   await issueNode(`${PKI}/lab`, 'mallory', { days: 1 });
+  const cas = ['lab', 'other'].map((name) => readFileSync(`${PKI}/${name}/ca.crt`, 'utf8'));
+  writeFileSync(`${PKI}/both.crt`, cas.join(''));
   writeFileSync(MAPPING, 'pod-a a 10.77.0.1 fd77::1\npod-b b 10.77.0.2\npod-x elsewhere fd77::2\n');
 }
 
-/** What node b starts with: a reload refuses a certificate that has expired or names another node. */
-function use(identity: string): void {
+/** So long a certificate of b is valid that is to expire: until b's agent, which refuses to start with one that has, is up. In ms. */
+const SHORT_LIFE_MS = 60_000;
+
+/**
+ * What node b starts with, as whoever has such a certificate would: under the name in it, and trusting both CAs. Its own agent finds nothing
+ * wrong then; with a certificate that has expired or names another node it does not start.
+ */
+async function use({ identity }: Case): Promise<void> {
+  if (identity === 'expired/b') {
+    await issueNode(`${PKI}/expired`, 'b', { days: 0, notAfter: new Date(Date.now() + SHORT_LIFE_MS), force: true });
+  }
   for (const kind of ['crt', 'key']) copyFileSync(`${PKI}/${identity}.${kind}`, `${PKI}/b.${kind}`);
+}
+
+/** The name under which node b goes, in its configuration. */
+function call(name: string): void {
+  const file = lab.config('b');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^node_name *=.*$/m, `node_name = ${name}`));
+}
+
+/** Time goes on: b is not ready any more, and says why on its own node. */
+async function expire(): Promise<void> {
+  const said = async (): Promise<boolean> =>
+    (await lab.status('b')).notReady.join().includes('the certificate of b has expired');
+  await waitFor(said, SHORT_LIFE_MS + PATIENCE, 'the certificate of node b to expire');
+  await waitFor(async () => (await lab.logs('b')).includes('every peer refuses this node'), PATIENCE, 'the log of b');
 }
 
 /** The flows to a port, once they are decided; all of them must be refused. */
@@ -134,10 +158,16 @@ describe('a peer', () => {
 
   before(async () => {
     await makeCredentials();
-    use(CASES[0]?.identity ?? '');
+    const [first] = CASES;
+    if (first !== undefined) await use(first);
     // Long deadlines: what ends before them was refused for what it is.
     const deadlines = { handshake_timeout_ms: 60_000, hold_timeout_ms: 90_000, silent_peer_timeout_ms: 60_000 };
-    const identity = { 'b:tls.cert': `${PKI}/b.crt`, 'b:tls.key': `${PKI}/b.key`, 'a:pod_node_config': MAPPING };
+    const identity = {
+      'b:tls.ca': `${PKI}/both.crt`,
+      'b:tls.cert': `${PKI}/b.crt`,
+      'b:tls.key': `${PKI}/b.key`,
+      'a:pod_node_config': MAPPING,
+    };
     await lab.up({ set: { ...deadlines, ...identity } });
   });
   after(() => lab.down());
@@ -149,9 +179,11 @@ describe('a peer', () => {
 
       before(async () => {
         if (index > 0) {
-          use(one.identity);
+          await use(one);
+          call(one.identity.split('/').at(-1) ?? '');
           await lab.restart('b');
         }
+        if (one.identity === 'expired/b') await expire();
         sniffer = await lab.sniff();
       });
       after('of the programs, nothing was on the wire', async () => {
