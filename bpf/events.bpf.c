@@ -209,12 +209,19 @@ static __noinline int on_established(struct bpf_sock_ops *ops, __u32 role)
 	return 0;
 }
 
+/* A connection to the mesh that was never made: user space is told why. */
+static __always_inline bool was_wanted(const struct tlshub_flow *f, __u32 before)
+{
+	return f->flow_class == CLASS_MESH && f->role == ROLE_ACTIVE && !f->refused && before == STATE_SYN_SENT;
+}
+
 static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock *sk, struct tlshub_flow *f,
-					const struct tlshub_traffic *t)
+					const struct tlshub_traffic *t, __u32 error)
 {
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 
 	fill_event(e, EVENT_CLOSED, f);
+	e->refs = error;
 	if (o)
 		fill_owner(e, o);
 	if (t)
@@ -222,20 +229,20 @@ static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock 
 }
 
 static __noinline int tell_closed(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct tlshub_flow *f,
-				  const struct tlshub_traffic *t)
+				  const struct tlshub_traffic *t, __u32 error)
 {
 	struct tlshub_secured *s = bpf_sk_storage_get(&secured, sk, 0, 0);
 	struct tlshub_event e;
 
 	if (s && s->generation == f->generation) {
-		fill_closed(&s->closed, sk, f, t);
+		fill_closed(&s->closed, sk, f, t, error);
 		s->closed.head.type = RECORD_LAST_EVENT;
 		s->closed.head.bytes = sizeof(*s);
 		if (may_tell(f->cgroup))
 			emit_record(ops, &s->closed, sizeof(*s));
 		return 0;
 	}
-	fill_closed(&e, sk, f, t);
+	fill_closed(&e, sk, f, t, error);
 	if (may_tell(f->cgroup))
 		emit(ops, &e);
 	return 0;
@@ -247,12 +254,13 @@ static __noinline int on_state(struct bpf_sock_ops *ops)
 	struct tlshub_traffic *t;
 	struct tlshub_flow *f;
 	struct tcp_sock *tp;
+	__u32 error = 0;
 
 	if (ops->args[1] != STATE_CLOSE || !sk)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
-	if (!f || !(f->established_ns || f->held_calls))
+	if (!f || !(f->established_ns || f->held_calls || was_wanted(f, ops->args[0])))
 		return 0;
 	t = bpf_sk_storage_get(&traffic, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!tp)
@@ -261,7 +269,9 @@ static __noinline int on_state(struct bpf_sock_ops *ops)
 		measure(tp, f, t, ops->args[0]);
 		t->flags |= TRAFFIC_CLOSED;
 	}
-	tell_closed(ops, sk, f, t);
+	if (tp && !f->established_ns)
+		error = BPF_CORE_READ((struct sock *)tp, sk_err);
+	tell_closed(ops, sk, f, t, error);
 	return 0;
 }
 

@@ -5,6 +5,7 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl check', 'before the first start: what is missing here'],
     ['tlshubctl status', 'whether new connections are secured, and if not why'],
     ['tlshubctl flows --state refused', 'what was refused, each with its reason'],
+    ['tlshubctl explain TLSHUB_PEER_UNKNOWN', 'what a code of the log, of flows or of status means, and what to do'],
     ['tlshubctl reload', 'puts changed files in force, all or nothing'],
     ['tlshubctl flows --help', 'more examples; so with each command'],
   ],
@@ -16,7 +17,7 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl status', 'how the supervisor is'],
     ['tlshubctl status --ready', 'ends with 1 while it is not ready, and says why: for probes and scripts'],
     ['tlshubctl status --ready --wait 60', 'returns as soon as it is, also if it is only starting'],
-    ['tlshubctl status --json | jq .failures', 'refusals by code; docs/ERRORS.md explains each'],
+    ['tlshubctl status --json | jq .failures', 'refusals by code; `tlshubctl explain CODE` says what to do'],
   ],
   flows: [
     ['tlshubctl flows', 'connections, those that are over for a while too'],
@@ -32,6 +33,11 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
       'tlshubctl channels --json | jq ".[] | select(.lastError) | .node, .lastError"',
       'nodes that one failed with, and why',
     ],
+  ],
+  explain: [
+    ['tlshubctl explain TLSHUB_PEER_UNKNOWN', 'what it means, and what to do'],
+    ['tlshubctl explain peer_unknown', 'the same'],
+    ['tlshubctl explain', 'all codes'],
   ],
   metrics: [
     ['tlshubctl metrics', 'what /metrics shows, without HTTP'],

@@ -4,6 +4,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { environmentName, keySpec } from '../config/keys.js';
 import { isFlowState } from '../control/flow-query.js';
 import { FLOW_STATES, type FlowState } from '../report/flow.js';
+import { ERROR_CODES } from '../shared/errors/catalog.js';
 import { EXIT, asTlshubError, describeError, toWire } from '../shared/errors/errors.js';
 import { printable } from '../shared/text/printable.js';
 import { VERSION } from '../shared/files/package.js';
@@ -11,6 +12,7 @@ import * as commands from './commands.js';
 import { SHELLS, completionScript, suggest, type Shell } from './completion.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { examplesText } from './examples.js';
+import { explain } from './explain.js';
 
 const EXIT_HELP = `
 Exit status: 0 worked, 1 failed (also: no supervisor), 64 usage, 69 the kernel cannot do it, 77 not permitted, 78 configuration.`;
@@ -76,6 +78,11 @@ function build(context: CliContext): Command {
     .command('channels')
     .description('channels to other nodes, by which both ends know the keys of connections (exchange = channel)')
     .action(() => commands.channels(context, globals()));
+  program
+    .command('explain')
+    .description('what an error code means and what to do about it; without one, all there are; needs no supervisor')
+    .addArgument(suggest(new Argument('[code]', 'as in the log, in flows and in status'), ERROR_CODES))
+    .action((code?: string) => explain(context, globals(), code));
   program
     .command('metrics')
     .description('counters, gauges and histograms in the text format of Prometheus')

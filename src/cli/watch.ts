@@ -99,7 +99,7 @@ class Changes implements View {
     const lines = this.gone ? [this.news('back')] : [];
     this.gone = false;
     for (const flow of flows) {
-      const text = JSON.stringify(flow);
+      const text = JSON.stringify({ ...flow, ageMs: 0 });
       now.set(flow.cookie, { flow, text });
       const before = this.known.get(flow.cookie);
       if (before === undefined) lines.push(this.line(this.first ? 'present' : 'new', flow));

@@ -6,7 +6,7 @@
  * (`src -> dst` as text). Make a child logger for them: `logger.child({ component: 'dispatcher' })`.
  */
 import winston from 'winston';
-import { toWire } from '../shared/errors/errors.js';
+import { TlshubError, toWire } from '../shared/errors/errors.js';
 import { printable } from '../shared/text/printable.js';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
@@ -101,7 +101,8 @@ function wrap(root: { logger: winston.Logger; style: Style }, bound: LogFields):
 function plain(value: unknown, stack: boolean): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (!(value instanceof Error)) return value;
-  return stack ? { ...toWire(value), stack: value.stack } : toWire(value);
+  const remedy = value instanceof TlshubError && value.remedy !== undefined ? { remedy: value.remedy } : {};
+  return { ...toWire(value), ...remedy, ...(stack && { stack: value.stack }) };
 }
 
 function jsonFormat(): winston.Logform.Format {
@@ -115,7 +116,7 @@ function jsonFormat(): winston.Logform.Format {
 }
 
 function humanFormat(style: Style): winston.Logform.Format {
-  return winston.format.printf(({ level, message, component, flow, error, ...rest }) => {
+  return winston.format.printf(({ level, message, component, flow, error, code, remedy, ...rest }) => {
     const time = new Date().toISOString().slice(11, 23);
     const colour = COLOURS[level] ?? '0';
     let line = `\u001b[90m${time}\u001b[0m \u001b[${colour}m${level.padEnd(7)}\u001b[0m `;
@@ -123,6 +124,9 @@ function humanFormat(style: Style): winston.Logform.Format {
     line += printable(String(message));
     if (typeof flow === 'string') line += ` \u001b[90m[${printable(flow)}]\u001b[0m`;
     if (error !== undefined) line += `: ${printable(errorText(error))}`;
+    if (typeof code === 'string' && code !== '') line += ` (${code})`;
+    const todo = typeof remedy === 'string' ? remedy : error instanceof TlshubError ? error.remedy : undefined;
+    if (todo !== undefined && todo !== '') line += `. ${printable(todo)}`;
     if (!style.verbose) return line;
     for (const [field, value] of Object.entries(rest)) line += ` ${field}=${fieldText(value)}`;
     if (error instanceof Error && error.stack !== undefined) line += `\n${error.stack}`;

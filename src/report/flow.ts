@@ -40,6 +40,11 @@ export interface FlowReport {
   state: FlowState;
   /** why it is in this state; empty if there is nothing to say */
   reason: string;
+  /** stable code of the reason (`tlshubctl explain CODE`), empty where nothing has failed; and what to do about it */
+  code: string;
+  remedy: string;
+  /** since its SYN or SYN-ACK, as far as that is known; else since the agent learned of it */
+  ageMs: number;
   /** from the SYN (active) or our SYN-ACK (passive) to the connection being established */
   synMs: number | null;
   /** from the connection being established to the gate opening; the four parts below add up to it */

@@ -17,6 +17,7 @@ import { NotFoundError, ReleaseError } from '../../src/shared/errors/errors.js';
 import type { ProbeResult } from '../../src/shared/kernel/kernel-addon.js';
 import { agentStatus } from './support/agent-status.js';
 import { nodeForOthers } from './support/node-for-others.js';
+import { ERROR_CATALOG, ERROR_CODES } from '../../src/shared/errors/catalog.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const SECURED: FlowReport = {
@@ -37,6 +38,9 @@ const SECURED: FlowReport = {
   tlsVersion: 'TLSv1.3',
   state: 'secured',
   reason: '',
+  code: '',
+  remedy: '',
+  ageMs: 3_700_000,
   synMs: 0.2,
   holdMs: 3.14159,
   dispatchMs: 0.4,
@@ -247,6 +251,37 @@ describe('tlshubctl', () => {
     expect(JSON.parse((await ctl('status', '--json')).out)).to.deep.equal(STATUS);
     expect(JSON.parse((await ctl('mode', 'get', '--json')).out)).to.deep.equal({ mode: 'openssl' });
     expect(JSON.parse((await ctl('mapping', 'get', 'nginx-pod', '--json')).out)).to.deep.include({ node: 'node-a' });
+  });
+
+  describe('explain', () => {
+    const CODES = ['TLSHUB_PEER_UNKNOWN', 'tlshub_peer_unknown', 'peer_unknown'];
+    for (const code of CODES) {
+      it(`says what ${code} means and what to do, without a supervisor, in lines that fit`, async () => {
+        const { status, out } = await cli(['explain', code], { terminal: () => ({ columns: 60, rows: 20 }) });
+        expect(status).to.equal(0);
+        const lines = out.split('\n');
+        expect(lines[0]).to.equal('TLSHUB_PEER_UNKNOWN');
+        for (const line of lines) expect(line.length, line).to.be.at.most(60);
+        const text = lines.join(' ').replace(/ +/g, ' ');
+        expect(text).to.include(ERROR_CATALOG.TLSHUB_PEER_UNKNOWN.meaning);
+        expect(text).to.include(`What to do: ${ERROR_CATALOG.TLSHUB_PEER_UNKNOWN.remedy}`);
+        expect(text).to.include('exit status 1');
+      });
+    }
+
+    it('lists all codes when it is asked for none, and is JSON when that is wanted', async () => {
+      const { out } = await cli(['explain']);
+      for (const code of ERROR_CODES) expect(out).to.match(new RegExp(`^${code} `, 'm'));
+      const one = JSON.parse((await cli(['explain', 'NO_KEY', '--json'])).out) as object;
+      expect(one).to.deep.equal({ code: 'TLSHUB_NO_KEY', ...ERROR_CATALOG.TLSHUB_NO_KEY });
+    });
+
+    it('knows codes that are nearly right', async () => {
+      const { status, err } = await cli(['explain', 'TLSHUB_PEER_CERT']);
+      expect(status).to.equal(64);
+      expect(err).to.match(/there is no code TLSHUB_PEER_CERT\n {2}Did you mean TLSHUB_PEER_\w+ or /);
+      expect((await cli(['explain', 'nonsense'])).err).to.include('lists all codes');
+    });
   });
 
   it('shows the status', async () => {
@@ -474,7 +509,7 @@ describe('tlshubctl', () => {
     expect((await ctl('mapping', 'list')).out).to.match(/redis-pod {2}node-b {2}-\n$/);
     const missing = await ctl('mapping', 'get', 'nobody');
     expect(missing).to.include({ status: 1, out: '' });
-    expect(missing.err).to.match(/^tlshubctl: no pod nobody in the mapping\n {2}List what there is/);
+    expect(missing.err).to.match(/^tlshubctl: no pod nobody in the mapping \(TLSHUB_NOT_FOUND\)\n {2}List what there is/);
   });
 
   it('prints the metrics as Prometheus would read them', async () => {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { constants } from 'node:os';
 import { expect } from 'chai';
 import { FlowClass, GateReason, Intent, type SweepRecord } from '../../src/shared/kernel/abi.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
@@ -404,9 +405,59 @@ describe('dispatcher', () => {
     world.event('REFUSED', { class: FlowClass.REFUSED, cookie: 2n, reason: 4 });
     const [plaintext, refused] = world.reports();
     expect(plaintext?.state).to.equal('closed');
-    expect(refused).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
+    expect(refused).to.include({ state: 'refused', code: 'TLSHUB_PEER_UNKNOWN' });
     expect(refused?.reason).to.contain('outside the mesh');
+    expect(refused?.remedy).to.contain('pod_node_config');
+    expect(world.dispatcher.counters.values.failures).to.deep.equal({ TLSHUB_PEER_UNKNOWN: 1 });
     expect(world.kernel.calls).to.deep.equal([]);
+  });
+
+  it('says who was refused a connect() and where to, though there is no connection yet', () => {
+    const nowhere = { ...TUPLE, lport: 0, local: new Uint8Array(16) };
+    world.event('REFUSED', { class: FlowClass.REFUSED, reason: GateReason.NOT_MESH, establishedNs: 0, tuple: nowhere });
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_UNKNOWN', pid: 4242, comm: 'curl' });
+    expect(world.flow.dport).to.equal(TUPLE.rport);
+    const [line] = world.lines.filter(({ level }) => level === 'warning');
+    expect(line?.message).to.match(/^refused curl\[4242\] to an unknown node: the peer is outside the mesh/);
+    expect(line?.fields).to.include({ code: 'TLSHUB_PEER_UNKNOWN', comm: 'curl' });
+    expect(line?.fields.remedy).to.include('pod_node_config');
+  });
+
+  describe('a TCP connection that is not made', () => {
+    const unmade = { establishedNs: 0 };
+
+    it('was refused by the peer where nobody listens; no program has closed it', () => {
+      world.event('CLOSED', { ...unmade, refs: constants.errno.ECONNREFUSED, owner: OWNER });
+      world.event('CLOSING', { ...unmade, refs: 1 });
+      expect(world.flow).to.include({ state: 'closed', code: 'TLSHUB_TCP_REFUSED', comm: 'curl' });
+      expect(world.flow.reason).to.equal('the peer refused the TCP connection (ECONNREFUSED)');
+      expect(world.flow.remedy).to.include('ss -ltn');
+      expect(world.kernel.calls).to.deep.equal([]);
+      world.expectClean();
+    });
+
+    it('is told by what the kernel says of it, also when the program closes it first', () => {
+      world.event('CLOSING', { ...unmade, refs: 1 });
+      expect(world.flow).to.include({ state: 'closed', code: '' });
+      expect(world.flow.reason).to.equal('the program closed it before the connection was made');
+      world.event('CLOSED', { ...unmade, refs: constants.errno.EHOSTUNREACH });
+      expect(world.flow).to.include({ state: 'closed', code: 'TLSHUB_TCP_UNREACHABLE' });
+      expect(world.flow.reason).to.equal('the TCP connection was not made: host is unreachable (EHOSTUNREACH)');
+      world.expectClean();
+    });
+
+    it('has nothing wrong with it when the program gave up', () => {
+      world.event('HELD', unmade);
+      world.event('CLOSED', unmade);
+      expect(world.flow).to.include({ state: 'closed', code: '', remedy: '' });
+      expect(world.flow.reason).to.equal('the program gave up before the connection was made');
+      world.expectClean();
+    });
+  });
+
+  it('has an age, from the SYN on', () => {
+    world.event('ESTABLISHED', { createdNs: monotonicNs() - 90e9 });
+    expect(world.flow.ageMs).to.be.within(90_000, 100_000);
   });
 
   it('when the gate refuses a flow under way, it is cancelled and refused properly', async () => {

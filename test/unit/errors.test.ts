@@ -91,6 +91,9 @@ describe('errors', () => {
 
   it('say the remedy on a line of its own', () => {
     expect(describeError(new UsageError('no such thing'))).to.equal('no such thing\n  Run the command with --help.');
+    expect(describeError(new TlshubError('TLSHUB_NO_KEY', 'none'))).to.equal(
+      `none (TLSHUB_NO_KEY)\n  ${ERROR_CATALOG.TLSHUB_NO_KEY.remedy}`,
+    );
     expect(describeError(new Error('plain'))).to.equal('plain\n  ' + ERROR_CATALOG.TLSHUB_INTERNAL.remedy);
   });
 

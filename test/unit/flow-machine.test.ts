@@ -122,7 +122,7 @@ describe('flow machine', () => {
     const enders: Input[] = [
       { type: 'closing' },
       { type: 'closed' },
-      { type: 'gate-refused', reason: 'x' },
+      { type: 'gate-refused', code: 'TLSHUB_GATE_REFUSED', reason: 'x' },
       { type: 'deadline', code: 'TLSHUB_HANDSHAKE_TIMEOUT', reason: 'x' },
       { type: 'give-up', verdict: { state: 'refused', code: 'X', reason: 'x', final: false } },
     ];
@@ -147,7 +147,12 @@ describe('flow machine', () => {
   it('keeps the keys when a cancel came too late, unless the kernel or the gate has decided', () => {
     const tooLate = run([owner, taken, { type: 'closing' }, { type: 'negotiated' }, { type: 'installed' }]);
     expect(tooLate.state).to.include({ phase: 'secured', verdict: undefined });
-    const refused = run([owner, taken, { type: 'gate-refused', reason: 'x' }, { type: 'installed' }]);
+    const refused = run([
+      owner,
+      taken,
+      { type: 'gate-refused', code: 'TLSHUB_GATE_REFUSED', reason: 'x' },
+      { type: 'installed' },
+    ]);
     expect(refused.state.phase).to.equal('done');
     expect(refused.state.verdict?.state).to.equal('refused');
   });

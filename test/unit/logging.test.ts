@@ -64,9 +64,26 @@ describe('logging', () => {
 
   it('shows all fields when verbose', async () => {
     const { logger, text } = capture({ verbose: true }, true);
-    logger.info('x', { cookie: 7n, names: ['a', 'b'], error: new TlshubError('TLSHUB_SYS', 'no') });
+    const error = new TlshubError('TLSHUB_SYS', 'no', { remedy: 'Look.' });
+    logger.info('x', { cookie: 7n, names: ['a', 'b'], error });
     await sleep(5);
-    expect(plain(text())).to.include(' x: no (TLSHUB_SYS) cookie=7 names=["a","b"]\nTlshubError: no');
+    expect(plain(text())).to.include(' x: no (TLSHUB_SYS). Look. cookie=7 names=["a","b"]\nTlshubError: no');
+  });
+
+  it('has code and remedy of what failed, for people and in JSON', async () => {
+    const error = new TlshubError('TLSHUB_CREDENTIALS', 'it has expired', { remedy: 'Renew it.' });
+    const people = capture({}, true);
+    people.logger.warning('refused', { code: 'TLSHUB_PEER_UNKNOWN', remedy: 'Add it.' });
+    people.logger.error('not reloaded', { error });
+    const programs = capture();
+    programs.logger.warning('refused', { code: 'TLSHUB_PEER_UNKNOWN', remedy: 'Add it.' });
+    programs.logger.error('not reloaded', { error });
+    await sleep(5);
+    expect(plain(people.text())).to.include(' refused (TLSHUB_PEER_UNKNOWN). Add it.\n');
+    expect(plain(people.text())).to.include(' not reloaded: it has expired (TLSHUB_CREDENTIALS). Renew it.\n');
+    const [refused, failed] = programs.json();
+    expect(refused).to.include({ code: 'TLSHUB_PEER_UNKNOWN', remedy: 'Add it.' });
+    expect(failed!['error']).to.include({ code: 'TLSHUB_CREDENTIALS', remedy: 'Renew it.' });
   });
 
   it('keeps code and errno of errors', async () => {

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { FlowClass, Intent } from '../../src/shared/kernel/abi.js';
 import { parseAddress } from '../../src/shared/net/address.js';
 import { createFlow, reportOf, type Flow } from '../../src/supervisor/flow/table.js';
-import { gateReason, missingMarker, intentOf, intentText } from '../../src/supervisor/flow/marker.js';
+import { whyRefused } from '../../src/supervisor/flow/gate-refusal.js';
+import { missingMarker, intentOf, intentText } from '../../src/supervisor/flow/marker.js';
 
 /** enum tlshub_reason */
 const [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES, PEER_MODE] = [8, 9, 10, 11] as const;
@@ -33,21 +34,26 @@ describe('the marker in words', () => {
   });
 
   it('names both sides when they get their keys in different ways', () => {
-    const reason = gateReason(PEER_MODE, flow('active', Intent.TLSHUB), 'boringssl');
+    const { code, reason, remedy } = whyRefused(PEER_MODE, flow('active', Intent.TLSHUB), 'boringssl');
+    expect(code).to.equal('TLSHUB_GATE_REFUSED');
     expect(reason).to.include('it wants keys by TLSHub, this node is in mode boringssl');
-    expect(gateReason(PEER_MODE, flow('active', 77), 'openssl')).to.include(
+    expect(remedy).to.include('Set the same mode on both nodes');
+    expect(whyRefused(PEER_MODE, flow('active', 77), 'openssl').reason).to.include(
       'a way that this version does not know (77)',
     );
     for (const other of [PEER_REFUSES, PEER_PLAINTEXT, PEER_SECURES]) {
-      expect(gateReason(other, flow('active', Intent.PLAINTEXT), 'openssl')).to.include("the peer's agent says that");
+      const why = whyRefused(other, flow('active', Intent.PLAINTEXT), 'openssl');
+      expect(why.reason).to.include("the peer's agent says that");
+      expect(why.remedy).to.include('the same rules');
     }
   });
 
   it("goes with the policy's own words for who is outside the mesh", () => {
     const stranger = { ...flow('active', Intent.UNKNOWN), peerReason: 'not in the mapping (policy strict)' };
-    expect(gateReason(4, stranger, 'openssl')).to.equal(
-      'the peer is outside the mesh: not in the mapping (policy strict)',
-    );
+    expect(whyRefused(4, stranger, 'openssl')).to.deep.equal({
+      code: 'TLSHUB_PEER_UNKNOWN',
+      reason: 'the peer is outside the mesh: not in the mapping (policy strict)',
+    });
     const excluded = { ...stranger, class: FlowClass.PLAINTEXT, peerReason: 'excluded by policy_exclude :53' };
     expect(reportOf(excluded)).to.include({ state: 'plaintext', reason: 'excluded by policy_exclude :53' });
   });

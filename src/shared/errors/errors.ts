@@ -270,8 +270,13 @@ export function asTlshubError(thrown: unknown): TlshubError {
   return new TlshubError(wire.code, wire.message, options);
 }
 
-/** Message and remedy for a terminal, without a trailing newline. */
+/** There is nothing to look up about them. */
+const SAY_NOTHING_MORE: ReadonlySet<string> = new Set<ErrorCode>(['TLSHUB_USAGE', 'TLSHUB_INTERNAL']);
+
+/** Message, code and remedy for a terminal, without a trailing newline. */
 export function describeError(thrown: unknown): string {
-  const error = asTlshubError(thrown);
-  return error.remedy === undefined ? error.message : `${error.message}\n  ${error.remedy}`;
+  const { message, code, remedy } = asTlshubError(thrown);
+  const explained = catalogEntry(code) !== undefined && !SAY_NOTHING_MORE.has(code);
+  const what = explained ? `${message} (${code})` : message;
+  return remedy === undefined ? what : `${what}\n  ${remedy}`;
 }

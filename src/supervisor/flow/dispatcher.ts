@@ -20,6 +20,7 @@ import { Arrivals } from './arrivals.js';
 import { CommandQueue } from './command-queue.js';
 import { commandOf } from './commands.js';
 import { Counters } from './counters.js';
+import { whyRefused } from './gate-refusal.js';
 import { newsOfEvent, newsOfReport, openingOf } from './inputs.js';
 import { Endings } from './endings.js';
 import { OpenRecords } from './open-records.js';
@@ -180,6 +181,11 @@ export class Dispatcher {
       this.timers.due(flow, this.options.limits(), (late) => this.feed(flow, late));
     }
     this.feed(flow, { type: 'owner' });
+  }
+
+  /** The gate has refused it, for a reason of enum tlshub_reason; the event of it was lost. */
+  refusedByGate(flow: Flow, reason: number): void {
+    this.feed(flow, { type: 'gate-refused', ...whyRefused(reason, flow, this.options.provider.name) });
   }
 
   /** Gives the machine an input and does what it says. */

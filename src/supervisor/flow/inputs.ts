@@ -3,11 +3,12 @@
  * What news says, as a pure function: an event of the gate or an answer of the installer comes in, the facts to note on its flow and the
  * machine's input go out. The dispatcher does what follows from it.
  */
+import { getSystemErrorMap } from 'node:util';
 import { EventKind, type FlowEvent, type OwnerRecord, type SecuredRecord } from '../../shared/kernel/abi.js';
 import type { InstallerReport } from '../../shared/ipc/messages.js';
 import type { ProviderName } from '../provider/provider.js';
-import type { Input } from './machine.js';
-import { gateReason } from './marker.js';
+import type { Input, Unmade } from './machine.js';
+import { whyRefused } from './gate-refusal.js';
 import { synMs, type Flow, type FlowSeed } from './table.js';
 
 type Facts = Partial<Flow>;
@@ -25,7 +26,7 @@ export interface EventNews {
 
 /** @param provider whose mode this node is in */
 export function newsOfEvent(
-  flow: Pick<Flow, 'establishedNs' | 'holder' | 'peerReason' | 'peerIntent'>,
+  flow: Pick<Flow, 'establishedNs' | 'owner' | 'holder' | 'peerReason' | 'peerIntent'>,
   event: FlowEvent,
   provider: ProviderName,
 ): EventNews {
@@ -48,16 +49,33 @@ export function newsOfEvent(
       return { facts, owner: event.owner, ...silence };
     }
     case EventKind.CLOSING:
-      return { facts, input: { type: 'closing' } };
+      return { facts, input: { type: 'closing', ...(establishedNs === 0 && { unmade: true }) } };
     case EventKind.REFUSED: {
-      const reason = gateReason(event.reason, { peerReason: flow.peerReason, peerIntent }, provider);
-      return { facts, input: { type: 'gate-refused', reason } };
+      const why = whyRefused(event.reason, { peerReason: flow.peerReason, peerIntent }, provider);
+      const owner = flow.owner ?? event.owner;
+      return { facts: { ...facts, ...(owner && { owner }) }, input: { type: 'gate-refused', ...why } };
     }
-    case EventKind.CLOSED:
-      return { facts: { ...facts, closedNs: event.timeNs }, input: { type: 'closed' } };
+    case EventKind.CLOSED: {
+      const owner = flow.owner ?? event.owner;
+      const unmade = establishedNs === 0 ? unmadeBy(event.refs) : undefined;
+      return {
+        facts: { ...facts, closedNs: event.timeNs, ...(owner && { owner }) },
+        input: { type: 'closed', ...(unmade && { unmade }) },
+      };
+    }
     default:
       return { facts };
   }
+}
+
+/** @param errno that connect() says, 0: none */
+function unmadeBy(errno: number): Unmade {
+  if (errno === 0) return { code: '', reason: 'the program gave up before the connection was made' };
+  const [name, words] = getSystemErrorMap().get(-errno) ?? [`error ${errno}`, 'unknown'];
+  if (name === 'ECONNREFUSED') {
+    return { code: 'TLSHUB_TCP_REFUSED', reason: `the peer refused the TCP connection (${name})` };
+  }
+  return { code: 'TLSHUB_TCP_UNREACHABLE', reason: `the TCP connection was not made: ${words} (${name})` };
 }
 
 /** What nothing says before the connection is established. */

@@ -7,7 +7,7 @@ import type { InstallerReport } from '../../shared/ipc/messages.js';
 import { FlowClass, reasonText, type FlowEvent } from '../../shared/kernel/abi.js';
 import type { Counters } from './counters.js';
 import { epochOf, exchangeOf } from './exchange.js';
-import type { Verdict } from './machine.js';
+import { remedyOf, type Verdict } from './machine.js';
 import { tupleText, type Flow } from './table.js';
 
 /** Lines in a second about refused flows, of each code; a silent peer's flows end by the hundred, and a log is work for this thread. */
@@ -64,9 +64,11 @@ export class FlowLog {
     this.refusals.flush();
   }
 
-  private fault(what: string, flow: Flow, { code, reason }: Verdict): void {
+  private fault(what: string, flow: Flow, verdict: Verdict): void {
+    const { code, reason } = verdict;
     this.counters.failure(code);
-    this.refusals.log('warning', code, `${what} ${party(flow)}: ${reason}`, { ...who(flow), code });
+    const fields = { ...who(flow), code, remedy: remedyOf(verdict) };
+    this.refusals.log('warning', code, `${what} ${party(flow)}: ${reason}`, fields);
   }
 }
 

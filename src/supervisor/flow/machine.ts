@@ -11,6 +11,8 @@
  * about to bring waits for that, in `taking`, with its verdict. `ending` waits for the installer to have closed it. Nothing leaves `done` but a secured flow that closes.
  */
 
+import { catalogEntry } from '../../shared/errors/catalog.js';
+
 export type Phase =
   | 'waiting'
   | 'taking'
@@ -28,6 +30,8 @@ export interface Verdict {
   state: 'closed' | 'refused';
   code: string;
   reason: string;
+  /** what to do, where it is known better than by the code alone */
+  remedy?: string;
   /** the kernel or the gate has ended it already: a late success changes nothing */
   final: boolean;
   /** closed: leave the connection altogether alone, not even shutting the gate; it is already another one */
@@ -48,6 +52,12 @@ export interface MachineState {
   /** negotiations begun */
   attempts: number;
   verdict: Verdict | undefined;
+}
+
+/** Why a TCP connection was not made; the code is empty if nothing has gone wrong. */
+export interface Unmade {
+  code: '' | 'TLSHUB_TCP_REFUSED' | 'TLSHUB_TCP_UNREACHABLE';
+  reason: string;
 }
 
 export type Input =
@@ -76,11 +86,11 @@ export type Input =
   | { type: 'install-failed'; code: string; reason: string }
   /** the installer has ended it and closed the descriptor */
   | { type: 'ended' }
-  /** the program's last descriptor is going */
-  | { type: 'closing' }
-  /** TCP_CLOSE */
-  | { type: 'closed' }
-  | { type: 'gate-refused'; reason: string }
+  /** the program's last descriptor is going. `unmade`: there is no connection yet */
+  | { type: 'closing'; unmade?: true }
+  /** TCP_CLOSE. `unmade`: there never was a connection, and why */
+  | { type: 'closed'; unmade?: Unmade }
+  | { type: 'gate-refused'; code: string; reason: string; remedy?: string }
   | { type: 'deadline'; code: 'TLSHUB_HANDSHAKE_TIMEOUT' | 'TLSHUB_OVERLOAD'; reason: string }
   /** we do not want to go on: draining, an older generation of the socket */
   | { type: 'give-up'; verdict: Verdict }
@@ -126,6 +136,7 @@ const PROGRAM_CLOSED: Verdict = {
   final: false,
   hangUp: true,
 };
+const GIVEN_UP: Verdict = { ...PROGRAM_CLOSED, reason: 'the program closed it before the connection was made' };
 const TOO_LATE: Verdict = {
   state: 'closed',
   code: '',
@@ -146,6 +157,15 @@ function refused(code: string, reason: string, final = false): Verdict {
   return { state: 'refused', code, reason, final };
 }
 
+function gateRefused({ code, reason, remedy }: Extract<Input, { type: 'gate-refused' }>): Verdict {
+  return { ...refused(code, reason, true), ...(remedy !== undefined && { remedy }) };
+}
+
+/** What to do about a flow that ended so; '' if there is nothing to be done. */
+export function remedyOf({ code, remedy }: Verdict): string {
+  return remedy ?? catalogEntry(code)?.remedy ?? '';
+}
+
 function revoked({ code, reason }: { code: string; reason: string }): Verdict {
   return { state: 'closed', code, reason, final: false, revoked: true };
 }
@@ -154,11 +174,11 @@ function revoked({ code, reason }: { code: string; reason: string }): Verdict {
 function ending(input: Input): Verdict | undefined {
   switch (input.type) {
     case 'closing':
-      return PROGRAM_CLOSED;
+      return input.unmade === true ? GIVEN_UP : PROGRAM_CLOSED;
     case 'closed':
-      return ENDED;
+      return input.unmade === undefined ? ENDED : { ...ENDED, ...input.unmade };
     case 'gate-refused':
-      return refused('TLSHUB_GATE_REFUSED', input.reason, true);
+      return gateRefused(input);
     case 'deadline':
       return refused(input.code, input.reason);
     case 'give-up':
@@ -337,15 +357,17 @@ export function step(state: MachineState, input: Input): Step {
       // A worker that we gave up for dead had handed it over before: the installer took that first.
       if (input.type === 'installed' || input.type === 'install-failed') return installerAnswered(state, input);
       return input.type === 'gate-refused' && state.verdict?.state !== 'refused'
-        ? go(state, { verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) })
+        ? go(state, { verdict: gateRefused(input) })
         : stay(state);
     case 'secured': {
       if (input.type === 'revoke') return go(state, { phase: 'ending', verdict: revoked(input) }, 'destroy');
       if (input.type === 'closed') return go(state, { phase: 'done', verdict: SECURED_END });
       if (input.type !== 'gate-refused') return stay(state);
-      return go(state, { phase: 'done', verdict: refused('TLSHUB_GATE_REFUSED', input.reason, true) });
+      return go(state, { phase: 'done', verdict: gateRefused(input) });
     }
     case 'done':
-      return stay(state);
+      // The kernel's news of why it was not made may be overtaken by the program's end of it.
+      if (input.type !== 'closed' || input.unmade === undefined || state.verdict !== GIVEN_UP) return stay(state);
+      return go(state, { verdict: { ...ENDED, ...input.unmade } });
   }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The marker (docs/POLICY.md): what an agent says in a TCP option of the handshake, in words, and what of it concerns a flow. */
-import { GateReason, Intent, reasonText } from '../../shared/kernel/abi.js';
+import { Intent } from '../../shared/kernel/abi.js';
 import type { Role } from '../../shared/kernel/words.js';
 import type { ProviderName } from '../provider/provider.js';
 
 /** What is known of a flow's peer: of the table's flows as much as is needed here, since the table itself has words from here. */
-interface Peer {
+export interface Peer {
   /** what its marker said, see Intent */
   peerIntent: number;
   /** what the policy says of it */
@@ -30,14 +30,6 @@ const WORDS: Record<number, string> = {
 
 export function intentText(intent: number): string {
   return WORDS[intent] ?? `a way that this version does not know (${intent})`;
-}
-
-/** The gate's reason to refuse, with what each side wants, or what the policy says, if that is the reason. */
-export function gateReason(reason: number, { peerIntent, peerReason }: Peer, provider: ProviderName): string {
-  const text = reasonText(reason);
-  if (reason === GateReason.NOT_MESH) return `${text}: ${peerReason}`;
-  if (reason !== GateReason.PEER_MODE) return text;
-  return `${text}: it wants ${intentText(peerIntent)}, this node is in mode ${provider}; set the same mode on both, or openssl and boringssl`;
 }
 
 /** It says so in its segments; without markers nobody knows. */

@@ -138,7 +138,7 @@ function learnTraffic(dispatcher: Dispatcher, flow: Flow, traffic: Traffic | und
 function lostRefusal(dispatcher: Dispatcher, flow: Flow, record: SweepRecord): void {
   // Our own refusals (from 64 on) are under way and will answer by themselves.
   if (record.refused === 0 || record.refused >= 64) return;
-  dispatcher.feed(flow, { type: 'gate-refused', reason: reasonText(record.refused) });
+  dispatcher.refusedByGate(flow, record.refused);
 }
 
 function adopt(flow: Flow, record: SweepRecord, result: SweepResult): void {

@@ -11,11 +11,12 @@ import type { FlowReport, FlowState } from '../../report/flow.js';
 import { formatAddress } from '../../shared/net/address.js';
 import type { Agreement, Hold, OwnerRecord, Traffic, Tuple } from '../../shared/kernel/abi.js';
 import { FlowClass, Intent } from '../../shared/kernel/abi.js';
+import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Held } from '../../shared/ipc/messages.js';
 import type { CipherName, Role } from '../../shared/kernel/words.js';
 import { epochOf, exchangeOf } from './exchange.js';
 import { intentText } from './marker.js';
-import { INITIAL, type MachineState } from './machine.js';
+import { INITIAL, remedyOf, type MachineState } from './machine.js';
 import type { NamedKeys, NoKeys } from '../provider/keys-by-name.js';
 import type { Negotiation } from '../provider/provider.js';
 
@@ -182,8 +183,6 @@ export function stateOf(flow: Flow): FlowState {
 /** What `tlshubctl flows` shows, and a few fields more for tests and tools. */
 export interface DetailedFlowReport extends FlowReport {
   generation: number;
-  /** stable code of `reason`, or '' */
-  code: string;
   /** nodes that the peer may be, by the mapping */
   peerNodes: readonly string[];
   /** what the marker in the peer's handshake said, in words; null: there was none */
@@ -217,6 +216,8 @@ export function reportOf(flow: Flow): DetailedFlowReport {
     state: stateOf(flow),
     reason: machine.verdict?.reason ?? (flow.class === FlowClass.PLAINTEXT ? flow.peerReason : ''),
     code: machine.verdict?.code ?? '',
+    remedy: machine.verdict === undefined ? '' : remedyOf(machine.verdict),
+    ageMs: Math.max(0, Math.round((monotonicNs() - (flow.createdNs || flow.seenNs)) / 1e6)),
     secured: flow.secured,
     synMs: flow.synMs,
     holdMs: flow.holdMs,

@@ -73,7 +73,8 @@ for (const policy of ['strict', 'permissive'] as const) {
         else expectPlaintext(capture, conversation, said);
         const flow = await flowOf('a', conversation);
         if (policy === 'strict') {
-          expect(flow).to.include({ state: 'refused', code: 'TLSHUB_GATE_REFUSED' });
+          expect(flow).to.include({ state: 'refused', code: 'TLSHUB_PEER_UNKNOWN' });
+          expect(flow.pid, 'who was refused').to.be.a('number');
           expect(flow.reason).to.include('not in the mapping (policy strict)');
         }
         expect(flow).to.include({ secured: false, kernelUlp: null });

@@ -42,13 +42,15 @@ export const GATE_ERRORS = {
   },
   TLSHUB_GATE_REFUSED: {
     exitCode: EXIT.failed,
-    meaning: 'The gate itself refused the flow; the reason follows.',
-    remedy: 'See docs/GATE.md for the reasons that the gate has.',
+    meaning: 'The gate itself refused the connection; the reason says why.',
+    remedy: 'Each reason has its own remedy: `tlshubctl flows --state refused -o wide` shows it beside the connection.',
   },
   TLSHUB_PEER_UNKNOWN: {
     exitCode: EXIT.failed,
-    meaning: 'The mapping names no node for the address of the peer.',
-    remedy: 'Add the address to the mapping (pod_node_config), or exclude it from the mesh.',
+    meaning:
+      'The mapping names no node for the address of the peer, and policy = strict or a rule of policy_require refuses such connections.',
+    remedy:
+      "Add the peer's address to the mapping (pod_node_config) and run `tlshubctl reload`; or let it go in plaintext by policy_exclude.",
   },
   TLSHUB_SPOILT: {
     exitCode: EXIT.failed,

@@ -29,6 +29,19 @@ export const HANDSHAKE_ERRORS = {
     meaning: 'The peer closed the connection during the handshake. Its end is what the program reads.',
     remedy: PEER_REMEDY,
   },
+  TLSHUB_TCP_REFUSED: {
+    exitCode: EXIT.failed,
+    meaning:
+      "The peer refused the TCP connection: nobody listens on that port, or a firewall answered. Nothing was wrong with the keys, and the program got the kernel's error.",
+    remedy: 'Start the server, or correct the port: `ss -ltn` on the peer node shows who listens.',
+  },
+  TLSHUB_TCP_UNREACHABLE: {
+    exitCode: EXIT.failed,
+    meaning:
+      "The TCP connection was not made: the peer did not answer, or there is no route to it. Nothing was wrong with the keys, and the program got the kernel's error.",
+    remedy:
+      'Check address, route and firewall between the two nodes (`ip route get ADDRESS`), and that the peer is up.',
+  },
   TLSHUB_PEER_RESET: {
     exitCode: EXIT.failed,
     meaning: 'The peer reset the connection during the handshake.',
