@@ -10,17 +10,15 @@
  * against the best of their exchange.
  */
 import { writeFileSync } from 'node:fs';
-import { lab, waitFor } from '../test/vm/harness/index.js';
+import { lab } from '../test/vm/harness/index.js';
 import { at, FOLDER, makeContent, makeFolder } from '../test/vm/matrix/files.js';
+import { EXCHANGES, putInForce, type Exchange } from './exchange.js';
 import { tableOf, writeResult } from './support.js';
 
 const PORT = 8080;
 const LEVELS = (process.env.TLSHUB_BENCH_LEVELS ?? '8:80,16:100,40:160,80:240,300:300')
   .split(',')
   .map((level) => level.split(':').map(Number) as [number, number]);
-
-const EXCHANGES = ['in-band', 'channel'] as const;
-type Exchange = (typeof EXCHANGES)[number];
 
 interface Figures {
   exchange: Exchange;
@@ -68,24 +66,12 @@ async function level(exchange: Exchange, atOnce: number, asked: number): Promise
   return { exchange, atOnce, asked, worked, seconds, goodput: worked / seconds, ...times, refused };
 }
 
-/** Until connections go the way that is to be measured; this also loads and compiles what all later ones use. */
-async function warmUp(exchange: Exchange): Promise<void> {
-  await level(exchange, 8, 40);
-  if (exchange === 'in-band') return;
-  await waitFor(
-    async () => {
-      await level(exchange, 1, 1);
-      return (await lab.flows('b')).at(-1)?.exchange === exchange;
-    },
-    60_000,
-    'keys by name',
-  );
-}
-
 async function measure(exchange: Exchange): Promise<Figures[]> {
   await lab.up({ exchange });
   await serve();
-  await warmUp(exchange);
+  await putInForce(exchange, {}, () => level(exchange, 1, 1));
+  // This loads and compiles what all later ones use.
+  await level(exchange, 8, 40);
   const levels: Figures[] = [];
   for (const [atOnce, asked] of LEVELS) {
     const figures = await level(exchange, atOnce, asked);

@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { lab } from '../test/vm/harness/index.js';
 import { describeMachine, machineText } from './report/machine.js';
 import { median, tableOf } from './support.js';
+import { putInForce } from './exchange.js';
 import { LAB_DIR, PKI, contendersFor, type Contender } from './peers/contenders.js';
 import { bulk, connections, idle, type BulkFigures } from './peers/measure.js';
 import { aimsOf, peersPage, peersTable, type Aim, type ContenderFigures, type PeersResult } from './peers/report.js';
@@ -66,7 +67,8 @@ const versions = {
   OpenSSL: /OpenSSL (\S+)/.exec(said('openssl', 'version'))?.[1] ?? '',
 };
 
-await lab.up(captured ? { set: { 'tls.ciphers': 'TLS_AES_128_GCM_SHA256', flows_kept: 0 } } : { bare: true });
+const SETTINGS = { 'tls.ciphers': 'TLS_AES_128_GCM_SHA256', flows_kept: 0 };
+await lab.up(captured ? { set: SETTINGS } : { bare: true });
 try {
   if (!captured) {
     execFileSync('scripts/lab', ['pki', PKI]);
@@ -109,6 +111,12 @@ function save(contenders: ContenderFigures[]): Aim[] {
   return result.aims;
 }
 
+/** Before a contender's turn: the agents do what it is about. Others do not mind what that is. */
+async function beforeTurn(contender: Contender): Promise<void> {
+  const { exchange } = contender;
+  if (exchange !== undefined) await putInForce(exchange, SETTINGS, () => connections(contender, [], 1, seconds, 1));
+}
+
 async function measureAll(
   contenders: readonly Contender[],
   onProgress: (figures: ContenderFigures[]) => void,
@@ -120,12 +128,14 @@ async function measureAll(
       : [];
     pids.set(contender.name, [...own, ...(await contender.start()).map(({ pid }) => pid)]);
     // The first connections load and compile what all later ones use.
-    await connections(contender, 8, seconds, 100);
+    await beforeTurn(contender);
+    await connections(contender, [], 8, seconds, 100);
   }
   const rounds = new Map(contenders.map(({ name }) => [name, [] as BulkFigures[]]));
   for (let round = 0; round < Number(values.rounds); round++) {
     // In turns, so that a slow moment of the host hits all alike.
     for (const contender of contenders) {
+      await beforeTurn(contender);
       const figures = await bulk(contender, Number(values.megabytes) << 20, seconds);
       console.log(
         `${contender.name}: ${figures.megabytesPerSecond.toFixed(1)} MB/s, ${figures.cpuSecondsPerGb.toFixed(1)} CPU s/GB`,
@@ -137,10 +147,12 @@ async function measureAll(
   for (const contender of contenders) {
     const { name, title } = contender;
     const done = rounds.get(name) ?? [];
-    const connect = await connections(contender, 8, seconds * 1.5);
-    const firstByte = await connections(contender, 1, seconds * 1.5, 300);
+    const own = pids.get(name) ?? [];
+    await beforeTurn(contender);
+    const connect = await connections(contender, own, 8, seconds * 1.5);
+    const firstByte = await connections(contender, own, 1, seconds * 1.5, 300);
     console.log(
-      `${name}: ${connect.perSecond.toFixed(1)}/s, first byte ${firstByte.p50Ms.toFixed(2)} ms (p99 ${firstByte.p99Ms.toFixed(2)})`,
+      `${name}: ${connect.perSecond.toFixed(1)}/s at ${connect.tlsCpuMs.toFixed(1)} of ${connect.machineCpuMs.toFixed(1)} CPU ms, first byte ${firstByte.p50Ms.toFixed(2)} ms (p99 ${firstByte.p99Ms.toFixed(2)})`,
     );
     const middle = {
       megabytesPerSecond: median(done.map(({ megabytesPerSecond }) => megabytesPerSecond)),
@@ -151,6 +163,7 @@ async function measureAll(
   onProgress(results);
   for (const [at, contender] of contenders.entries()) {
     const own = pids.get(contender.name) ?? [];
+    await beforeTurn(contender);
     const figures = await idle(contender, own, counts, Number(values.rest) * 1000, Number(values.warm));
     for (const each of figures) console.log(`${contender.name}: ${JSON.stringify(each)}`);
     results[at]?.idle.push(...figures);

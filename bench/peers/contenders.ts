@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { lab, type Program } from '../../test/vm/harness/index.js';
+import type { Exchange } from '../exchange.js';
 
 export const LOAD = resolve('build/bench-programs/peer_load');
 export const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
@@ -20,6 +21,8 @@ export interface Contender {
   /** who encrypts in peer_load itself */
   how: 'plain' | 'tls' | 'ktls';
   captured: boolean;
+  /** captured: how its connections come by their keys */
+  exchange?: Exchange;
   host: string;
   port: number;
   /** starts what it needs beside the client; the programs that do TLS, if others than peer_load do */
@@ -135,9 +138,11 @@ function proxies(name: string, title: string, ports: Ports, pair: (ports: Ports)
   };
 }
 
-function direct(name: string, title: string, how: Contender['how'], port: number, captured: boolean): Contender {
+function direct(name: string, title: string, how: Contender['how'], port: number, exchange?: Exchange): Contender {
+  const captured = exchange !== undefined;
   return {
     ...{ name, title, how, captured, host: B, port },
+    ...(exchange !== undefined && { exchange }),
     async start() {
       await serve(port, how, captured);
       return [];
@@ -148,12 +153,13 @@ function direct(name: string, title: string, how: Contender['how'], port: number
 /** @param out where the proxies' configurations are written; @param most connections at once */
 export function contendersFor(out: string, most: number): Contender[] {
   return [
-    direct('plaintext', 'plaintext', 'plain', PLAIN_PORT, false),
-    direct('tlshub', 'this project (openssl)', 'plain', 7002, true),
+    direct('plaintext', 'plaintext', 'plain', PLAIN_PORT),
+    direct('tlshub', 'this project (openssl), keys by name', 'plain', 7002, 'channel'),
+    direct('tlshub-in-band', 'this project (openssl), in-band', 'plain', 7008, 'in-band'),
     proxies('stunnel', 'stunnel pair', { plain: 7103, tls: 8003, most }, stunnel, out),
     proxies('nginx', 'nginx stream pair', { plain: 7104, tls: 8004, most }, nginx, out),
     proxies('haproxy', 'haproxy pair', { plain: 7105, tls: 8005, most }, haproxy, out),
-    direct('openssl', 'OpenSSL in the program', 'tls', 7006, false),
-    direct('openssl-ktls', "OpenSSL's own kTLS", 'ktls', 7007, false),
+    direct('openssl', 'OpenSSL in the program', 'tls', 7006),
+    direct('openssl-ktls', "OpenSSL's own kTLS", 'ktls', 7007),
   ];
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lab, type Program } from '../../test/vm/harness/index.js';
 import { waitFor } from '../../test/vm/harness/wait.js';
-import { processUsage } from '../report/machine.js';
+import { busySeconds, processUsage } from '../report/machine.js';
 import { median, percentile } from '../support.js';
 import { LOAD, PKI, type Contender } from './contenders.js';
 
@@ -18,6 +18,10 @@ export interface LoadFigures {
   p50Ms: number;
   p99Ms: number;
   samples: number;
+  /** processor time of a connection, on the whole machine: both nodes and the kernel between them */
+  machineCpuMs: number;
+  /** of that, what the processes that do TLS had, proxies and agents of both nodes; 0 where the program does TLS itself */
+  tlsCpuMs: number;
 }
 
 /** What each idle connection adds, from the count before this one on: from one connection, in the first. */
@@ -54,15 +58,24 @@ export async function bulk(contender: Contender, bytes: number, seconds: number)
   return { megabytesPerSecond: sent / flowing / 1e6, cpuSecondsPerGb: busy / (sent / 1e9) };
 }
 
+const tlsCpuSeconds = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + processUsage(pid).cpuSeconds, 0);
+
+/** @param pids of the processes that do TLS */
 export async function connections(
   contender: Contender,
+  pids: readonly number[],
   slots: number,
   seconds: number,
   count = 0,
 ): Promise<LoadFigures> {
+  const before = { machine: busySeconds(), tls: tlsCpuSeconds(pids) };
   const [[elapsed = NaN] = [], ...rows] = await load(contender, slots, 1, seconds, count);
   const times = rows.map(([us = NaN]) => us / 1000);
+  const each = (cpuSeconds: number): number => (cpuSeconds * 1000) / times.length;
   return {
+    machineCpuMs: each(busySeconds() - before.machine),
+    tlsCpuMs: each(tlsCpuSeconds(pids) - before.tls),
     perSecond: times.length / elapsed,
     p50Ms: percentile(times, 50),
     p99Ms: percentile(times, 99),

@@ -36,7 +36,8 @@ export interface Aim {
 /** What the project promises; ratios of one run. */
 export function aimsOf(contenders: readonly ContenderFigures[]): Aim[] {
   const of = (name: string): ContenderFigures | undefined => contenders.find((contender) => contender.name === name);
-  const [own, stunnel, ktls] = [of('tlshub'), of('stunnel'), of('openssl-ktls')];
+  const [own, inBand, stunnel, nginx] = [of('tlshub'), of('tlshub-in-band'), of('stunnel'), of('nginx')];
+  const [plaintext, ktls] = [of('plaintext'), of('openssl-ktls')];
   const aims: Aim[] = [];
   const add = (text: string, value: number, met: boolean): void => void aims.push({ text, value, met });
   if (own !== undefined && stunnel !== undefined) {
@@ -48,6 +49,18 @@ export function aimsOf(contenders: readonly ContenderFigures[]): Aim[] {
   if (own !== undefined && ktls !== undefined) {
     const speed = own.bulk.megabytesPerSecond / ktls.bulk.megabytesPerSecond;
     add("bulk throughput, to OpenSSL's own kTLS (at least 0.95)", speed, speed >= 0.95);
+  }
+  if (own !== undefined && nginx !== undefined) {
+    const speed = own.connect.perSecond / nginx.connect.perSecond;
+    add("new connections a second, to the nginx pair's (at least 3)", speed, speed >= 3);
+  }
+  if (own !== undefined && plaintext !== undefined) {
+    const speed = own.connect.perSecond / plaintext.connect.perSecond;
+    add("new connections a second, to plaintext's (at least a third)", speed, speed >= 1 / 3);
+  }
+  if (own !== undefined && inBand !== undefined) {
+    const cpu = own.connect.tlsCpuMs / inBand.connect.tlsCpuMs;
+    add("the agents' CPU of a connection, to in-band's (at most 0.2)", cpu, cpu <= 0.2);
   }
   const last = own?.idle.at(-1);
   if (last !== undefined)
@@ -68,6 +81,8 @@ export function peersTable(contenders: readonly ContenderFigures[]): { head: str
       'bulk MB/s',
       'CPU s/GB',
       'new conn/s',
+      'TLS processes CPU ms/conn',
+      'machine CPU ms/conn',
       'first byte p50 ms',
       'p99 ms',
       ...counts.flatMap((count, i) => [
@@ -81,6 +96,8 @@ export function peersTable(contenders: readonly ContenderFigures[]): { head: str
       bulk.megabytesPerSecond.toFixed(1),
       bulk.cpuSecondsPerGb.toFixed(1),
       connect.perSecond.toFixed(1),
+      connect.tlsCpuMs.toFixed(2),
+      connect.machineCpuMs.toFixed(2),
       firstByte.p50Ms.toFixed(2),
       firstByte.p99Ms.toFixed(2),
       ...idle.flatMap((figures) => [kb(figures.tlsProcessBytes), kb(figures.clientBytes), kb(figures.machineBytes)]),
@@ -121,6 +138,7 @@ export function peersPage(result: PeersResult): string {
         bars('Bulk throughput', 'MB/s', ({ bulk }) => bulk.megabytesPerSecond),
         bars('CPU of the whole machine per GB', 'CPU s per GB', ({ bulk }) => bulk.cpuSecondsPerGb),
         bars('New connections', 'per second', ({ connect }) => connect.perSecond),
+        bars('CPU of the whole machine for a new connection', 'CPU ms', ({ connect }) => connect.machineCpuMs),
         barPlot('Time to the first byte', 'ms', names, {
           p50: contenders.map(({ firstByte }) => firstByte.p50Ms),
           p99: contenders.map(({ firstByte }) => firstByte.p99Ms),

@@ -11,7 +11,7 @@ function figures(
   tlsProcessBytes = 0,
 ): ContenderFigures {
   const bulk = { megabytesPerSecond, cpuSecondsPerGb };
-  const times = { perSecond: 10, p50Ms: 1, p99Ms: 2, samples: 100 };
+  const times = { perSecond: 10, p50Ms: 1, p99Ms: 2, samples: 100, machineCpuMs: 3, tlsCpuMs: 2 };
   const idle = [{ connections: 1000, tlsProcessBytes, clientBytes: 0, machineBytes: 2048 }];
   return { name, title: `the ${name}`, bulk, rounds: [bulk], connect: times, firstByte: times, idle };
 }
@@ -34,6 +34,18 @@ describe('the comparison with peers', () => {
     expect(met(figures('tlshub', 19, 7, 129), stunnel, ktls)).to.deep.equal([true, true, true, false]);
   });
 
+  it('new connections are set against the nginx pair, plaintext and a handshake on each', () => {
+    const connecting = (name: string, perSecond: number, tlsCpuMs: number): ContenderFigures => {
+      const each = figures(name, 10, 1);
+      return { ...each, connect: { ...each.connect, perSecond, tlsCpuMs } };
+    };
+    const others = [connecting('nginx', 50, 9), connecting('plaintext', 450, 0), connecting('tlshub-in-band', 20, 80)];
+    const [nginx, plaintext, cpu, idle] = [true, true, true, true];
+    expect(met(connecting('tlshub', 150, 16), ...others)).to.deep.equal([nginx, plaintext, cpu, idle]);
+    expect(met(connecting('tlshub', 149, 16), ...others)).to.deep.equal([false, false, cpu, idle]);
+    expect(met(connecting('tlshub', 150, 17), ...others)).to.deep.equal([nginx, plaintext, false, idle]);
+  });
+
   it('says nothing about who did not take part', () => {
     expect(aimsOf([figures('stunnel', 1, 1), figures('openssl-ktls', 1, 1)])).to.deep.equal([]);
     expect(aimsOf([figures('tlshub', 1, 1)])).to.have.length(1);
@@ -54,7 +66,7 @@ describe('the comparison with peers', () => {
       .and.include('run &lt;this&gt;')
       .and.include('stunnel 5.68')
       .and.include('>no<');
-    expect(page.match(/<svg /g)).to.have.length(6);
+    expect(page.match(/<svg /g)).to.have.length(7);
     expect(page).to.not.match(/<script|src=|href="http/);
   });
 });
