@@ -19,23 +19,11 @@ void copy(char (&to)[n], const std::string& from) {
   std::snprintf(to, n, "%s", from.c_str());
 }
 
-Served failed(const CodedError& error) {
-  Served served;
-  served.answer.failed = 1;
-  copy(served.answer.code, error.code());
-  copy(served.answer.message, error.what());
-  if (const auto* sys = dynamic_cast<const SysError*>(&error)) {
-    served.answer.err = sys->err();
-    copy(served.answer.syscall, sys->syscall());
-  }
-  return served;
-}
-
-// Returns when the agent's descriptor is closed; with that word come the keys. False: the agent is gone.
+// Returns when the agent's descriptor is closed, if it had one; with that word come the keys. False: the agent is gone.
 bool waitForGo(int channel, Received& task) {
   char go;
   size_t bytes = 0;
-  if (task.request.task == Task::kInstall) task.keys = SecretStore::tryMake<TrafficKeys>();
+  if (hasKeys(task.request.task)) task.keys = SecretStore::tryMake<TrafficKeys>();
   if (task.keys) bytes = sizeof(TrafficKeys);
   Fd none;
   const ssize_t got = receiveMessage(channel, &go, 1, bytes ? &*task.keys : nullptr, bytes, &none, 0);
@@ -55,6 +43,18 @@ Served served(const Serve& serve, Received task, Fd& socket) {
 
 }  // namespace
 
+Served failed(const CodedError& error) {
+  Served served;
+  served.answer.failed = 1;
+  copy(served.answer.code, error.code());
+  copy(served.answer.message, error.what());
+  if (const auto* sys = dynamic_cast<const SysError*>(&error)) {
+    served.answer.err = sys->err();
+    copy(served.answer.syscall, sys->syscall());
+  }
+  return served;
+}
+
 void answerTasks(int channel, const Serve& serve) {
   Fd process(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
   if (!process || !sendMessage(channel, &kHello, 1, nullptr, 0, process.get(), 0)) return;
@@ -70,7 +70,7 @@ void answerTasks(int channel, const Serve& serve) {
       return;
     }
     task.bytes = buffer.substr(0, static_cast<size_t>(got) - sizeof(Request));
-    if (isLast(task.request.task) && !waitForGo(channel, task)) return;
+    if (waitsForGo(task.request.task) && !waitForGo(channel, task)) return;
     const uint64_t begunNs = threadCpuNs();
     Served done = served(serve, std::move(task), socket);
     done.answer.cpuUs = static_cast<uint32_t>((threadCpuNs() - begunNs) / 1000);

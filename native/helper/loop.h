@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "../domain/error.h"
 #include "../domain/fd.h"
 #include "../domain/helper/wire.h"
 #include "../domain/secrets/traffic.h"
@@ -19,9 +20,12 @@ struct Served {
 struct Received {
   Request request = {};
   std::string bytes = {};
-  // Of kInstall. Empty: they did not come, or there is no memory for them.
+  // Of a task with keys. Empty: they did not come, or there is no memory for them.
   Secret<TrafficKeys> keys = {};
 };
+
+// What is said of it.
+Served failed(const CodedError& error);
 
 // `socket`: what came with the task, or what is to go with its answer. Throws CodedError.
 using Serve = std::function<Served(const Received& task, Fd& socket)>;

@@ -76,6 +76,18 @@ void installKeys(const FlowMaps& maps, const Received& task, Fd& socket, Answer&
   copy(answer.version, done.version);
 }
 
+// The keys are used if it is still this connection, and as a whole: after that it is secured, or refused.
+void secure(const FlowMaps& maps, const Received& task, Fd& socket, Served& served) {
+  takeSocket(maps, task.request, socket, served.answer);
+  if (!served.answer.live) return;
+  try {
+    installKeys(maps, task, socket, served.answer);
+  } catch (const CodedError& error) {
+    served = failed(error);
+    served.answer.live = true;
+  }
+}
+
 // Ends by releasing the descriptor, whatever happens before.
 template <typename Work>
 void andRelease(const FlowMaps& maps, const Request& request, Fd& socket, Answer& answer, Work work) {
@@ -146,6 +158,9 @@ Served serve(const FlowMaps& maps, const Received& task, Fd& socket) {
       break;
     case Task::kPush:
       answer.live = pushOpenRecord(maps, ownerOf(request));
+      break;
+    case Task::kSecure:
+      secure(maps, task, socket, served);
       break;
   }
   return served;

@@ -9,7 +9,7 @@
 
 namespace tlshub::helper {
 
-// `socket`: what came with the task, or, for kTake, where what was taken goes. Closed by a last task. Throws CodedError.
+// `socket`: what came with the task, or, for kTake and kSecure, where what was taken goes. Closed by a last task. Throws CodedError.
 Served serve(const FlowMaps& maps, const Received& task, Fd& socket);
 
 }  // namespace tlshub::helper

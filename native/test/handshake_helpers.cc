@@ -288,9 +288,9 @@ TEST("a last task closes its descriptor at once, though its helper never comes b
 TEST("keys go from the memory for secrets of one process into the other's, and are left in neither") {
   Helpers helpers(before.fd(), Limits{});
   const uint32_t inUse = secretsInUse();
-  const auto install = [](uint64_t cookie, Tcp& tcp) {
-    Job made = job(cookie, 1, Task::kInstall);
-    made.fd = fcntl(tcp.active->fd(), F_DUPFD_CLOEXEC, 500);
+  const auto keyed = [](Task task, uint64_t cookie, Tcp& tcp) {
+    Job made = job(cookie, 1, task);
+    if (task == Task::kInstall) made.fd = fcntl(tcp.active->fd(), F_DUPFD_CLOEXEC, 500);
     made.keys = tlshub::SecretStore::make<tlshub::TrafficKeys>();
     for (size_t i = 0; i < sizeof(tlshub::TrafficKeys); i++)
       reinterpret_cast<uint8_t*>(&*made.keys)[i] = keyByte(i);
@@ -300,7 +300,8 @@ TEST("keys go from the memory for secrets of one process into the other's, and a
   for (int round = 0; round < 10; round++) {
     bool done = false, right = false;
     uint32_t there = 0;
-    helpers.submit(install(1, tcp), [&](const Answer& answer, const std::string&, Fd) {
+    const Task task = round % 2 ? Task::kInstall : Task::kSecure;
+    helpers.submit(keyed(task, 1, tcp), [&](const Answer& answer, const std::string&, Fd) {
       done = true;
       right = !answer.failed && answer.live;
       there = answer.discarded;
@@ -321,7 +322,7 @@ TEST("keys go from the memory for secrets of one process into the other's, and a
   // Nor is there anything of keys that nobody has sent.
   bool failed = false;
   helpers.close();
-  helpers.submit(install(1, late),
+  helpers.submit(keyed(Task::kInstall, 1, late),
                  [&](const Answer& answer, const std::string&, Fd) { failed = answer.failed; });
   EXPECT_EQ(secretsInUse(), inUse);
   helpers.close();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the installer does with each message, apart from how messages reach it. Helpers do the work; none of it waits for another's. */
-import { PROVIDER_NUMBERS } from '../shared/kernel/abi.js';
 import { toWire, type WireError } from '../shared/errors/errors.js';
 import type { InstallerCommand, InstallerReport, Negotiated } from '../shared/ipc/messages.js';
 import type { EndHow, EndResult, Helpers, InstallResult } from '../shared/kernel/helpers-addon.js';
 import type { FlowFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
+import { installedReport, keysToSet } from '../shared/ipc/installation.js';
 import { claimSlot } from '../shared/ipc/slots.js';
 
 export interface InstallerWorkOptions {
@@ -34,29 +34,12 @@ export class InstallerWork {
         this.options.report({ type: 'install-failed', ticket, summary, error: toWire(result) });
         return;
       }
-      const { kernelUlp, kernelCipher, kernelVersion, remembered, continued } = result;
-      const openedNs = Number(result.openedNs);
-      this.options.report({
-        ...{
-          type: 'installed',
-          ticket,
-          summary,
-          openedNs,
-          kernelUlp,
-          kernelCipher,
-          kernelVersion,
-          remembered,
-          continued,
-        },
-      });
+      this.options.report(installedReport(ticket, summary, result));
     });
   }
 
   execute(command: InstallerCommand): void {
     switch (command.type) {
-      case 'negotiated':
-        this.install(command);
-        return;
       case 'refuse':
       case 'forbid':
       case 'hang-up':
@@ -73,28 +56,11 @@ export class InstallerWork {
   }
 
   private setKeys(negotiated: Negotiated, done: (result: InstallResult | Error) => void): void {
-    const { fd, cookie, generation, charge, summary, role, secrets } = negotiated;
+    const { fd, cookie, generation, charge } = negotiated;
     const task = { fd, cookie, generation, tgid: 0, charge };
     const answered = this.answered(done);
     try {
-      this.options.helpers.install(
-        {
-          ...task,
-          cipher: summary.cipher,
-          role,
-          secrets,
-          txSequence: negotiated.txSequence,
-          rxSequence: negotiated.rxSequence,
-          handshakeBytesSent: negotiated.bytesSent,
-          handshakeBytesReceived: negotiated.bytesReceived,
-          provider: PROVIDER_NUMBERS[summary.provider],
-          askedNs: BigInt(Math.round(summary.askedNs)),
-          startedNs: BigInt(Math.round(summary.startedNs)),
-          negotiationNs: BigInt(Math.round(summary.negotiationMs * 1e6)),
-          peerNode: summary.peerName,
-        },
-        answered,
-      );
+      this.options.helpers.install({ ...task, ...keysToSet(negotiated) }, answered);
     } catch (error) {
       // No keys could be made of the secrets.
       const failure = error instanceof Error ? error : new Error(String(error));

@@ -9,7 +9,10 @@ import type {
   Helpers,
   InstallRequest,
   InstallResult,
+  NotSecured,
   Searched,
+  SecureRequest,
+  SecuredSocket,
   TakeRequest,
   TakenSocket,
 } from '../../src/shared/kernel/helpers-addon.js';
@@ -41,6 +44,30 @@ export class FakeHelpers implements Helpers {
   take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket & Searched>) => void): void {
     this.searches.push(request.search);
     this.answer(done, () => ({ ...this.kernel.takeSocket(FDS, { ...request, startBoottime: 0n }), cpuMs: this.cpuMs }));
+  }
+
+  secure(request: SecureRequest, done: (result: SecuredSocket | NotSecured) => void): void {
+    const { cookie, secrets } = request;
+    if (this.noKeys !== undefined) throw this.noKeys;
+    this.searches.push(request.search);
+    this.answer<SecuredSocket>(done as (result: SecuredSocket | Error) => void, () => {
+      const { cpuMs } = this;
+      let fd: number;
+      try {
+        const taken = this.kernel.takeSocket(FDS, { ...request, startBoottime: 0n });
+        if (!taken.live) return { ...taken, live: false, secrets: this.leftAnew(secrets), cpuMs };
+        fd = taken.fd;
+      } catch (error) {
+        throw Object.assign(error as Error, { refused: false, secrets: this.leftAnew(secrets) });
+      }
+      try {
+        return { ...this.kernel.install({ ...request, fd }), live: true, cpuMs };
+      } catch (error) {
+        this.kernel.refuse(FDS, fd, cookie);
+        this.kernel.releaseSocket(FDS, fd, cookie);
+        throw Object.assign(error as Error, { refused: true });
+      }
+    });
   }
 
   has({ cookie }: TakeRequest, done: (found: HelperAnswer<{ has: boolean } & Searched>) => void): void {
@@ -114,6 +141,11 @@ export class FakeHelpers implements Helpers {
   /** Answers arrive that are not kept back. */
   flush(): void {
     while (!this.slow && this.answers.length > 0) for (const answer of this.answers.splice(0)) answer();
+  }
+
+  /** Secrets that come back are under another handle. */
+  private leftAnew(secrets: number): number {
+    return secrets + 10_000;
   }
 
   /** The work is done at once, as by a helper that is quick; only the answer takes its time. */

@@ -14,7 +14,7 @@ describe('flows whose keys both ends make by name', () => {
   beforeEach(() => (world = new World()));
   afterEach(() => world.dispatcher.close());
 
-  it('active: keys at once, no provider is asked, and they go to the installer', async () => {
+  it('active: keys at once, no provider is asked, and a helper takes its socket and sets them', async () => {
     world.event('ESTABLISHED', { agreed: AGREED });
     await world.pass();
     expect(world.provider.pending).to.have.length(0);
@@ -92,16 +92,62 @@ describe('flows whose keys both ends make by name', () => {
     expect(world.names.asked).to.have.length(MOST_WAITING + 2);
   });
 
-  it('keys of a flow whose descriptor was given up are wiped by the installer', async () => {
+  it('one that ends while a helper is at it was secured all the same', async () => {
     world.event('ESTABLISHED', PASSIVE);
     world.helpers.slow = true;
     world.event('ACCEPTED', { ...PASSIVE, owner: OWNER });
     world.event('CLOSED', PASSIVE);
-    world.helpers.slow = false;
-    world.helpers.flush();
+    world.helpers.release();
     await world.pass();
-    expect(world.kernel.discarded).to.deep.equal([701]);
+    expect(world.flow).to.include({ state: 'closed', secured: true });
+    expect(world.kernel.discarded).to.deep.equal([]);
+    world.expectClean();
+  });
+
+  it('a socket that is gone is looked for again with the same keys, and with none when it stays away', async () => {
+    const gone = (): Error => Object.assign(new Error('gone'), { code: 'TLSHUB_SOCKET_GONE' });
+    world.kernel.takeErrors.set(1n, [gone()]);
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await world.pass();
+    expect(world.flow).to.include({ state: 'secured', exchange: 'channel' });
+    expect(world.kernel.installs.map(({ secrets }) => secrets)).to.deep.equal([10_701]);
+    expect(world.names.asked).to.have.length(1);
+    world.kernel.takeErrors.set(2n, [gone(), gone(), gone(), gone()]);
+    world.event('ESTABLISHED', { agreed: AGREED, cookie: 2n });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    world.event('CLOSED', { agreed: AGREED, cookie: 2n });
+    await world.pass();
+    expect(world.kernel.discarded).to.deep.equal([40_702]);
+    world.expectClean();
+  });
+
+  it('one that is over by the time it is taken keeps nothing of its keys', async () => {
+    world.kernel.notLive.add(1n);
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'closed', secured: false });
     expect(world.kernel.installs).to.deep.equal([]);
+    expect(world.kernel.discarded).to.deep.equal([10_701]);
+    world.expectClean();
+  });
+
+  it('keys that cannot be set are used up, and the connection is refused by the helper, with its reason', async () => {
+    world.kernel.installErrors.set(1n, Object.assign(new Error('no'), { code: 'TLSHUB_INSTALL' }));
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_INSTALL', secured: false });
+    expect(world.kernel.calls).to.deep.equal(['take 1 from 4242', 'install 1', 'refuse 1', 'release 1']);
+    expect(world.kernel.discarded).to.deep.equal([]);
+    world.expectClean();
+  });
+
+  it('secrets that no keys can be made of end the connection', async () => {
+    world.helpers.noKeys = Object.assign(new Error('no memory'), { code: 'TLSHUB_SECRETS' });
+    world.event('ESTABLISHED', { agreed: AGREED });
+    await world.pass();
+    expect(world.flow).to.include({ state: 'refused', code: 'TLSHUB_SECRETS' });
+    expect(world.kernel.calls).to.deep.equal(['destroy 1', 'continue 1']);
     world.expectClean();
   });
 
@@ -168,7 +214,7 @@ describe('flows whose keys both ends make by name', () => {
     world.kernel.takeErrors.set(1n, [Object.assign(new Error('secured'), { code: 'TLSHUB_SOCKET_SECURED' })]);
     world.event('ESTABLISHED', { agreed: AGREED });
     await world.pass();
-    expect(world.kernel.discarded).to.deep.equal([701]);
+    expect(world.kernel.discarded).to.deep.equal([10_701]);
     expect(world.names.refusals).to.equal(0);
     expect([...world.dispatcher.table.all()]).to.have.length(0);
   });

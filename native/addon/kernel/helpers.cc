@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <memory>
 
 #include "../../domain/secrets/traffic.h"
 #include "../../domain/sock_diag.h"
@@ -56,13 +57,12 @@ Job ownerJobFrom(const Object& from, Task task) {
   return job;
 }
 
-// The secrets are used up, whatever comes of it. Throws CodedError TLSHUB_SECRETS.
-Job installJobFrom(const Object& from) {
-  const auto secrets = SecretStore::take<TrafficSecrets>(toHandle(from.Get("secrets"), "secrets"));
-  Job job = jobFrom(from, Task::kInstall);
-  job.fd = toInt(from.Get("fd"), "fd");
+using Secrets = Secret<TrafficSecrets>;
+
+// Throws CodedError TLSHUB_SECRETS.
+void setInstall(Job& job, const Object& from, const TrafficSecrets& secrets) {
   const Cipher cipher = cipherFrom(from.Get("cipher"));
-  job.keys = trafficKeys(cipher, *secrets);
+  job.keys = trafficKeys(cipher, secrets);
   helper::Install& what = job.request.install;
   what.cipher = static_cast<uint32_t>(cipher);
   what.active = toText(from.Get("role"), "role") == "active";
@@ -77,7 +77,30 @@ Job installJobFrom(const Object& from) {
   const std::string peerNode = toText(from.Get("peerNode"), "peerNode");
   if (peerNode.size() >= sizeof(what.peerNode)) wrongArgument(from.Env(), "peerNode is too long");
   std::memcpy(what.peerNode, peerNode.data(), peerNode.size());
-  return job;
+}
+
+// Whatever comes of it. Throws CodedError TLSHUB_SECRETS.
+Secrets takeSecrets(const Object& from) {
+  return SecretStore::take<TrafficSecrets>(toHandle(from.Get("secrets"), "secrets"));
+}
+
+Object installed(Env env, const Answer& answer) {
+  Object result = Object::New(env);
+  result.Set("kernelUlp", Napi::String::New(env, answer.ulp));
+  result.Set("kernelCipher", Napi::String::New(env, answer.cipher));
+  result.Set("kernelVersion", Napi::String::New(env, answer.version));
+  result.Set("continued", Napi::Number::New(env, answer.continued));
+  result.Set("openedNs", big(env, answer.openedNs));
+  result.Set("remembered", Napi::Boolean::New(env, answer.remembered));
+  return result;
+}
+
+Object taken(Env env, const Answer& answer, Fd socket) {
+  Object result = Object::New(env);
+  result.Set("live", Napi::Boolean::New(env, answer.live));
+  result.Set("fd", Napi::Number::New(env, socket.release()));
+  setCpu(result, answer);
+  return result;
 }
 
 class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
@@ -90,7 +113,8 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     if (madeBy.IsEmpty())
       madeBy = Napi::Persistent(DefineClass(
           env, kName,
-          {InstanceMethod<&HelpersWrap::take>("take"), InstanceMethod<&HelpersWrap::has>("has"),
+          {InstanceMethod<&HelpersWrap::take>("take"), InstanceMethod<&HelpersWrap::secure>("secure"),
+           InstanceMethod<&HelpersWrap::has>("has"),
            InstanceMethod<&HelpersWrap::peek>("peek"), InstanceMethod<&HelpersWrap::install>("install"),
            InstanceMethod<&HelpersWrap::end>("end"), InstanceMethod<&HelpersWrap::destroy>("destroy"),
            InstanceMethod<&HelpersWrap::pushOut>("pushOut"),
@@ -114,19 +138,19 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     return helpers;
   }
 
-  // `result`: what the answer is to JavaScript, if it did not fail.
-  template <typename Result>
-  Napi::Value submit(const CallbackInfo& info, Job job, Result result) {
+  // `result`: what the answer is to JavaScript if it did not fail, and `failure` if it did.
+  template <typename Result, typename Failure = decltype(&errorFrom)>
+  Napi::Value submit(const CallbackInfo& info, Job job, Result result, Failure failure = &errorFrom) {
     if (isClosed()) wrongArgument(info.Env(), "the Helpers are closed");
     auto done = functionFrom(info[info.Length() - 1], "done");
     const uint64_t cookie = job.request.cookie;
     native().submit(std::move(job),
-                    [this, done, result, cookie](const Answer& answer, const std::string&, Fd socket) {
+                    [this, done, result, failure, cookie](const Answer& answer, const std::string&, Fd socket) {
                       // Whoever stands still in close() for a descriptor that a lost helper has must not wait for that.
                       if (answer.failed && !std::strcmp(answer.code, helper::kLostCode))
                         release(maps_, -1, cookie);
                       callJs(*done, [&](Napi::Env env) -> Napi::Value {
-                        if (answer.failed) return errorFrom(env, answer);
+                        if (answer.failed) return failure(env, answer);
                         return result(env, answer, std::move(socket));
                       });
                     });
@@ -148,12 +172,47 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
   Napi::Value take(const CallbackInfo& info) {
     Job job = ownerJobFrom(objectFrom(info[0], "owner"), Task::kTake);
     return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd socket) {
-      Object result = Object::New(env);
-      result.Set("live", Napi::Boolean::New(env, answer.live));
-      result.Set("fd", Napi::Number::New(env, socket.release()));
-      setCpu(result, answer);
-      return result;
+      return taken(env, answer, std::move(socket));
     });
+  }
+
+  // As long as it was not taken, its secrets can still serve: they are left again with the answer that says so.
+  Napi::Value secure(const CallbackInfo& info) {
+    Object from = objectFrom(info[0], "request");
+    Job job = ownerJobFrom(from, Task::kSecure);
+    std::shared_ptr<Secrets> secrets;
+    try {
+      secrets = std::make_shared<Secrets>(takeSecrets(from));
+      setInstall(job, from, **secrets);
+    } catch (const CodedError& error) {
+      throw toJs(info.Env(), error);
+    }
+    const auto leave = [secrets](Napi::Env env, Object to) {
+      to.Set("secrets", leaveSecret(env, *secrets, Left::kForGood));
+    };
+    return submit(
+        info, std::move(job),
+        [secrets, leave](Napi::Env env, const Answer& answer, Fd socket) {
+          if (!answer.live) {
+            Object result = taken(env, answer, std::move(socket));
+            leave(env, result);
+            return result;
+          }
+          secrets->reset();
+          Object result = installed(env, answer);
+          result.Set("live", Napi::Boolean::New(env, true));
+          setCpu(result, answer);
+          return result;
+        },
+        [secrets, leave](Napi::Env env, const Answer& answer) {
+          Object error = errorFrom(env, answer).As<Object>();
+          error.Set("refused", Napi::Boolean::New(env, answer.live));
+          if (answer.live || !std::strcmp(answer.code, helper::kLostCode))
+            secrets->reset();
+          else
+            leave(env, error);
+          return error;
+        });
   }
 
   Napi::Value has(const CallbackInfo& info) { return ask(info, Task::kHas, "has"); }
@@ -171,22 +230,17 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
   }
 
   Napi::Value install(const CallbackInfo& info) {
-    Job job;
+    Object from = objectFrom(info[0], "request");
+    Job job = jobFrom(from, Task::kInstall);
     try {
-      job = installJobFrom(objectFrom(info[0], "request"));
+      const Secrets secrets = takeSecrets(from);
+      job.fd = toInt(from.Get("fd"), "fd");
+      setInstall(job, from, *secrets);
     } catch (const CodedError& error) {
       throw toJs(info.Env(), error);
     }
-    return submit(info, std::move(job), [](Napi::Env env, const Answer& answer, Fd) {
-      Object result = Object::New(env);
-      result.Set("kernelUlp", Napi::String::New(env, answer.ulp));
-      result.Set("kernelCipher", Napi::String::New(env, answer.cipher));
-      result.Set("kernelVersion", Napi::String::New(env, answer.version));
-      result.Set("continued", Napi::Number::New(env, answer.continued));
-      result.Set("openedNs", big(env, answer.openedNs));
-      result.Set("remembered", Napi::Boolean::New(env, answer.remembered));
-      return result;
-    });
+    return submit(info, std::move(job),
+                  [](Napi::Env env, const Answer& answer, Fd) { return installed(env, answer); });
   }
 
   // Of a connection: "refuse", "forbid", "hang-up", or "close", which ends nothing but our descriptor.

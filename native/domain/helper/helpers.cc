@@ -183,15 +183,15 @@ Helpers::Begun Helpers::begin(Helper& helper, Entry& entry) {
   helper.charge = entry.job.charge;
   helper.begunNs = monotonicNs();
   begun_++;
-  if (entry.job.fd >= 0) {
-    if (isLast(request.task)) {
-      ::close(entry.job.fd);
-      entry.job.fd = -1;
-      const TrafficKeys* const keys = entry.job.keys ? &*entry.job.keys : nullptr;
-      sendMessage(helper.channel.get(), &kGo, 1, keys, keys ? sizeof(*keys) : 0, -1, MSG_DONTWAIT);
-    } else {
-      dup3(placeholder_.get(), entry.job.fd, O_CLOEXEC);
-    }
+  if (isLast(request.task) && entry.job.fd >= 0) {
+    ::close(entry.job.fd);
+    entry.job.fd = -1;
+  } else if (entry.job.fd >= 0) {
+    dup3(placeholder_.get(), entry.job.fd, O_CLOEXEC);
+  }
+  if (waitsForGo(request.task)) {
+    const TrafficKeys* const keys = entry.job.keys ? &*entry.job.keys : nullptr;
+    sendMessage(helper.channel.get(), &kGo, 1, keys, keys ? sizeof(*keys) : 0, -1, MSG_DONTWAIT);
   }
   entry.job.keys.reset();
   helper.entry = std::move(entry);

@@ -44,7 +44,7 @@ struct Job {
   // Its number stays ours: the socket is moved to the helper and back, and an eventfd stands in its place meanwhile, and for good if the
   // helper is lost. A last task closes it, whatever becomes of it. -1: none.
   int fd = -1;
-  Secret<TrafficKeys> keys = {};  // kInstall; gone when they are sent
+  Secret<TrafficKeys> keys = {};  // of a task with keys; gone when they are sent
   uint64_t charge = 0;            // whom it is charged to, 0: nobody; see groupOf()
 };
 
@@ -64,7 +64,7 @@ struct Figures {
 
 class Helpers {
  public:
-  // `socket`: what kTake has got. `bytes`: what kExchange has received.
+  // `socket`: what kTake has got, or kSecure of a connection that is over. `bytes`: what kExchange has received.
   using Done = std::function<void(const Answer&, const std::string& bytes, Fd socket)>;
 
   // `parentFd`: a SOCK_SEQPACKET to the parent of all helpers, borrowed. Throws SysError.

@@ -7,7 +7,8 @@
 // not come back is given up with the one connection that it was at, and another takes its place.
 //
 // There is never more than one descriptor: what is sent is closed at its sender. For a last task (kInstall to kClose) the helper waits
-// for word that the agent's is closed (kGo), or the agent's close could be the one that waits.
+// for word that the agent's is closed (kGo), or the agent's close could be the one that waits. kSecure does all there is to do to a connection
+// whose keys are there before its socket is: the agent never has a descriptor of it.
 //
 // Keys come with that word, and with nothing else: from one process's memory for secrets (domain/secrets) right into the other's.
 #pragma once
@@ -33,10 +34,21 @@ enum class Task : uint32_t {
   kDestroy,  // without a descriptor
   kFlush,    // of a secured connection whose program shuts its sending side
   kPush,     // of a secured connection: the record that its program has left open
+  kSecure,   // kTake and kInstall in one; of a connection that is over, or another one by now, kTake alone
 };
 
 constexpr bool isLast(Task task) {
   return task >= Task::kInstall && task <= Task::kClose;
+}
+
+// Comes with keys.
+constexpr bool hasKeys(Task task) {
+  return task == Task::kInstall || task == Task::kSecure;
+}
+
+// The helper waits for kGo.
+constexpr bool waitsForGo(Task task) {
+  return isLast(task) || hasKeys(task);
 }
 
 // Bytes of a handshake in one message, either way: two records of the largest kind.
@@ -65,7 +77,7 @@ struct Request {
   Task task;
   uint32_t generation;
   uint64_t cookie;
-  uint64_t inode;   // kTake, kHas, kFlush, kPush
+  uint64_t inode;   // kTake, kHas, kFlush, kPush, kSecure
   int32_t hint;     // the same: the descriptor's number in the owner, -1: not known
   uint32_t tgid;    // of the owner
   uint32_t search;  // the same: where it is not at that number
@@ -84,7 +96,7 @@ struct Answer {
   uint32_t cpuUs;  // processor time that the task took
   int32_t err;     // errno of a system call that failed
   char code[40], syscall[32], message[512];
-  uint32_t live;  // kTake; kHas, kDestroy, kPush: there was one
+  uint32_t live;  // kTake, kSecure; kHas, kDestroy, kPush: there was one. kSecure that failed: it was taken, and has been refused
   uint32_t continued, discarded, by, remembered;
   uint64_t openedNs;
   char ulp[16], cipher[40], version[16];
@@ -105,7 +117,7 @@ constexpr char kHello = 'h';
 constexpr char kBirth = 'b';
 // Instead of tasks, with a descriptor each: the helper ends, and they are closed by that.
 constexpr char kClosing = 'c';
-constexpr char kGo = 'g';  // kInstall: TrafficKeys are behind it
+constexpr char kGo = 'g';  // of a task with keys: TrafficKeys are behind it
 
 // One message, with a descriptor if `fd` is not negative. `flags` as for send(). False: errno says why.
 bool sendMessage(int channel, const void* head, size_t headBytes, const void* rest, size_t restBytes, int fd,

@@ -3,7 +3,7 @@
  * Every message between threads. Unions are tagged by `type`; MESSAGE_VERSION is raised whenever one of them changes.
  *
  * Who owns a held socket's descriptor (our dup of the program's socket): exactly one party at a time.
- *   - The dispatcher, from when a helper has taken it.
+ *   - The dispatcher, from when a helper has taken it. Of connections whose keys are there before (keys by name) nobody but the helper has one.
  *   - A provider borrows it from `NegotiateTask` until the task has settled. It never closes it, and while it has it nobody else does: a
  *     closed number could be another socket's a moment later, and handshake bytes would go there.
  *   - The installer closes it, and only the installer, by having a helper do it. It does so when a `negotiated` or a dispatcher's `refuse` or `close`
@@ -25,7 +25,7 @@ import type { ListenAddress } from '../net/listen-address.js';
 import type { CipherName, Role, SecretHandle } from '../kernel/words.js';
 
 /** Tag of every record that carries a message. */
-export const MESSAGE_VERSION = 4;
+export const MESSAGE_VERSION = 5;
 
 /** Names a held descriptor: `ticket` is unique in the process's life, `slot` is its place in the slot table. */
 export interface Held {
@@ -93,7 +93,7 @@ export type NegotiateResult =
       negotiationMs: number;
     };
 
-/** provider worker -> installer; of keys by name: dispatcher -> installer. */
+/** provider worker -> installer. */
 export interface Negotiated extends Held {
   type: 'negotiated';
   role: Role;
@@ -106,9 +106,8 @@ export interface Negotiated extends Held {
   bytesReceived: number;
 }
 
-/** dispatcher -> installer: keys by name, the end of connections and of descriptors. */
+/** dispatcher -> installer: the end of connections and of descriptors. */
 export type InstallerCommand =
-  | Negotiated
   | (Held & { type: 'refuse'; tgid: number })
   /** Shut the gate for good but let the connection end by itself, continue whoever stood still, close our descriptor. */
   | (Held & { type: 'forbid'; tgid: number })

@@ -42,12 +42,12 @@ export interface Searched {
   cpuMs: number;
 }
 
-export interface InstallRequest extends TaskOf {
-  fd: number;
+/** The keys of a connection, and what is remembered of how it came by them. */
+export interface KeysToSet {
   cipher: CipherName;
   /** ours: which secret is of what we send */
   role: Role;
-  /** the traffic secrets; used up, whatever comes of it. Keys are derived as RFC 8446, 7.3, has it */
+  /** the traffic secrets. Keys are derived as RFC 8446, 7.3, has it */
   secrets: SecretHandle;
   txSequence: bigint;
   rxSequence: bigint;
@@ -62,6 +62,11 @@ export interface InstallRequest extends TaskOf {
   peerNode: string;
 }
 
+/** The secrets are used up, whatever comes of it. */
+export interface InstallRequest extends TaskOf, KeysToSet {
+  fd: number;
+}
+
 export interface InstallResult {
   /** getsockopt(TCP_ULP) after the install: what the kernel says */
   kernelUlp: string;
@@ -74,6 +79,21 @@ export interface InstallResult {
   openedNs: bigint;
   /** the record stays with the socket: nobody else need know how it was secured. False: no memory, or a node's name of over 215 characters */
   remembered: boolean;
+}
+
+/** A connection whose keys are there before its socket is taken. */
+export type SecureRequest = TakeRequest & KeysToSet;
+
+/** Secured; or not live (see TakenSocket), and then its secrets have not been used. */
+export type SecuredSocket = Searched &
+  ((InstallResult & { live: true }) | (TakenSocket & { live: false; secrets: SecretHandle }));
+
+/** Why a socket was not secured. */
+export interface NotSecured extends Error {
+  /** it was taken, and has been refused and let go of */
+  refused: boolean;
+  /** as long as nobody can have used them */
+  secrets?: SecretHandle;
 }
 
 export type EndHow = 'refuse' | 'forbid' | 'hang-up' | 'close';
@@ -127,6 +147,11 @@ export interface Helpers {
    * TLSHUB_SOCKET_SECURED (by us, before), TLSHUB_SYS.
    */
   take(request: TakeRequest, done: (taken: HelperAnswer<TakenSocket & Searched>) => void): void;
+  /**
+   * `take` and `install` in one, without a descriptor of ours in between. If the keys cannot be set, refuses. Codes as of both.
+   * @throws NativeError TLSHUB_SECRETS: no keys can be made; then nothing was begun, and the secrets are gone
+   */
+  secure(request: SecureRequest, done: (result: SecuredSocket | NotSecured) => void): void;
   /** Whether this process, or a child of its, still has a descriptor of the socket. True too when that cannot be told. */
   has(request: TakeRequest, done: (found: HelperAnswer<{ has: boolean } & Searched>) => void): void;
   /** The first byte of what there is to read; -1: nothing yet, -2: the end. */

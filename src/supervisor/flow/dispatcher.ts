@@ -6,6 +6,7 @@
  */
 import type { Logger } from '../../logging/logger.js';
 import { FLOW_STATES, type FlowState } from '../../report/flow.js';
+import { installedReport } from '../../shared/ipc/installation.js';
 import type { InstallerCommand, InstallerReport } from '../../shared/ipc/messages.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import { EventKind, FlowClass, type FlowEvent, type OwnerRecord, type Traffic } from '../../shared/kernel/abi.js';
@@ -38,7 +39,7 @@ import { UnloadedFlows } from './unloaded.js';
 
 export interface DispatcherOptions {
   kernel: Pick<KernelAddon, 'readFlow' | 'dueRecords' | 'discardSecret'>;
-  helpers: Pick<Helpers, 'take' | 'has' | 'pushOut' | 'pushRecord'>;
+  helpers: Pick<Helpers, 'take' | 'secure' | 'has' | 'pushOut' | 'pushRecord'>;
   fds: GateFds;
   slots: SlotTable;
   provider: Provider;
@@ -83,7 +84,7 @@ export class Dispatcher {
     const turns = new Turns();
     this.endings = new Endings({ ...options, accounts, turns, counters });
     this.openRecords = new OpenRecords({ ...options, accounts, turns, counters });
-    this.names = new Names({ ...options, send: (command) => this.commands.send(command) });
+    this.names = new Names(options);
     this.negotiations = new Negotiations({
       provider: options.provider,
       counters,
@@ -148,15 +149,7 @@ export class Dispatcher {
     if (report.type !== 'installed' && report.type !== 'install-failed' && report.error !== undefined) {
       this.sockets.tellLost(flow, { code: report.error.code, reason: report.error.message });
     }
-    const { facts, input } = newsOfReport(flow, report);
-    Object.assign(flow, facts);
-    if (report.type === 'installed') {
-      this.counters.secured(exchangeOf(flow));
-      this.options.observer.secured(flow);
-      this.names.secured(flow);
-    }
-    this.feed(flow, input);
-    if (report.type === 'installed' && report.remembered && flow.machine.phase === 'secured') this.table.settle(flow);
+    this.reported(flow, report);
   }
 
   /** Takes over what the kernel counted. Final counts stay. */
@@ -271,13 +264,13 @@ export class Dispatcher {
   private act(flow: Flow, action: Action): void {
     switch (action) {
       case 'take':
-        this.sockets.take(flow, (taken) => this.taken(flow, taken));
+        this.take(flow);
         return;
       case 'pause':
         this.timers.pause(flow, () => this.feed(flow, { type: 'retry' }));
         return;
       case 'negotiate':
-        this.feedIf(flow, this.names.take(flow) ?? this.negotiations.begin(flow));
+        this.feedIf(flow, this.names.refusal(flow) ?? this.negotiations.begin(flow));
         return;
       case 'cancel':
         flow.negotiation?.cancel();
@@ -290,10 +283,42 @@ export class Dispatcher {
     if (command !== undefined) this.commands.send(command);
   }
 
+  private take(flow: Flow): void {
+    const ready = this.names.keysOf(flow);
+    if (ready === undefined) {
+      this.sockets.take(flow, (taken) => this.taken(flow, taken));
+      return;
+    }
+    const { keys, summary } = ready;
+    const ticket = 0;
+    this.sockets.secure(flow, keys, (outcome) => {
+      if (outcome.type === 'not-secured') {
+        this.names.cameBack(flow, outcome.secrets);
+        this.taken(flow, outcome.outcome);
+        return;
+      }
+      this.names.used(flow);
+      if (outcome.type === 'installed') this.reported(flow, installedReport(ticket, summary, outcome.result));
+      else this.reported(flow, { type: 'install-failed', ticket, summary, error: outcome.error });
+    });
+  }
+
   private taken(flow: Flow, outcome: TakeOutcome): void {
     if (outcome === 'secured') this.mistaken(flow);
     else this.feed(flow, outcome);
     this.sockets.lookAgain(flow, () => this.feed(flow, { type: 'closing' }));
+  }
+
+  private reported(flow: Flow, report: InstallerReport): void {
+    const { facts, input } = newsOfReport(flow, report);
+    Object.assign(flow, facts);
+    if (report.type === 'installed') {
+      this.counters.secured(exchangeOf(flow));
+      this.options.observer.secured(flow);
+      this.names.secured(flow);
+    }
+    this.feed(flow, input);
+    if (report.type === 'installed' && report.remembered && flow.machine.phase === 'secured') this.table.settle(flow);
   }
 
   /** An event of an unloaded flow came so late that it was taken for a new one. */

@@ -4,8 +4,9 @@
  * next state and a list of actions go out. The dispatcher carries the actions out and knows nothing of states.
  *
  *   waiting ──owner──> taking ──taken──> negotiating ──negotiated──> installing ──installed──> secured ──closed──> done
- *      ^                 │ gone               │ full
- *      └───────────── pausing               retrying ──room──> negotiating
+ *      ^                 │ gone               │ full                                  ^
+ *      └───────────── pausing               retrying ──room──> negotiating            │
+ *                        taking ──installed (its keys were there before) ─────────────┘
  *
  * Whoever wants to end a flow whose descriptor a provider has borrowed must wait until it is back: `cancelling`. One that a helper is
  * about to bring waits for that, in `taking`, with its verdict. `ending` waits for the installer to have closed it. Nothing leaves `done` but a secured flow that closes.
@@ -238,6 +239,8 @@ function whileSearching(state: MachineState, input: Input): Step {
 
 /** A helper is at it, and answers. */
 function whileTaking(state: MachineState, input: Input): Step {
+  // Its keys were there before its socket was.
+  if (input.type === 'installed' || input.type === 'install-failed') return installerAnswered(state, input);
   const verdict = ending(input);
   if (verdict !== undefined) return go(state, { verdict: merge(state.verdict, verdict) });
   if (state.verdict !== undefined) return afterTaking(state, state.verdict, input);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Flows whose keys both ends make by name: they are made as soon as the flow is established, when the epoch is sure to be there, and wait with it
- * until its socket is taken; a server may accept late. To the machine it is a negotiation that is answered at once.
+ * until somebody has its socket; a server may accept late. Then a helper takes the socket and sets them, in one.
  */
-import type { InstallerCommand, Negotiated } from '../../shared/ipc/messages.js';
+import { keysToSet } from '../../shared/ipc/installation.js';
+import type { NegotiationSummary } from '../../shared/ipc/messages.js';
 import { FlowClass } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
+import type { KeysToSet } from '../../shared/kernel/helpers-addon.js';
 import type { KernelAddon } from '../../shared/kernel/kernel-addon.js';
+import type { SecretHandle } from '../../shared/kernel/words.js';
 import type { KeysByName, NamedFlow, NamedKeys, NoKeys } from '../provider/keys-by-name.js';
 import type { Input } from './machine.js';
 import { failure, whyHopeless } from './negotiations.js';
@@ -15,8 +18,12 @@ import type { Flow } from './table.js';
 export interface NamesOptions {
   keysByName: KeysByName;
   kernel: Pick<KernelAddon, 'discardSecret'>;
-  /** to the installer */
-  send(command: InstallerCommand): void;
+}
+
+/** Keys that a helper can set as soon as it has the socket, and the words for them. */
+export interface ReadyKeys {
+  keys: KeysToSet;
+  summary: NegotiationSummary;
 }
 
 /**
@@ -47,24 +54,48 @@ export class Names {
     }
   }
 
-  /** Its socket is taken: the keys go to the installer. Undefined: it is for a provider. */
-  take(flow: Flow): Input | undefined {
-    if (flow.agreed === undefined) return undefined;
+  /** The keys that it has, for its socket; undefined: none. They come back, or are used. */
+  keysOf(flow: Flow): ReadyKeys | undefined {
     this.established(flow);
-    const { named, held } = flow;
-    if (named === undefined || named === 'none' || held === undefined) {
-      return failure('TLSHUB_CHANNEL_EPOCH_GONE', 'its keys were handed on before, and nothing came of it');
-    }
-    flow.named = 'none';
-    if (!('secrets' in named)) {
-      named.refused?.();
-      return failure(named.code, named.reason);
-    }
-    this.waits(flow, -1);
+    const { named, role } = flow;
+    if (named === undefined || named === 'none' || !('secrets' in named)) return undefined;
     flow.provider = named.provider;
     flow.askedNs = monotonicNs();
-    this.options.send(negotiatedOf(flow, held, named));
-    return { type: 'negotiated' };
+    const { provider, cipher, peerName, secrets, tookMs } = named;
+    const summary = {
+      ...{ provider, cipher, tlsVersion: 'TLSv1.3', peerName },
+      // What is before that is the program's time.
+      ...{ askedNs: flow.askedNs, startedNs: flow.askedNs, negotiationMs: tookMs },
+    };
+    const nothingSaid = { txSequence: 0n, rxSequence: 0n, bytesSent: 0, bytesReceived: 0 };
+    return { summary, keys: keysToSet({ role, summary, secrets, ...nothingSaid }) };
+  }
+
+  /** They have been used for it, once and for all. */
+  used(flow: Flow): void {
+    flow.named = 'none';
+    this.waits(flow, -1);
+  }
+
+  /** They have not been used: for another try, or to be wiped when it ends. Undefined: they are gone. */
+  cameBack(flow: Flow, secrets: SecretHandle | undefined): void {
+    const { named } = flow;
+    if (named === undefined || named === 'none' || !('secrets' in named)) return;
+    if (secrets === undefined) this.used(flow);
+    else flow.named = { ...named, secrets };
+  }
+
+  /** Its socket is taken, and it was to have keys by name: why it has none. Undefined: it is for a provider. */
+  refusal(flow: Flow): Input | undefined {
+    if (flow.agreed === undefined) return undefined;
+    const { named } = flow;
+    if (named === undefined || named === 'none' || 'secrets' in named) {
+      this.discard(flow);
+      return failure('TLSHUB_CHANNEL_EPOCH_GONE', 'its keys were not there when its socket was taken');
+    }
+    flow.named = 'none';
+    named.refused?.();
+    return failure(named.code, named.reason);
   }
 
   /** It has ended: nobody comes for its keys. */
@@ -101,22 +132,4 @@ export class Names {
     if (role === 'active' && node !== undefined && others.length === 0) this.options.keysByName.need(node);
     return 'none';
   }
-}
-
-/** Asked and begun when the socket was there: what is before that is the program's time. */
-function negotiatedOf(flow: Flow, held: NonNullable<Flow['held']>, keys: NamedKeys): Negotiated {
-  const { ticket, slot, fd, cookie, generation, charge } = held;
-  return {
-    ...{ type: 'negotiated', ticket, slot, fd, cookie, generation, charge, role: flow.role },
-    summary: {
-      provider: keys.provider,
-      cipher: keys.cipher,
-      tlsVersion: 'TLSv1.3',
-      peerName: keys.peerName,
-      askedNs: flow.askedNs,
-      startedNs: flow.askedNs,
-      negotiationMs: keys.tookMs,
-    },
-    ...{ secrets: keys.secrets, txSequence: 0n, rxSequence: 0n, bytesSent: 0, bytesReceived: 0 },
-  };
 }

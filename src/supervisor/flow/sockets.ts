@@ -6,10 +6,19 @@
 import type { Logger } from '../../logging/logger.js';
 import type { FlowEvent } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
-import { toWire } from '../../shared/errors/errors.js';
+import { toWire, type WireError } from '../../shared/errors/errors.js';
 import type { Held } from '../../shared/ipc/messages.js';
-import type { Helpers, TakeRequest, TakenSocket } from '../../shared/kernel/helpers-addon.js';
+import type {
+  Helpers,
+  InstallResult,
+  KeysToSet,
+  NotSecured,
+  SecuredSocket,
+  TakeRequest,
+  TakenSocket,
+} from '../../shared/kernel/helpers-addon.js';
 import type { GateFds, KernelAddon } from '../../shared/kernel/kernel-addon.js';
+import type { SecretHandle } from '../../shared/kernel/words.js';
 import type { SlotTable } from '../../shared/ipc/slots.js';
 import type { Accounts } from './accounts.js';
 import type { Counters } from './counters.js';
@@ -20,9 +29,20 @@ import { isBusy, type Flow, type FlowTable } from './table.js';
 /** What came of taking a socket, for the machine; `secured`: this was done before. */
 export type TakeOutcome = Input | 'secured';
 
+/** What came of securing one. `secrets`: of keys that nobody can have used, if there are any left */
+export type SecureOutcome =
+  | { type: 'installed'; result: InstallResult }
+  | { type: 'install-failed'; error: WireError }
+  | { type: 'not-secured'; outcome: TakeOutcome; secrets: SecretHandle | undefined };
+
+interface Begun {
+  place: Pick<Held, 'slot' | 'ticket'>;
+  request: TakeRequest;
+}
+
 export interface SocketsOptions {
   kernel: Pick<KernelAddon, 'readFlow'>;
-  helpers: Pick<Helpers, 'take' | 'has'>;
+  helpers: Pick<Helpers, 'take' | 'secure' | 'has'>;
   accounts: Accounts;
   fds: Pick<GateFds, 'flows'>;
   slots: SlotTable;
@@ -44,38 +64,47 @@ export class Sockets {
 
   /** Takes the flow's socket from who has it. `done` is called once, at once if there is nothing to wait for. */
   take(flow: Flow, done: (outcome: TakeOutcome) => void): void {
-    const { holder } = flow;
-    if (holder === undefined) {
-      done({ type: 'take-gone' });
+    const begun = this.begin(flow);
+    if ('type' in begun) {
+      done(begun);
       return;
     }
-    if (flow.predecessor !== undefined && isBusy(flow.predecessor)) {
-      done({ type: 'take-busy' });
-      return;
-    }
-    flow.predecessor = undefined;
-    const { helpers, slots, counters } = this.options;
-    const place = slots.acquire(flow.cgroup);
-    if (typeof place === 'string') {
-      done({ type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: FULL[place] });
-      return;
-    }
-    counters.values.takes++;
-    flow.charge = this.options.accounts.of(holder);
-    flow.taking = true;
-    flow.takeBegunNs = monotonicNs();
-    helpers.take(this.requestOf(flow, holder), (taken) => {
-      flow.taking = false;
-      flow.takenNs = monotonicNs();
-      this.options.accounts.spent(flow.charge, taken);
-      if (taken instanceof Error) {
-        slots.release(place.slot);
-        this.doubtful.delete(flow);
-        done(this.failure(taken));
-      } else {
-        done(this.taken(flow, place, taken));
-      }
+    const { place, request } = begun;
+    this.options.helpers.take(request, (taken) => {
+      this.answered(flow, taken);
+      done(taken instanceof Error ? this.notTaken(flow, place, taken) : this.taken(flow, place, taken));
     });
+  }
+
+  /** Takes it and sets these keys, in one. `done` as with `take`. */
+  secure(flow: Flow, keys: KeysToSet, done: (outcome: SecureOutcome) => void): void {
+    const begun = this.begin(flow);
+    if ('type' in begun) {
+      done({ type: 'not-secured', outcome: begun, secrets: keys.secrets });
+      return;
+    }
+    const { place, request } = begun;
+    const answer = (result: SecuredSocket | NotSecured): void => {
+      this.answered(flow, result);
+      if (!(result instanceof Error) && !result.live) {
+        done({ type: 'not-secured', outcome: this.taken(flow, place, result), secrets: result.secrets });
+      } else if (result instanceof Error && !result.refused) {
+        done({ type: 'not-secured', outcome: this.notTaken(flow, place, result), secrets: result.secrets });
+      } else {
+        // Whoever closed it meanwhile has closed a connection that was secured, or refused.
+        this.doubtful.delete(flow);
+        this.options.slots.release(place.slot);
+        done(
+          result instanceof Error ? { type: 'install-failed', error: toWire(result) } : { type: 'installed', result },
+        );
+      }
+    };
+    try {
+      this.options.helpers.secure({ ...request, ...keys }, answer);
+    } catch (error) {
+      // No keys could be made of the secrets.
+      answer(Object.assign(error instanceof Error ? error : new Error(String(error)), { refused: false }));
+    }
   }
 
   /** The installer has had it closed. */
@@ -127,6 +156,36 @@ export class Sockets {
     });
   }
 
+  /** What a helper is to be asked for, and the place that the flow has meanwhile; or why nothing is begun. */
+  private begin(flow: Flow): Begun | Input {
+    const { holder } = flow;
+    if (holder === undefined) return { type: 'take-gone' };
+    if (flow.predecessor !== undefined && isBusy(flow.predecessor)) return { type: 'take-busy' };
+    flow.predecessor = undefined;
+    const { slots, counters, accounts } = this.options;
+    const place = slots.acquire(flow.cgroup);
+    if (typeof place === 'string') {
+      return { type: 'take-failed', code: 'TLSHUB_TOO_MANY_HELD', reason: FULL[place] };
+    }
+    counters.values.takes++;
+    flow.charge = accounts.of(holder);
+    flow.taking = true;
+    flow.takeBegunNs = monotonicNs();
+    return { place, request: this.requestOf(flow, holder) };
+  }
+
+  private answered(flow: Flow, answer: object): void {
+    flow.taking = false;
+    flow.takenNs = monotonicNs();
+    this.options.accounts.spent(flow.charge, answer);
+  }
+
+  private notTaken(flow: Flow, place: Begun['place'], error: Error): TakeOutcome {
+    this.options.slots.release(place.slot);
+    this.doubtful.delete(flow);
+    return this.failure(error);
+  }
+
   private look(flow: Flow, gone: () => void): void {
     const { holder } = flow;
     if (holder === undefined) return;
@@ -136,7 +195,7 @@ export class Sockets {
     });
   }
 
-  private taken(flow: Flow, place: Pick<Held, 'slot' | 'ticket'>, { fd, live }: TakenSocket): Input {
+  private taken(flow: Flow, place: Begun['place'], { fd, live }: TakenSocket): Input {
     const { cookie, generation, charge } = flow;
     flow.held = { ...place, fd, cookie, generation, charge };
     this.options.table.bindTicket(place.ticket, flow);
