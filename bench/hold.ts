@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   const samples = Object.fromEntries(
     NAMES.map((name) => [name, Object.fromEntries(MOMENTS.map((moment) => [moment, []]))]),
   ) as unknown as Record<Setting, Samples>;
-  await lab.up({ set: AGENTS });
+  await lab.up({ exchange: 'channel', set: AGENTS });
   const servers: Program[] = NAMES.map((name) => {
     const { port, tls, calls, exchange }: How = SETTINGS[name];
     const outside = exchange === undefined;

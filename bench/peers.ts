@@ -68,7 +68,7 @@ const versions = {
 };
 
 const SETTINGS = { 'tls.ciphers': 'TLS_AES_128_GCM_SHA256', flows_kept: 0 };
-await lab.up(captured ? { set: SETTINGS } : { bare: true });
+await lab.up(captured ? { exchange: 'channel', set: SETTINGS } : { bare: true });
 try {
   if (!captured) {
     execFileSync('scripts/lab', ['pki', PKI]);
