@@ -12,7 +12,8 @@ import {
 } from '../../src/supervisor/provider/channel-service.js';
 import { ChannelWorld, FakeSessions, flowOf, settings } from '../fakes/channel-world.js';
 
-const CREDENTIALS = { caPem: 'ca', certPem: 'cert', keyPem: 'key', ciphers: [] };
+const ca = (name: string): string => `-----BEGIN CERTIFICATE-----\n${name}\n-----END CERTIFICATE-----\n`;
+const CREDENTIALS = { caPem: ca('ours'), certPem: 'cert', keyPem: 'key', ciphers: [] };
 
 function planOf(changes: Partial<ChannelPlan> = {}): ChannelPlan {
   const listen = { host: '::', port: 9466 };
@@ -108,11 +109,19 @@ describe('the thread of channels', () => {
     expect(world.threads[0]?.sessions.map(({ opens }) => opens.length)).to.deep.equal([0, 0, 1]);
   });
 
-  it('other credentials: nothing of the old ones is good any more', async () => {
+  it('a renewed certificate, with one CA more: old epochs stay for connections under way', async () => {
+    await world.service.apply(planOf(), settings());
+    world.channels.need('a');
+    const renewed = { ...CREDENTIALS, caPem: `${ca('next')}${ca('ours')}`, certPem: 'another', keyPem: 'another' };
+    await world.service.apply(planOf({ credentials: renewed }), settings());
+    expect(world.channels.derive(flowOf('active', 101, 1, ['a']))).to.have.property('secrets');
+  });
+
+  it('other CAs: nothing of the old ones is good any more', async () => {
     await world.service.apply(planOf(), settings());
     world.channels.need('a');
     world.channels.need('b');
-    await world.service.apply(planOf({ credentials: { ...CREDENTIALS, caPem: 'another' } }), settings());
+    await world.service.apply(planOf({ credentials: { ...CREDENTIALS, caPem: ca('another') } }), settings());
     expect(world.epochs.secrets.size).to.equal(0);
     const [thread] = world.threads;
     expect(thread?.plans).to.have.length(2);

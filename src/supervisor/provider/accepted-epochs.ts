@@ -114,7 +114,18 @@ export class AcceptedEpochs {
   addOwn(epoch: Epoch & Pick<AcceptedEpoch, 'library' | 'cipher' | 'group'>): void {
     const { ownName } = this.options;
     const { id, times, openedMs, library, cipher, group } = epoch;
-    this.add({ id, node: ownName, times, openedMs, given: 0, library, cipher, group, session: undefined, named: false });
+    this.add({
+      id,
+      node: ownName,
+      times,
+      openedMs,
+      given: 0,
+      library,
+      cipher,
+      group,
+      session: undefined,
+      named: false,
+    });
   }
 
   /** Its places are its opener's to clear. */

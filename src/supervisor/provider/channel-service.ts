@@ -8,6 +8,7 @@ import { NO_CHANNELS, type ChannelsView } from '../../report/channel.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import type { SecretHandle, TlsLibrary } from '../../shared/kernel/words.js';
 import { toWire } from '../../shared/errors/errors.js';
+import { pemCertificates } from '../../shared/text/pem.js';
 import { backOffMs } from './back-off.js';
 import type { Channels, ChannelSettings } from './channels.js';
 import type { SessionNews, Sessions } from './sessions.js';
@@ -256,10 +257,12 @@ export class ChannelService {
   }
 }
 
-/** By the same certificates they are the same peers; whom the old ones let in, the new ones may not. */
+/**
+ * Whom the earlier CAs let in is let in by these too, so connections under way may have their keys. This node's own certificate and key are for its
+ * peers to judge, and no key of a connection comes from them.
+ */
 function staysTrusted(before: ChannelPlan, after: ChannelPlan | undefined): boolean {
   if (after === undefined) return true;
-  const { caPem, certPem, keyPem } = before.credentials;
-  const { credentials } = after;
-  return caPem === credentials.caPem && certPem === credentials.certPem && keyPem === credentials.keyPem;
+  const now = new Set(pemCertificates(after.credentials.caPem));
+  return pemCertificates(before.credentials.caPem).every((ca) => now.has(ca));
 }

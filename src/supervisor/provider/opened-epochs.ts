@@ -303,7 +303,18 @@ export class OpenedEpochs {
       this.fail(peer, { code, reason: message });
       return;
     }
-    const epoch = { id, node: ownName, times, openedMs, given: 0, library, cipher, group: '', named: true, alone: true };
+    const epoch = {
+      id,
+      node: ownName,
+      times,
+      openedMs,
+      given: 0,
+      library,
+      cipher,
+      group: '',
+      named: true,
+      alone: true,
+    };
     this.joined(peer, epoch);
     this.options.ownEpoch.came(epoch);
   }

@@ -6,6 +6,7 @@ import type { Config } from '../../config/schema.js';
 import { ERROR_CATALOG } from '../../shared/errors/catalog.js';
 import { CredentialsError, toWire, type Place } from '../../shared/errors/errors.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
+import { pemCertificates } from '../../shared/text/pem.js';
 
 /** @throws CredentialsError (exit status 78) that names the key of the configuration and the file */
 export function readCredentials(config: Config): HandshakeCredentials {
@@ -37,7 +38,6 @@ export function keyExposure({ tls }: Pick<Config, 'tls'>): string | undefined {
 
 /** Longer chains are no node's (context.cc says the same). */
 const MAX_CHAIN = 5;
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * Checks what can be known before a peer says it: the chain up to a CA of our own, the period, the node's name, the key. The TLS library
@@ -62,11 +62,11 @@ export function checkCredentials(config: Config, credentials: HandshakeCredentia
 
 /** All certificates of a PEM text that can be parsed. */
 export function certificatesOf(pem: string): X509Certificate[] {
-  return (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
+  return pemCertificates(pem).map((text) => new X509Certificate(text));
 }
 
 function certificates(place: Place, pem: string): X509Certificate[] {
-  const texts = pem.match(CERTIFICATE) ?? [];
+  const texts = pemCertificates(pem);
   if (texts.length === 0) throw new CredentialsError(place, `there is no PEM certificate in it`);
   return texts.map((text, i) => {
     try {

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import type { StatusReport } from '../../../src/report/status.js';
-import { lab, type Program, type Sniffer } from './index.js';
+import { lab, type MeshNode, type Program, type Sniffer } from './index.js';
 import { makeContent, makeFolder } from '../matrix/files.js';
 import * as servers from '../matrix/servers.js';
 
@@ -26,18 +26,17 @@ export async function upForLoad(): Promise<void> {
   await servers.nginx();
 }
 
-/** Connections a second, from node a, to a URL path on node b; ends by `finish`. */
-export function startLoad(port: number, path: string, rate: number, deadlineSeconds: number): Program {
+/** Connections a second, from a node (a), to a URL path on the other one; ends by `finish`. */
+export function startLoad(
+  port: number,
+  path: string,
+  rate: number,
+  deadlineSeconds: number,
+  from: MeshNode = 'a',
+): Program {
   const script = resolve('test/programs/fetch-load.py');
-  return lab.spawn('a', [
-    '/usr/bin/python3',
-    script,
-    '10.77.0.2',
-    String(port),
-    path,
-    String(rate),
-    String(deadlineSeconds),
-  ]);
+  const to = from === 'a' ? '10.77.0.2' : '10.77.0.1';
+  return lab.spawn(from, ['/usr/bin/python3', script, to, ...[port, path, rate, deadlineSeconds].map(String)]);
 }
 
 export async function finishLoad(load: Program): Promise<LoadResult> {

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { lab, type Program } from '../harness/index.js';
+import { lab, type MeshNode, type Program } from '../harness/index.js';
 import { at, FOLDER } from './files.js';
 
 export const PORTS = { nginx: 8080, redis: 6379, postgres: 5432, ssh: 2222, python: 8000, iperf: 5201, node: 8081 };
@@ -11,13 +11,13 @@ const PYTHON = '/usr/bin/python3';
 export const POSTGRES_BIN = '/usr/lib/postgresql/15/bin';
 
 /** Serves the folder of the run, with the settings of Debian's nginx.conf that concern sockets. */
-export async function nginx(): Promise<Program> {
-  const config = `daemon off; worker_processes 1; pid ${at('nginx.pid')}; error_log stderr; user root;
+export async function nginx(node: MeshNode = 'b'): Promise<Program> {
+  const config = `daemon off; worker_processes 1; pid ${at(`nginx-${node}.pid`)}; error_log stderr; user root;
     events { worker_connections 128; }
     http { sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream;
       server { listen ${PORTS.nginx}; listen [::]:${PORTS.nginx}; root ${FOLDER}; } }`;
-  writeFileSync(at('nginx.conf'), config);
-  const program = lab.spawn('b', ['nginx', '-c', at('nginx.conf')]);
+  writeFileSync(at(`nginx-${node}.conf`), config);
+  const program = lab.spawn(node, ['nginx', '-c', at(`nginx-${node}.conf`)]);
   await program.listening(PORTS.nginx);
   return program;
 }
