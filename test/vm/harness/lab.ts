@@ -5,6 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { controlRequest } from '../../../src/control/client.js';
+import type { ChannelReport } from '../../../src/report/channel.js';
 import type { FlowReport } from '../../../src/report/flow.js';
 import type { PodReport } from '../../../src/report/pod.js';
 import type { ReloadReport } from '../../../src/report/reload.js';
@@ -192,6 +193,10 @@ export const lab = {
 
   status(node: MeshNode): Promise<StatusReport> {
     return controlRequest(controlSocket(node), 'status', {}, ANSWER);
+  },
+
+  channels(node: MeshNode): Promise<ChannelReport[]> {
+    return controlRequest(controlSocket(node), 'channels', {}, ANSWER);
   },
 
   mapping(node: MeshNode): Promise<PodReport[]> {

@@ -2,21 +2,26 @@
 /**
  * What the agents and their helper processes have of the secrets and keys of connections that they have secured: nothing, right afterwards
  * and some seconds later. They are known by the key log of node a's agent (a copy on purpose, so they are looked for in the other one; both
- * sides are in test/native/handshake-memory.test.ts), and for TLSHub by what the stand-in for its module says. That they are the true ones is
+ * sides are in test/native/handshake-memory.test.ts), for TLSHub by what the stand-in for its module says, and by name from the epoch's secret, which
+ * lies in the agents' memory for as long as the epoch lives. That they are the true ones is
  * seen on the wire, whose records they open.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { channelLab } from '../harness/channel.js';
 import { deriveTrafficSecrets, type ConnectionNames } from '../../../src/tlshub/key-schedule.js';
 import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import type { Capture } from '../../wire/capture.js';
 import { helpersOf } from '../../wire/helper-processes.js';
 import { needlesOf, searchHelper, searchMemory, summaryOf, type Needle } from '../../wire/needles.js';
+import { namedConnections, secretOf } from '../../wire/channel-keys.js';
+import { couldBeSecrets, epochSecretAmong, isOf } from '../../wire/secret-memory.js';
 import { openRecord, splitRecords } from '../../wire/records.js';
 import { reloadModule } from '../tlshub/support.js';
 
+const NODES = ['a', 'b'] as const;
 const CIPHER = 'TLS_AES_128_GCM_SHA256';
 const PROGRAM = ['/usr/bin/python3', resolve('test/programs/kept_open.py')];
 const PORT = 7400;
@@ -126,6 +131,45 @@ describe('keys in memory', function () {
       for (const program of programs) program.kill();
     });
   }
+
+  it('by name: no secret or key of a connection is left in an agent, and of the epoch nothing once it is over', async () => {
+    const epochMs = 20_000;
+    await channelLab({ set: { 'tls.ciphers': CIPHER, channel_epoch_ms: epochMs } });
+    const sniffer = await lab.sniff();
+    const programs = await talk();
+    const connections = namedConnections(await sniffer.stop(), PORT);
+    expect(connections).to.have.length(CONNECTIONS);
+    // While it lives both agents have it, in the memory for secrets and nowhere else.
+    const epochs: Needle[] = [];
+    for (const connection of connections) {
+      const known = epochs.some(({ bytes }) => isOf(connection, bytes));
+      if (known) continue;
+      const found = NODES.map((node) => epochSecretAmong(couldBeSecrets(agentPid(node)), connection));
+      expect(found[0]?.toString('hex'), 'the secret of an epoch').to.equal(found[1]?.toString('hex'));
+      epochs.push({ name: 'epoch', bytes: found[0]! });
+    }
+    const log = connections.flatMap(({ flow }, at) =>
+      (['client', 'server'] as const).map((side) => {
+        const { bytes } = epochs.find((epoch) => isOf(connections[at]!, epoch.bytes))!;
+        return `${side.toUpperCase()}_TRAFFIC_SECRET_0 ${at} ${secretOf(bytes, flow, side, CIPHER).toString('hex')}`;
+      }),
+    );
+    const needles = needlesOf(log, CIPHER);
+    expect(needles.length).to.be.at.least(6 * CONNECTIONS);
+    for (const node of NODES) {
+      expectNothing(node, needles);
+      for (const { mapping } of searchMemory(agentPid(node), epochs)) expect(mapping).to.equal('anonymous');
+    }
+    const over = async (): Promise<boolean> => {
+      const reports = await Promise.all(NODES.map((node) => lab.channels(node)));
+      const first = Math.min(...connections.map(({ flow }) => flow.epoch));
+      const last = Math.max(...connections.map(({ flow }) => flow.epoch));
+      return reports.every((all) => !all.some(({ epoch }) => epoch >= first && epoch <= last));
+    };
+    await waitFor(over, 60_000, 'the end of the epoch');
+    for (const node of NODES) expectNothing(node, [...epochs, ...needles]);
+    for (const program of programs) program.kill();
+  });
 
   it('what is locked is at least the memory for secrets', async () => {
     await lab.need();
