@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens one HTTP connection after another until SIGTERM, several at a time, never blocking in a socket call, and prints what became of each.
 
-usage: fetch-load.py HOST PORT PATH PER-SECOND DEADLINE-SECONDS
+usage: fetch-load.py HOST PORT PATH PER-SECOND DEADLINE-SECONDS [steady]
+The time that a slow machine takes to begin one comes on top of the pause, so there are fewer; not so with steady.
 Prints one JSON object: {"ok": N, "failed": {reason: N}, "late": N, "slowest": seconds, "length": bytes of the last body}
 """
 
@@ -28,6 +29,7 @@ async def fetch(host, port, path):
 
 async def main():
     host, port, path, rate, deadline = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4]), float(sys.argv[5])
+    steady = sys.argv[6:] == ["steady"]
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     result = {"ok": 0, "failed": {}, "late": 0, "slowest": 0.0, "length": 0}
@@ -46,12 +48,15 @@ async def main():
         result["slowest"] = max(result["slowest"], time.monotonic() - started)
 
     tasks = set()
+    due = time.monotonic()
     while not stopping.is_set():
         task = asyncio.create_task(one())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         try:
-            await asyncio.wait_for(stopping.wait(), 1 / rate)
+            # What was late is made up for, but never more than a second of it at once.
+            due = max(due + 1 / rate, time.monotonic() - 1) if steady else time.monotonic() + 1 / rate
+            await asyncio.wait_for(stopping.wait(), max(0.001, due - time.monotonic()))
         except asyncio.TimeoutError:
             pass
     if tasks:

@@ -42,7 +42,9 @@ describe('epochs of 2 s, 20 connections a second', () => {
 
   async function begin(): Promise<void> {
     sniffer = await lab.sniff('/tmp/renewal.pcap');
-    loads = NODES.map((node) => startLoad(servers.PORTS.nginx, '/byte', RATE / 2, HUNG_SECONDS, node));
+    loads = NODES.map((node) =>
+      startLoad(servers.PORTS.nginx, '/byte', RATE / 2, HUNG_SECONDS, { from: node, steady: true }),
+    );
   }
 
   async function finish(): Promise<{ results: LoadResult[]; capture: Capture }> {

@@ -26,17 +26,18 @@ export async function upForLoad(): Promise<void> {
   await servers.nginx();
 }
 
-/** Connections a second, from a node (a), to a URL path on the other one; ends by `finish`. */
+/** Connections a second (exactly, if `steady`), from a node to a URL path on the other one; ends by `finish`. */
 export function startLoad(
   port: number,
   path: string,
   rate: number,
   deadlineSeconds: number,
-  from: MeshNode = 'a',
+  { from = 'a', steady = false }: { from?: MeshNode; steady?: boolean } = {},
 ): Program {
   const script = resolve('test/programs/fetch-load.py');
   const to = from === 'a' ? '10.77.0.2' : '10.77.0.1';
-  return lab.spawn(from, ['/usr/bin/python3', script, to, ...[port, path, rate, deadlineSeconds].map(String)]);
+  const numbers = [port, path, rate, deadlineSeconds].map(String);
+  return lab.spawn(from, ['/usr/bin/python3', script, to, ...numbers, ...(steady ? ['steady'] : [])]);
 }
 
 export async function finishLoad(load: Program): Promise<LoadResult> {
