@@ -117,7 +117,7 @@ describe('the life of an epoch', () => {
         let live = 1;
         for (let now = 0; now < takesMs + times.keptMs; live++) {
           let age = 0;
-          while (!wantsNextEpoch(epoch({ id, times, openedMs: 0 }), age)) age += 10;
+          while (!wantsNextEpoch(epoch({ id, times, openedMs: 0 }), age)) age += takesMs / 200;
           now += age;
         }
         expect(live).to.be.at.most(mostLive(times));
