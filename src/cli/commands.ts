@@ -6,6 +6,7 @@ import type { FlowQuery } from '../control/flow-query.js';
 import type { StatusReport } from '../report/status.js';
 import type { Issued } from '../tls/lab-ca/pki.js';
 import {
+  EXIT,
   KernelUnsupportedError,
   PermissionError,
   TlshubError,
@@ -13,23 +14,32 @@ import {
   asTlshubError,
 } from '../shared/errors/errors.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
+import { checkText } from './check-text.js';
 import { show, type CliContext, type GlobalOptions } from './context.js';
-import {
-  channelsTable,
-  checkTable,
-  flowsTable,
-  podsTable,
-  releaseText,
-  reloadText,
-  statusTable,
-  table,
-} from './tables.js';
+import { channelsTable, podsTable, releaseText, reloadText, table } from './tables.js';
+import { sortFlows, type FlowOrder } from './flow-order.js';
+import { flowsTable } from './flow-table.js';
+import { statusText } from './status-text.js';
 import { watchFlows } from './watch.js';
+import { columnsOf } from './width.js';
+
+/** Looks at a configuration and all that it names. @throws TlshubError with the gravest exit status of what is wrong */
+export async function checkFiles(context: CliContext, options: GlobalOptions, file: string): Promise<void> {
+  // Reads and checks as the agent does, with most of its code: who asks for something else does not load it.
+  const { checkConfig } = await import('./check-config.js');
+  const items = await checkConfig(context, file);
+  show(context, options, items, () => checkText(context, items));
+  const wrong = items.filter(({ ok }) => !ok);
+  if (wrong.length === 0) return;
+  const exitCode = Math.max(...wrong.map((item) => item.exitCode ?? EXIT.failed));
+  const names = [...new Set(wrong.map(({ name }) => name))].join(', ');
+  throw new TlshubError('TLSHUB_CHECK_FAILED', `an agent would not start with it: ${names}`, { exitCode });
+}
 
 /** @throws KernelUnsupportedError (69) if something is missing, PermissionError (77) if it may only look missing for want of rights */
 export function check(context: CliContext, options: GlobalOptions): void {
   const probes = probe(context);
-  show(context, options, probes, () => checkTable(probes));
+  show(context, options, probes, () => checkText(context, probes));
   const missing = probes.filter(({ ok }) => !ok).map(({ name }) => name);
   if (missing.length === 0) return;
   if (context.uid !== 0) {
@@ -37,7 +47,7 @@ export function check(context: CliContext, options: GlobalOptions): void {
       remedy: 'Run `sudo tlshubctl check`.',
     });
   }
-  throw new KernelUnsupportedError(missing, { remedy: 'The table names the remedy for each.' });
+  throw new KernelUnsupportedError(missing, { remedy: 'The remedy stands below each.' });
 }
 
 function probe(context: CliContext): ProbeResult[] {
@@ -71,6 +81,7 @@ export async function release(context: CliContext, options: GlobalOptions, pinDi
 }
 
 export interface StatusOptions {
+  verbose?: true;
   ready?: true;
   /** seconds */
   wait?: number;
@@ -86,7 +97,7 @@ const COMING_UP = ['TLSHUB_CONTROL_UNREACHABLE', 'TLSHUB_NOT_READY'];
 export async function status(context: CliContext, options: GlobalOptions, wanted: StatusOptions): Promise<void> {
   if (wanted.wait !== undefined && wanted.ready !== true) throw new UsageError('--wait goes with --ready');
   const report = await statusOnce(options, performance.now() + 1000 * (wanted.wait ?? 0), wanted.ready === true);
-  show(context, options, report, () => statusTable(report));
+  show(context, options, report, () => statusText(context, report, wanted.verbose === true));
   if (wanted.ready === true && !report.ready) {
     throw new TlshubError('TLSHUB_NOT_READY', `not ready: ${report.notReady.join('; ')}`);
   }
@@ -106,16 +117,23 @@ async function statusOnce(options: GlobalOptions, until: number, wantReady: bool
   }
 }
 
-/** @param watchS seconds between two looks of a live view; undefined: one look */
-export async function flows(
-  context: CliContext,
-  options: GlobalOptions,
-  query: FlowQuery,
-  watchS?: number,
-): Promise<void> {
-  if (watchS !== undefined) return watchFlows(context, options, query, watchS * 1000);
+export interface FlowsOptions {
+  query: FlowQuery;
+  /** seconds between two looks of a live view; undefined: one look */
+  watch?: number;
+  /** undefined: as the agent has them in JSON, by state in a table */
+  sort?: FlowOrder;
+  wide: boolean;
+}
+
+export async function flows(context: CliContext, options: GlobalOptions, wanted: FlowsOptions): Promise<void> {
+  const { query, watch, sort, wide } = wanted;
+  const look = { wide, sort: sort ?? 'state' };
+  if (watch !== undefined) return watchFlows(context, options, query, watch * 1000, look);
   const report = await controlRequest(options.socket, 'flows', query);
-  show(context, options, report, () => flowsTable(report));
+  show(context, options, sort === undefined ? report : sortFlows(report, sort), () =>
+    flowsTable(sortFlows(report, look.sort), { wide, columns: columnsOf(context) }),
+  );
 }
 
 export async function channels(context: CliContext, options: GlobalOptions): Promise<void> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the commands need from outside, so that tests can run them whole without a process of their own. */
 import type { ReleaseOptions, ReleaseReport } from '../release/release.js';
+import type { HandshakeCredentials } from '../shared/kernel/handshake-addon.js';
+import type { TlsLibrary } from '../shared/kernel/words.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 
 export interface CliContext {
@@ -9,6 +11,12 @@ export interface CliContext {
   env: Readonly<Record<string, string | undefined>>;
   /** the kernel's abilities, by the native addon */
   probe(): ProbeResult[];
+  /**
+   * tries the provider's library with the node's certificates
+   * @returns its version and file
+   * @throws what the addon says, CredentialsError's code among it
+   */
+  library(name: TlsLibrary, credentials: HandshakeCredentials): string;
   /** takes the gate of a dead agent away */
   release(options: ReleaseOptions): Promise<ReleaseReport>;
   /** effective user id */

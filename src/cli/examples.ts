@@ -11,16 +11,20 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
   ],
   check: [
     ['tlshubctl check', 'before the first start: what is missing here, and how to get it'],
+    ['tlshubctl check --config /etc/tlshub/capture.conf', 'what is wrong with the files, all at once'],
     ['tlshubctl check --json | jq ".[] | select(.ok | not)"', 'the same for a script'],
   ],
   status: [
-    ['tlshubctl status', 'how the supervisor is'],
+    ['tlshubctl status', 'whether all is well, and what to do where it is not'],
+    ['tlshubctl status -v', 'provider, threads, rings and gate as well'],
     ['tlshubctl status --ready', 'ends with 1 while it is not ready, and says why: for probes and scripts'],
     ['tlshubctl status --ready --wait 60', 'returns as soon as it is, also if it is only starting'],
     ['tlshubctl status --json | jq .failures', 'refusals by code; `tlshubctl explain CODE` says what to do'],
   ],
   flows: [
     ['tlshubctl flows', 'connections, those that are over for a while too'],
+    ['tlshubctl flows -o wide', 'every column, and what to do about those that failed'],
+    ['tlshubctl flows --sort hold', 'those first that waited longest for their keys'],
     ['tlshubctl flows --state held,negotiating', 'those that are waiting right now'],
     ['tlshubctl flows --state refused', 'those that were refused, each with its reason'],
     ['tlshubctl flows --pod web/nginx-0', 'those to and from one pod'],

@@ -12,6 +12,7 @@ import * as commands from './commands.js';
 import { SHELLS, completionScript, suggest, type Shell } from './completion.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { examplesText } from './examples.js';
+import { FLOW_ORDERS, type FlowOrder } from './flow-order.js';
 import { explain } from './explain.js';
 
 const EXIT_HELP = `
@@ -66,13 +67,22 @@ function build(context: CliContext): Command {
   program
     .command('check')
     .description('what this kernel can do, and the remedy for each thing missing; needs no supervisor')
-    .action(() => commands.check(context, globals()));
+    .option(
+      '--config <file>',
+      'look at this configuration instead, and at certificates, mapping, library and peers that it names',
+    )
+    .action(({ config }: { config?: string }) =>
+      config === undefined ? commands.check(context, globals()) : commands.checkFiles(context, globals(), config),
+    );
   program
     .command('status')
-    .description('the supervisor: whether it is ready, mode, provider, policy, counters, last configuration error')
+    .description(
+      'whether new connections are secured, what is amiss and what to do; certificates, mapping, connections',
+    )
     .option('--ready', 'end with 1 unless it is ready')
+    .option('-v, --verbose', 'also how it is inside: provider, threads, rings, gate, start')
     .addOption(new Option('--wait <seconds>', 'with --ready: give it this long to become so').argParser(interval))
-    .action((options: { ready?: true; wait?: number }) => commands.status(context, globals(), options));
+    .action((options: commands.StatusOptions) => commands.status(context, globals(), options));
   addFlows(program, context, globals);
   program
     .command('channels')
@@ -125,6 +135,16 @@ function addExamples(command: Command, path: string[]): void {
   }
 }
 
+const OUTPUTS = ['wide', 'json'] as const;
+
+interface FlowOptions {
+  state?: FlowState[];
+  pod?: string;
+  watch?: number;
+  sort?: FlowOrder;
+  output?: (typeof OUTPUTS)[number];
+}
+
 function addFlows(program: Command, context: CliContext, globals: () => GlobalOptions): void {
   const states = suggest(new Option('--state <states>', `only these: ${FLOW_STATES.join(', ')}`), FLOW_STATES);
   const watch = new Option(
@@ -133,18 +153,35 @@ function addFlows(program: Command, context: CliContext, globals: () => GlobalOp
   )
     .preset(1)
     .argParser(interval);
+  const orders = `${FLOW_ORDERS.join(', ')} (state: what needs a look first, then the newest)`;
+  const sort = suggest(new Option('--sort <key>', `order by ${orders}`).choices(FLOW_ORDERS), FLOW_ORDERS);
+  const output = suggest(
+    new Option('-o, --output <form>', 'wide: every column, with the remedy, however long lines are; json').choices(
+      OUTPUTS,
+    ),
+    OUTPUTS,
+  );
   program
     .command('flows')
     .description('connections: who, where to, by which provider and cipher, held for how long')
     .addOption(states.argParser(flowStates))
     .option('--pod <pod>', 'only those whose peer is this pod; its namespace may be left out')
+    .addOption(sort)
+    .addOption(output)
     .addOption(watch)
-    .action((options: { state?: FlowState[]; pod?: string; watch?: number }) => {
+    .action((options: FlowOptions) => {
       const query = {
         ...(options.state === undefined ? {} : { states: options.state }),
         ...(options.pod === undefined ? {} : { pod: options.pod }),
       };
-      return commands.flows(context, globals(), query, options.watch);
+      const global: GlobalOptions = { ...globals(), ...(options.output === 'json' && { json: true }) };
+      const { watch: seconds, sort: order } = options;
+      return commands.flows(context, global, {
+        query,
+        wide: options.output === 'wide',
+        ...(seconds === undefined ? {} : { watch: seconds }),
+        ...(order === undefined ? {} : { sort: order }),
+      });
     });
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The command `tlshubctl`. */
 import { releaseGate } from '../release/release.js';
-import { kernel } from '../shared/kernel/native.js';
+import { handshakeAddon, kernel } from '../shared/kernel/native.js';
 import { run } from './program.js';
 
 // `tlshubctl flows | head`: the reader has seen enough, and that is no failure.
@@ -22,6 +22,11 @@ process.exitCode = await run(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   env: process.env,
   probe: () => kernel().probe(),
+  library: (name, credentials) => {
+    const addon = handshakeAddon(name);
+    addon.createContext(credentials);
+    return `${addon.libraryVersion()}, ${addon.libraryFile()}`;
+  },
   release: async (options) => releaseGate(kernel(), options),
   uid: process.geteuid?.() ?? -1,
   ...(process.stdout.isTTY && { terminal: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }) }),

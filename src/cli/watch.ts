@@ -6,13 +6,20 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../control/client.js';
-import type { FlowReport, FlowState } from '../report/flow.js';
+import type { FlowReport } from '../report/flow.js';
 import { FLOW_STATES } from '../report/flow.js';
 import type { FlowQuery } from '../control/flow-query.js';
 import { ControlError } from '../shared/errors/errors.js';
 import { printable } from '../shared/text/printable.js';
 import type { CliContext, GlobalOptions, TerminalSize } from './context.js';
-import { FLOW_COLUMNS, flowRow, flowsTable } from './tables.js';
+import { sortFlows, type FlowOrder } from './flow-order.js';
+import { cellsOf, flowsTable } from './flow-table.js';
+
+/** How flows are shown. */
+export interface FlowLook {
+  wide: boolean;
+  sort: FlowOrder;
+}
 
 /** What becomes of one answer, or of none. */
 interface View {
@@ -32,10 +39,11 @@ export async function watchFlows(
   options: GlobalOptions,
   query: FlowQuery,
   intervalMs: number,
+  look: FlowLook,
 ): Promise<void> {
   let client: ControlClient | undefined = await ControlClient.connect(options.socket);
   const signal = context.untilInterrupted();
-  const view = viewFor(context, options, intervalMs);
+  const view = viewFor(context, options, intervalMs, look);
   let away = false;
   try {
     while (!signal.aborted) {
@@ -63,11 +71,11 @@ function isAway(error: unknown): boolean {
   return error.code === 'TLSHUB_CONTROL_CLOSED' || error.code === 'TLSHUB_CONTROL_UNREACHABLE';
 }
 
-function viewFor(context: CliContext, options: GlobalOptions, intervalMs: number): View {
+function viewFor(context: CliContext, options: GlobalOptions, intervalMs: number, look: FlowLook): View {
   if (options.json === true) return new Changes(jsonLine, jsonNews);
   const { terminal } = context;
   if (terminal === undefined) return new Changes(textLine, textNews);
-  return new Screen(terminal, intervalMs);
+  return new Screen(terminal, intervalMs, look);
 }
 
 const AWAY = 'the supervisor went away: waiting for it';
@@ -126,7 +134,7 @@ function textNews(news: News): string {
 }
 
 function textLine(change: Change, flow: FlowReport): string {
-  const cells = flowRow(flow).map((cell, i) => `${(FLOW_COLUMNS[i] ?? '').toLowerCase()}=${printable(cell)}`);
+  const cells = cellsOf(flow).map(([head, cell]) => `${head.toLowerCase()}=${printable(cell)}`);
   return [new Date().toISOString(), change.padEnd(7), ...cells.filter((cell) => !/=-?$/.test(cell))].join('  ');
 }
 
@@ -138,9 +146,6 @@ const HOME = `${ESC}H`;
 const END_OF_LINE = `${ESC}K`;
 const END_OF_SCREEN = `${ESC}J`;
 
-/** What needs a look comes first, then the newest: the server has them in the order they were first seen. */
-const ORDER: readonly FlowState[] = ['held', 'negotiating', 'refused', 'secured', 'plaintext', 'closed'];
-
 class Screen implements View {
   readonly end = LEAVE;
   private entered = false;
@@ -149,6 +154,7 @@ class Screen implements View {
   constructor(
     private readonly terminal: () => TerminalSize,
     private readonly intervalMs: number,
+    private readonly look: FlowLook,
   ) {}
 
   /** What was seen last stays on the screen. */
@@ -166,9 +172,8 @@ class Screen implements View {
 
   private paint(flows: readonly FlowReport[], title: string): string {
     const { columns, rows } = this.terminal();
-    const newestFirst = [...flows].reverse();
-    newestFirst.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
-    const table = flowsTable(newestFirst).split('\n');
+    const { wide, sort } = this.look;
+    const table = flowsTable(sortFlows(flows, sort), { wide, columns }).split('\n');
     const room = Math.max(1, rows - 3);
     const shown = table.length <= room + 1 ? table : [...table.slice(0, room), `... ${table.length - room} more`];
     const lines = [title, '', ...shown].map((line) => line.slice(0, columns) + END_OF_LINE);

@@ -30,3 +30,8 @@ export function wrapTo(columns: number, text: string, indent = ''): string {
   }
   return [...lines, line].map((one) => indent + one).join('\n');
 }
+
+/** What to do, below what it is about. */
+export function remedyText(columns: number, remedy: string): string {
+  return `    → ${wrapTo(columns, remedy, '      ').trimStart()}`;
+}

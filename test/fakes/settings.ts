@@ -26,7 +26,7 @@ export class NodeFiles {
   /** A CA and a certificate for node `a` in a folder of their own. */
   async certificates(name: string, options: { node?: string; days?: number } = {}): Promise<void> {
     const folder = join(this.folder, name);
-    await initCa(folder, { name: `CA of ${name}`, days: 10, force: true });
+    await initCa(folder, { name: `CA of ${name}`, days: Math.max(10, options.days ?? 10), force: true });
     await issueNode(folder, options.node ?? 'a', { days: options.days ?? 10, force: true });
   }
 

@@ -16,6 +16,7 @@ async function completion(shell: string): Promise<string> {
     err: (text) => (out += text),
     env: {},
     probe: () => [],
+    library: () => '',
     release: () => Promise.reject(new NotFoundError('nothing is pinned')),
     uid: 0,
     untilInterrupted: () => AbortSignal.abort(),
@@ -56,7 +57,16 @@ describe('shell completion', () => {
     });
 
     it('offers options and their values', () => {
-      expect(complete('flows', '--')).to.deep.equal(['--help', '--json', '--pod', '--socket', '--state', '--watch']);
+      expect(complete('flows', '--')).to.deep.equal([
+        '--help',
+        '--json',
+        '--output',
+        '--pod',
+        '--socket',
+        '--sort',
+        '--state',
+        '--watch',
+      ]);
       expect(complete('flows', '--state', '')).to.deep.equal(STATES);
       expect(complete('--socket', path('x.sock'), 'mapping', 'l')).to.deep.equal(['list']);
       expect(complete('flows', '--pod', '')).to.deep.equal(['']);

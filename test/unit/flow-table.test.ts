@@ -1,154 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
+/** Flows as people see them: on terminals of any width, sorted, and whole with -o wide. */
 import { expect } from 'chai';
-import { FlowClass } from '../../src/shared/kernel/abi.js';
-import { FlowTable, createFlow, reportOf, stateOf, tupleText, type Flow } from '../../src/supervisor/flow/table.js';
-import { SlotTable, claimSlot, createSlots } from '../../src/shared/ipc/slots.js';
-import { Deadlines } from '../../src/shared/async/deadlines.js';
+import { FLOW_ORDERS, sortFlows } from '../../src/cli/flow-order.js';
+import { age, flowsTable } from '../../src/cli/flow-table.js';
+import type { FlowReport } from '../../src/report/flow.js';
 
-function v4(text: string): Uint8Array {
-  return Uint8Array.from([...Array<number>(10).fill(0), 0xff, 0xff, ...text.split('.').map(Number)]);
-}
+const SECURED: FlowReport = {
+  ...{ cookie: '11', role: 'active', src: '10.77.0.1', sport: 40000, dst: '10.77.0.2', dport: 443 },
+  ...{ pid: 1234, comm: 'curl', pod: 'web', peerNode: 'node-b', provider: 'openssl', exchange: 'in-band', epoch: null },
+  ...{ cipher: 'TLS_AES_128_GCM_SHA256', tlsVersion: 'TLSv1.3', state: 'secured', reason: '', code: '', remedy: '' },
+  ...{ ageMs: 3_000, synMs: 0.2, holdMs: 3.14, dispatchMs: 0.4, queueMs: 0.1, negotiationMs: 2.5, installMs: 0.1 },
+  ...{ bytesSent: 100, bytesReceived: 200, kernelUlp: 'tls', hold: 'sleep' },
+};
 
-function flow(cookie: bigint, more: Partial<Flow> = {}): Flow {
-  const seed = {
-    cookie,
-    generation: 1,
-    role: 'active' as const,
-    class: FlowClass.MESH,
-    tuple: { local: v4('10.0.0.1'), remote: v4('10.0.0.2'), lport: 4711, rport: 80 },
-    iss: 0,
-    irs: 0,
-    createdNs: 0,
-    establishedNs: 0,
-    peerIntent: 0,
-    cgroup: 1n,
-  };
-  return { ...createFlow({ ...seed, ...more }, 5), ...more };
-}
+const REFUSED: FlowReport = {
+  ...SECURED,
+  ...{ cookie: '12', src: '0.0.0.0', sport: 0, dst: '192.0.2.9', dport: 80, comm: 'wget', pod: null, peerNode: null },
+  ...{
+    provider: null,
+    exchange: null,
+    cipher: null,
+    holdMs: null,
+    kernelUlp: null,
+    bytesSent: null,
+    bytesReceived: null,
+  },
+  state: 'refused',
+  code: 'TLSHUB_PEER_UNKNOWN',
+  reason: 'the peer is outside the mesh: to 192.0.2.9, which is not in the mapping (policy strict)',
+  remedy: 'Add the address to the mapping.',
+  ageMs: 90_000,
+};
 
-describe('flow table', () => {
-  it('keeps as many flows that are over as it is told, the newest ones', () => {
-    const table = new FlowTable(() => 3);
-    for (let cookie = 1n; cookie <= 10n; cookie++) {
-      const each = flow(cookie);
-      table.add(each);
-      if (cookie !== 2n) table.retire(each);
-    }
-    expect([...table.all()].map((each) => each.cookie)).to.deep.equal([2n, 8n, 9n, 10n]);
-    expect(table.overCount).to.equal(3);
-    expect(table.isLive(table.get(2n)!)).to.equal(true);
-    expect(table.isLive(table.get(9n)!)).to.equal(false);
-  });
+const CLOSED: FlowReport = { ...SECURED, cookie: '13', state: 'closed', ageMs: 1_000, comm: 'a', holdMs: 9 };
+const IPV6: FlowReport = { ...SECURED, cookie: '14', src: 'fd00:1111:2222:3333::1', dst: 'fd00:1111:2222:3333::2' };
 
-  it('retires a flow once, and not the newer generation of its socket', () => {
-    const table = new FlowTable(() => 10);
-    const old = flow(1n);
-    const young = flow(1n, { generation: 2 });
-    table.add(old);
-    table.retire(old);
-    table.retire(old);
-    table.add(young);
-    table.retire(old);
-    expect(table.overCount).to.equal(0);
-    expect(table.get(1n)).to.equal(young);
-    expect(table.isLive(young)).to.equal(true);
-    expect(table.isLive(old)).to.equal(false);
-  });
+const linesOf = (text: string): string[] => text.split('\n');
+const headOf = (text: string): string[] => (linesOf(text)[0] ?? '').split(/ {2,}/);
 
-  it('keeps nothing when told to keep nothing', () => {
-    const table = new FlowTable(() => 0);
-    const only = flow(1n);
-    table.add(only);
-    table.retire(only);
-    expect(table.size).to.equal(0);
-  });
-
-  it('finds work by ticket, once', () => {
-    const table = new FlowTable(() => 1);
-    const each = flow(1n);
-    table.bindTicket(7, each);
-    expect(table.pendingTickets).to.equal(1);
-    expect(table.takeTicket(7)).to.equal(each);
-    expect(table.takeTicket(7)).to.equal(undefined);
-  });
-
-  it('reports addresses from the side that connected, on both sides alike', () => {
-    const active = reportOf(flow(1n));
-    const passive = reportOf(
-      flow(2n, {
-        role: 'passive',
-        tuple: { local: v4('10.0.0.2'), remote: v4('10.0.0.1'), lport: 80, rport: 4711 },
-      }),
+describe('the table of flows', () => {
+  it('begins with the state, and has the age', () => {
+    const [head, first] = linesOf(flowsTable([SECURED]));
+    expect(head).to.match(
+      /^STATE +AGE +PROGRAM +SOURCE +DESTINATION +NODE +CODE +POD +PROVIDER +CIPHER +HOLD ms +ULP +REASON$/,
     );
-    const ends = { src: '10.0.0.1', sport: 4711, dst: '10.0.0.2', dport: 80 };
-    expect(active).to.include({ ...ends, role: 'active', cookie: '1' });
-    expect(passive).to.include({ ...ends, role: 'passive', cookie: '2' });
-    expect(JSON.parse(JSON.stringify(active))).to.deep.equal(active);
-    expect(tupleText(flow(1n))).to.equal('10.0.0.1:4711 -> 10.0.0.2:80');
-  });
-
-  it('shows the state that people know', () => {
-    const at = (phase: Flow['machine']['phase']): Flow =>
-      flow(1n, { machine: { phase, misses: 0, attempts: 0, verdict: undefined } });
-    expect((['waiting', 'taking', 'pausing', 'retrying'] as const).map((phase) => stateOf(at(phase)))).to.deep.equal(
-      Array(4).fill('held'),
+    expect(first).to.match(
+      /^secured +3s +curl \(1234\) +10\.77\.0\.1:40000 +10\.77\.0\.2:443 +node-b +- +web +openssl /,
     );
-    expect(stateOf(at('negotiating'))).to.equal('negotiating');
-    expect(stateOf(at('installing'))).to.equal('negotiating');
-    expect(stateOf(at('secured'))).to.equal('secured');
-    expect(stateOf(flow(1n, { class: FlowClass.PLAINTEXT }))).to.equal('plaintext');
-    const verdict = { state: 'refused', code: 'X', reason: 'why', final: false } as const;
-    const refused = flow(1n, { machine: { phase: 'ending', misses: 0, attempts: 0, verdict } });
-    expect(reportOf(refused)).to.include({ state: 'refused', reason: 'why', code: 'X' });
-  });
-});
-
-function slotOf(slots: SlotTable, owner: bigint): { slot: number; ticket: number } {
-  const place = slots.acquire(owner);
-  if (typeof place === 'string') throw new Error(place);
-  return place;
-}
-
-describe('slot table', () => {
-  it('lets exactly one come first', () => {
-    const slots = new SlotTable(createSlots());
-    const words = new Int32Array(slots.buffer);
-    const place = slotOf(slots, 1n);
-    expect(claimSlot(words, place.slot, place.ticket + 1)).to.equal(false);
-    expect(claimSlot(words, place.slot, place.ticket)).to.equal(true);
-    expect(claimSlot(words, place.slot, place.ticket)).to.equal(false);
-    slots.release(place.slot);
-    const again = slotOf(slots, 1n);
-    expect(again.slot).to.equal(place.slot);
-    expect(claimSlot(words, again.slot, place.ticket)).to.equal(false);
-    expect(slots.inUse).to.equal(1);
   });
 
-  it('is bounded, and nobody has more of it than is left for others', () => {
-    const slots = new SlotTable(new SharedArrayBuffer(8 * 4));
-    const first = [1, 2, 3, 4].map(() => slotOf(slots, 1n));
-    expect(slots.acquire(1n)).to.equal('share');
-    for (const owner of [2n, 2n, 3n, 4n]) slotOf(slots, owner);
-    expect(slots.acquire(5n)).to.equal('full');
-    for (const { slot } of first) slots.release(slot);
-    expect(slots.inUse).to.equal(4);
-    for (const owner of [1n, 1n, 5n]) slotOf(slots, owner);
-    expect(slots.acquire(1n)).to.equal('share');
-  });
-});
+  for (const columns of [40, 80, 100, 150, 220]) {
+    it(`fits a terminal of ${columns} columns, with what matters most in it`, () => {
+      for (const flows of [[SECURED], [REFUSED], [SECURED, REFUSED, CLOSED], [IPV6, REFUSED]]) {
+        const text = flowsTable(flows, { columns });
+        expect(linesOf(text)).to.have.length(flows.length + 1);
+        for (const line of linesOf(text)) expect(line.length, line).to.be.at.most(columns);
+        expect(headOf(text)[0]).to.equal('STATE');
+        if (columns >= 80) expect(text).to.include('DESTINATION');
+        if (columns >= 80 && flows.includes(REFUSED))
+          expect(text).to.include('TLSHUB_PEER_UNKNOWN').and.include('wget');
+      }
+    });
+  }
 
-describe('deadlines', () => {
-  it('run once, can be restarted, and end with their owner', async () => {
-    const deadlines = new Deadlines<string>();
-    const ran: string[] = [];
-    deadlines.set('a', 'x', 5, () => ran.push('a.x first'));
-    deadlines.set('a', 'x', 5, () => ran.push('a.x'));
-    deadlines.set('b', 'x', 5, () => ran.push('b.x'));
-    deadlines.set('b', 'y', 5, () => ran.push('b.y'));
-    deadlines.clear('b');
-    expect(deadlines.has('a', 'x')).to.equal(true);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(ran).to.deep.equal(['a.x']);
-    expect(deadlines.size).to.equal(0);
+  it('leaves columns that say nothing to those that do', () => {
+    expect(headOf(flowsTable([SECURED], { columns: 200 })))
+      .to.not.include('CODE')
+      .and.not.include('REASON');
+    expect(headOf(flowsTable([REFUSED], { columns: 80 })))
+      .to.not.include('CIPHER')
+      .and.not.include('SOURCE');
+    expect(flowsTable([REFUSED], { columns: 120 })).to.match(/the peer is outside the mesh: .*…$/m);
+  });
+
+  it('shows no end that there was not: neither 0.0.0.0:0 nor [::]:0', () => {
+    const all = flowsTable([REFUSED, { ...REFUSED, src: '::' }, { ...REFUSED, src: '::ffff:0.0.0.0' }]);
+    expect(all).to.not.match(/:0\b/);
+    for (const line of linesOf(all).slice(1))
+      expect(line).to.match(/^refused +90s +wget \(1234\) +- +192\.0\.2\.9:80 /);
+  });
+
+  it('has every column with -o wide, however narrow the terminal, and what to do', () => {
+    const wide = flowsTable([REFUSED], { wide: true, columns: 80 });
+    for (const head of ['COOKIE', 'ROLE', 'EXCHANGE', 'EPOCH', 'HOLD', 'REMEDY']) expect(headOf(wide)).to.include(head);
+    expect(wide).to.include(REFUSED.reason).and.include(REFUSED.remedy);
+  });
+
+  it('counts ages in the largest unit that is full', () => {
+    expect([0, 119_999, 120_000, 7_199_999, 7_200_000, 172_800_000].map(age)).to.deep.equal([
+      ...['0s', '119s', '2m', '119m', '2h', '2d'],
+    ]);
+  });
+
+  it('is sorted as somebody wants it, those that are alike newest first', () => {
+    const older = { ...SECURED, cookie: '15', ageMs: 5_000, bytesSent: 2 ** 40 };
+    const sorted = (order: (typeof FLOW_ORDERS)[number]): string =>
+      sortFlows([CLOSED, older, SECURED, REFUSED], order)
+        .map(({ cookie }) => cookie)
+        .join(' ');
+    expect(sorted('state')).to.equal('12 11 15 13');
+    expect(sorted('age')).to.equal('13 11 15 12');
+    expect(sorted('hold')).to.equal('13 11 15 12');
+    expect(sorted('bytes')).to.equal('15 13 11 12');
+    expect(sorted('program')).to.equal('13 11 15 12');
+    expect(sorted('node')).to.equal('13 11 15 12');
+    expect(sorted('destination')).to.equal('13 11 15 12');
+    expect(sorted('code')).to.equal('12 13 11 15');
   });
 });

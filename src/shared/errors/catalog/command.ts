@@ -8,6 +8,11 @@ export const COMMAND_ERRORS = {
     meaning: 'The command line is wrong.',
     remedy: 'Run the command with --help.',
   },
+  TLSHUB_CHECK_FAILED: {
+    exitCode: EXIT.config,
+    meaning: 'An agent would not start with the configuration that was looked at, or not secure anything.',
+    remedy: 'The remedy stands below each item that is marked.',
+  },
   TLSHUB_INTERNAL: {
     exitCode: EXIT.failed,
     meaning: 'Something failed that has no code of its own.',

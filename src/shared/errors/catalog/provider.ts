@@ -65,6 +65,6 @@ export const PROVIDER_ERRORS = {
     meaning:
       "A connection's secrets could not be kept, or were gone when its keys were to be set: the connection is refused.",
     remedy:
-      'Secrets that nobody takes are wiped after a minute: look whether the installer stands still (`tlshubctl status`). If there is no memory, raise the limit of the agent (MemoryMax).',
+      'Secrets that nobody takes are wiped after a minute: look whether the installer stands still (`tlshubctl status -v`). If there is no memory, raise the limit of the agent (MemoryMax).',
   },
 } as const satisfies Record<string, ErrorEntry>;
