@@ -114,10 +114,9 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
       madeBy = Napi::Persistent(DefineClass(
           env, kName,
           {InstanceMethod<&HelpersWrap::take>("take"), InstanceMethod<&HelpersWrap::secure>("secure"),
-           InstanceMethod<&HelpersWrap::has>("has"),
-           InstanceMethod<&HelpersWrap::peek>("peek"), InstanceMethod<&HelpersWrap::install>("install"),
-           InstanceMethod<&HelpersWrap::end>("end"), InstanceMethod<&HelpersWrap::destroy>("destroy"),
-           InstanceMethod<&HelpersWrap::pushOut>("pushOut"),
+           InstanceMethod<&HelpersWrap::has>("has"), InstanceMethod<&HelpersWrap::peek>("peek"),
+           InstanceMethod<&HelpersWrap::install>("install"), InstanceMethod<&HelpersWrap::end>("end"),
+           InstanceMethod<&HelpersWrap::destroy>("destroy"), InstanceMethod<&HelpersWrap::pushOut>("pushOut"),
            InstanceMethod<&HelpersWrap::pushRecord>("pushRecord"),
            InstanceMethod<&HelpersWrap::figures>("figures"), InstanceMethod<&HelpersWrap::close>("close")}));
     made() = std::move(helpers);
@@ -144,16 +143,15 @@ class HelpersWrap : public LoopWrap<HelpersWrap, helper::Helpers> {
     if (isClosed()) wrongArgument(info.Env(), "the Helpers are closed");
     auto done = functionFrom(info[info.Length() - 1], "done");
     const uint64_t cookie = job.request.cookie;
-    native().submit(std::move(job),
-                    [this, done, result, failure, cookie](const Answer& answer, const std::string&, Fd socket) {
-                      // Whoever stands still in close() for a descriptor that a lost helper has must not wait for that.
-                      if (answer.failed && !std::strcmp(answer.code, helper::kLostCode))
-                        release(maps_, -1, cookie);
-                      callJs(*done, [&](Napi::Env env) -> Napi::Value {
-                        if (answer.failed) return failure(env, answer);
-                        return result(env, answer, std::move(socket));
-                      });
-                    });
+    native().submit(std::move(job), [this, done, result, failure, cookie](const Answer& answer,
+                                                                          const std::string&, Fd socket) {
+      // Whoever stands still in close() for a descriptor that a lost helper has must not wait for that.
+      if (answer.failed && !std::strcmp(answer.code, helper::kLostCode)) release(maps_, -1, cookie);
+      callJs(*done, [&](Napi::Env env) -> Napi::Value {
+        if (answer.failed) return failure(env, answer);
+        return result(env, answer, std::move(socket));
+      });
+    });
     settle();
     return info.Env().Undefined();
   }

@@ -96,7 +96,8 @@ struct Answer {
   uint32_t cpuUs;  // processor time that the task took
   int32_t err;     // errno of a system call that failed
   char code[40], syscall[32], message[512];
-  uint32_t live;  // kTake, kSecure; kHas, kDestroy, kPush: there was one. kSecure that failed: it was taken, and has been refused
+  // kTake, kSecure; kHas, kDestroy, kPush: there was one. kSecure that failed: it was taken, and has been refused.
+  uint32_t live;
   uint32_t continued, discarded, by, remembered;
   uint64_t openedNs;
   char ulp[16], cipher[40], version[16];
