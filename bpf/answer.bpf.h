@@ -97,6 +97,33 @@ VERIFIED_ONCE int would_pass(const struct tlshub_flow *f, const struct call *c)
 	return only_eof(f, c) || (only_error(f, c) && !f->refused && !(c->verdict & VERDICT_REFUSE));
 }
 
+static __always_inline void look_at(struct sock *sk, struct tcp_sock *tp, struct call *c)
+{
+	c->state = sk->__sk_common.skc_state;
+	c->sk_err = sk->sk_err;
+	c->rcv_nxt = tp->rcv_nxt;
+	c->unread = tp->rcv_nxt - tp->copied_seq;
+	c->done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
+}
+
+/* Fills in what is not known of the call yet: all but its directions and how it waits. */
+static __always_inline void look_at_call(struct sock *sk, struct tcp_sock *tp, struct tlshub_flow *f,
+					 struct call *c)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	c->verdict = verdict_of(sk, f);
+	c->may_be_stopped = may_be_stopped(task);
+	c->io_worker = task->flags & PF_IO_WORKER;
+	c->now = bpf_ktime_get_ns();
+	look_at(sk, tp, c);
+	if (would_pass(f, c)) {
+		note_passed(f);
+		c->passed = true;
+		look_at(sk, tp, c);
+	}
+}
+
 VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 {
 	struct tlshub_settings *s = get_settings();

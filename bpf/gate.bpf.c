@@ -28,15 +28,6 @@ static __always_inline bool is_claimed(struct sock *sk, struct tlshub_flow *f)
 	return v && v->generation == f->generation;
 }
 
-static __always_inline void look_at(struct sock *sk, struct tcp_sock *tp, struct call *c)
-{
-	c->state = sk->__sk_common.skc_state;
-	c->sk_err = sk->sk_err;
-	c->rcv_nxt = tp->rcv_nxt;
-	c->unread = tp->rcv_nxt - tp->copied_seq;
-	c->done = sk->__sk_common.skc_flags & (1 << SOCK_DONE);
-}
-
 static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __u32 dirs, __u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -52,16 +43,7 @@ static __noinline int hold(void *ctx, struct sock *sk, struct tlshub_flow *f, __
 		return (kind & CALL_SHUTDOWN) || is_claimed(sk, f) ? 0 : -ECONNRESET;
 	if (is_open(sk, tp, f, dirs))
 		return 0;
-	c.verdict = verdict_of(sk, f);
-	c.may_be_stopped = may_be_stopped(task);
-	c.io_worker = task->flags & PF_IO_WORKER;
-	c.now = bpf_ktime_get_ns();
-	look_at(sk, tp, &c);
-	if (would_pass(f, &c)) {
-		note_passed(f);
-		c.passed = true;
-		look_at(sk, tp, &c);
-	}
+	look_at_call(sk, tp, f, &c);
 	answer = answer_call(f, &c);
 	if (answer <= 0)
 		return answer < -MAX_ERRNO ? -ECONNRESET : answer;

@@ -43,10 +43,10 @@ static __noinline int ask_open_record(struct sock *sk)
 	return keeps_record_open(tls) ? -EAGAIN : -ENOPROTOOPT;
 }
 
-static __noinline void tell_open_records(void *ctx, __u64 now)
+static __noinline void tell_open_records(void *ctx)
 {
 	__u32 zero = 0;
-	__u64 *told = bpf_map_lookup_elem(&open_records_told, &zero);
+	__u64 *told = bpf_map_lookup_elem(&open_records_told, &zero), now = bpf_ktime_get_ns();
 	struct tlshub_event e;
 
 	if (!told || now - *told < TELL_OPEN_RECORDS_NS)
@@ -63,13 +63,14 @@ static __always_inline void note_caller(struct tlshub_open_record *note, struct 
 	struct tlshub_owner *o = bpf_sk_storage_get(&owners, sk, 0, 0);
 
 	note->tgid = task->tgid;
-	note->start_boottime = task->group_leader->start_boottime;
+	/* Not by the pointer itself: to sleepable programs the leader is nobody they may look at. */
+	note->start_boottime = BPF_CORE_READ(task, group_leader, start_boottime);
 	note->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 	note->fd = o ? o->fd : -1;
 }
 
-/* A call that sends with MSG_MORE begins. */
-static __noinline void note_open_record(void *ctx, struct sock *sk, struct tlshub_flow *f)
+/* A call that sends with MSG_MORE begins. Returns true if there was no note yet, which user space is to be told of. */
+static __noinline bool note_open_record(struct sock *sk, struct tlshub_flow *f)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = f->cookie, now = bpf_ktime_get_ns(), sequence;
@@ -77,7 +78,7 @@ static __noinline void note_open_record(void *ctx, struct sock *sk, struct tlshu
 	struct tls_context *tls = sending_tls(sk);
 
 	if (!tls)
-		return;
+		return false;
 	sequence = record_sequence(&tls->tx);
 	known = bpf_map_lookup_elem(&open_records, &cookie);
 	if (known)
@@ -96,10 +97,9 @@ static __noinline void note_open_record(void *ctx, struct sock *sk, struct tlshu
 		note_caller(&note, sk, task);
 	/* As a whole, not where it lies: the agent may be just taking it away, and then it is there again. */
 	if (bpf_map_update_elem(&open_records, &cookie, &note, BPF_ANY))
-		return;
+		return false;
 	f->open_record = 1;
-	if (!known)
-		tell_open_records(ctx, now);
+	return !known;
 }
 
 static __always_inline void forget_open_record(struct tlshub_flow *f)
@@ -132,10 +132,10 @@ static __noinline void end_open_record(struct sock *sk, struct tlshub_flow *f)
 /* Each call that sends on a flow that is open. One that never uses MSG_MORE pays for two looks at what is at hand anyway. */
 static __always_inline void follow_open_record(void *ctx, struct sock *sk, struct tlshub_flow *f, bool more)
 {
-	if (more)
-		note_open_record(ctx, sk, f);
-	else if (f->open_record)
+	if (!more && f->open_record)
 		end_open_record(sk, f);
+	else if (more && note_open_record(sk, f))
+		tell_open_records(ctx);
 }
 
 #endif

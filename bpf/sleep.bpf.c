@@ -5,7 +5,8 @@
  *
  * A sleepable LSM program asks for an extended attribute of a file on the holder's own FUSE file system (native/holder), and FUSE puts the
  * caller to sleep until the holder answers. Whatever the answer, what follows is another look; and if there is nothing more to wait for, the
- * gate's own, which decides. So nothing is opened here, and a wrong answer is a look too many.
+ * gate's own, which decides. So nothing is opened here, and a wrong answer is a look too many. Only who wakes in front of a gate that has been
+ * replaced is answered here, by what the gate goes by (answer_alone()).
  *
  * An object of its own, attached behind the gate's programs: what is attached last runs first. Sleepable programs may use neither perf buffers nor
  * cgroup arrays, and before 6.13 no tries, so it says no more of a flow than that somebody waits for it. Kernels with bpf_get_file_xattr() can
@@ -14,7 +15,9 @@
 #include "answer.bpf.h"
 #include "budget.bpf.h"
 #include "ending.bpf.h"
+#include "open_record.bpf.h"
 #include "opening.bpf.h"
+#include "standing.h"
 
 /* struct bpf_iter_num of newer linux/bpf.h */
 struct counting {
@@ -45,6 +48,21 @@ struct {
 	__type(value, __u64);
 } unread SEC(".maps");
 
+/* enum tlshub_standing. Each object has its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} standing SEC(".maps");
+
+static __always_inline __u32 get_standing(void)
+{
+	__u32 zero = 0, *now = bpf_map_lookup_elem(&standing, &zero);
+
+	return now ? *(volatile __u32 *)now : STANDING_BEFORE;
+}
+
 /* The pointer to the leader is RCU's, and a sleepable program is in no read-side section of its own. */
 static __noinline bool is_agents_thread(struct task_struct *task)
 {
@@ -59,7 +77,8 @@ static __noinline bool is_agents_thread(struct task_struct *task)
 /* May this thread be put to sleep at all? */
 static __always_inline bool may_sleep(struct task_struct *task, __u64 now)
 {
-	return !(task->flags & PF_KTHREAD) && can_sleep(now) && can_continue(now) && !is_agents_thread(task);
+	return !(task->flags & PF_KTHREAD) && get_standing() != STANDING_BEFORE && can_sleep(now) &&
+	       can_continue(now) && !is_agents_thread(task);
 }
 
 /* Is it io_uring's? Its first try does not wait, and then it has a worker, or the socket tell it. */
@@ -244,6 +263,37 @@ static __always_inline int interrupted(bool blocking, __u64 timeout)
 /* How long a thread that nobody puts to sleep looks for somebody who does: a new anchor takes some milliseconds. Then the gate stops it. */
 #define MOST_AWAKE_NS (20 * 1000000ull)
 
+/*
+ * What the gate would say, to who has slept in front of one that is replaced or taken down, for it may not be asked any more. A thread stays in the
+ * code that it fell asleep in, which calls one program after the other: older kernels call those as well that are detached meanwhile
+ * (native/domain/retired.h), newer ones leave them out (seen on 7.3: the trampoline has a place in front of each that becomes a jump). Then the call
+ * would go on unseen. User space is told of nothing from here: what has been refused the next agent finds in the list of flows.
+ */
+static __noinline int answer_alone(struct sock *sk, struct tlshub_flow *f, __u32 dirs, __u32 kind)
+{
+	struct call c = {.dirs = dirs, .kind = kind};
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	int answer;
+
+	if (!tp)
+		return -ECONNRESET;
+	/* Noted in any case: the egress guard goes by it, and nobody else may do so. */
+	if (is_open(sk, tp, f, dirs) || get_standing() != STANDING_REPLACED)
+		return 0;
+	look_at_call(sk, tp, f, &c);
+	answer = answer_call(f, &c);
+	if (answer <= 0)
+		return answer < -MAX_ERRNO ? -ECONNRESET : answer;
+	if (answer == ANSWER_AGAIN || answer == ANSWER_NAP)
+		return -EAGAIN;
+	/* It cannot go on sleeping, and nobody here can stop it. */
+	if (answer == ANSWER_STAND)
+		answer = REASON_NO_AGENT;
+	f->refused = answer;
+	count(COUNTER_REFUSED);
+	return -ECONNRESET;
+}
+
 /* 0: go on to the gate. */
 static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 {
@@ -310,9 +360,10 @@ static __noinline int sleep_for(struct sock *sk, __u32 dirs, __u32 kind)
 		__sync_fetch_and_add(&f->waited_ns, now - began);
 		if (is_undecided(sk, f, dirs, kind))
 			note_in_vain(dirs, tid, now - began, now);
-		return 0;
+	} else if (timeout && now >= began + timeout && is_undecided(sk, f, dirs, kind)) {
+		return -EAGAIN;
 	}
-	return timeout && now >= began + timeout && is_undecided(sk, f, dirs, kind) ? -EAGAIN : 0;
+	return answer_alone(sk, f, dirs, kind);
 }
 
 /* Is there anything for a call that reads, be it an end or an error? TLS says so as to poll() (net/tls/tls_main.c, tls_sk_poll()). */
@@ -436,14 +487,28 @@ static __always_inline bool may_have_to_wait(struct sock *sk, __u32 dirs)
 	return f && f->flow_class == CLASS_MESH && !was_opened(f, dirs);
 }
 
+/* What the gate does beside, to a call that sends on a flow that is open. User space looks at the notes now and then without being told. */
+static __noinline int send_alone(struct sock *sk, int flags)
+{
+	struct tlshub_flow *f = bpf_sk_storage_get(&flows, sk, 0, 0);
+
+	if (!f || !was_opened(f, TLSHUB_TX))
+		return 0;
+	if (flags & MSG_MORE)
+		note_open_record(sk, f);
+	return sends_no_more(sk, flags);
+}
+
 SEC("lsm.s/socket_sendmsg")
 int BPF_PROG(sleep_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
 	struct sock *sk = sock->sk;
+	int err;
 
 	if (ret || !sk || !may_have_to_wait(sk, TLSHUB_TX))
 		return ret;
-	return sleep_for(sk, TLSHUB_TX, msg->msg_flags & MSG_DONTWAIT);
+	err = sleep_for(sk, TLSHUB_TX, msg->msg_flags & MSG_DONTWAIT);
+	return err || get_standing() != STANDING_REPLACED ? err : send_alone(sk, msg->msg_flags);
 }
 
 SEC("lsm.s/socket_recvmsg")

@@ -157,10 +157,8 @@ void Gate::takeOver(const Options& options) {
   StagedPins pins(pinDir_);
   Undo undo;
   try {
-    const std::vector<std::string> retired = retirePinned(pinDir_);
-    undo.add([retired] {
-      for (const std::string& pin : retired) unlink(pin.c_str());
-    });
+    const Retired retired = retirePinned(pinDir_);
+    undo.add([retired] { takeBack(retired); });
     exemptSelf(fd("agents"));
     for (const std::string& path : options.cgroups) scopes_.push_back(openScope(path));
     // Maps of our own are full before a program of ours runs; those that an earlier agent's programs go by change when ours are there.
@@ -179,6 +177,7 @@ void Gate::takeOver(const Options& options) {
   }
   pins.keep();
   dropForeign();
+  sleeping_.begin();
   slots_.dropStale();
   for (Scope& scope : scopes_) {
     noteScope(scope, nullptr);  // for those for which there was no room beside the old ones

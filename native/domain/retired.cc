@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 
+#include "../../bpf/standing.h"
 #include "clock.h"
 #include "error.h"
 #include "fd.h"
@@ -16,8 +18,6 @@ namespace tlshub {
 namespace {
 
 constexpr char kFolder[] = "/retired";
-// What the programs of bpf/sleep.bpf.c that put callers to sleep are named alike by.
-constexpr char kSleeps[] = "sleep_";
 constexpr uint32_t kMostMaps = 64;
 constexpr useconds_t kLookUs = 20'000;
 
@@ -26,6 +26,13 @@ std::string nameOfMap(uint32_t id) {
   bpf_map_info info = {};
   uint32_t length = sizeof(info);
   return map && !bpf_obj_get_info_by_fd(map.get(), &info, &length) ? info.name : "";
+}
+
+void tell(uint32_t id, tlshub_standing standing) {
+  const Fd map(bpf_map_get_fd_by_id(id));
+  const uint32_t zero = 0, value = standing;
+  if (!map || bpf_map_update_elem(map.get(), &zero, &value, BPF_ANY))
+    throw SysError("bpf", "cannot tell programs that others take their place");
 }
 
 // Without taking hold of it, which would keep it.
@@ -37,8 +44,7 @@ bool isMap(uint32_t id) {
 struct Program {
   uint32_t id = 0;
   bool ofHook = false;  // of a security hook: nobody sleeps in front of any other
-  bool sleeps = false;
-  uint32_t own = 0;  // the map that only its object has: constants
+  uint32_t own = 0;     // the map that only its object has; 0: it puts nobody to sleep
   Fd fd;
 };
 
@@ -59,40 +65,53 @@ Program programOf(int link) {
     throw SysError("bpf", "cannot look at a program that is to go");
   program.id = info.id;
   program.ofHook = info.type == BPF_PROG_TYPE_LSM;
-  program.sleeps = std::string(info.name).rfind(kSleeps, 0) == 0;
-  if (!program.sleeps) return program;
   for (uint32_t i = 0; i < info.nr_map_ids && i < kMostMaps && !program.own; i++)
-    if (nameOfMap(maps[i]).find('.') != std::string::npos) program.own = maps[i];
+    if (nameOfMap(maps[i]) == STANDING_MAP) program.own = maps[i];
   return program;
 }
 
 }  // namespace
 
-std::vector<std::string> retire(const std::string& pinDir, const std::vector<int>& links) {
+Retired retire(const std::string& pinDir, const std::vector<int>& links) {
   std::vector<Program> programs;
-  std::vector<uint32_t> sleeping;
+  std::set<uint32_t> sleeping;
   for (const int link : links) {
     Program program = programOf(link);
     if (!program.fd || !program.ofHook) continue;
-    if (program.own) sleeping.push_back(program.own);
-    if (!program.sleeps) programs.push_back(std::move(program));
+    if (program.own)
+      sleeping.insert(program.own);
+    else
+      programs.push_back(std::move(program));
   }
-  std::vector<std::string> pins;
-  if (sleeping.empty()) return pins;
+  Retired retired;
+  if (sleeping.empty()) return retired;
   makeFolder(pinDir + kFolder);
-  for (const uint32_t own : sleeping)
-    for (const Program& program : programs) {
-      const std::string path =
-          pinDir + kFolder + "/" + std::to_string(own) + "~" + std::to_string(program.id);
-      if (!bpf_obj_pin(program.fd.get(), path.c_str()))
-        pins.push_back(path);
-      else if (errno != EEXIST)
-        throw SysError("bpf", "cannot pin " + path);
+  try {
+    for (const uint32_t own : sleeping) {
+      for (const Program& program : programs) {
+        const std::string path =
+            pinDir + kFolder + "/" + std::to_string(own) + "~" + std::to_string(program.id);
+        if (!bpf_obj_pin(program.fd.get(), path.c_str()))
+          retired.pins.push_back(path);
+        else if (errno != EEXIST)
+          throw SysError("bpf", "cannot pin " + path);
+      }
+      tell(own, STANDING_REPLACED);
+      retired.told.push_back(own);
     }
-  return pins;
+  } catch (const SysError&) {
+    takeBack(retired);
+    throw;
+  }
+  return retired;
 }
 
-std::vector<std::string> retirePinned(const std::string& pinDir) {
+void takeBack(const Retired& retired) {
+  for (const uint32_t own : retired.told) tell(own, STANDING_IN_FORCE);
+  for (const std::string& pin : retired.pins) unlink(pin.c_str());
+}
+
+Retired retirePinned(const std::string& pinDir) {
   std::vector<Fd> open;
   std::vector<int> links;
   for (const std::string& name : listFolder(pinDir + "/links")) {

@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "../../bpf/standing.h"
 #include "error.h"
 #include "pid_namespace.h"
 
@@ -73,6 +74,13 @@ std::vector<std::pair<std::string, Link>> Sleeping::attach() {
     links.emplace_back(bpf_program__name(program), std::move(link));
   }
   return links;
+}
+
+void Sleeping::begin() {
+  if (!object_) return;
+  const uint32_t zero = 0, standing = STANDING_IN_FORCE;
+  if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(object_.get(), STANDING_MAP), &zero, &standing, BPF_ANY))
+    throw SysError("bpf", "cannot let callers sleep");
 }
 
 }  // namespace tlshub

@@ -23,8 +23,11 @@ class Sleeping {
   bool loaded() const { return object_ != nullptr; }
   const std::string& why() const { return why_; }
 
-  // Throws CodedError TLSHUB_GATE.
+  // Nobody is put to sleep yet. Throws CodedError TLSHUB_GATE.
   std::vector<std::pair<std::string, Link>> attach();
+
+  // From now on callers are: no gate but the one over whose maps they are stands behind them. Throws SysError.
+  void begin();
 
   // Lets go of what keeps the programs in the kernel, when they are attached nowhere any more.
   void unload() { object_.reset(); }

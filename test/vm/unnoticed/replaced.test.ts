@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Callers sleep in front of the gate while the agent dies and the next one puts a gate of its own in its place. Awake, they go on into the gate
- * that was there when they fell asleep: if the kernel had freed that meanwhile, it would end here, or their bytes would go past the gate.
+ * that was there when they fell asleep: if the kernel had freed that meanwhile, it would end here. Or the kernel leaves it out, and then nobody has
+ * seen that they were let go: the egress guard would keep their bytes.
  */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { A, B, TALKER, UNHURRIED, heldCallers } from '../death/support.js';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { TALKER } from '../policy/support.js';
-import { B, PATIENT, holdSleeps } from './support.js';
+import { holdSleeps } from './support.js';
 
-const A = '10.77.0.1';
 const PORTS = [7401, 7402, 7403, 7404];
 const LATE_PORT = 7400;
+const MANY_PORT = 7405;
 /** More than an agent begins handshakes with at once: an earlier agent's cannot be gone on with. */
 const CALLERS = 12;
 const BEGUN = 4;
+/** test/programs/callers.c */
+const MANY = resolve('build/programs/callers');
+const MANY_CALLERS = 200;
 const PATIENCE = 60_000;
 const RETIRED = '/sys/fs/bpf/tlshub-lab-a/retired';
 /** Much longer than the kernel takes to free a program that it thinks nobody is in. */
@@ -69,7 +74,7 @@ describe('callers that sleep while the gate is replaced', () => {
   before(async function () {
     this.timeout(240_000);
     // Nobody is to end them in between: neither the gate for want of an agent, nor the guardian.
-    await lab.up({ set: { ...PATIENT.set, lease_ms: 60_000, guardian_grace_ms: 120_000 } });
+    await lab.up({ set: { ...UNHURRIED, lease_ms: 60_000, guardian_grace_ms: 120_000 } });
     if (!(await holdSleeps())) this.skip();
   });
   after(() => lab.down());
@@ -111,6 +116,31 @@ describe('callers that sleep while the gate is replaced', () => {
     await allEnd(callers);
     const served = callers.filter(({ stdout }) => stdout === "connected\nhad b'x'\n");
     expect(served.length, said(callers)).to.be.at.least(CALLERS - BEGUN);
+    expect((await lab.status('a')).gate.egressDrops, 'segments that the egress guard kept').to.equal(0);
+    await server.stop();
+  });
+
+  it(`and of ${MANY_CALLERS} all are served by the next agent or refused, and none hangs`, async function () {
+    this.timeout(400_000);
+    const server = lab.spawn('b', [MANY, 'serve', `${MANY_PORT}`]);
+    await server.listening(MANY_PORT);
+    const callers = lab.spawn('a', [MANY, 'call', B, `${MANY_PORT}`, `${MANY_CALLERS}`]);
+    const told = (): string => `${callers.stdout}${callers.stderr} (${heldCallers('a')} are held)`;
+    await waitFor(() => heldCallers('a') === MANY_CALLERS, PATIENCE, () => `all of them to sleep: ${told()}`);
+
+    await lab.kill('a');
+    await lab.restart('a');
+    server.kill('SIGUSR1');
+    await waitFor(() => !callers.running, 2 * PATIENCE, () => `the end of all: ${told()}`);
+    const { stdout } = await callers.ended;
+    const ends = [...stdout.matchAll(/^(\d+) (?:answered|(?:send|recv) E(?:CONNRESET|CONNABORTED|PIPE))$/gm)];
+    expect(
+      ends.reduce((sum, [, count]) => sum + Number(count), 0),
+      stdout,
+    ).to.equal(MANY_CALLERS);
+    // The agent that was killed had begun with no more than these.
+    expect(Number(/^(\d+) answered$/m.exec(stdout)?.[1]), stdout).to.be.at.least(MANY_CALLERS / 2);
+    expect((await lab.status('a')).gate.egressDrops, 'segments that the egress guard kept').to.equal(0);
     await server.stop();
   });
 });
