@@ -9,7 +9,8 @@
 #define STANDING_MAP "standing"
 
 enum tlshub_standing {
-	STANDING_BEFORE = 0,   /* not in force yet: an earlier one may be behind it as well, and nobody sleeps here */
+	STANDING_BEFORE =
+		0, /* not in force yet: an earlier one may be behind it as well, and nobody sleeps here */
 	STANDING_IN_FORCE = 1,
 	STANDING_REPLACED = 2, /* it goes, or has gone: who has slept does not count on it */
 };

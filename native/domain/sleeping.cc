@@ -79,7 +79,8 @@ std::vector<std::pair<std::string, Link>> Sleeping::attach() {
 void Sleeping::begin() {
   if (!object_) return;
   const uint32_t zero = 0, standing = STANDING_IN_FORCE;
-  if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(object_.get(), STANDING_MAP), &zero, &standing, BPF_ANY))
+  if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(object_.get(), STANDING_MAP), &zero, &standing,
+                          BPF_ANY))
     throw SysError("bpf", "cannot let callers sleep");
 }
 

