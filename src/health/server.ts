@@ -26,11 +26,10 @@ export interface HealthServer {
 }
 
 const MAX_HEADER_BYTES = 8192;
-const MAX_CONNECTIONS = 32;
+/** More than Node.js has the kernel's queue hold (its backlog, 511). */
+const MAX_CONNECTIONS = 512;
 /** For a request to be there whole, and for its answer to be read, in ms. */
 const REQUEST_MS = 5000;
-/** In which a client has sent its request, if it is one, in ms. */
-const SILENT_MS = 100;
 /** A connection lives no longer than this, in ms, whatever happens on it. */
 const CONNECTION_MS = 10_000;
 /** Metrics younger than this are given again, in ms. */
@@ -54,13 +53,11 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     keepAlive: false,
   });
   server.maxRequestsPerSocket = 1;
-  const silent = new Silent(server);
+  makeRoom(server);
   server.on('connection', (socket) => {
-    if (!silent.admit(socket)) return;
     const end = setTimeout(() => socket.destroy(), CONNECTION_MS).unref();
     socket.once('close', () => clearTimeout(end));
   });
-  server.on('request', ({ socket }) => silent.spoke(socket));
   const routes = routesOf(options);
   server.on('request', (request, response) => {
     void answer(request, routes, log).then((result) => send(request, response, result));
@@ -83,47 +80,20 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
 }
 
 /**
- * Connections that have not asked anything yet. When there are as many as may be, the oldest of them makes room for the next one, once it
- * had the time that a client needs: who holds connections and says nothing keeps nobody out.
+ * Whoever comes is let in, and when there are more than may be, the oldest goes: who holds connections, comes again and again or does not
+ * read his answer keeps nobody out. All that one look at the kernel's queue can bring is fewer than those, so who has just come is read from
+ * before he is the oldest.
  */
-class Silent {
-  /** since when, performance.now(); oldest first */
-  private readonly waiting = new Map<Socket, number>();
-  private open = 0;
-
-  constructor(server: Server) {
-    // Beyond that the kernel's queue is emptied without a look at who is there.
-    server.maxConnections = 2 * MAX_CONNECTIONS;
-  }
-
-  /** False: there is no room, and the connection is closed. */
-  admit(socket: Socket): boolean {
-    this.open++;
-    socket.once('close', () => {
-      this.open--;
-      this.waiting.delete(socket);
-    });
-    if (this.open > MAX_CONNECTIONS && !this.makeRoom()) {
-      socket.destroy();
-      return false;
-    }
-    this.waiting.set(socket, performance.now());
-    return true;
-  }
-
-  spoke(socket: Socket): void {
-    this.waiting.delete(socket);
-  }
-
-  private makeRoom(): boolean {
-    for (const [oldest, since] of this.waiting) {
-      if (performance.now() - since < SILENT_MS) return false;
-      this.waiting.delete(oldest);
-      oldest.destroy();
-      return true;
-    }
-    return false;
-  }
+function makeRoom(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    open.add(socket);
+    if (oldest === undefined || open.size <= MAX_CONNECTIONS) return;
+    open.delete(oldest);
+    oldest.destroy();
+  });
 }
 
 type Routes = ReadonlyMap<string, () => Answer | Promise<Answer>>;

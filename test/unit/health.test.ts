@@ -126,24 +126,41 @@ describe('health endpoint', () => {
     return made;
   };
 
-  it('turns away more connections than it is meant to have, as long as nobody has had the time to ask', async () => {
-    const burst = await connections(200);
+  it('has no more connections than it is meant to, and the oldest go', async () => {
+    const many = await connections(600);
     let closed = 0;
-    for (const socket of burst) socket.resume().once('close', () => closed++);
-    for (let i = 0; i < 100 && closed < 100; i++) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(closed).to.be.at.least(100);
-    burst.forEach((socket) => socket.destroy());
+    for (const socket of many) socket.resume().once('close', () => closed++);
+    for (let i = 0; i < 200 && closed < 88; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(closed).to.equal(88);
+    expect(many.slice(0, 88).every(({ destroyed, closed: over }) => destroyed || over)).to.equal(true);
+    many.forEach((socket) => socket.destroy());
   });
 
   it('answers beside those who hold all its connections and say nothing', async () => {
-    const idle = await connections(32);
+    const idle = await connections(600);
     for (let i = 0; i < 40; i++) {
-      // The oldest have had their time.
-      await new Promise((resolve) => setTimeout(resolve, i === 0 ? 150 : 5));
       expect((await ask('/healthz')).status).to.equal(200);
-      if (i % 10 === 0) idle.push(...(await connections(5)));
+      if (i % 10 === 0) idle.push(...(await connections(100)));
     }
     idle.forEach((socket) => socket.destroy());
+  });
+
+  it('answers beside those who come again whenever they are turned out', async () => {
+    const kept = new Set<Socket>();
+    let ended = false;
+    const hold = (): void => {
+      if (ended) return;
+      const socket = createConnection(server.address.port, '127.0.0.1').on('error', () => undefined);
+      kept.add(socket.resume());
+      socket.once('close', () => {
+        kept.delete(socket);
+        setImmediate(hold);
+      });
+    };
+    for (let i = 0; i < 700; i++) hold();
+    for (let i = 0; i < 40; i++) expect((await ask('/healthz')).status).to.equal(200);
+    ended = true;
+    kept.forEach((socket) => socket.destroy());
   });
 
   it('closes at once, whoever is connected', async () => {
