@@ -8,6 +8,8 @@ import { lab, waitFor, type MeshNode, type Program } from '../harness/index.js';
 import { detailedFlows } from '../harness/mutual-tls.js';
 import {
   B,
+  LEASES,
+  LEASE_MS,
   PATIENCE,
   STREAMS,
   TALKER,
@@ -22,15 +24,12 @@ import {
 } from './support.js';
 
 const GRACE_MS = 3000;
-const LEASE_MS = 1000;
 const C = '10.77.0.3';
 
 describe('an agent that is killed', () => {
   const marker = `secret-${randomUUID()}`;
 
-  before(() =>
-    lab.up({ policy: 'permissive', set: { ...UNHURRIED, guardian_grace_ms: GRACE_MS, lease_ms: LEASE_MS } }),
-  );
+  before(() => lab.up({ policy: 'permissive', set: { ...UNHURRIED, ...LEASES, guardian_grace_ms: GRACE_MS } }));
 
   after(() => lab.down());
 
@@ -232,7 +231,7 @@ describe('an agent that is killed', () => {
       const orphan = await heldClient('blocking', 7205);
       const sport = (await lab.flows('a')).find(({ pid }) => pid === orphan.pid)?.sport;
       await killWithGuardian('a');
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await new Promise((resolve) => setTimeout(resolve, LEASE_MS + 500));
       expect([held.held, orphan.held]).to.deep.equal([true, true]);
       // The connection of one of them ends meanwhile: for the next agent that is no flow to work on, and yet somebody is held for it.
       execFileSync('nsenter', ['--net=/run/netns/tlshub-a', 'ss', '-K', 'sport', '=', `:${sport}`]);

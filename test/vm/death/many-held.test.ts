@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, waitFor, type Program, type Sniffer } from '../harness/index.js';
 import { expectEncrypted } from '../harness/wire.js';
-import { B, heldCallers, PATIENCE, pins, settled, UNHURRIED } from './support.js';
+import { B, LEASES, heldCallers, PATIENCE, pins, settled, UNHURRIED } from './support.js';
 
 const CALLERS = resolve('build/programs/callers');
 const COUNT = 200;
@@ -24,7 +24,7 @@ describe(`${COUNT} held callers`, function () {
   let sniffer: Sniffer;
 
   before(async () => {
-    await lab.up({ set: { ...UNHURRIED, lease_ms: 2000, guardian_grace_ms: 10_000, drain_timeout_ms: 2000 } });
+    await lab.up({ set: { ...UNHURRIED, ...LEASES, guardian_grace_ms: 10_000, drain_timeout_ms: 2000 } });
     sniffer = await lab.sniff();
   });
   after(async () => {

@@ -9,6 +9,8 @@ import { lab, waitFor, type Program } from '../harness/index.js';
 import {
   A,
   B,
+  LEASES,
+  LEASE_MS,
   PATIENCE,
   STREAMS,
   TALKER,
@@ -23,7 +25,6 @@ import {
 
 /** Long enough for a command to start while the guardian waits, under emulation. */
 const GRACE_MS = 15_000;
-const LEASE_MS = 1000;
 const CTL = resolve('dist/cli/tlshubctl.js');
 
 interface Ended {
@@ -45,9 +46,7 @@ function release(...args: string[]): Ended {
 describe('releasing the gate of an agent', () => {
   const marker = `secret-${randomUUID()}`;
 
-  before(() =>
-    lab.up({ policy: 'permissive', set: { ...UNHURRIED, guardian_grace_ms: GRACE_MS, lease_ms: LEASE_MS } }),
-  );
+  before(() => lab.up({ policy: 'permissive', set: { ...UNHURRIED, ...LEASES, guardian_grace_ms: GRACE_MS } }));
 
   after(() => lab.down());
 

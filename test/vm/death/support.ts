@@ -19,6 +19,13 @@ export const PATIENCE = 30_000;
 /** Settings under which only what a test does ends a connection that is held. */
 export const UNHURRIED = { handshake_timeout_ms: 100_000, hold_timeout_ms: 100_000, silent_peer_timeout_ms: 100_000 };
 
+/**
+ * The lease of node a, in ms, for tests that wait until it has run out. On a busy machine an agent can stand still for a second or two, and then the
+ * gate refuses who blocks; so it is no shorter, and node b, of which nobody waits for that, has one that does not run out.
+ */
+export const LEASE_MS = 3000;
+export const LEASES = { lease_ms: 30_000, 'a:lease_ms': LEASE_MS };
+
 /** The process id of a node's guardian. */
 export const guardianOf = (node: MeshNode): Promise<number> =>
   waitFor(async () => (await lab.status(node)).lease.guardianPid, PATIENCE, 'a guardian');
