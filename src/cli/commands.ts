@@ -195,11 +195,12 @@ export async function pkiInit(context: CliContext, options: PkiOptions & { name:
 
 export async function pkiIssue(
   context: CliContext,
-  options: PkiOptions & { dir: string },
+  options: PkiOptions & { dir: string; as?: string },
   node: string,
 ): Promise<void> {
   const { issueNode } = await import('../tls/lab-ca/pki.js');
-  const issued = await issueNode(options.dir, node, validity(options));
+  const as = options.as === undefined ? {} : { as: options.as };
+  const issued = await issueNode(options.dir, node, { ...validity(options), ...as });
   showIssued(context, options, issued);
 }
 

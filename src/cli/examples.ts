@@ -78,6 +78,7 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
   'pki init': [['tlshubctl pki init /etc/tlshub/pki --name lab', 'ca.crt for all nodes, ca.key for whoever issues']],
   'pki issue': [
     ['tlshubctl pki issue node-a --dir /etc/tlshub/pki', 'for a year'],
+    ['tlshubctl pki issue node-c --dir /etc/tlshub/pki --as node', 'as the agent of this node looks for them'],
     ['tlshubctl pki issue node-a --dir /etc/tlshub/pki --days 30 --force', 'a new one, for a month'],
   ],
   completion: [

@@ -242,7 +242,11 @@ function addPki(program: Command, context: CliContext, globals: () => GlobalOpti
   validity(pki.command('issue <node>'), '365')
     .description('issue a certificate for a node: NODE.crt and NODE.key')
     .option('--dir <dir>', 'folder of the CA', DEFAULT_PKI_DIR)
-    .action((node: string, options: commands.PkiOptions & { dir: string }) =>
+    .option(
+      '--as <name>',
+      "name of the files instead of the node's: node makes node.crt and node.key, the defaults of the agent",
+    )
+    .action((node: string, options: commands.PkiOptions & { dir: string; as?: string }) =>
       commands.pkiIssue(context, { ...globals(), ...options }, node),
     );
 }

@@ -23,6 +23,11 @@ export interface Validity {
   force?: boolean;
 }
 
+export interface NodeOptions extends Validity {
+  /** the files' name; default: the node's */
+  as?: string;
+}
+
 export interface CaOptions extends Validity {
   /** common name of the CA */
   name: string;
@@ -83,19 +88,25 @@ export async function initCa(dir: string, options: CaOptions): Promise<Issued> {
 }
 
 /**
- * Makes `NODE.crt` and `NODE.key` in `dir`, signed by the CA there.
+ * Makes `NODE.crt` and `NODE.key` (or by the name `as`) in `dir`, signed by the CA there.
  * @throws UsageError for a bad name or period, PkiError if there is no CA, files exist or cannot be written
  */
-export async function issueNode(dir: string, node: string, options: Validity): Promise<Issued> {
+export async function issueNode(dir: string, node: string, options: NodeOptions): Promise<Issued> {
   const name = parseNodeName(node);
   if (name === undefined || name === 'ca') {
     throw new UsageError(
       `"${node.slice(0, 80)}" cannot be the name of a node; allowed: ${NODE_NAME_RULE}, but not "ca"`,
     );
   }
+  const file = options.as ?? name;
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(file) || file === 'ca') {
+    throw new UsageError(
+      `--as ${file.slice(0, 80)}: a file name without its ending, of letters, digits, ".", "_" and "-", but not "ca"`,
+    );
+  }
   const { notBefore, notAfter } = period(options);
   const force = options.force ?? false;
-  const files = [`${name}.crt`, `${name}.key`] as const;
+  const files = [`${file}.crt`, `${file}.key`] as const;
   const ca = await loadCa(dir);
   await prepareFolder(dir);
   if (!force) await refuseExisting(dir, [...files]);

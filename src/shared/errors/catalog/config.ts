@@ -8,7 +8,8 @@ export const CONFIG_ERRORS = {
   TLSHUB_CONFIG_UNREADABLE: {
     exitCode: EXIT.config,
     meaning: 'The configuration file cannot be read or is no text file.',
-    remedy: 'Check that the path exists, is a text file and is readable for the user of the agent.',
+    remedy:
+      'Check that the path exists, is a text file and is readable for the user of the agent. config/capture.conf of the package, copied there, is one to begin with.',
   },
   TLSHUB_CONFIG_SYNTAX: {
     exitCode: EXIT.config,

@@ -7,7 +7,8 @@ export const CREDENTIALS_ERRORS = {
     exitCode: EXIT.config,
     meaning:
       'The CA, certificate or key of this node is missing, unparsable, has expired, names another node, or the parts do not belong together.',
-    remedy: 'Check tls.ca, tls.cert and tls.key in capture.conf; `tlshubctl pki issue NODE` makes a new pair.',
+    remedy:
+      'Check tls.ca, tls.cert and tls.key in capture.conf. For a lab `tlshubctl pki init /etc/tlshub/pki` makes a CA, and `tlshubctl pki issue NODE --as node` node.crt and node.key by it.',
   },
   TLSHUB_PKI_EXISTS: {
     exitCode: EXIT.failed,

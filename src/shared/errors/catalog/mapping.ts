@@ -9,7 +9,8 @@ export const MAPPING_ERRORS = {
   TLSHUB_MAPPING_UNREADABLE: {
     exitCode: EXIT.config,
     meaning: 'The Pod-Node mapping cannot be read or is no text file.',
-    remedy: 'Check pod_node_config in capture.conf, and that the file is readable for the user of the agent.',
+    remedy:
+      'Check pod_node_config in capture.conf, and that the file is readable for the user of the agent. config/pod_node_mapping.conf of the package, copied there, is one to begin with.',
   },
   TLSHUB_MAPPING_SYNTAX: {
     exitCode: EXIT.config,
