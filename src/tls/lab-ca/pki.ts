@@ -98,12 +98,7 @@ export async function issueNode(dir: string, node: string, options: NodeOptions)
       `"${node.slice(0, 80)}" cannot be the name of a node; allowed: ${NODE_NAME_RULE}, but not "ca"`,
     );
   }
-  const file = options.as ?? name;
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(file) || file === 'ca') {
-    throw new UsageError(
-      `--as ${file.slice(0, 80)}: a file name without its ending, of letters, digits, ".", "_" and "-", but not "ca"`,
-    );
-  }
+  const file = options.as === undefined ? name : fileName(options.as);
   const { notBefore, notAfter } = period(options);
   const force = options.force ?? false;
   const files = [`${file}.crt`, `${file}.key`] as const;
@@ -133,6 +128,13 @@ export async function issueNode(dir: string, node: string, options: NodeOptions)
   });
   await writePair(dir, files[0], files[1], certificate, keys.privateKey, force);
   return { certificate: join(dir, files[0]), key: join(dir, files[1]), notBefore, notAfter };
+}
+
+/** @throws UsageError */
+function fileName(text: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(text) && text !== 'ca') return text;
+  const allowed = 'a file name without its ending, of letters, digits, ".", "_" and "-", but not "ca"';
+  throw new UsageError(`--as ${text.slice(0, 80)}: allowed is ${allowed}`);
 }
 
 function period(options: Validity): { notBefore: Date; notAfter: Date } {
