@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hog PORT SECONDS: keeps as many connections to this port of localhost as it gets, says nothing on them, and comes again whenever it is turned out.
+"""hog PORT COUNT SECONDS: keeps so many connections to this port of localhost, or as many as it gets, says nothing on them, and comes again four
+times a second when it is turned out.
 
 Prints how often it was."""
 import socket
 import sys
 import time
 
-MANY = 64
-end = time.monotonic() + float(sys.argv[2])
+many = int(sys.argv[2])
+end = time.monotonic() + float(sys.argv[3])
 kept = []
 turned_out = 0
 print('begins', flush=True)
 while time.monotonic() < end:
-    while len(kept) < MANY:
+    while len(kept) < many:
         try:
             one = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 1)
         except OSError:
@@ -33,5 +34,5 @@ while time.monotonic() < end:
         else:
             left.append(one)
     kept = left
-    time.sleep(0.01)
+    time.sleep(0.25)
 print('turned out', turned_out)

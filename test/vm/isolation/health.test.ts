@@ -9,7 +9,9 @@ import { SECRET } from '../harness/wire.js';
 const B = '10.77.0.2';
 const HEALTH = 9465;
 const INNOCENT = 7120;
-const HOGS = 12;
+/** More than it has connections, together. */
+const HOGS = 2;
+const OF_ONE = 300;
 const PROBES = 25;
 const PYTHON = '/usr/bin/python3';
 
@@ -19,7 +21,7 @@ describe('programs that hold the connections of the health endpoint', () => {
   it('keep out no probe, and nobody else notices', async function () {
     this.timeout(180_000);
     const hogs = Array.from({ length: HOGS }, () =>
-      lab.spawn('a', [PYTHON, resolve('test/programs/hog.py'), `${HEALTH}`, '600'], { user: 'nobody' }),
+      lab.spawn('a', [PYTHON, resolve('test/programs/hog.py'), `${HEALTH}`, `${OF_ONE}`, '600'], { user: 'nobody' }),
     );
     await waitFor(() => hogs.every(({ stdout }) => stdout === 'begins\n'), 30_000, 'their beginning');
     const server = await Peer.listen('b', INNOCENT, ['serve-threads:20']);
