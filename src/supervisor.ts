@@ -12,7 +12,7 @@ import { begin } from './supervisor/beginning.js';
 import { Signals } from './supervisor/signals.js';
 
 const DEFAULT_CONFIG = '/etc/tlshub/capture.conf';
-const USAGE = `usage: node dist/supervisor.js [CONFIG]
+const USAGE = `usage: tlshubd [CONFIG]    (in a checkout: node dist/supervisor.js [CONFIG])
 
 Runs the TLShub agent in the foreground; CONFIG is ${DEFAULT_CONFIG} if not given.
   -h, --help     show this

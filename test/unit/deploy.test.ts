@@ -239,6 +239,56 @@ describe('deploy/install', () => {
     expect(read(file)).to.equal('mode = boringssl\n');
   });
 
+  it('installs the agent as a command of its own', () => {
+    const version = `${(JSON.parse(read('package.json')) as { version: string }).version}\n`;
+    const { bin } = JSON.parse(read('package.json')) as { bin: Record<string, string> };
+    expect(bin.tlshubd).to.equal('dist/supervisor.js');
+    expect(run(inside('usr/bin/tlshubd'), '--version').stdout).to.equal(version);
+    expect(run(inside('usr/bin/tlshubd'), '--help').stdout).to.match(/^usage: tlshubd \[CONFIG\]/);
+  });
+
+  it('gives units that name another prefix and another Node.js, where systemd looks for them; and takes all away again', function () {
+    this.timeout(300_000);
+    for (const [prefix, units] of [
+      ['/usr/local', 'usr/local/lib/systemd/system'],
+      ['/opt/tlshub-1.0', 'etc/systemd/system'],
+    ] as const) {
+      const image = path(`image${prefix.replaceAll('/', '-')}`);
+      const options = ['--destdir', image, '--prefix', prefix];
+      expect(run('deploy/install', ...options, '--node', '/opt/node/bin/node').status).to.equal(0);
+      const unit = read(join(image, units, 'tlshub.service'));
+      expect(unit).to.include(
+        `ExecStart=/opt/node/bin/node ${prefix}/lib/tlshub/dist/supervisor.js /etc/tlshub/capture.conf`,
+      );
+      expect(unit).to.include(`ExecReload=${prefix}/bin/tlshubctl reload`);
+      expect(unit).to.include(`Documentation=file:${prefix}/lib/tlshub/docs/`);
+      expect(unit).to.not.match(/\/usr\/(bin|lib)\//);
+      expect(existsSync(join(image, units, 'tlshub.slice'))).to.equal(true);
+
+      writeFileSync(join(image, prefix, 'bin', 'other'), '');
+      const gone = run('deploy/install', ...options, '--uninstall');
+      expect(gone.status, gone.stderr).to.equal(0);
+      expect(gone.stdout).to.include('/etc/tlshub').and.include('/var/lib/tlshub');
+      const left = readdirSync(image, { recursive: true, withFileTypes: true })
+        .filter((entry) => !entry.isDirectory())
+        .map(({ name }) => name);
+      expect(left.sort()).to.deep.equal(['capture.conf', 'other', 'pod_node_mapping.conf']);
+    }
+    for (const wrong of [
+      ['--prefix', 'usr'],
+      ['--prefix', '/usr,x'],
+      ['--node', '/a b'],
+    ]) {
+      expect(run('deploy/install', '--destdir', path('none'), ...wrong).status, wrong.join(' ')).to.equal(64);
+    }
+    expect(existsSync(path('none'))).to.equal(false);
+  });
+
+  it('is made from a build: npm pack builds before it packs', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(scripts.prepack).to.equal('scripts/build --product');
+  });
+
   describe('and the unit of systemd', () => {
     const unit = read('deploy/systemd/tlshub.service');
     /** The complaints of systemd-analyze but those that begin with another unit's name or file. */
