@@ -10,7 +10,11 @@ import { patience } from '../speed.js';
 /** Which commands are run where; what that file has in it shows that it does. */
 const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
   { like: /^npm (start|test)$/, file: 'scripts/fresh', has: /npm (start|test)/ },
-  { like: /^npm run (setup|build)( && npm run build)?$/, file: 'scripts/start', has: /scripts\/setup\nscripts\/build/ },
+  {
+    like: /^(npm run (setup|build)|scripts\/setup --product && scripts\/build --product)$/,
+    file: 'scripts/start',
+    has: /scripts\/setup\nscripts\/build/,
+  },
   { like: /&& deploy\/install$/, file: 'test/unit/deploy.test.ts', has: /deploy\/install/ },
   {
     like: /^scripts\/vm -- bash -c 'scripts\/lab up/,
@@ -32,7 +36,11 @@ const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
     file: 'test/unit/deploy.test.ts',
     has: /deploy\/kubernetes\/tlshub\.yaml/,
   },
-  { like: /^systemctl daemon-reload( && systemctl restart tlshub)?$/, file: 'test/unit/deploy.test.ts', has: /systemd-analyze/ },
+  {
+    like: /^systemctl daemon-reload( && systemctl restart tlshub)?$/,
+    file: 'test/unit/deploy.test.ts',
+    has: /systemd-analyze/,
+  },
   // Not run: hours of measurements, and a finished experiment that is kept for whoever repeats it.
   { like: /^npm run bench -- peers/, file: 'bench/benchmarks.txt', has: /^peers/m },
   { like: /channel-trial/, file: 'test/channel-trial/trial.c', has: /main\(/ },

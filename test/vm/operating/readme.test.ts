@@ -40,7 +40,7 @@ describe('what README prints', () => {
 
     it('leads to an agent that is ready, whose status has nothing to mend but an empty mapping', async () => {
       const lines = printedBlock('README.md', 'pki init').split('\n');
-      expect(lines[0]).to.equal('npm run setup && npm run build');
+      expect(lines[0]).to.equal('scripts/setup --product && scripts/build --product');
       const last = lines.at(-1) ?? '';
       expect(last).to.match(/^node dist\/supervisor\.js \/etc\/tlshub\/capture\.conf/);
       const before = await bash(`set -e\n${lines.slice(1, -1).join('\n')}`).ended;
