@@ -171,7 +171,7 @@ export const KEYS = {
   channel_epoch_ms: key(
     milliseconds(2000, HOUR_MS),
     120_000,
-    'How long one handshake of a channel gives keys to new connections; ten seconds later what it gave is forgotten at both ends. Who takes hold of an agent\'s memory can open the connections of that long, so a longer time is for fewer handshakes alone. The same on all nodes: between two with different times some seconds of each period are in-band.',
+    "How long one handshake of a channel gives keys to new connections; ten seconds later what it gave is forgotten at both ends. Who takes hold of an agent's memory can open the connections of that long, so a longer time is for fewer handshakes alone. The same on all nodes: between two with different times some seconds of each period are in-band.",
   ),
   node_endpoints: key(
     optionalPath,

@@ -2,7 +2,7 @@
 /** A thread that says that it is ready, then does what it is told, and whose end is a failure unless it was asked for. */
 import type { Worker } from 'node:worker_threads';
 import { TlshubError, fromWire } from '../errors/errors.js';
-import type { ThreadReport } from './messages.js';
+import type { ChannelNews, ThreadReport } from './messages.js';
 
 export interface Thread {
   worker: Worker;
@@ -27,7 +27,7 @@ export async function untilReady(
   const ready = await new Promise<Thread['ready']>((resolve, reject) => {
     told = reject;
     // What else it tells is its owner's.
-    worker.on('message', (report: ThreadReport) => {
+    worker.on('message', (report: ThreadReport | ChannelNews) => {
       if (report.type === 'ready') resolve(report);
       else if (report.type === 'failed') fail(fromWire(report.error));
     });

@@ -100,20 +100,20 @@ class SessionsThread implements ChannelThreadView {
 
 /** @throws (rejects) that the library is not there */
 export async function startSessions(library: TlsLibrary, events: ThreadEvents): Promise<ChannelThreadView> {
-  let view: SessionsThread | undefined;
+  const made: { view?: SessionsThread } = {};
   let end: (error: Error) => void = () => undefined;
   const lost = new Promise<never>((_, reject) => (end = reject));
   lost.catch(() => undefined);
   const thread = await startChannelThread({
     library,
-    onNews: (news) => view?.hear(news),
+    onNews: (news) => made.view?.hear(news),
     onFailure: (error) => {
       end(error);
       events.failed(error);
     },
   });
-  view = new SessionsThread(library, thread, events, lost);
-  return view;
+  made.view = new SessionsThread(library, thread, events, lost);
+  return made.view;
 }
 
 function addressesOf({ endpoints }: ChannelSettings): Uint8Array[] {

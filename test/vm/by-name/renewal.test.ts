@@ -3,7 +3,7 @@
  * Epochs that follow each other under load, from both nodes at once, while certificates are renewed and an agent is killed: which epoch a connection
  * falls into, or between which two, is nobody's affair. `TLSHUB_RENEWAL_SECONDS` makes it shorter or longer.
  */
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { issueNode } from '../../../src/tls/lab-ca/pki.js';
