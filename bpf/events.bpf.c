@@ -212,7 +212,8 @@ static __noinline int on_established(struct bpf_sock_ops *ops, __u32 role)
 /* A connection to the mesh that was never made: user space is told why. */
 static __always_inline bool was_wanted(const struct tlshub_flow *f, __u32 before)
 {
-	return f->flow_class == CLASS_MESH && f->role == ROLE_ACTIVE && !f->refused && before == STATE_SYN_SENT;
+	return f->flow_class == CLASS_MESH && f->role == ROLE_ACTIVE && !f->refused &&
+	       before == STATE_SYN_SENT;
 }
 
 static __always_inline void fill_closed(struct tlshub_event *e, struct bpf_sock *sk, struct tlshub_flow *f,

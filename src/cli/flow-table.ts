@@ -6,7 +6,7 @@ import { table } from './tables.js';
 
 interface Column {
   head: string;
-  cell(flow: FlowReport): string;
+  cell: (flow: FlowReport) => string;
   /** only with -o wide */
   wide?: true;
   /** 1: always there; the higher, the sooner it is left out where there is no room */

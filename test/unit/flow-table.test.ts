@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Flows as people see them: on terminals of any width, sorted, and whole with -o wide. */
 import { expect } from 'chai';
-import { FLOW_ORDERS, sortFlows } from '../../src/cli/flow-order.js';
+import { sortFlows, type FlowOrder } from '../../src/cli/flow-order.js';
 import { age, flowsTable } from '../../src/cli/flow-table.js';
 import type { FlowReport } from '../../src/report/flow.js';
 
@@ -94,7 +94,7 @@ describe('the table of flows', () => {
 
   it('is sorted as somebody wants it, those that are alike newest first', () => {
     const older = { ...SECURED, cookie: '15', ageMs: 5_000, bytesSent: 2 ** 40 };
-    const sorted = (order: (typeof FLOW_ORDERS)[number]): string =>
+    const sorted = (order: FlowOrder): string =>
       sortFlows([CLOSED, older, SECURED, REFUSED], order)
         .map(({ cookie }) => cookie)
         .join(' ');

@@ -121,14 +121,15 @@ describe('what the documents print', () => {
       const key = words.join(' ');
       let text = help.get(key);
       if (text === undefined) {
-        text = '';
-        const out = (more: string): void => void (text += more);
+        const pieces: string[] = [];
+        const out = (more: string): void => void pieces.push(more);
         const context = { out, err: out, env: {}, probe: () => [], library: () => '', uid: 0 };
         await run([...words, '--help'], {
           ...context,
           release: () => Promise.reject(new Error('not asked')),
           untilInterrupted: () => AbortSignal.abort(),
         });
+        text = pieces.join('');
         help.set(key, text);
       }
       return text;

@@ -4,14 +4,7 @@
  * flows (a BPF iterator over the sockets' storage) is read at start, whenever samples were lost, and every few seconds. A lost event
  * must not leave a program hanging, nor the table growing.
  */
-import {
-  BOTH_DIRECTIONS,
-  FlowClass,
-  TcpState,
-  reasonText,
-  type SweepRecord,
-  type Traffic,
-} from '../../shared/kernel/abi.js';
+import { BOTH_DIRECTIONS, FlowClass, TcpState, type SweepRecord, type Traffic } from '../../shared/kernel/abi.js';
 import type { Dispatcher } from './dispatcher.js';
 import { ADOPTED_SECURED } from './machine.js';
 import type { Flow } from './table.js';
