@@ -64,6 +64,11 @@ class ServiceWorld extends ChannelWorld {
   }
 }
 
+/** The fake threads answer by the event loop, a turn for each step: all of them are done. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 describe('the thread of channels', () => {
   let world: ServiceWorld;
   beforeEach(() => (world = new ServiceWorld()));
@@ -142,7 +147,7 @@ describe('the thread of channels', () => {
     expect(world.done.splice(0)).to.deep.equal(['begin', 'channel off', 'stop openssl']);
     world.nowMs += 1000;
     world.service.tick();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled();
     expect(world.done).to.deep.equal(['start openssl', 'nodes a b c', 'begin', 'channel on']);
   });
 
@@ -157,7 +162,7 @@ describe('the thread of channels', () => {
     expect(world.lines.filter(({ level }) => level === 'error')).to.have.length(1);
     world.nowMs += 1000;
     world.service.tick();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled();
     expect(world.done.at(-1)).to.equal('channel on');
     expect(world.threads).to.have.length(2);
   });
@@ -180,7 +185,7 @@ describe('the thread of channels', () => {
     const second = async (): Promise<string[]> => {
       world.nowMs += 1000;
       world.service.tick();
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await settled();
       return world.done.splice(0);
     };
     expect(await second()).to.deep.equal(failed);
@@ -197,7 +202,7 @@ describe('the thread of channels', () => {
     expect(world.epochs.secrets.size).to.equal(0);
     world.nowMs += 1000;
     world.service.tick();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled();
     expect(world.done).to.include('channel on');
     world.threads[0]?.events.failed(new Error('once more'));
     expect(world.done.at(-1), 'the old one has nothing to say').to.equal('channel on');
