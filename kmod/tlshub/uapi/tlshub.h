@@ -196,7 +196,7 @@ enum tlshub_counter_attr {
 	TLSHUB_A_COUNTER_DROP_COOKIE,		/* under load, without a cookie: it was sent one */
 	TLSHUB_A_COUNTER_DROP_RATE,		/* under load, too many from one address */
 	TLSHUB_A_COUNTER_DROP_QUEUE,		/* too many handshakes wait */
-	TLSHUB_A_COUNTER_DROP_UNKNOWN_PEER,	/* an authentic handshake of a key that is none of our peers' */
+	TLSHUB_A_COUNTER_DROP_UNKNOWN_PEER,	/* a handshake that says it is of a key that is none of our peers' */
 	TLSHUB_A_COUNTER_DROP_FORGED,		/* a handshake that cannot be opened */
 	TLSHUB_A_COUNTER_DROP_REPLAYED_HANDSHAKE,	/* a first message that is not newer than the last one */
 	TLSHUB_A_COUNTER_DROP_SESSION,		/* of no session that there is */
@@ -274,7 +274,7 @@ enum tlshub_event {
 	TLSHUB_EVENT_SESSION = 1,	/* PEER, ENDPOINT: a new session with it */
 	TLSHUB_EVENT_LOST = 2,		/* PEER: the session is over, or a handshake was given up */
 	TLSHUB_EVENT_ROAMED = 3,	/* PEER, ENDPOINT: it is somewhere else now */
-	TLSHUB_EVENT_UNKNOWN_PEER = 4,	/* PUBLIC_KEY, ENDPOINT: an authentic handshake of a key that is none of our peers' */
+	TLSHUB_EVENT_UNKNOWN_PEER = 4,	/* PUBLIC_KEY, ENDPOINT: a handshake that says it is of a key that is none of our peers' */
 	TLSHUB_EVENT_UNDER_LOAD = 5,	/* handshakes need cookies now */
 };
 
