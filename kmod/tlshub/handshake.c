@@ -217,7 +217,7 @@ static void answer_first(struct tlshub_hub *hub, const struct tlshub_queued *que
 	if (!good || !peer || serial != hub->identity_serial ||
 	    crypto_memneq(preshared, peer->preshared_key, sizeof(preshared)))
 		goto out;
-	session = tlshub_session_new(hub, peer, false);
+	session = tlshub_session_new(hub, peer, 0);
 	if (!session)
 		goto out;
 	session->remote_index = le32_to_cpu(first->sender);
@@ -280,12 +280,13 @@ static void take_second(struct tlshub_hub *hub, const struct tlshub_queued *queu
 		goto out;
 	}
 	peer = handshake->peer;
-	session = tlshub_session_new(hub, peer, true);
+	/* Its number is what the peer calls us by from now on. */
+	tlshub_handshake_stop(peer);
+	session = tlshub_session_new(hub, peer, le32_to_cpu(second->receiver));
 	if (!session)
 		goto out;
 	session->remote_index = le32_to_cpu(second->sender);
 	tlshub_noise_split(&noise, true, &session->keys);
-	tlshub_handshake_stop(peer);
 	peer->received++;
 	tlshub_peer_moved(peer, &queued->from);
 	tlshub_peer_use_session(peer, session);

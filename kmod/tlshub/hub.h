@@ -107,6 +107,7 @@ struct tlshub_index {
 	enum { TLSHUB_INDEX_HANDSHAKE, TLSHUB_INDEX_SESSION } kind;
 };
 
+/* Under its number, or a new one if that is 0. */
 int tlshub_index_add(struct tlshub_hub *hub, struct tlshub_index *index);
 void tlshub_index_remove(struct tlshub_hub *hub, struct tlshub_index *index);
 struct tlshub_index *tlshub_index_find(struct tlshub_hub *hub, u32 number);
@@ -171,7 +172,8 @@ struct tlshub_session {
 	struct tlshub_keys keys;
 };
 
-struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer, bool initiator);
+/* @number: of the handshake that we began, which it takes over; 0: we answered */
+struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer, u32 number);
 void tlshub_session_free(struct tlshub_hub *hub, struct tlshub_session *session);
 /* Whether it may take new keys: true up to its end. */
 bool tlshub_session_open(const struct tlshub_session *session);

@@ -15,6 +15,9 @@ int tlshub_index_add(struct tlshub_hub *hub, struct tlshub_index *index)
 {
 	int error, tries;
 
+	if (index->number)
+		return rhashtable_lookup_insert_fast(&hub->indices, &index->node, parameters);
+
 	/* 0 is for none. A number that is taken is one in thousands of millions. */
 	for (tries = 0; tries < 8; tries++) {
 		index->number = get_random_u32();

@@ -35,23 +35,23 @@ static void aged(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	tlshub_session_free(hub, session);
 }
 
-struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer,
-					  bool initiator)
+struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer, u32 number)
 {
 	struct tlshub_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
 
 	if (!session)
 		return NULL;
 	session->index.kind = TLSHUB_INDEX_SESSION;
+	session->index.number = number;
 	session->peer = peer;
-	session->initiator = initiator;
+	session->initiator = number != 0;
 	session->since = tlshub_now();
 	tlshub_timer_init(&session->timer, aged);
 	if (tlshub_index_add(hub, &session->index)) {
 		kfree(session);
 		return NULL;
 	}
-	tlshub_timer_set(hub, &session->timer, session->since + (initiator ? tlshub_renew_seconds * TLSHUB_SECOND_NS : END_NS));
+	tlshub_timer_set(hub, &session->timer, session->since + (number ? tlshub_renew_seconds * TLSHUB_SECOND_NS : END_NS));
 	return session;
 }
 
