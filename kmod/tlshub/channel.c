@@ -63,12 +63,14 @@ static void take_session_message(struct tlshub_hub *hub, const struct tlshub_end
 	memzero_explicit(hub->receive_items, count * sizeof(hub->receive_items[0]));
 }
 
-static void take(struct tlshub_hub *hub, const struct tlshub_endpoint *from, const void *message, size_t len)
+static void take(struct tlshub_hub *hub, const struct tlshub_endpoint *from, const void *message,
+		 size_t len)
 {
 	const struct tlshub_head *head = message;
 
 	tlshub_count(hub, TLSHUB_A_COUNTER_RECEIVED);
-	if (len < sizeof(*head) || len > TLSHUB_DATAGRAM_MAX || head->version != TLSHUB_WIRE_VERSION || head->zero)
+	if (len < sizeof(*head) || len > TLSHUB_DATAGRAM_MAX ||
+	    head->version != TLSHUB_WIRE_VERSION || head->zero)
 		goto malformed;
 	switch (head->type) {
 	case TLSHUB_FIRST:
@@ -104,7 +106,8 @@ static void work(struct work_struct *work)
 
 	tlshub_lock(hub);
 	for (count = 0; count < PORTION && !hub->ending; count++) {
-		len = tlshub_endpoint_receive(hub, &from, hub->receive_buffer, sizeof(hub->receive_buffer));
+		len = tlshub_endpoint_receive(hub, &from, hub->receive_buffer,
+					      sizeof(hub->receive_buffer));
 		if (len < 0)
 			break;
 		take(hub, &from, hub->receive_buffer, len);

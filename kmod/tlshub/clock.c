@@ -17,7 +17,8 @@ u64 tlshub_now(void)
 
 static bool earlier(struct rb_node *a, const struct rb_node *b)
 {
-	return rb_entry(a, struct tlshub_timer, node)->at < rb_entry(b, struct tlshub_timer, node)->at;
+	return rb_entry(a, struct tlshub_timer, node)->at <
+	       rb_entry(b, struct tlshub_timer, node)->at;
 }
 
 static void arm(struct tlshub_hub *hub)

@@ -7,14 +7,20 @@
 
 #include <crypto/blake2s.h>
 
-/* The state of a hash became a context, and its functions took that name, in 6.19 ("lib/crypto: blake2s: Rename blake2s_state"). */
+/*
+ * The state of a hash became a context, and its functions took that name, in 6.19 ("lib/crypto:
+ * blake2s: Rename blake2s_state").
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define tlshub_blake2s blake2s_ctx
 #else
 #define tlshub_blake2s blake2s_state
 #endif
 
-/* Addresses of unknown size have a type of their own since 6.19 ("net: Convert proto_ops bind() callbacks to use sockaddr_unsized"). */
+/*
+ * Addresses of unknown size have a type of their own since 6.19 ("net: Convert proto_ops bind()
+ * callbacks to use sockaddr_unsized").
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define tlshub_sockaddr struct sockaddr_unsized
 #else

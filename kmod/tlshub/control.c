@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The generic netlink family "tlshub" (tlshub.yaml): what a node is, its peers and keys, and what happens. */
+/*
+ * The generic netlink family "tlshub" (tlshub.yaml): what a node is, its peers and keys, and what
+ * happens.
+ */
 #include "hub.h"
 
 #include <net/genetlink.h>
@@ -9,16 +12,16 @@
 static struct genl_family family;
 
 static const struct nla_policy network_policy[TLSHUB_A_NETWORK_MAX + 1] = {
-	[TLSHUB_A_NETWORK_ADDRESS] = { .type = NLA_BINARY, .len = TLSHUB_ADDRESS_LEN },
+	[TLSHUB_A_NETWORK_ADDRESS] = {.type = NLA_BINARY, .len = TLSHUB_ADDRESS_LEN},
 	[TLSHUB_A_NETWORK_PREFIX] = NLA_POLICY_MAX(NLA_U8, 128),
 };
 
-static struct netlink_range_validation lifetime_range = { .min = 100, .max = 600000 };
-static struct netlink_range_validation start_range = { .min = 100, .max = 60000 };
+static struct netlink_range_validation lifetime_range = {.min = 100, .max = 600000};
+static struct netlink_range_validation start_range = {.min = 100, .max = 60000};
 
 static const struct nla_policy node_policy[TLSHUB_A_NODE_MAX + 1] = {
 	[TLSHUB_A_NODE_PRIVATE_KEY] = NLA_POLICY_EXACT_LEN(TLSHUB_KEY_LEN),
-	[TLSHUB_A_NODE_LISTEN_PORT] = { .type = NLA_U16 },
+	[TLSHUB_A_NODE_LISTEN_PORT] = {.type = NLA_U16},
 	[TLSHUB_A_NODE_FLAGS] = NLA_POLICY_MASK(NLA_U32, TLSHUB_SET_REPLACE_NETWORKS),
 	[TLSHUB_A_NODE_NETWORK] = NLA_POLICY_NESTED(network_policy),
 	[TLSHUB_A_NODE_LIFETIME_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &lifetime_range),
@@ -26,11 +29,12 @@ static const struct nla_policy node_policy[TLSHUB_A_NODE_MAX + 1] = {
 };
 
 static const struct nla_policy peer_policy[TLSHUB_A_PEER_MAX + 1] = {
-	[TLSHUB_A_PEER_NAME] = { .type = NLA_NUL_STRING, .len = TLSHUB_NAME_LEN },
+	[TLSHUB_A_PEER_NAME] = {.type = NLA_NUL_STRING, .len = TLSHUB_NAME_LEN},
 	[TLSHUB_A_PEER_PUBLIC_KEY] = NLA_POLICY_EXACT_LEN(TLSHUB_KEY_LEN),
 	[TLSHUB_A_PEER_PRESHARED_KEY] = NLA_POLICY_EXACT_LEN(TLSHUB_KEY_LEN),
 	[TLSHUB_A_PEER_ENDPOINT] = NLA_POLICY_MIN_LEN(sizeof(struct sockaddr_in)),
-	[TLSHUB_A_PEER_FLAGS] = NLA_POLICY_MASK(NLA_U32, TLSHUB_SET_REPLACE_NETWORKS | TLSHUB_SET_UPDATE_ONLY),
+	[TLSHUB_A_PEER_FLAGS] =
+		NLA_POLICY_MASK(NLA_U32, TLSHUB_SET_REPLACE_NETWORKS | TLSHUB_SET_UPDATE_ONLY),
 	[TLSHUB_A_PEER_NETWORK] = NLA_POLICY_NESTED(network_policy),
 };
 
@@ -43,7 +47,8 @@ static struct tlshub_hub *hub_of(const struct genl_info *info)
 
 /* ---- what goes in */
 
-static int read_network(struct nlattr *nest, struct tlshub_prefix *prefix, struct netlink_ext_ack *extack)
+static int read_network(struct nlattr *nest, struct tlshub_prefix *prefix,
+			struct netlink_ext_ack *extack)
 {
 	struct nlattr *attributes[TLSHUB_A_NETWORK_MAX + 1];
 	int error, width, len;
@@ -60,14 +65,17 @@ static int read_network(struct nlattr *nest, struct tlshub_prefix *prefix, struc
 	length = nla_get_u8(attributes[TLSHUB_A_NETWORK_PREFIX]);
 	width = len == 4 ? 32 : 128;
 	if ((len != 4 && len != TLSHUB_ADDRESS_LEN) || length > width) {
-		NL_SET_ERR_MSG_ATTR(extack, nest, "an address has 4 or 16 bytes, and a prefix not more bits");
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "an address has 4 or 16 bytes, and a prefix not more bits");
 		return -EINVAL;
 	}
 	prefix->length = length + 128 - width;
 	if (len == 4)
-		ipv6_addr_set_v4mapped(nla_get_be32(attributes[TLSHUB_A_NETWORK_ADDRESS]), &prefix->address);
+		ipv6_addr_set_v4mapped(nla_get_be32(attributes[TLSHUB_A_NETWORK_ADDRESS]),
+				       &prefix->address);
 	else
-		memcpy(&prefix->address, nla_data(attributes[TLSHUB_A_NETWORK_ADDRESS]), sizeof(prefix->address));
+		memcpy(&prefix->address, nla_data(attributes[TLSHUB_A_NETWORK_ADDRESS]),
+		       sizeof(prefix->address));
 	return 0;
 }
 
@@ -79,7 +87,8 @@ static int set_networks(struct tlshub_hub *hub, struct genl_info *info, int type
 	struct nlattr *attribute;
 	int error, left;
 
-	nla_for_each_attr(attribute, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), left) {
+	nla_for_each_attr (attribute, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr),
+			   left) {
 		if (nla_type(attribute) != type)
 			continue;
 		error = read_network(attribute, &prefix, info->extack);
@@ -88,7 +97,8 @@ static int set_networks(struct tlshub_hub *hub, struct genl_info *info, int type
 	}
 	if (replace)
 		tlshub_networks_clear(&hub->networks, list);
-	nla_for_each_attr(attribute, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), left) {
+	nla_for_each_attr (attribute, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr),
+			   left) {
 		if (nla_type(attribute) != type)
 			continue;
 		error = read_network(attribute, &prefix, info->extack);
@@ -123,7 +133,8 @@ static int read_endpoint(const struct nlattr *attribute, struct tlshub_endpoint 
 	return endpoint->port ? 0 : -EINVAL;
 }
 
-static int set_identity(struct tlshub_hub *hub, const u8 private_key[TLSHUB_KEY_LEN], struct netlink_ext_ack *extack)
+static int set_identity(struct tlshub_hub *hub, const u8 private_key[TLSHUB_KEY_LEN],
+			struct netlink_ext_ack *extack)
 {
 	struct tlshub_identity identity = {};
 	bool none = !crypto_memneq(private_key, no_key, sizeof(no_key));
@@ -138,14 +149,15 @@ static int set_identity(struct tlshub_hub *hub, const u8 private_key[TLSHUB_KEY_
 			goto out;
 		}
 	}
-	if (hub->has_identity == !none && !crypto_memneq(&identity, &hub->identity, sizeof(identity)))
+	if (hub->has_identity == !none &&
+	    !crypto_memneq(&identity, &hub->identity, sizeof(identity)))
 		goto out;
 	if (!none && tlshub_peer_by_key(hub, identity.public)) {
 		NL_SET_ERR_MSG(extack, "a peer has this key");
 		error = -EEXIST;
 		goto out;
 	}
-	list_for_each_entry(peer, &hub->peers, list) {
+	list_for_each_entry (peer, &hub->peers, list) {
 		tlshub_peer_goodbye(peer);
 		tlshub_peer_forget_sessions(peer);
 		memset(&peer->cookie, 0, sizeof(peer->cookie));
@@ -173,12 +185,13 @@ static int set(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr **attributes = info->attrs, *key = attributes[TLSHUB_A_NODE_PRIVATE_KEY];
 	struct tlshub_hub *hub = hub_of(info);
-	u32 flags = attributes[TLSHUB_A_NODE_FLAGS] ? nla_get_u32(attributes[TLSHUB_A_NODE_FLAGS]) : 0;
+	u32 flags = attributes[TLSHUB_A_NODE_FLAGS] ? nla_get_u32(attributes[TLSHUB_A_NODE_FLAGS])
+						    : 0;
 	int error;
 
 	tlshub_lock(hub);
-	error = set_networks(hub, info, TLSHUB_A_NODE_NETWORK, flags & TLSHUB_SET_REPLACE_NETWORKS, NULL,
-			     &hub->networks_own);
+	error = set_networks(hub, info, TLSHUB_A_NODE_NETWORK, flags & TLSHUB_SET_REPLACE_NETWORKS,
+			     NULL, &hub->networks_own);
 	if (error)
 		goto out;
 	if (attributes[TLSHUB_A_NODE_LIFETIME_MS])
@@ -206,16 +219,20 @@ out:
 static int change_peer(struct tlshub_hub *hub, struct genl_info *info, const char *name)
 {
 	struct nlattr **attributes = info->attrs, *key = attributes[TLSHUB_A_PEER_PUBLIC_KEY];
-	u32 flags = attributes[TLSHUB_A_PEER_FLAGS] ? nla_get_u32(attributes[TLSHUB_A_PEER_FLAGS]) : 0;
+	u32 flags = attributes[TLSHUB_A_PEER_FLAGS] ? nla_get_u32(attributes[TLSHUB_A_PEER_FLAGS])
+						    : 0;
 	struct tlshub_peer *peer = tlshub_peer_by_name(hub, name);
 	struct tlshub_endpoint endpoint;
 	int error = 0;
 
-	if (attributes[TLSHUB_A_PEER_ENDPOINT] && read_endpoint(attributes[TLSHUB_A_PEER_ENDPOINT], &endpoint)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attributes[TLSHUB_A_PEER_ENDPOINT], "no address with a port");
+	if (attributes[TLSHUB_A_PEER_ENDPOINT] &&
+	    read_endpoint(attributes[TLSHUB_A_PEER_ENDPOINT], &endpoint)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attributes[TLSHUB_A_PEER_ENDPOINT],
+				    "no address with a port");
 		return -EINVAL;
 	}
-	if (key && hub->has_identity && !memcmp(nla_data(key), hub->identity.public, TLSHUB_KEY_LEN)) {
+	if (key && hub->has_identity &&
+	    !memcmp(nla_data(key), hub->identity.public, TLSHUB_KEY_LEN)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, key, "this is the node's own key");
 		return -EINVAL;
 	}
@@ -235,8 +252,8 @@ static int change_peer(struct tlshub_hub *hub, struct genl_info *info, const cha
 			NL_SET_ERR_MSG_ATTR(info->extack, key, "another peer has this key");
 		return error;
 	}
-	error = set_networks(hub, info, TLSHUB_A_PEER_NETWORK, flags & TLSHUB_SET_REPLACE_NETWORKS, peer,
-			     &peer->networks);
+	error = set_networks(hub, info, TLSHUB_A_PEER_NETWORK, flags & TLSHUB_SET_REPLACE_NETWORKS,
+			     peer, &peer->networks);
 	if (error)
 		return error;
 	if (attributes[TLSHUB_A_PEER_PRESHARED_KEY])
@@ -326,14 +343,14 @@ static int put_networks(struct sk_buff *skb, int type, const struct list_head *l
 {
 	const struct tlshub_network *network;
 
-	list_for_each_entry(network, list, list) {
+	list_for_each_entry (network, list, list) {
 		const struct tlshub_prefix *prefix = &network->prefix;
 		bool four = ipv6_addr_v4mapped(&prefix->address) && prefix->length >= 96;
 		struct nlattr *nest = nla_nest_start(skb, type);
 
 		if (!nest ||
-		    (four ? nla_put(skb, TLSHUB_A_NETWORK_ADDRESS, 4, &prefix->address.s6_addr32[3]) :
-			    nla_put(skb, TLSHUB_A_NETWORK_ADDRESS, 16, &prefix->address)) ||
+		    (four ? nla_put(skb, TLSHUB_A_NETWORK_ADDRESS, 4, &prefix->address.s6_addr32[3])
+			  : nla_put(skb, TLSHUB_A_NETWORK_ADDRESS, 16, &prefix->address)) ||
 		    nla_put_u8(skb, TLSHUB_A_NETWORK_PREFIX, prefix->length - (four ? 96 : 0)))
 			return -EMSGSIZE;
 		nla_nest_end(skb, nest);
@@ -362,8 +379,7 @@ static size_t size_with(const struct list_head *networks)
 	const struct list_head *at;
 	size_t size = 2048;
 
-	list_for_each(at, networks)
-		size += 32;
+	list_for_each(at, networks) size += 32;
 	return size;
 }
 
@@ -389,7 +405,8 @@ static int get(struct sk_buff *skb, struct genl_info *info)
 	    nla_put_u32(reply, TLSHUB_A_NODE_START_MS, hub->start_ms) ||
 	    nla_put_u32(reply, TLSHUB_A_NODE_PEERS, hub->peer_count) ||
 	    nla_put_u32(reply, TLSHUB_A_NODE_FLOWS, hub->flow_count) ||
-	    nla_put_u32(reply, TLSHUB_A_NODE_WAITERS, hub->waiter_count) || put_counters(reply, hub))
+	    nla_put_u32(reply, TLSHUB_A_NODE_WAITERS, hub->waiter_count) ||
+	    put_counters(reply, hub))
 		goto out;
 	genlmsg_end(reply, head);
 	error = 0;
@@ -404,7 +421,9 @@ out:
 static int put_peer(struct sk_buff *skb, const struct tlshub_peer *peer)
 {
 	const struct tlshub_session *session = peer->current_session;
-	u8 state = session ? TLSHUB_PEER_SESSION : peer->shaking ? TLSHUB_PEER_HANDSHAKE : TLSHUB_PEER_IDLE;
+	u8 state = session	   ? TLSHUB_PEER_SESSION
+		   : peer->shaking ? TLSHUB_PEER_HANDSHAKE
+				   : TLSHUB_PEER_IDLE;
 
 	if (nla_put_string(skb, TLSHUB_A_PEER_NAME, peer->name) ||
 	    nla_put(skb, TLSHUB_A_PEER_PUBLIC_KEY, TLSHUB_KEY_LEN, peer->public_key) ||
@@ -412,7 +431,8 @@ static int put_peer(struct sk_buff *skb, const struct tlshub_peer *peer)
 	    put_networks(skb, TLSHUB_A_PEER_NETWORK, &peer->networks) ||
 	    nla_put_u8(skb, TLSHUB_A_PEER_STATE, state) ||
 	    (session && nla_put_u64_64bit(skb, TLSHUB_A_PEER_SESSION_AGE_MS,
-					  div_u64(tlshub_now() - session->since, TLSHUB_MS), TLSHUB_A_PEER_PAD)) ||
+					  div_u64(tlshub_now() - session->since, TLSHUB_MS),
+					  TLSHUB_A_PEER_PAD)) ||
 	    nla_put_u64_64bit(skb, TLSHUB_A_PEER_HANDSHAKES, peer->handshakes, TLSHUB_A_PEER_PAD) ||
 	    nla_put_u64_64bit(skb, TLSHUB_A_PEER_STARTS, peer->starts, TLSHUB_A_PEER_PAD) ||
 	    nla_put_u64_64bit(skb, TLSHUB_A_PEER_KEYS_TAKEN, peer->keys_taken, TLSHUB_A_PEER_PAD) ||
@@ -460,8 +480,8 @@ out:
 static bool put_part(struct sk_buff *skb, struct netlink_callback *callback, u8 command,
 		     int (*put)(struct sk_buff *skb, const void *object), const void *object)
 {
-	void *head = genlmsg_put(skb, NETLINK_CB(callback->skb).portid, callback->nlh->nlmsg_seq, &family,
-				 NLM_F_MULTI, command);
+	void *head = genlmsg_put(skb, NETLINK_CB(callback->skb).portid, callback->nlh->nlmsg_seq,
+				 &family, NLM_F_MULTI, command);
 
 	if (!head)
 		return false;
@@ -487,7 +507,7 @@ static int peer_dump(struct sk_buff *skb, struct netlink_callback *callback)
 
 	tlshub_lock(hub);
 	callback->seq = hub->peers_serial;
-	list_for_each_entry(peer, &hub->peers, list) {
+	list_for_each_entry (peer, &hub->peers, list) {
 		if (at++ < callback->args[0])
 			continue;
 		if (!put_part(skb, callback, TLSHUB_CMD_PEER_GET, put_peer_object, peer))
@@ -515,8 +535,8 @@ static int put_flow_object(struct sk_buff *skb, const void *object)
 	    nla_put_u8(skb, TLSHUB_A_FLOW_SERVER, flow->name.server) ||
 	    nla_put_u8(skb, TLSHUB_A_FLOW_STATE, flow->state) ||
 	    (flow->peer && nla_put_string(skb, TLSHUB_A_FLOW_PEER, flow->peer->name)) ||
-	    nla_put_u64_64bit(skb, TLSHUB_A_FLOW_AGE_MS, div_u64(tlshub_now() - flow->since, TLSHUB_MS),
-			      TLSHUB_A_FLOW_PAD) ||
+	    nla_put_u64_64bit(skb, TLSHUB_A_FLOW_AGE_MS,
+			      div_u64(tlshub_now() - flow->since, TLSHUB_MS), TLSHUB_A_FLOW_PAD) ||
 	    nla_put_u32(skb, TLSHUB_A_FLOW_WAITERS, flow->waiter_count))
 		return -EMSGSIZE;
 	return 0;
@@ -646,7 +666,7 @@ static const struct genl_ops operations[] = {
 
 /* Who may listen, kernels before the flags of groups do not ask: events have nothing secret. */
 static const struct genl_multicast_group groups[] = {
-	{ .name = TLSHUB_GENL_MCGRP_EVENTS, .flags = GENL_UNS_ADMIN_PERM },
+	{.name = TLSHUB_GENL_MCGRP_EVENTS, .flags = GENL_UNS_ADMIN_PERM},
 };
 
 static struct genl_family family __ro_after_init = {

@@ -2,13 +2,14 @@
 /*
  * First and second messages cost public-key arithmetic, and anybody can send some. So each carries
  *
- *	mac1 = HMAC(HASH("tlshub mac1" || receiver's public key), message up to mac1): the sender knows us
- *	mac2 = HMAC(cookie, message up to mac2): and was told the cookie at its address
+ *	mac1 = HMAC(HASH("tlshub mac1" || receiver's public key), message up to mac1)
+ *	mac2 = HMAC(cookie, message up to mac2)
  *
- * The second is asked for only under load, by a message with the cookie, an HMAC of the address under a
- * secret that changes every two minutes; it is sealed with a key of our public key, and bound to the mac1 of
- * the message it answers. Those who have one are held to a rate by address. All of this keeps no state for
- * who sends, but a fixed table.
+ * The first shows that the sender knows who we are, the second that it was told the cookie at its
+ * address. That one is asked for only under load, by a message with the cookie: an HMAC of the
+ * address under a secret that changes every two minutes, sealed with a key of our public key and
+ * bound to the mac1 of the message it answers. Those who have one are held to a rate by address. All
+ * of this keeps no state for who sends, but a fixed table.
  */
 #include "hub.h"
 
@@ -17,7 +18,10 @@
 #include <net/ipv6.h>
 
 #define COOKIE_NS (120 * TLSHUB_SECOND_NS)
-/* For each address (IPv6: each /64): so many a second, and as many at once as fit into a quarter of one. */
+/*
+ * For each address (IPv6: each /64): so many a second, and as many at once as fit into a quarter of
+ * one.
+ */
 #define RATE_NS (TLSHUB_SECOND_NS / 20)
 #define BURST_NS (TLSHUB_SECOND_NS / 4)
 #define BUCKETS 4096
@@ -77,7 +81,10 @@ static void make_cookie(struct tlshub_cookies *cookies, const struct tlshub_endp
 	mac(cookie, cookies->secret, sizeof(cookies->secret), address, sizeof(address));
 }
 
-/* One bucket for some addresses: who shares it with a flood has to wait for the next cookie's hash to change nothing, but sessions. */
+/*
+ * Some addresses share a bucket. Who shares one with a flood has to wait for its end to make a new
+ * session; the one that it has goes on.
+ */
 static bool within_rate(struct tlshub_cookies *cookies, const struct tlshub_endpoint *from)
 {
 	u64 now = tlshub_now(), *until;
@@ -98,7 +105,8 @@ static bool within_rate(struct tlshub_cookies *cookies, const struct tlshub_endp
 }
 
 enum tlshub_verdict tlshub_cookies_check(struct tlshub_cookies *cookies, const void *message,
-					 size_t len, const struct tlshub_endpoint *from, bool loaded)
+					 size_t len, const struct tlshub_endpoint *from,
+					 bool loaded)
 {
 	const struct tlshub_macs *macs = macs_of((void *)message, len);
 	size_t before = len - sizeof(*macs);
@@ -135,7 +143,7 @@ void tlshub_cookies_answer(struct tlshub_cookies *cookies, const void *message, 
 	const struct tlshub_macs *macs = macs_of((void *)message, len);
 	u8 cookie[TLSHUB_MAC_LEN], key[TLSHUB_HASH_LEN];
 
-	answer->head = (struct tlshub_head){ .type = TLSHUB_COOKIE, .version = TLSHUB_WIRE_VERSION };
+	answer->head = (struct tlshub_head){.type = TLSHUB_COOKIE, .version = TLSHUB_WIRE_VERSION};
 	answer->receiver = receiver;
 	get_random_bytes(answer->salt, sizeof(answer->salt));
 	make_cookie(cookies, to, cookie);

@@ -50,10 +50,10 @@ void tlshub_hash(u8 out[TLSHUB_HASH_LEN], const void *a, size_t a_len, const voi
 	blake2s_final(&state, out);
 }
 
-void tlshub_hkdf(u8 out1[TLSHUB_HASH_LEN], u8 out2[TLSHUB_HASH_LEN], u8 out3[TLSHUB_HASH_LEN], const u8 chaining[TLSHUB_HASH_LEN],
-		 const void *input, size_t len)
+void tlshub_hkdf(u8 out1[TLSHUB_HASH_LEN], u8 out2[TLSHUB_HASH_LEN], u8 out3[TLSHUB_HASH_LEN],
+		 const u8 chaining[TLSHUB_HASH_LEN], const void *input, size_t len)
 {
-	u8 *const outs[] = { out1, out2, out3 };
+	u8 *const outs[] = {out1, out2, out3};
 	u8 secret[TLSHUB_HASH_LEN], last[TLSHUB_HASH_LEN];
 	struct tlshub_hmac hmac;
 	u8 number;

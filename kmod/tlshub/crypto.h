@@ -23,8 +23,11 @@ void tlshub_hmac_final(struct tlshub_hmac *hmac, u8 out[TLSHUB_HASH_LEN]);
 /* HASH(a || b) */
 void tlshub_hash(u8 out[TLSHUB_HASH_LEN], const void *a, size_t a_len, const void *b, size_t b_len);
 
-/* Noise's HKDF (revision 34, 4.3) with HMAC-BLAKE2s; @out2 and @out3 may be NULL. @out1 may be @chaining. */
-void tlshub_hkdf(u8 out1[TLSHUB_HASH_LEN], u8 out2[TLSHUB_HASH_LEN], u8 out3[TLSHUB_HASH_LEN], const u8 chaining[TLSHUB_HASH_LEN],
-		 const void *input, size_t len);
+/*
+ * Noise's HKDF (revision 34, 4.3) with HMAC-BLAKE2s; @out2 and @out3 may be NULL. @out1 may be
+ * @chaining.
+ */
+void tlshub_hkdf(u8 out1[TLSHUB_HASH_LEN], u8 out2[TLSHUB_HASH_LEN], u8 out3[TLSHUB_HASH_LEN],
+		 const u8 chaining[TLSHUB_HASH_LEN], const void *input, size_t len);
 
 #endif /* TLSHUB_CRYPTO_H */

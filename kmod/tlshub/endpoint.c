@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The UDP socket: one for both families, or for IPv4 alone where there is no IPv6. It is an ordinary
- * socket of the kernel, read by a worker (channel.c): its buffer is what bounds a flood, and it looks the
- * same in every kernel, which the functions for tunnels do not.
+ * The UDP socket: one for both families, or for IPv4 alone where there is no IPv6. It is an
+ * ordinary socket of the kernel, read by a worker (channel.c): its buffer is what bounds a flood,
+ * and it looks the same in every kernel, which the functions for tunnels do not.
  */
 #include "hub.h"
 
@@ -16,7 +16,10 @@
 /* Room for some thousand datagrams that wait for the worker. */
 #define RECEIVE_BUFFER (1024 * 1024)
 
-/* Who has loaded its address may still be before its first line: module and hub go after synchronize_net(). */
+/*
+ * Who has loaded its address may still be before its first line: module and hub go after
+ * synchronize_net().
+ */
 static void data_ready(struct sock *sk)
 {
 	struct tlshub_hub *hub;
@@ -30,8 +33,8 @@ static void data_ready(struct sock *sk)
 
 static int bind_to(struct socket *socket, bool ipv6, u16 port)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	if (!ipv6)
 		return kernel_bind(socket, (tlshub_sockaddr *)&four, sizeof(four));
@@ -108,8 +111,8 @@ static void to_six(struct sockaddr_in6 *six, const struct tlshub_endpoint *endpo
 int tlshub_endpoint_send(struct tlshub_hub *hub, const struct tlshub_endpoint *to, void *data,
 			 size_t len)
 {
-	struct kvec vec = { .iov_base = data, .iov_len = len };
-	struct msghdr message = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = {.iov_base = data, .iov_len = len};
+	struct msghdr message = {.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL};
 	struct sockaddr_in6 six;
 	struct sockaddr_in four;
 	int sent = -ENOTCONN;
@@ -138,9 +141,9 @@ out:
 int tlshub_endpoint_receive(struct tlshub_hub *hub, struct tlshub_endpoint *from, void *data,
 			    size_t size)
 {
-	struct kvec vec = { .iov_base = data, .iov_len = size };
+	struct kvec vec = {.iov_base = data, .iov_len = size};
 	struct sockaddr_in6 name = {};
-	struct msghdr message = { .msg_name = &name };
+	struct msghdr message = {.msg_name = &name};
 	int got;
 
 	if (!hub->socket)

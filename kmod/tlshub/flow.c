@@ -6,11 +6,13 @@
  *	server's side:  announced -> READY -> fetched: gone
  *	both sides:     READY -> EXPIRED, without its key -> gone
  *
- * A tuple has at most one key on each side: a later one wipes the earlier. A key is given out once, and gone
- * with that. Requests that wait for a key hang on the tuple, which is EXPECTED as long as there is nothing else.
+ * A tuple has at most one key on each side: a later one wipes the earlier. A key is given out once,
+ * and gone with that. Requests that wait for a key hang on the tuple, which is EXPECTED as long as
+ * there is nothing else.
  *
- * An announcement is repeated over the session that it was made over, as long as that one is there: the peer may
- * have given the key to somebody already, so another one is made only when the peer shows that it knows nothing.
+ * An announcement is repeated over the session that it was made over, as long as that one is there:
+ * the peer may have given the key to somebody already, so another one is made only when the peer
+ * shows that it knows nothing.
  */
 #include "hub.h"
 
@@ -74,7 +76,8 @@ static bool same_ident(u32 one, u32 other)
 	return one == 0 || other == 0 || one == other;
 }
 
-static struct tlshub_flow *find(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server)
+static struct tlshub_flow *find(struct tlshub_hub *hub, const struct tlshub_tuple *tuple,
+				bool server)
 {
 	struct tlshub_flow_name name;
 
@@ -83,7 +86,8 @@ static struct tlshub_flow *find(struct tlshub_hub *hub, const struct tlshub_tupl
 }
 
 /* The tuple's flow, made if there is none; NULL if there is no room. */
-static struct tlshub_flow *get(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server)
+static struct tlshub_flow *get(struct tlshub_hub *hub, const struct tlshub_tuple *tuple,
+			       bool server)
 {
 	struct tlshub_flow *flow = find(hub, tuple, server);
 
@@ -112,8 +116,8 @@ static bool is_taken(const struct tlshub_flow *flow)
 	return flow->name.server && flow->state >= TLSHUB_FLOW_READY;
 }
 
-static void set_state(struct tlshub_hub *hub, struct tlshub_flow *flow, enum tlshub_flow_state state,
-		      struct tlshub_peer *peer)
+static void set_state(struct tlshub_hub *hub, struct tlshub_flow *flow,
+		      enum tlshub_flow_state state, struct tlshub_peer *peer)
 {
 	if (flow->peer) {
 		flow->peer->starting -= flow->state == TLSHUB_FLOW_STARTING;
@@ -166,8 +170,8 @@ static void drop_waiter(struct tlshub_hub *hub, struct tlshub_waiter *waiter)
 	kfree(waiter);
 }
 
-static bool add_waiter(struct tlshub_hub *hub, struct tlshub_flow *flow, const struct tlshub_asker *asker,
-		       u32 ident, u32 wait_ms)
+static bool add_waiter(struct tlshub_hub *hub, struct tlshub_flow *flow,
+		       const struct tlshub_asker *asker, u32 ident, u32 wait_ms)
 {
 	struct tlshub_waiter *waiter;
 
@@ -198,7 +202,8 @@ static void waiter_timer_run(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	struct tlshub_waiter *waiter = container_of(timer, struct tlshub_waiter, timer);
 	struct tlshub_flow *flow = waiter->flow;
 
-	tlshub_answer(hub, waiter->port_id, waiter->sequence, TLSHUB_REPLY_KEY, TLSHUB_KEY_NONE, NULL, NULL);
+	tlshub_answer(hub, waiter->port_id, waiter->sequence, TLSHUB_REPLY_KEY, TLSHUB_KEY_NONE,
+		      NULL, NULL);
 	drop_waiter(hub, waiter);
 	if (flow->state == TLSHUB_FLOW_EXPECTED && !flow->waiter_count)
 		forget(hub, flow);
@@ -209,7 +214,8 @@ void tlshub_flow_cancel(struct tlshub_hub *hub, u32 port_id, u32 sequence)
 	struct tlshub_waiter *waiter;
 	struct hlist_node *next;
 
-	hlist_for_each_entry_safe(waiter, next, waiters_of(hub, port_id), by_port) {
+	hlist_for_each_entry_safe(waiter, next, waiters_of(hub, port_id), by_port)
+	{
 		struct tlshub_flow *flow = waiter->flow;
 
 		if (waiter->port_id != port_id || (sequence && waiter->sequence != sequence))
@@ -221,8 +227,8 @@ void tlshub_flow_cancel(struct tlshub_hub *hub, u32 port_id, u32 sequence)
 }
 
 /* True: the asker has the answer. */
-static bool tell_start(struct tlshub_hub *hub, const struct tlshub_asker *asker, u8 type, const u8 *key,
-		       const char *text)
+static bool tell_start(struct tlshub_hub *hub, const struct tlshub_asker *asker, u8 type,
+		       const u8 *key, const char *text)
 {
 	if (asker->kind == TLSHUB_WAITS_START4)
 		return !tlshub_answer_start4(hub, asker->port_id, asker->sequence, type, text);
@@ -242,7 +248,7 @@ static void serve(struct tlshub_hub *hub, struct tlshub_flow *flow, u8 type)
 	struct tlshub_waiter *waiter, *next;
 	bool given = false;
 
-	list_for_each_entry_safe(waiter, next, &flow->waiters, list) {
+	list_for_each_entry_safe (waiter, next, &flow->waiters, list) {
 		const struct tlshub_asker asker = {
 			.port_id = waiter->port_id,
 			.sequence = waiter->sequence,
@@ -267,14 +273,16 @@ static void serve(struct tlshub_hub *hub, struct tlshub_flow *flow, u8 type)
 		fetched(hub, flow);
 }
 
-static void ready(struct tlshub_hub *hub, struct tlshub_flow *flow, struct tlshub_peer *peer, u32 lifetime_ms)
+static void ready(struct tlshub_hub *hub, struct tlshub_flow *flow, struct tlshub_peer *peer,
+		  u32 lifetime_ms)
 {
 	set_state(hub, flow, TLSHUB_FLOW_READY, peer);
 	flow->lifetime_ms = lifetime_ms;
 	tlshub_timer_set(hub, &flow->timer, flow->since + lifetime_ms * TLSHUB_MS);
 }
 
-static void __printf(3, 4) fail(struct tlshub_hub *hub, struct tlshub_flow *flow, const char *format, ...)
+static void __printf(3, 4)
+	fail(struct tlshub_hub *hub, struct tlshub_flow *flow, const char *format, ...)
 {
 	struct tlshub_waiter *waiter, *next;
 	char text[TLSHUB_TEXT_LEN];
@@ -283,7 +291,7 @@ static void __printf(3, 4) fail(struct tlshub_hub *hub, struct tlshub_flow *flow
 	va_start(arguments, format);
 	vscnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	list_for_each_entry_safe(waiter, next, &flow->waiters, list) {
+	list_for_each_entry_safe (waiter, next, &flow->waiters, list) {
 		const struct tlshub_asker asker = {
 			.port_id = waiter->port_id,
 			.sequence = waiter->sequence,
@@ -301,7 +309,8 @@ static void __printf(3, 4) fail(struct tlshub_hub *hub, struct tlshub_flow *flow
 
 /* ---- the client's side */
 
-static void announce(struct tlshub_hub *hub, struct tlshub_flow *flow, struct tlshub_session *session)
+static void announce(struct tlshub_hub *hub, struct tlshub_flow *flow,
+		     struct tlshub_session *session)
 {
 	struct tlshub_item item = {
 		.kind = TLSHUB_ITEM_ANNOUNCE,
@@ -329,13 +338,16 @@ static struct tlshub_session *session_of(struct tlshub_hub *hub, const struct tl
 	if (!flow->session_index)
 		return NULL;
 	index = tlshub_index_find(hub, flow->session_index);
-	return index && index->kind == TLSHUB_INDEX_SESSION ? container_of(index, struct tlshub_session, index) : NULL;
+	return index && index->kind == TLSHUB_INDEX_SESSION
+		       ? container_of(index, struct tlshub_session, index)
+		       : NULL;
 }
 
 /* Announces it, again if it was before, or sees to it that there will be a session; then waits. */
 static void go_on(struct tlshub_hub *hub, struct tlshub_flow *flow)
 {
-	struct tlshub_session *session = session_of(hub, flow), *newest = tlshub_peer_session(flow->peer);
+	struct tlshub_session *session = session_of(hub, flow),
+			      *newest = tlshub_peer_session(flow->peer);
 	u64 now = tlshub_now(), pause = RETRY_NS << min(flow->tries, 3u);
 
 	if (!session || (newest && flow->tries >= LEAVE_TRIES))
@@ -347,14 +359,15 @@ static void go_on(struct tlshub_hub *hub, struct tlshub_flow *flow)
 	}
 	if (!newest || tlshub_session_worn(newest))
 		tlshub_handshake_begin(flow->peer);
-	tlshub_timer_set(hub, &flow->timer, min_t(u64, flow->deadline, now + min_t(u64, pause, LONGEST_RETRY_NS)));
+	tlshub_timer_set(hub, &flow->timer,
+			 min_t(u64, flow->deadline, now + min_t(u64, pause, LONGEST_RETRY_NS)));
 }
 
 void tlshub_flow_session(struct tlshub_peer *peer)
 {
 	struct tlshub_flow *flow, *next;
 
-	list_for_each_entry_safe(flow, next, &peer->flows, peer_list) {
+	list_for_each_entry_safe (flow, next, &peer->flows, peer_list) {
 		if (flow->state == TLSHUB_FLOW_STARTING && !session_of(peer->hub, flow)) {
 			flow->tries = 0;
 			go_on(peer->hub, flow);
@@ -374,7 +387,8 @@ static const char *fresh_problem(struct tlshub_hub *hub, const struct tlshub_pee
 }
 
 /* A key for two pods of this node. */
-static void start_here(struct tlshub_hub *hub, struct tlshub_flow *flow, const struct tlshub_tuple *tuple)
+static void start_here(struct tlshub_hub *hub, struct tlshub_flow *flow,
+		       const struct tlshub_tuple *tuple)
 {
 	struct tlshub_flow *other = get(hub, tuple, true);
 
@@ -472,7 +486,8 @@ static struct tlshub_flow *answered(struct tlshub_session *session, const struct
 	struct tlshub_flow *flow = find(session->peer->hub, &item->tuple, false);
 
 	if (!flow || flow->state != TLSHUB_FLOW_STARTING || flow->peer != session->peer ||
-	    flow->session_index != session->index.number || flow->number != le64_to_cpu(item->number))
+	    flow->session_index != session->index.number ||
+	    flow->number != le64_to_cpu(item->number))
 		return NULL;
 	return flow;
 }
@@ -507,7 +522,9 @@ void tlshub_flow_refused(struct tlshub_session *session, const struct tlshub_ite
 		go_on(hub, flow);
 		break;
 	case TLSHUB_REFUSED_NETWORK:
-		fail(hub, flow, "%s does not take it: to it, one of the addresses is not of this node or not of its own",
+		fail(hub, flow,
+		     "%s does not take it: to it, one of the addresses is not of this node or not "
+		     "of its own",
 		     peer->name);
 		break;
 	case TLSHUB_REFUSED_ROOM:
@@ -520,8 +537,8 @@ void tlshub_flow_refused(struct tlshub_session *session, const struct tlshub_ite
 
 /* ---- the server's side */
 
-static void reply_item(struct tlshub_session *session, const struct tlshub_item *item, enum tlshub_item_kind kind,
-		       enum tlshub_refusal why)
+static void reply_item(struct tlshub_session *session, const struct tlshub_item *item,
+		       enum tlshub_item_kind kind, enum tlshub_refusal why)
 {
 	struct tlshub_item reply = {
 		.kind = kind,
@@ -534,7 +551,8 @@ static void reply_item(struct tlshub_session *session, const struct tlshub_item 
 	tlshub_session_send(session->peer->hub, session, &reply);
 }
 
-static void refuse_item(struct tlshub_session *session, const struct tlshub_item *item, enum tlshub_refusal why)
+static void refuse_item(struct tlshub_session *session, const struct tlshub_item *item,
+			enum tlshub_refusal why)
 {
 	reply_item(session, item, TLSHUB_ITEM_REFUSE, why);
 }
@@ -604,7 +622,9 @@ static void timer_run(struct tlshub_hub *hub, struct tlshub_timer *timer)
 		} else if (session_of(hub, flow)) {
 			fail(hub, flow, "%s does not acknowledge the key", flow->peer->name);
 		} else {
-			fail(hub, flow, "no handshake with %s at %s port %u: is its module up, does it know our key?",
+			fail(hub, flow,
+			     "no handshake with %s at %s port %u: is its module up, does it know "
+			     "our key?",
 			     flow->peer->name,
 			     tlshub_address_text(flow->peer->endpoint.address.s6_addr, address),
 			     ntohs(flow->peer->endpoint.port));
@@ -620,8 +640,8 @@ static void timer_run(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	}
 }
 
-void tlshub_flow_fetch4(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server, u32 port_id,
-			u32 sequence)
+void tlshub_flow_fetch4(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server,
+			u32 port_id, u32 sequence)
 {
 	struct tlshub_flow *flow = find(hub, tuple, server);
 
@@ -631,19 +651,21 @@ void tlshub_flow_fetch4(struct tlshub_hub *hub, const struct tlshub_tuple *tuple
 		return;
 	}
 	tlshub_answer_fetch4(hub, port_id, sequence,
-			     flow && flow->state == TLSHUB_FLOW_EXPIRED ? TLSHUB_KEY_EXPIRED : TLSHUB_KEY_NONE, NULL);
+			     flow && flow->state == TLSHUB_FLOW_EXPIRED ? TLSHUB_KEY_EXPIRED
+									: TLSHUB_KEY_NONE,
+			     NULL);
 }
 
-void tlshub_flow_fetch(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server, u32 wait_ms,
-		       const struct tlshub_asker *asker)
+void tlshub_flow_fetch(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server,
+		       u32 wait_ms, const struct tlshub_asker *asker)
 {
 	struct tlshub_flow *flow = find(hub, tuple, server);
 	bool ours = flow && same_ident(flow->ident, tuple->ident);
 	s32 status = TLSHUB_KEY_NONE;
 
 	if (ours && flow->state == TLSHUB_FLOW_READY) {
-		if (!tlshub_answer(hub, asker->port_id, asker->sequence, TLSHUB_REPLY_KEY, TLSHUB_KEY_OK,
-				   flow->master_key, NULL))
+		if (!tlshub_answer(hub, asker->port_id, asker->sequence, TLSHUB_REPLY_KEY,
+				   TLSHUB_KEY_OK, flow->master_key, NULL))
 			fetched(hub, flow);
 		return;
 	}
@@ -663,7 +685,7 @@ void tlshub_flow_peer_removed(struct tlshub_peer *peer)
 {
 	struct tlshub_flow *flow, *next;
 
-	list_for_each_entry_safe(flow, next, &peer->flows, peer_list) {
+	list_for_each_entry_safe (flow, next, &peer->flows, peer_list) {
 		if (flow->state == TLSHUB_FLOW_STARTING)
 			fail(peer->hub, flow, "%s is no peer any more", peer->name);
 		else
@@ -683,8 +705,7 @@ void tlshub_flows_exit(struct tlshub_hub *hub)
 	int i;
 
 	for (i = 0; i < TLSHUB_WAITER_BUCKETS; i++) {
-		hlist_for_each_entry_safe(waiter, next, &hub->waiters[i], by_port)
-			kfree(waiter);
+		hlist_for_each_entry_safe(waiter, next, &hub->waiters[i], by_port) kfree(waiter);
 	}
 	rhashtable_free_and_destroy(&hub->flows, free_flow, NULL);
 }

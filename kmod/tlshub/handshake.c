@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From no session to a session. One worker of the hub does the public-key arithmetic, without the lock: it
- * makes the first messages of peers that are in `begins`, and answers what came and is in `queue`. After each
- * piece of arithmetic it takes the lock and looks again whether what it was for is still there.
+ * From no session to a session. One worker of the hub does the public-key arithmetic, without the
+ * lock: it makes the first messages of peers that are in `begins`, and answers what came and is in
+ * `queue`. After each piece of arithmetic it takes the lock and looks again whether what it was for
+ * is still there.
  *
- * The queue is all that a flood can fill. When it is an eighth full, messages need a cookie before they get
- * into it (cookie.c), and messages of sessions never pass through it.
+ * The queue is all that a flood can fill. When it is an eighth full, messages need a cookie before
+ * they get into it (cookie.c), and messages of sessions never pass through it.
  */
 #include "hub.h"
 
@@ -16,7 +17,10 @@
 #define QUEUE_MAX 1024
 #define QUEUE_LOADED (QUEUE_MAX / 8)
 #define LOADED_NS TLSHUB_SECOND_NS
-/* One peer's first messages: not more often than this. Its next one is later anyway, unless it is lost. */
+/*
+ * One peer's first messages: not more often than this. Its next one is later anyway, unless it is
+ * lost.
+ */
 #define ANSWER_NS (20 * TLSHUB_MS)
 /* Until the answer has to be there, doubled with each try. */
 #define FIRST_TRY_NS (250 * TLSHUB_MS)
@@ -28,8 +32,8 @@
 #define PORTION 16
 
 /*
- * The time of a first message: later than that of the one before, which is all that it is for. By the clock
- * of the machine when the module was loaded, and from then on by one that nobody sets.
+ * The time of a first message: later than that of the one before, which is all that it is for. By
+ * the clock of the machine when the module was loaded, and from then on by one that nobody sets.
  */
 static u64 load_offset;
 
@@ -71,7 +75,8 @@ void tlshub_handshake_begin(struct tlshub_peer *peer)
 	struct tlshub_hub *hub = peer->hub;
 
 	lockdep_assert_held(&hub->lock);
-	if (peer->shaking || peer->removed || !peer->has_endpoint || !hub->has_identity || !hub->socket)
+	if (peer->shaking || peer->removed || !peer->has_endpoint || !hub->has_identity ||
+	    !hub->socket)
 		return;
 	/* The peer takes no two in a shorter time, either. */
 	if (peer->last_begun && tlshub_now() - peer->last_begun < FIRST_TRY_NS)
@@ -110,14 +115,17 @@ void tlshub_handshake_timer(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	tlshub_event(hub, TLSHUB_EVENT_LOST, peer, NULL, NULL);
 }
 
-/* Makes and sends a first message. With the lock, which it gives up in between; @peer is the caller's to put. */
+/*
+ * Makes and sends a first message. With the lock, which it gives up in between; @peer is the
+ * caller's to put.
+ */
 static void begin_one(struct tlshub_hub *hub, struct tlshub_peer *peer)
 {
 	struct tlshub_identity identity = hub->identity;
 	u32 serial = hub->identity_serial;
 	struct tlshub_handshake *handshake;
 	struct tlshub_first message = {
-		.head = { .type = TLSHUB_FIRST, .version = TLSHUB_WIRE_VERSION },
+		.head = {.type = TLSHUB_FIRST, .version = TLSHUB_WIRE_VERSION},
 	};
 	u8 timestamp[TLSHUB_TIMESTAMP_LEN], remote[CURVE25519_KEY_SIZE];
 	bool made;
@@ -128,7 +136,8 @@ static void begin_one(struct tlshub_hub *hub, struct tlshub_peer *peer)
 	tlshub_unlock(hub);
 
 	handshake = kzalloc(sizeof(*handshake), GFP_KERNEL);
-	made = handshake && tlshub_noise_write_first(&handshake->noise, &identity, remote, timestamp, &message);
+	made = handshake &&
+	       tlshub_noise_write_first(&handshake->noise, &identity, remote, timestamp, &message);
 	memzero_explicit(&identity, sizeof(identity));
 
 	tlshub_lock(hub);
@@ -156,7 +165,8 @@ static void begin_one(struct tlshub_hub *hub, struct tlshub_peer *peer)
 	}
 	wait = min_t(u64, FIRST_TRY_NS << min(peer->tries - 1, 8u), LONGEST_TRY_NS);
 	/* Two that wait for each other's answer do not do so in step. */
-	tlshub_timer_set(hub, &peer->timer, tlshub_now() + wait + get_random_u32() % (u32)(wait / 8));
+	tlshub_timer_set(hub, &peer->timer,
+			 tlshub_now() + wait + get_random_u32() % (u32)(wait / 8));
 }
 
 /* A first message, with the lock, which it gives up in between. */
@@ -166,7 +176,7 @@ static void answer_first(struct tlshub_hub *hub, const struct tlshub_queued *que
 	struct tlshub_identity identity = hub->identity;
 	u32 serial = hub->identity_serial;
 	struct tlshub_second second = {
-		.head = { .type = TLSHUB_SECOND, .version = TLSHUB_WIRE_VERSION },
+		.head = {.type = TLSHUB_SECOND, .version = TLSHUB_WIRE_VERSION},
 		.receiver = first->sender,
 	};
 	u8 remote[CURVE25519_KEY_SIZE], preshared[TLSHUB_KEY_LEN], timestamp[TLSHUB_TIMESTAMP_LEN];
@@ -181,10 +191,11 @@ static void answer_first(struct tlshub_hub *hub, const struct tlshub_queued *que
 	peer = good ? tlshub_peer_by_key(hub, remote) : NULL;
 	if (!peer) {
 		/*
-		 * Whose it says it is: that it is authentic would take another multiplication to know, which strangers
-		 * are not worth.
+		 * Whose it says it is: that it is authentic would take another multiplication to
+		 * know, which strangers are not worth.
 		 */
-		tlshub_count(hub, good ? TLSHUB_A_COUNTER_DROP_UNKNOWN_PEER : TLSHUB_A_COUNTER_DROP_FORGED);
+		tlshub_count(hub, good ? TLSHUB_A_COUNTER_DROP_UNKNOWN_PEER
+				       : TLSHUB_A_COUNTER_DROP_FORGED);
 		if (good)
 			tlshub_event(hub, TLSHUB_EVENT_UNKNOWN_PEER, NULL, &queued->from, remote);
 		goto out;
@@ -310,7 +321,8 @@ static struct tlshub_queued *take_queued(struct tlshub_hub *hub)
 
 static bool begin_next(struct tlshub_hub *hub)
 {
-	struct tlshub_peer *peer = list_first_entry_or_null(&hub->begins, struct tlshub_peer, begin);
+	struct tlshub_peer *peer =
+		list_first_entry_or_null(&hub->begins, struct tlshub_peer, begin);
 
 	if (!peer)
 		return false;

@@ -31,7 +31,10 @@ struct tlshub_hub;
 struct tlshub_peer;
 struct tlshub_flow;
 
-/* ---- clock.c: what is to be done later. Times are of CLOCK_BOOTTIME, in ns: they go on in suspend. */
+/*
+ * ---- clock.c: what is to be done later. Times are of CLOCK_BOOTTIME, in ns: they go on in
+ * suspend.
+ */
 
 struct tlshub_timer {
 	struct rb_node node;
@@ -52,20 +55,20 @@ void tlshub_clock_exit(struct tlshub_hub *hub);
 /* ---- network.c: which addresses are whose. */
 
 struct tlshub_prefix {
-	struct in6_addr address;	/* IPv4 mapped; zeros after the prefix */
-	u32 length;			/* 0 to 128 */
+	struct in6_addr address; /* IPv4 mapped; zeros after the prefix */
+	u32 length;		 /* 0 to 128 */
 };
 
 struct tlshub_network {
 	struct rhash_head node;
 	struct tlshub_prefix prefix;
-	struct tlshub_peer *peer;	/* NULL: this node's */
-	struct list_head list;		/* of its owner */
+	struct tlshub_peer *peer; /* NULL: this node's */
+	struct list_head list;	  /* of its owner */
 };
 
 struct tlshub_networks {
 	struct rhashtable table;
-	unsigned int used[129];		/* how many prefixes there are of each length */
+	unsigned int used[129]; /* how many prefixes there are of each length */
 	DECLARE_BITMAP(lengths, 129);
 };
 
@@ -81,12 +84,13 @@ struct tlshub_network *tlshub_network_find(struct tlshub_networks *networks,
 
 /* As people write it: 10.0.0.1, not ::ffff:10.0.0.1. */
 #define TLSHUB_ADDRESS_TEXT 48
-const char *tlshub_address_text(const u8 address[TLSHUB_ADDRESS_LEN], char text[TLSHUB_ADDRESS_TEXT]);
+const char *tlshub_address_text(const u8 address[TLSHUB_ADDRESS_LEN],
+				char text[TLSHUB_ADDRESS_TEXT]);
 
 /* ---- endpoint.c: the UDP socket. */
 
 struct tlshub_endpoint {
-	struct in6_addr address;	/* IPv4 mapped */
+	struct in6_addr address; /* IPv4 mapped */
 	__be16 port;
 	u32 scope;
 };
@@ -117,40 +121,42 @@ void tlshub_indices_exit(struct tlshub_hub *hub);
 /* ---- cookie.c: which first messages are worth the arithmetic. */
 
 struct tlshub_cookies {
-	u8 mac1_key[TLSHUB_HASH_LEN];	/* of messages to us */
-	u8 seal_key[TLSHUB_HASH_LEN];	/* of cookies from us */
-	u8 secret[TLSHUB_HASH_LEN];	/* cookies are made with */
+	u8 mac1_key[TLSHUB_HASH_LEN]; /* of messages to us */
+	u8 seal_key[TLSHUB_HASH_LEN]; /* of cookies from us */
+	u8 secret[TLSHUB_HASH_LEN];   /* cookies are made with */
 	u64 secret_until;
 	u64 loaded_until;
 	siphash_key_t hash_key;
-	u64 *buckets;			/* for each hash of an address, when its rate is used up; NULL until needed */
+	u64 *buckets; /* for each hash of an address, when its rate is used up; NULL until needed */
 };
 
 /* What a peer's cookie is kept in. */
 struct tlshub_cookie {
 	u8 cookie[TLSHUB_MAC_LEN];
-	u64 until;			/* 0: there is none */
-	u8 last_mac1[TLSHUB_MAC_LEN];	/* of the message a cookie may answer */
+	u64 until;		      /* 0: there is none */
+	u8 last_mac1[TLSHUB_MAC_LEN]; /* of the message a cookie may answer */
 	bool sent;
 };
 
 enum tlshub_verdict {
 	TLSHUB_PASS,
 	TLSHUB_DROP_MAC,
-	TLSHUB_DROP_COOKIE,		/* one is to be sent */
+	TLSHUB_DROP_COOKIE, /* one is to be sent */
 	TLSHUB_DROP_RATE,
 };
 
-void tlshub_cookies_set_identity(struct tlshub_cookies *cookies, const u8 public[CURVE25519_KEY_SIZE]);
+void tlshub_cookies_set_identity(struct tlshub_cookies *cookies,
+				 const u8 public[CURVE25519_KEY_SIZE]);
 void tlshub_cookies_exit(struct tlshub_cookies *cookies);
 /* Of a first or second message of @len bytes, which ends with its macs. */
-enum tlshub_verdict tlshub_cookies_check(struct tlshub_cookies *cookies, const void *message, size_t len,
-					 const struct tlshub_endpoint *from, bool loaded);
+enum tlshub_verdict tlshub_cookies_check(struct tlshub_cookies *cookies, const void *message,
+					 size_t len, const struct tlshub_endpoint *from,
+					 bool loaded);
 void tlshub_cookies_answer(struct tlshub_cookies *cookies, const void *message, size_t len,
 			   const struct tlshub_endpoint *to, __le32 receiver,
 			   struct tlshub_cookie_message *answer);
-void tlshub_cookie_sign(struct tlshub_cookie *cookie, const u8 remote[CURVE25519_KEY_SIZE], void *message,
-			size_t len);
+void tlshub_cookie_sign(struct tlshub_cookie *cookie, const u8 remote[CURVE25519_KEY_SIZE],
+			void *message, size_t len);
 bool tlshub_cookie_take(struct tlshub_cookie *cookie, const u8 remote[CURVE25519_KEY_SIZE],
 			const struct tlshub_cookie_message *message);
 
@@ -158,36 +164,41 @@ bool tlshub_cookie_take(struct tlshub_cookie *cookie, const u8 remote[CURVE25519
 
 struct tlshub_session {
 	struct tlshub_index index;
-	struct tlshub_timer timer;	/* its end */
+	struct tlshub_timer timer; /* its end */
 	struct tlshub_peer *peer;
 	u32 remote_index;
 	bool initiator;
-	bool used;			/* a key was announced over it, by either side */
-	bool renewing;			/* it was looked at whether it is to be renewed */
+	bool used;     /* a key was announced over it, by either side */
+	bool renewing; /* it was looked at whether it is to be renewed */
 	u64 since;
 	u64 next_counter;
-	u64 next_number;		/* of keys */
+	u64 next_number; /* of keys */
 	struct tlshub_window counters;
 	struct tlshub_window numbers;
 	struct tlshub_keys keys;
 };
 
 /* @number: of the handshake that we began, which it takes over; 0: we answered */
-struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer, u32 number);
+struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer,
+					  u32 number);
 void tlshub_session_free(struct tlshub_hub *hub, struct tlshub_session *session);
 /* Whether it may take new keys: true up to its end. */
 bool tlshub_session_open(const struct tlshub_session *session);
 /* Whether it is time for the next one. */
 bool tlshub_session_worn(const struct tlshub_session *session);
 void tlshub_session_master_key(const struct tlshub_session *session, bool ours, u64 number,
-			       const struct tlshub_tuple *tuple, u8 master_key[TLSHUB_MASTER_KEY_LEN]);
+			       const struct tlshub_tuple *tuple,
+			       u8 master_key[TLSHUB_MASTER_KEY_LEN]);
 /* Items leave with tlshub_session_flush(), or when as many are there as a datagram holds. */
 void tlshub_session_send(struct tlshub_hub *hub, struct tlshub_session *session,
 			 const struct tlshub_item *item);
 void tlshub_session_flush(struct tlshub_hub *hub);
 /* A message without items, which tells the peer that the session is there. */
 void tlshub_session_confirm(struct tlshub_hub *hub, struct tlshub_session *session);
-/* The number of items, which are in @items then, or a negative counter (enum tlshub_counter_attr) of why it is dropped. */
+/*
+ * The number of items, which are in @items then, or a negative counter (enum tlshub_counter_attr)
+ * of why it is dropped.
+ */
 int tlshub_session_decrypt(struct tlshub_session *session, const void *message, size_t len,
 			   struct tlshub_item *items);
 
@@ -210,7 +221,7 @@ struct tlshub_peer {
 	struct tlshub_hub *hub;
 	bool removed;
 	struct rhash_head name_node, key_node;
-	struct list_head list;		/* of the hub */
+	struct list_head list; /* of the hub */
 	char name[TLSHUB_NAME_LEN + 1];
 	u8 public_key[CURVE25519_KEY_SIZE];
 	u8 preshared_key[TLSHUB_KEY_LEN];
@@ -219,11 +230,11 @@ struct tlshub_peer {
 	struct list_head networks;
 
 	/* a handshake that we began */
-	bool shaking;			/* it is under way: `begin` or `timer` goes on with it */
+	bool shaking; /* it is under way: `begin` or `timer` goes on with it */
 	unsigned int tries;
-	struct list_head begin;		/* of the hub: a first message is to be made */
+	struct list_head begin; /* of the hub: a first message is to be made */
 	struct tlshub_timer timer;
-	struct tlshub_handshake *handshake;	/* the last first message */
+	struct tlshub_handshake *handshake; /* the last first message */
 	u64 last_begun;
 	u64 last_sent_timestamp;
 	struct tlshub_cookie cookie;
@@ -234,7 +245,7 @@ struct tlshub_peer {
 
 	/* `next`: we answered, and wait for its first message */
 	struct tlshub_session *current_session, *previous, *next;
-	bool known;			/* a key was made with it before */
+	bool known; /* a key was made with it before */
 
 	struct list_head flows;
 	unsigned int starting, taken;
@@ -242,13 +253,14 @@ struct tlshub_peer {
 };
 
 /* @error: -EEXIST: name or key is another one's */
-struct tlshub_peer *tlshub_peer_add(struct tlshub_hub *hub, const char *name, const u8 public_key[CURVE25519_KEY_SIZE],
-				    int *error);
+struct tlshub_peer *tlshub_peer_add(struct tlshub_hub *hub, const char *name,
+				    const u8 public_key[CURVE25519_KEY_SIZE], int *error);
 int tlshub_peer_set_key(struct tlshub_peer *peer, const u8 public_key[CURVE25519_KEY_SIZE]);
 void tlshub_peer_set_preshared(struct tlshub_peer *peer, const u8 preshared_key[TLSHUB_KEY_LEN]);
 void tlshub_peer_remove(struct tlshub_peer *peer);
 struct tlshub_peer *tlshub_peer_by_name(struct tlshub_hub *hub, const char *name);
-struct tlshub_peer *tlshub_peer_by_key(struct tlshub_hub *hub, const u8 public_key[CURVE25519_KEY_SIZE]);
+struct tlshub_peer *tlshub_peer_by_key(struct tlshub_hub *hub,
+				       const u8 public_key[CURVE25519_KEY_SIZE]);
 void tlshub_peer_get(struct tlshub_peer *peer);
 void tlshub_peer_put(struct tlshub_peer *peer);
 int tlshub_peers_init(struct tlshub_hub *hub);
@@ -296,7 +308,7 @@ struct tlshub_flow_name {
 	u8 server_address[TLSHUB_ADDRESS_LEN];
 	__be16 client_port;
 	__be16 server_port;
-	u8 server;			/* our side: 0 the client's, 1 the server's */
+	u8 server; /* our side: 0 the client's, 1 the server's */
 	u8 zero[3];
 };
 
@@ -305,16 +317,16 @@ struct tlshub_flow_name {
 #define TLSHUB_WAITER_BUCKETS 64
 
 enum tlshub_waiter_kind {
-	TLSHUB_WAITS_START4,		/* a public START */
+	TLSHUB_WAITS_START4, /* a public START */
 	TLSHUB_WAITS_START,
 	TLSHUB_WAITS_FETCH,
 };
 
 /* A request that is answered later. */
 struct tlshub_waiter {
-	struct list_head list;		/* of the flow */
-	struct hlist_node by_port;	/* of the hub */
-	struct tlshub_timer timer;	/* FETCH: when it is answered at the latest */
+	struct list_head list;	   /* of the flow */
+	struct hlist_node by_port; /* of the hub */
+	struct tlshub_timer timer; /* FETCH: when it is answered at the latest */
 	struct tlshub_flow *flow;
 	u32 port_id, sequence;
 	u32 ident;
@@ -327,7 +339,7 @@ struct tlshub_flow {
 	struct tlshub_flow_name name;
 	u32 ident;
 	enum tlshub_flow_state state;
-	struct tlshub_peer *peer;	/* NULL: expected, or of this node alone */
+	struct tlshub_peer *peer; /* NULL: expected, or of this node alone */
 	struct list_head peer_list;
 	struct list_head waiters;
 	unsigned int waiter_count;
@@ -336,7 +348,7 @@ struct tlshub_flow {
 	u32 lifetime_ms;
 	/* STARTING: how often it was announced, over which session, as which number */
 	unsigned int tries;
-	u32 session_index;		/* 0: over none yet */
+	u32 session_index; /* 0: over none yet */
 	u64 number;
 	u8 master_key[TLSHUB_MASTER_KEY_LEN];
 };
@@ -353,11 +365,11 @@ void tlshub_flows_exit(struct tlshub_hub *hub);
 void tlshub_flow_start(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, u32 timeout_ms,
 		       const struct tlshub_asker *asker);
 /* @wait_ms: 0: answer at once */
-void tlshub_flow_fetch(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server, u32 wait_ms,
-		       const struct tlshub_asker *asker);
+void tlshub_flow_fetch(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server,
+		       u32 wait_ms, const struct tlshub_asker *asker);
 /* Public FETCH. */
-void tlshub_flow_fetch4(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server, u32 port_id,
-			u32 sequence);
+void tlshub_flow_fetch4(struct tlshub_hub *hub, const struct tlshub_tuple *tuple, bool server,
+			u32 port_id, u32 sequence);
 /* Requests of the socket are not answered any more; @sequence 0: none of them. */
 void tlshub_flow_cancel(struct tlshub_hub *hub, u32 port_id, u32 sequence);
 /* The peer announces a key, or says what became of ours. */
@@ -375,10 +387,12 @@ void tlshub_requests_exit(struct tlshub_hub *hub);
 int tlshub_requests_register(void);
 void tlshub_requests_unregister(void);
 /* 0, or the asker has no room or is gone. @key may be NULL. */
-int tlshub_answer_start4(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, const char *text);
-int tlshub_answer_fetch4(struct tlshub_hub *hub, u32 port_id, u32 sequence, s32 status, const u8 *key);
-int tlshub_answer(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, s32 status, const u8 *key,
-		  const char *text);
+int tlshub_answer_start4(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type,
+			 const char *text);
+int tlshub_answer_fetch4(struct tlshub_hub *hub, u32 port_id, u32 sequence, s32 status,
+			 const u8 *key);
+int tlshub_answer(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, s32 status,
+		  const u8 *key, const char *text);
 
 /* ---- control.c: generic netlink. */
 
@@ -397,33 +411,33 @@ struct tlshub_hub {
 
 	struct tlshub_identity identity;
 	bool has_identity;
-	u32 identity_serial;		/* another one with each private key */
+	u32 identity_serial; /* another one with each private key */
 	struct list_head networks_own;
 
-	u16 port;			/* 0: the socket is closed */
+	u16 port; /* 0: the socket is closed */
 	struct socket *socket;
-	bool ipv6;			/* the socket's family */
-	void (*data_ready)(struct sock *sk);	/* the socket's own */
+	bool ipv6;			     /* the socket's family */
+	void (*data_ready)(struct sock *sk); /* the socket's own */
 	u32 lifetime_ms, start_ms;
 
 	struct rhashtable peers_by_name, peers_by_key, flows, indices;
 	struct list_head peers;
 	unsigned int peer_count, flow_count, taken_count, waiter_count;
-	u32 peers_serial;		/* for dumps */
-	struct hlist_head waiters[TLSHUB_WAITER_BUCKETS];	/* by port id */
+	u32 peers_serial;				  /* for dumps */
+	struct hlist_head waiters[TLSHUB_WAITER_BUCKETS]; /* by port id */
 	struct tlshub_networks networks;
 
 	struct rb_root_cached timers;
 	struct delayed_work clock_work;
 
 	struct work_struct receive_work;
-	u8 receive_buffer[2048];	/* of receive_work */
+	u8 receive_buffer[2048]; /* of receive_work */
 	struct tlshub_item receive_items[TLSHUB_ITEMS_MAX];
 	struct tlshub_outbox outbox;
 
 	struct work_struct handshake_work;
-	struct list_head begins;	/* peers that are to be sent a first message */
-	struct list_head queue;		/* of handshakes that came */
+	struct list_head begins; /* peers that are to be sent a first message */
+	struct list_head queue;	 /* of handshakes that came */
 	unsigned int queue_length;
 	struct tlshub_cookies cookies;
 	u64 last_event[TLSHUB_EVENT_UNDER_LOAD + 1];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sessions and handshakes by random numbers, which we give and the peer repeats: who is not on the way cannot guess one. */
+/*
+ * Sessions and handshakes by random numbers, which we give and the peer repeats: who is not on the
+ * way cannot guess one.
+ */
 #include "hub.h"
 
 #include <linux/random.h>

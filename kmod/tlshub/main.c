@@ -70,8 +70,8 @@ fail_indices:
 }
 
 /*
- * Nobody asks any more: sockets of the protocol hold the namespace, and the module. So what is left are the
- * workers, who see `ending` under the lock, and are waited for.
+ * Nobody asks any more: sockets of the protocol hold the namespace, and the module. So what is left
+ * are the workers, who see `ending` under the lock, and are waited for.
  */
 static void __net_exit hub_exit(struct net *net)
 {
@@ -81,7 +81,7 @@ static void __net_exit hub_exit(struct net *net)
 
 	tlshub_requests_exit(hub);
 	tlshub_lock(hub);
-	list_for_each_entry_safe(peer, next, &hub->peers, list)
+	list_for_each_entry_safe (peer, next, &hub->peers, list)
 		tlshub_peer_remove(peer);
 	tlshub_networks_clear(&hub->networks, &hub->networks_own);
 	hub->ending = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whose an address is: a hash table of prefixes, looked up once for each length that is in use. Networks
- * of pods have few lengths (a node's /24, single addresses), so that a trie would gain nothing.
+ * Whose an address is: a hash table of prefixes, looked up once for each length that is in use.
+ * Networks of pods have few lengths (a node's /24, single addresses), so that a trie would gain
+ * nothing.
  */
 #include "hub.h"
 
@@ -77,7 +78,7 @@ void tlshub_networks_clear(struct tlshub_networks *networks, struct list_head *l
 {
 	struct tlshub_network *network, *next;
 
-	list_for_each_entry_safe(network, next, list, list)
+	list_for_each_entry_safe (network, next, list, list)
 		give_up(networks, network);
 }
 
@@ -103,7 +104,8 @@ struct tlshub_network *tlshub_network_find(struct tlshub_networks *networks,
 	return NULL;
 }
 
-const char *tlshub_address_text(const u8 address[TLSHUB_ADDRESS_LEN], char text[TLSHUB_ADDRESS_TEXT])
+const char *tlshub_address_text(const u8 address[TLSHUB_ADDRESS_LEN],
+				char text[TLSHUB_ADDRESS_TEXT])
 {
 	struct in6_addr whole;
 

@@ -27,7 +27,8 @@ static void mix_key(struct tlshub_noise *noise, const u8 input[CURVE25519_KEY_SI
 }
 
 /* False for points of small order, which would give a secret that everybody knows. */
-static bool mix_dh(struct tlshub_noise *noise, const u8 private[CURVE25519_KEY_SIZE], const u8 public[CURVE25519_KEY_SIZE])
+static bool mix_dh(struct tlshub_noise *noise, const u8 private[CURVE25519_KEY_SIZE],
+		   const u8 public[CURVE25519_KEY_SIZE])
 {
 	u8 shared[CURVE25519_KEY_SIZE];
 	bool good = curve25519(shared, private, public);
@@ -62,7 +63,8 @@ static void encrypt_and_hash(struct tlshub_noise *noise, u8 *out, const u8 *plai
 
 static bool decrypt_and_hash(struct tlshub_noise *noise, u8 *out, const u8 *sealed, size_t len)
 {
-	if (!chacha20poly1305_decrypt(out, sealed, len + TLSHUB_TAG_LEN, noise->hash, sizeof(noise->hash), 0, noise->key))
+	if (!chacha20poly1305_decrypt(out, sealed, len + TLSHUB_TAG_LEN, noise->hash,
+				      sizeof(noise->hash), 0, noise->key))
 		return false;
 	mix_hash(noise, sealed, len + TLSHUB_TAG_LEN);
 	return true;
@@ -85,8 +87,10 @@ static void begin(struct tlshub_noise *noise, const u8 responder[CURVE25519_KEY_
 	mix_hash(noise, responder, CURVE25519_KEY_SIZE);
 }
 
-bool tlshub_noise_write_first(struct tlshub_noise *noise, const struct tlshub_identity *own, const u8 remote[CURVE25519_KEY_SIZE],
-			      const u8 timestamp[TLSHUB_TIMESTAMP_LEN], struct tlshub_first *message)
+bool tlshub_noise_write_first(struct tlshub_noise *noise, const struct tlshub_identity *own,
+			      const u8 remote[CURVE25519_KEY_SIZE],
+			      const u8 timestamp[TLSHUB_TIMESTAMP_LEN],
+			      struct tlshub_first *message)
 {
 	begin(noise, remote);
 	if (!write_ephemeral(noise, message->ephemeral) || !mix_dh(noise, noise->ephemeral, remote))
@@ -98,25 +102,30 @@ bool tlshub_noise_write_first(struct tlshub_noise *noise, const struct tlshub_id
 	return true;
 }
 
-bool tlshub_noise_read_first(struct tlshub_noise *noise, const struct tlshub_identity *own, const struct tlshub_first *message,
-			     u8 remote[CURVE25519_KEY_SIZE])
+bool tlshub_noise_read_first(struct tlshub_noise *noise, const struct tlshub_identity *own,
+			     const struct tlshub_first *message, u8 remote[CURVE25519_KEY_SIZE])
 {
 	begin(noise, own->public);
 	memcpy(noise->remote_ephemeral, message->ephemeral, sizeof(noise->remote_ephemeral));
 	mix_ephemeral(noise, message->ephemeral);
-	return mix_dh(noise, own->private, message->ephemeral) && decrypt_and_hash(noise, remote, message->statik, CURVE25519_KEY_SIZE);
+	return mix_dh(noise, own->private, message->ephemeral) &&
+	       decrypt_and_hash(noise, remote, message->statik, CURVE25519_KEY_SIZE);
 }
 
-bool tlshub_noise_read_timestamp(struct tlshub_noise *noise, const struct tlshub_identity *own, const struct tlshub_first *message,
-				 const u8 remote[CURVE25519_KEY_SIZE], u8 timestamp[TLSHUB_TIMESTAMP_LEN])
+bool tlshub_noise_read_timestamp(struct tlshub_noise *noise, const struct tlshub_identity *own,
+				 const struct tlshub_first *message,
+				 const u8 remote[CURVE25519_KEY_SIZE],
+				 u8 timestamp[TLSHUB_TIMESTAMP_LEN])
 {
-	return mix_dh(noise, own->private, remote) && decrypt_and_hash(noise, timestamp, message->timestamp, TLSHUB_TIMESTAMP_LEN);
+	return mix_dh(noise, own->private, remote) &&
+	       decrypt_and_hash(noise, timestamp, message->timestamp, TLSHUB_TIMESTAMP_LEN);
 }
 
-bool tlshub_noise_write_second(struct tlshub_noise *noise, const u8 remote[CURVE25519_KEY_SIZE], const u8 preshared[TLSHUB_KEY_LEN],
-			       struct tlshub_second *message)
+bool tlshub_noise_write_second(struct tlshub_noise *noise, const u8 remote[CURVE25519_KEY_SIZE],
+			       const u8 preshared[TLSHUB_KEY_LEN], struct tlshub_second *message)
 {
-	if (!write_ephemeral(noise, message->ephemeral) || !mix_dh(noise, noise->ephemeral, noise->remote_ephemeral) ||
+	if (!write_ephemeral(noise, message->ephemeral) ||
+	    !mix_dh(noise, noise->ephemeral, noise->remote_ephemeral) ||
 	    !mix_dh(noise, noise->ephemeral, remote))
 		return false;
 	mix_preshared(noise, preshared);
@@ -124,13 +133,15 @@ bool tlshub_noise_write_second(struct tlshub_noise *noise, const u8 remote[CURVE
 	return true;
 }
 
-bool tlshub_noise_read_second(struct tlshub_noise *noise, const struct tlshub_identity *own, const u8 preshared[TLSHUB_KEY_LEN],
+bool tlshub_noise_read_second(struct tlshub_noise *noise, const struct tlshub_identity *own,
+			      const u8 preshared[TLSHUB_KEY_LEN],
 			      const struct tlshub_second *message)
 {
 	u8 nothing[1];
 
 	mix_ephemeral(noise, message->ephemeral);
-	if (!mix_dh(noise, noise->ephemeral, message->ephemeral) || !mix_dh(noise, own->private, message->ephemeral))
+	if (!mix_dh(noise, noise->ephemeral, message->ephemeral) ||
+	    !mix_dh(noise, own->private, message->ephemeral))
 		return false;
 	mix_preshared(noise, preshared);
 	return decrypt_and_hash(noise, nothing, message->empty, 0);
@@ -138,10 +149,13 @@ bool tlshub_noise_read_second(struct tlshub_noise *noise, const struct tlshub_id
 
 void tlshub_noise_split(struct tlshub_noise *noise, bool initiator, struct tlshub_keys *keys)
 {
-	u8 *first = initiator ? keys->send : keys->receive, *second = initiator ? keys->receive : keys->send;
-	u8 *first_flow = initiator ? keys->send_flow : keys->receive_flow, *second_flow = initiator ? keys->receive_flow : keys->send_flow;
+	u8 *first = initiator ? keys->send : keys->receive,
+	   *second = initiator ? keys->receive : keys->send;
+	u8 *first_flow = initiator ? keys->send_flow : keys->receive_flow,
+	   *second_flow = initiator ? keys->receive_flow : keys->send_flow;
 
 	tlshub_hkdf(first, second, NULL, noise->chaining, NULL, 0);
-	tlshub_hkdf(first_flow, second_flow, NULL, noise->chaining, flow_label, sizeof(flow_label) - 1);
+	tlshub_hkdf(first_flow, second_flow, NULL, noise->chaining, flow_label,
+		    sizeof(flow_label) - 1);
 	memzero_explicit(noise, sizeof(*noise));
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Other nodes: by name, which is what people and agents call them, and by public key, which is what they are. */
+/*
+ * Other nodes: by name, which is what people and agents call them, and by public key, which is what
+ * they are.
+ */
 #include "hub.h"
 
 #include <linux/slab.h>
@@ -160,7 +163,7 @@ void tlshub_peer_forget_sessions(struct tlshub_peer *peer)
 
 void tlshub_peer_goodbye(struct tlshub_peer *peer)
 {
-	const struct tlshub_item item = { .kind = TLSHUB_ITEM_GOODBYE };
+	const struct tlshub_item item = {.kind = TLSHUB_ITEM_GOODBYE};
 
 	if (!peer->current_session)
 		return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Netlink protocol 31. A request is taken in the thread that sends it, and answered from there when nothing
- * has to be waited for; else when it is done, from where that is seen. An asker whose queue is full is told so by
- * netlink (ENOBUFS), and what it asked for stays.
+ * Netlink protocol 31. A request is taken in the thread that sends it, and answered from there when
+ * nothing has to be waited for; else when it is done, from where that is seen. An asker whose queue
+ * is full is told so by netlink (ENOBUFS), and what it asked for stays.
  */
 #include "hub.h"
 
@@ -24,8 +24,12 @@ static_assert(sizeof(struct tlshub_request4) == 16);
 static_assert(sizeof(struct tlshub_request) == 56);
 static_assert(sizeof(struct tlshub_reply) == 168);
 
-/* The copy that netlink passes on is its own: what it does with its buffers when they were read is the kernel's (init_on_free). */
-static int send_to(struct tlshub_hub *hub, u32 port_id, u32 sequence, u16 type, const void *payload, size_t len)
+/*
+ * The copy that netlink passes on is its own: what it does with its buffers when they were read is
+ * the kernel's (init_on_free).
+ */
+static int send_to(struct tlshub_hub *hub, u32 port_id, u32 sequence, u16 type, const void *payload,
+		   size_t len)
 {
 	struct sk_buff *skb = nlmsg_new(len, GFP_KERNEL);
 	struct nlmsghdr *head;
@@ -37,18 +41,20 @@ static int send_to(struct tlshub_hub *hub, u32 port_id, u32 sequence, u16 type, 
 	return nlmsg_unicast(hub->netlink, skb, port_id);
 }
 
-int tlshub_answer_start4(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, const char *text)
+int tlshub_answer_start4(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type,
+			 const char *text)
 {
-	struct answer4 answer = { .reply.type = type };
+	struct answer4 answer = {.reply.type = type};
 
 	if (text)
 		strscpy(answer.reply.text, text, sizeof(answer.reply.text));
 	return send_to(hub, port_id, sequence, 0, &answer, sizeof(answer));
 }
 
-int tlshub_answer_fetch4(struct tlshub_hub *hub, u32 port_id, u32 sequence, s32 status, const u8 *key)
+int tlshub_answer_fetch4(struct tlshub_hub *hub, u32 port_id, u32 sequence, s32 status,
+			 const u8 *key)
 {
-	struct answer4 answer = { .reply.type = TLSHUB_REPLY_KEY };
+	struct answer4 answer = {.reply.type = TLSHUB_REPLY_KEY};
 	int error;
 
 	memcpy(answer.reply.text, &status, sizeof(status));
@@ -59,10 +65,10 @@ int tlshub_answer_fetch4(struct tlshub_hub *hub, u32 port_id, u32 sequence, s32 
 	return error;
 }
 
-int tlshub_answer(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, s32 status, const u8 *key,
-		  const char *text)
+int tlshub_answer(struct tlshub_hub *hub, u32 port_id, u32 sequence, u8 type, s32 status,
+		  const u8 *key, const char *text)
 {
-	struct tlshub_reply answer = { .type = type, .status = status };
+	struct tlshub_reply answer = {.type = type, .status = status};
 	int error;
 
 	if (key)
@@ -84,10 +90,11 @@ static void answer_init(struct tlshub_hub *hub, u32 port_id, u32 sequence)
 		.lifetime_ms = hub->lifetime_ms,
 	};
 	const size_t at = TLSHUB_CAPABILITIES_OFFSET - sizeof(struct nlmsghdr);
-	struct answer4 answer = { .reply.type = TLSHUB_REPLY_READY };
+	struct answer4 answer = {.reply.type = TLSHUB_REPLY_READY};
 
 	/* The text and its NUL end before the capabilities. */
-	strscpy(answer.reply.text, hub->has_identity ? "TLSHub is ready" : "TLSHub is ready for its private key",
+	strscpy(answer.reply.text,
+		hub->has_identity ? "TLSHub is ready" : "TLSHub is ready for its private key",
 		at - offsetof(struct tlshub_reply4, text));
 	memcpy((u8 *)&answer + at, &capabilities, sizeof(capabilities));
 	send_to(hub, port_id, sequence, 0, &answer, sizeof(answer));
@@ -128,7 +135,7 @@ static int take4(struct tlshub_hub *hub, const struct nlmsghdr *head, u32 port_i
 static int take_extended(struct tlshub_hub *hub, const struct nlmsghdr *head, u32 port_id)
 {
 	const struct tlshub_request *request = nlmsg_data(head);
-	struct tlshub_asker asker = { .port_id = port_id, .sequence = head->nlmsg_seq };
+	struct tlshub_asker asker = {.port_id = port_id, .sequence = head->nlmsg_seq};
 	struct tlshub_tuple tuple;
 
 	if (nlmsg_len(head) < sizeof(*request) || request->reserved || request->server > 1 ||
@@ -144,7 +151,8 @@ static int take_extended(struct tlshub_hub *hub, const struct nlmsghdr *head, u3
 		tlshub_flow_start(hub, &tuple, request->timeout_ms, &asker);
 		return 0;
 	case TLSHUB_OP_FETCH:
-		if (request->flags & ~TLSHUB_FLAG_WAIT || !(request->flags & TLSHUB_FLAG_WAIT) != !request->timeout_ms)
+		if (request->flags & ~TLSHUB_FLAG_WAIT ||
+		    !(request->flags & TLSHUB_FLAG_WAIT) != !request->timeout_ms)
 			return -EINVAL;
 		asker.kind = TLSHUB_WAITS_FETCH;
 		asker.wants_key = true;
@@ -193,7 +201,7 @@ static void input(struct sk_buff *skb)
 
 int tlshub_requests_init(struct tlshub_hub *hub)
 {
-	struct netlink_kernel_cfg config = { .input = input };
+	struct netlink_kernel_cfg config = {.input = input};
 
 	hub->netlink = netlink_kernel_create(hub->net, TLSHUB_NETLINK_PROTOCOL, &config);
 	/* Somebody else serves this protocol here, or there is no memory. */
@@ -220,7 +228,7 @@ static int released(struct notifier_block *block, unsigned long event, void *dat
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block notifier = { .notifier_call = released };
+static struct notifier_block notifier = {.notifier_call = released};
 
 int tlshub_requests_register(void)
 {

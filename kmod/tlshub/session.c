@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A session: keys that a handshake gave, for three minutes. After two, or 65,536 keys of connections, the next
- * handshake is begun. What was sent over a session cannot be opened with anything that is left when it is wiped.
+ * A session: keys that a handshake gave, for three minutes. After two, or 65,536 keys of
+ * connections, the next handshake is begun. What was sent over a session cannot be opened with
+ * anything that is left when it is wiped.
  */
 #include "hub.h"
 
 #include <linux/slab.h>
 
 #define END_NS (180 * TLSHUB_SECOND_NS)
-/* Of the secrets for keys and of the nonces there is no end in sight; these are to notice if it were otherwise. */
+/*
+ * Of the secrets for keys and of the nonces there is no end in sight; these are to notice if it
+ * were otherwise.
+ */
 #define NUMBERS_MAX (1u << 20)
 #define COUNTER_MAX (1ull << 40)
 
 static const char key_label[] = "tlshub flow key v1";
 
 /*
- * First when it is time to renew it, which its initiator does unasked if it was used: who uses a session all
- * the time never waits for the next one. Then at its end.
+ * First when it is time to renew it, which its initiator does unasked if it was used: who uses a
+ * session all the time never waits for the next one. Then at its end.
  */
 static void aged(struct tlshub_hub *hub, struct tlshub_timer *timer)
 {
@@ -35,7 +39,8 @@ static void aged(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	tlshub_session_free(hub, session);
 }
 
-struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer, u32 number)
+struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_peer *peer,
+					  u32 number)
 {
 	struct tlshub_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
 
@@ -51,7 +56,9 @@ struct tlshub_session *tlshub_session_new(struct tlshub_hub *hub, struct tlshub_
 		kfree(session);
 		return NULL;
 	}
-	tlshub_timer_set(hub, &session->timer, session->since + (number ? tlshub_renew_seconds * TLSHUB_SECOND_NS : END_NS));
+	tlshub_timer_set(hub, &session->timer,
+			 session->since +
+				 (number ? tlshub_renew_seconds * TLSHUB_SECOND_NS : END_NS));
 	return session;
 }
 
@@ -82,12 +89,14 @@ bool tlshub_session_open(const struct tlshub_session *session)
 
 bool tlshub_session_worn(const struct tlshub_session *session)
 {
-	return session->next_number >= tlshub_renew_keys || session->numbers.next >= tlshub_renew_keys ||
+	return session->next_number >= tlshub_renew_keys ||
+	       session->numbers.next >= tlshub_renew_keys ||
 	       tlshub_now() - session->since >= tlshub_renew_seconds * TLSHUB_SECOND_NS;
 }
 
 void tlshub_session_master_key(const struct tlshub_session *session, bool ours, u64 number,
-			       const struct tlshub_tuple *tuple, u8 master_key[TLSHUB_MASTER_KEY_LEN])
+			       const struct tlshub_tuple *tuple,
+			       u8 master_key[TLSHUB_MASTER_KEY_LEN])
 {
 	const u8 *secret = ours ? session->keys.send_flow : session->keys.receive_flow;
 	__le32 ident = cpu_to_le32(tuple->ident);
@@ -105,7 +114,8 @@ void tlshub_session_master_key(const struct tlshub_session *session, bool ours, 
 static void transmit(struct tlshub_hub *hub, struct tlshub_session *session,
 		     const struct tlshub_item *items, unsigned int count)
 {
-	u8 datagram[sizeof(struct tlshub_session_head) + sizeof(struct tlshub_item) + TLSHUB_TAG_LEN];
+	u8 datagram[sizeof(struct tlshub_session_head) + sizeof(struct tlshub_item) +
+		    TLSHUB_TAG_LEN];
 	size_t len = count * sizeof(*items);
 	struct tlshub_session_head *head;
 	void *buffer = datagram;
@@ -119,13 +129,14 @@ static void transmit(struct tlshub_hub *hub, struct tlshub_session *session,
 	}
 	head = buffer;
 	*head = (struct tlshub_session_head){
-		.head = { .type = TLSHUB_SESSION, .version = TLSHUB_WIRE_VERSION },
+		.head = {.type = TLSHUB_SESSION, .version = TLSHUB_WIRE_VERSION},
 		.receiver = cpu_to_le32(session->remote_index),
 		.counter = cpu_to_le64(session->next_counter),
 	};
-	chacha20poly1305_encrypt((u8 *)(head + 1), (const u8 *)items, len, (const u8 *)head, sizeof(*head),
-				 session->next_counter++, session->keys.send);
-	if (!tlshub_endpoint_send(hub, &session->peer->endpoint, buffer, sizeof(*head) + len + TLSHUB_TAG_LEN))
+	chacha20poly1305_encrypt((u8 *)(head + 1), (const u8 *)items, len, (const u8 *)head,
+				 sizeof(*head), session->next_counter++, session->keys.send);
+	if (!tlshub_endpoint_send(hub, &session->peer->endpoint, buffer,
+				  sizeof(*head) + len + TLSHUB_TAG_LEN))
 		session->peer->sent++;
 	if (buffer != datagram)
 		kfree(buffer);

@@ -9,14 +9,14 @@
 #define TLSHUB_WINDOW_BITS 8192
 
 struct tlshub_window {
-	u64 next;		/* the highest number taken, plus one */
+	u64 next; /* the highest number taken, plus one */
 	DECLARE_BITMAP(taken, TLSHUB_WINDOW_BITS);
 };
 
 enum tlshub_number {
-	TLSHUB_NUMBER_NEW,	/* it was not taken */
+	TLSHUB_NUMBER_NEW, /* it was not taken */
 	TLSHUB_NUMBER_TAKEN,
-	TLSHUB_NUMBER_OLD,	/* so far behind that nobody knows */
+	TLSHUB_NUMBER_OLD, /* so far behind that nobody knows */
 };
 
 static inline enum tlshub_number tlshub_window_look(const struct tlshub_window *window, u64 number)
@@ -25,7 +25,8 @@ static inline enum tlshub_number tlshub_window_look(const struct tlshub_window *
 		return TLSHUB_NUMBER_NEW;
 	if (window->next - number > TLSHUB_WINDOW_BITS)
 		return TLSHUB_NUMBER_OLD;
-	return test_bit(number % TLSHUB_WINDOW_BITS, window->taken) ? TLSHUB_NUMBER_TAKEN : TLSHUB_NUMBER_NEW;
+	return test_bit(number % TLSHUB_WINDOW_BITS, window->taken) ? TLSHUB_NUMBER_TAKEN
+								    : TLSHUB_NUMBER_NEW;
 }
 
 /* What it was until now. Numbers stay below U64_MAX. */

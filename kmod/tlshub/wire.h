@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What nodes send each other over UDP. Numbers are little-endian, as Noise's nonces are; docs/TLSHUB_MODULE.md has it for people. */
+/*
+ * What nodes send each other over UDP. Numbers are little-endian, as Noise's nonces are;
+ * docs/TLSHUB_MODULE.md has it for people.
+ */
 #ifndef TLSHUB_WIRE_H
 #define TLSHUB_WIRE_H
 
@@ -31,7 +34,10 @@ struct tlshub_head {
 	__le16 zero;
 } __packed;
 
-/* Prove that the sender knows who it talks to (mac1), and where it is (mac2, under load). Everything before each is under it. */
+/*
+ * Prove that the sender knows who it talks to (mac1), and where it is (mac2, under load).
+ * Everything before each is under it.
+ */
 struct tlshub_macs {
 	u8 mac1[TLSHUB_MAC_LEN];
 	u8 mac2[TLSHUB_MAC_LEN];
@@ -76,7 +82,8 @@ enum tlshub_item_kind {
 };
 
 enum tlshub_refusal {
-	TLSHUB_REFUSED_AGAIN = 1,	/* the number is too old to tell whether it was taken: take another one */
+	TLSHUB_REFUSED_AGAIN =
+		1, /* the number is too old to tell whether it was taken: take another one */
 	TLSHUB_REFUSED_NETWORK = 2,
 	TLSHUB_REFUSED_ROOM = 3,
 };
@@ -87,14 +94,18 @@ struct tlshub_item {
 	__le16 zero;
 	__le32 lifetime_ms;
 	__le64 number;
-	struct tlshub_tuple tuple;	/* `ident` little-endian */
+	struct tlshub_tuple tuple; /* `ident` little-endian */
 	__le32 zero2;
 } __packed;
 
-/* With the headers of UDP and IPv6 no more than every link has to carry (RFC 8200, 5): 1280 bytes. */
+/*
+ * With the headers of UDP and IPv6 no more than every link has to carry (RFC 8200, 5): 1280 bytes.
+ * /
+ */
 #define TLSHUB_ITEMS_MAX 20
-#define TLSHUB_DATAGRAM_MAX \
-	(sizeof(struct tlshub_session_head) + TLSHUB_ITEMS_MAX * sizeof(struct tlshub_item) + TLSHUB_TAG_LEN)
+#define TLSHUB_DATAGRAM_MAX                                                                        \
+	(sizeof(struct tlshub_session_head) + TLSHUB_ITEMS_MAX * sizeof(struct tlshub_item) +      \
+	 TLSHUB_TAG_LEN)
 
 static_assert(sizeof(struct tlshub_first) == 148);
 static_assert(sizeof(struct tlshub_second) == 92);

@@ -37,6 +37,8 @@ export interface LabOptions {
   bare?: boolean;
   /** none on this node: the test starts its own (`startAgent`) */
   without?: MeshNode;
+  /** the TLSHub kernel module in place of its stand-ins, with keys and peers of both nodes */
+  module?: boolean;
 }
 
 export interface ExecOptions extends ProgramOptions {
@@ -84,6 +86,7 @@ function optionsOf({
   set = {},
   bare = false,
   without,
+  module = false,
 }: LabOptions): string[] {
   return [
     ...(mode === undefined ? [] : ['--mode', mode]),
@@ -92,6 +95,7 @@ function optionsOf({
     ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ...(bare ? ['--bare'] : []),
     ...(without === undefined ? [] : ['--without', without]),
+    ...(module ? ['--module'] : []),
   ];
 }
 
