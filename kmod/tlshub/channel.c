@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What comes from other nodes: read from the socket in portions, told apart, and handed on. */
 #include "hub.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Timers under the hub's mutex: a tree by time, and one work that runs what is due. A timer that is
  * stopped under the lock does not run any more, which timers of the kernel cannot promise.

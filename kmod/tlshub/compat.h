@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What differs among the kernels this is built for (6.1, 6.12, 7.3), and nothing else. */
 #ifndef TLSHUB_COMPAT_H
 #define TLSHUB_COMPAT_H

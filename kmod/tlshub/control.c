@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The generic netlink family "tlshub" (tlshub.yaml): what a node is, its peers and keys, and what
  * happens.

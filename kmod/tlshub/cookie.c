@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * First and second messages cost public-key arithmetic, and anybody can send some. So each carries
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* HMAC (RFC 2104) and Noise's HKDF over the kernel's BLAKE2s. */
 #include "crypto.h"
 

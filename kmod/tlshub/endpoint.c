@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The UDP socket: one for both families, or for IPv4 alone where there is no IPv6. It is an
  * ordinary socket of the kernel, read by a worker (channel.c): its buffer is what bounds a flood,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * From no session to a session. One worker of the hub does the public-key arithmetic, without the
  * lock: it makes the first messages of peers that are in `begins`, and answers what came and is in

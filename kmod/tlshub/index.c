@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sessions and handshakes by random numbers, which we give and the peer repeats: who is not on the
  * way cannot guess one.

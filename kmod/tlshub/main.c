@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The module: a hub for each network namespace, and what all of them share. */
 #include "hub.h"
 

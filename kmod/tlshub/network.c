@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Whose an address is: a hash table of prefixes, looked up once for each length that is in use.
  * Networks of pods have few lengths (a node's /24, single addresses), so that a trie would gain

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s (the Noise Protocol Framework, revision 34):
  *

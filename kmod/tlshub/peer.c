@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Other nodes: by name, which is what people and agents call them, and by public key, which is what
  * they are.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Netlink protocol 31. A request is taken in the thread that sends it, and answered from there when
  * nothing has to be waited for; else when it is done, from where that is seen. An asker whose queue

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A session: keys that a handshake gave, for three minutes. After two, or 65,536 keys of
  * connections, the next handshake is begun. What was sent over a session cannot be opened with

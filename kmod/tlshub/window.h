@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Which numbers were taken already: each is taken at most once, in nearly any order. */
 #ifndef TLSHUB_WINDOW_H
 #define TLSHUB_WINDOW_H

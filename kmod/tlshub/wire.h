@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What nodes send each other over UDP. Numbers are little-endian, as Noise's nonces are;
  * docs/TLSHUB_MODULE.md has it for people.

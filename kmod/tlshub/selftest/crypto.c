@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Against OpenSSL's: createHash and createHmac with blake2s256. */
 #include "selftest.h"
 

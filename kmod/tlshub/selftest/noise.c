@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Two ends, and what must not work. That this is Noise, and not only two halves that agree, is
  * shown by a peer that was written apart from it, in test/vm/module.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Tests that run when a module built with DEBUG=1 is loaded: it does not load if one fails. */
 #ifndef TLSHUB_SELFTEST_H
 #define TLSHUB_SELFTEST_H

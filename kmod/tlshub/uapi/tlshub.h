@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * What user space and the module say to each other: the messages of netlink protocol 31 (requests for keys), and the generic netlink
  * family "tlshub" (control). tlshub.yaml beside this folder has the family as a specification; docs/TLSHUB_MODULE.md explains both.

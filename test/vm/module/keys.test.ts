@@ -147,7 +147,7 @@ describe('the TLSHub kernel module', function () {
 
   it('another key on one node: the peer that has not heard of it gets none, and gets some when it has', async () => {
     const key = 'c'.repeat(64);
-    const { publicKey } = (await last('b', `set key=${key} start=1500`, 'get')) as { publicKey: string };
+    const { publicKey } = await last<{ publicKey: string }>('b', `set key=${key} start=1500`, 'get');
     await last('a', 'set start=1500');
     const failed = await last('a', `start4 ${fresh()}`);
     expect(failed).to.include({ type: TYPE.failed });
