@@ -56,6 +56,7 @@ static void take_session_message(struct tlshub_hub *hub, const struct tlshub_end
 		return;
 	}
 	peer->received++;
+	peer->last_received = tlshub_now();
 	tlshub_peer_moved(peer, from);
 	if (peer->next == session)
 		tlshub_peer_use_session(peer, session);

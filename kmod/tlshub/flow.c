@@ -11,8 +11,9 @@
  * there is nothing else.
  *
  * An announcement is repeated over the session that it was made over, as long as that one is there:
- * the peer may have given the key to somebody already, so another one is made only when the peer
- * shows that it knows nothing.
+ * the peer may have given the key to somebody already, and only the acknowledgement was lost. Another
+ * key is made when the session is gone: at its end, by the peer's goodbye, or when the next handshake
+ * says that the peer's module was loaded anew.
  */
 #include "hub.h"
 
@@ -24,10 +25,13 @@
 
 #define RETRY_NS (100 * TLSHUB_MS)
 #define LONGEST_RETRY_NS (800 * TLSHUB_MS)
-/* Unanswered announcements after which the session is doubted, and after which it is left. */
+/*
+ * Unanswered announcements after which, if nothing at all came from the peer, a handshake shall show
+ * whether it knows the session.
+ */
 #define DOUBT_TRIES 2
-#define LEAVE_TRIES 3
-#define YOUNG_NS TLSHUB_SECOND_NS
+/* For how long it is remembered that a key has expired. */
+#define EXPIRED_NS (30 * TLSHUB_SECOND_NS)
 /* Of one peer. */
 #define STARTING_MAX 4096
 
@@ -277,7 +281,6 @@ static void ready(struct tlshub_hub *hub, struct tlshub_flow *flow, struct tlshu
 		  u32 lifetime_ms)
 {
 	set_state(hub, flow, TLSHUB_FLOW_READY, peer);
-	flow->lifetime_ms = lifetime_ms;
 	tlshub_timer_set(hub, &flow->timer, flow->since + lifetime_ms * TLSHUB_MS);
 }
 
@@ -350,11 +353,11 @@ static void go_on(struct tlshub_hub *hub, struct tlshub_flow *flow)
 			      *newest = tlshub_peer_session(flow->peer);
 	u64 now = tlshub_now(), pause = RETRY_NS << min(flow->tries, 3u);
 
-	if (!session || (newest && flow->tries >= LEAVE_TRIES))
+	if (!session)
 		session = newest;
 	if (session) {
 		announce(hub, flow, session);
-		if (flow->tries >= DOUBT_TRIES && now - session->since > YOUNG_NS)
+		if (flow->tries >= DOUBT_TRIES && flow->peer->last_received < flow->since)
 			tlshub_handshake_begin(flow->peer);
 	}
 	if (!newest || tlshub_session_worn(newest))
@@ -633,7 +636,7 @@ static void timer_run(struct tlshub_hub *hub, struct tlshub_timer *timer)
 	case TLSHUB_FLOW_READY:
 		tlshub_count(hub, TLSHUB_A_COUNTER_KEYS_EXPIRED);
 		set_state(hub, flow, TLSHUB_FLOW_EXPIRED, flow->peer);
-		tlshub_timer_set(hub, &flow->timer, flow->since + flow->lifetime_ms * TLSHUB_MS);
+		tlshub_timer_set(hub, &flow->timer, flow->since + EXPIRED_NS);
 		break;
 	default:
 		forget(hub, flow);

@@ -49,8 +49,8 @@ static void make_timestamp(struct tlshub_peer *peer, u8 timestamp[TLSHUB_TIMESTA
 
 	peer->last_sent_timestamp = max(peer->last_sent_timestamp + 1, now);
 	big = cpu_to_be64(peer->last_sent_timestamp);
-	memset(timestamp, 0, TLSHUB_TIMESTAMP_LEN);
 	memcpy(timestamp, &big, sizeof(big));
+	memcpy(timestamp + TLSHUB_TIME_LEN, peer->hub->instance, TLSHUB_INSTANCE_LEN);
 }
 
 static void kick(struct tlshub_hub *hub)
@@ -214,14 +214,14 @@ static void answer_first(struct tlshub_hub *hub, const struct tlshub_queued *que
 		tlshub_count(hub, TLSHUB_A_COUNTER_DROP_FORGED);
 		goto out;
 	}
-	if (memcmp(timestamp, peer->last_timestamp, sizeof(timestamp)) <= 0) {
+	if (memcmp(timestamp, peer->last_time, sizeof(peer->last_time)) <= 0) {
 		tlshub_count(hub, TLSHUB_A_COUNTER_DROP_REPLAYED_HANDSHAKE);
 		goto out;
 	}
-	memcpy(peer->last_timestamp, timestamp, sizeof(timestamp));
+	memcpy(peer->last_time, timestamp, sizeof(peer->last_time));
 	peer->last_answered = tlshub_now();
 	tlshub_unlock(hub);
-	good = tlshub_noise_write_second(&noise, remote, preshared, &second);
+	good = tlshub_noise_write_second(&noise, remote, preshared, hub->instance, &second);
 	tlshub_lock(hub);
 
 	peer = tlshub_peer_by_key(hub, remote);
@@ -232,6 +232,7 @@ static void answer_first(struct tlshub_hub *hub, const struct tlshub_queued *que
 	if (!session)
 		goto out;
 	session->remote_index = le32_to_cpu(first->sender);
+	memcpy(session->instance, timestamp + TLSHUB_TIME_LEN, sizeof(session->instance));
 	tlshub_noise_split(&noise, false, &session->keys);
 	tlshub_timer_set(hub, &session->timer, session->since + UNCONFIRMED_NS);
 	tlshub_session_free(hub, peer->next);
@@ -263,7 +264,7 @@ static void take_second(struct tlshub_hub *hub, const struct tlshub_queued *queu
 	const struct tlshub_second *second = (const struct tlshub_second *)queued->message;
 	struct tlshub_handshake *handshake = handshake_of(hub, second->receiver);
 	struct tlshub_identity identity = hub->identity;
-	u8 preshared[TLSHUB_KEY_LEN] = {};
+	u8 preshared[TLSHUB_KEY_LEN] = {}, instance[TLSHUB_INSTANCE_LEN];
 	struct tlshub_session *session;
 	struct tlshub_noise noise;
 	struct tlshub_peer *peer;
@@ -277,7 +278,7 @@ static void take_second(struct tlshub_hub *hub, const struct tlshub_queued *queu
 	noise = handshake->noise;
 	memcpy(preshared, handshake->peer->preshared_key, sizeof(preshared));
 	tlshub_unlock(hub);
-	good = tlshub_noise_read_second(&noise, &identity, preshared, second);
+	good = tlshub_noise_read_second(&noise, &identity, preshared, second, instance);
 	tlshub_lock(hub);
 
 	if (!good) {
@@ -297,6 +298,7 @@ static void take_second(struct tlshub_hub *hub, const struct tlshub_queued *queu
 	if (!session)
 		goto out;
 	session->remote_index = le32_to_cpu(second->sender);
+	memcpy(session->instance, instance, sizeof(session->instance));
 	tlshub_noise_split(&noise, true, &session->keys);
 	peer->received++;
 	tlshub_peer_moved(peer, &queued->from);

@@ -167,6 +167,7 @@ struct tlshub_session {
 	struct tlshub_timer timer; /* its end */
 	struct tlshub_peer *peer;
 	u32 remote_index;
+	u8 instance[TLSHUB_INSTANCE_LEN]; /* the peer's */
 	bool initiator;
 	bool used;     /* a key was announced over it, by either side */
 	bool renewing; /* it was looked at whether it is to be renewed */
@@ -240,8 +241,9 @@ struct tlshub_peer {
 	struct tlshub_cookie cookie;
 
 	/* handshakes that it began */
-	u8 last_timestamp[TLSHUB_TIMESTAMP_LEN];
+	u8 last_time[TLSHUB_TIME_LEN];
 	u64 last_answered;
+	u64 last_received; /* something over a session */
 
 	/* `next`: we answered, and wait for its first message */
 	struct tlshub_session *current_session, *previous, *next;
@@ -345,7 +347,6 @@ struct tlshub_flow {
 	unsigned int waiter_count;
 	struct tlshub_timer timer;
 	u64 since, deadline;
-	u32 lifetime_ms;
 	/* STARTING: how often it was announced, over which session, as which number */
 	unsigned int tries;
 	u32 session_index; /* 0: over none yet */
@@ -411,6 +412,7 @@ struct tlshub_hub {
 
 	struct tlshub_identity identity;
 	bool has_identity;
+	u8 instance[TLSHUB_INSTANCE_LEN];
 	u32 identity_serial; /* another one with each private key */
 	struct list_head networks_own;
 

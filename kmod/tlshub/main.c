@@ -4,6 +4,7 @@
 
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/random.h>
 #include <net/netns/generic.h>
 
 #include "selftest/selftest.h"
@@ -36,6 +37,7 @@ static int __net_init hub_init(struct net *net)
 	hub->net = net;
 	mutex_init(&hub->lock);
 	INIT_LIST_HEAD(&hub->networks_own);
+	get_random_bytes(hub->instance, sizeof(hub->instance));
 	hub->lifetime_ms = LIFETIME_MS;
 	hub->start_ms = START_MS;
 	tlshub_clock_init(hub);

@@ -5,7 +5,7 @@
  *	<- s
  *	...
  *	-> e, es, s, ss	(payload: a timestamp)
- *	<- e, ee, se, psk	(payload: none)
+ *	<- e, ee, se, psk	(payload: an instance)
  *
  * Pure functions over a state: no locks, no peers, no network.
  */
@@ -122,29 +122,29 @@ bool tlshub_noise_read_timestamp(struct tlshub_noise *noise, const struct tlshub
 }
 
 bool tlshub_noise_write_second(struct tlshub_noise *noise, const u8 remote[CURVE25519_KEY_SIZE],
-			       const u8 preshared[TLSHUB_KEY_LEN], struct tlshub_second *message)
+			       const u8 preshared[TLSHUB_KEY_LEN],
+			       const u8 instance[TLSHUB_INSTANCE_LEN],
+			       struct tlshub_second *message)
 {
 	if (!write_ephemeral(noise, message->ephemeral) ||
 	    !mix_dh(noise, noise->ephemeral, noise->remote_ephemeral) ||
 	    !mix_dh(noise, noise->ephemeral, remote))
 		return false;
 	mix_preshared(noise, preshared);
-	encrypt_and_hash(noise, message->empty, NULL, 0);
+	encrypt_and_hash(noise, message->instance, instance, TLSHUB_INSTANCE_LEN);
 	return true;
 }
 
 bool tlshub_noise_read_second(struct tlshub_noise *noise, const struct tlshub_identity *own,
 			      const u8 preshared[TLSHUB_KEY_LEN],
-			      const struct tlshub_second *message)
+			      const struct tlshub_second *message, u8 instance[TLSHUB_INSTANCE_LEN])
 {
-	u8 nothing[1];
-
 	mix_ephemeral(noise, message->ephemeral);
 	if (!mix_dh(noise, noise->ephemeral, message->ephemeral) ||
 	    !mix_dh(noise, own->private, message->ephemeral))
 		return false;
 	mix_preshared(noise, preshared);
-	return decrypt_and_hash(noise, nothing, message->empty, 0);
+	return decrypt_and_hash(noise, instance, message->instance, TLSHUB_INSTANCE_LEN);
 }
 
 void tlshub_noise_split(struct tlshub_noise *noise, bool initiator, struct tlshub_keys *keys)

@@ -48,10 +48,13 @@ bool tlshub_noise_read_timestamp(struct tlshub_noise *noise, const struct tlshub
 				 const u8 remote[CURVE25519_KEY_SIZE],
 				 u8 timestamp[TLSHUB_TIMESTAMP_LEN]);
 bool tlshub_noise_write_second(struct tlshub_noise *noise, const u8 remote[CURVE25519_KEY_SIZE],
-			       const u8 preshared[TLSHUB_KEY_LEN], struct tlshub_second *message);
+			       const u8 preshared[TLSHUB_KEY_LEN],
+			       const u8 instance[TLSHUB_INSTANCE_LEN],
+			       struct tlshub_second *message);
 bool tlshub_noise_read_second(struct tlshub_noise *noise, const struct tlshub_identity *own,
 			      const u8 preshared[TLSHUB_KEY_LEN],
-			      const struct tlshub_second *message);
+			      const struct tlshub_second *message,
+			      u8 instance[TLSHUB_INSTANCE_LEN]);
 /* Wipes @noise. */
 void tlshub_noise_split(struct tlshub_noise *noise, bool initiator, struct tlshub_keys *keys);
 

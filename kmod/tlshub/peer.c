@@ -137,7 +137,7 @@ int tlshub_peer_set_key(struct tlshub_peer *peer, const u8 public_key[CURVE25519
 	tlshub_peer_forget_sessions(peer);
 	rhashtable_remove_fast(&hub->peers_by_key, &peer->key_node, by_key);
 	memcpy(peer->public_key, public_key, sizeof(peer->public_key));
-	memset(peer->last_timestamp, 0, sizeof(peer->last_timestamp));
+	memset(peer->last_time, 0, sizeof(peer->last_time));
 	memset(&peer->cookie, 0, sizeof(peer->cookie));
 	peer->known = false;
 	return rhashtable_insert_fast(&hub->peers_by_key, &peer->key_node, by_key);
@@ -148,6 +148,7 @@ void tlshub_peer_set_preshared(struct tlshub_peer *peer, const u8 preshared_key[
 	if (!crypto_memneq(peer->preshared_key, preshared_key, sizeof(peer->preshared_key)))
 		return;
 	memcpy(peer->preshared_key, preshared_key, sizeof(peer->preshared_key));
+	tlshub_peer_goodbye(peer);
 	tlshub_peer_forget_sessions(peer);
 }
 
@@ -202,6 +203,10 @@ void tlshub_peer_use_session(struct tlshub_peer *peer, struct tlshub_session *se
 	if (peer->next == session)
 		peer->next = NULL;
 	tlshub_session_free(hub, peer->previous);
+	/* A module that was loaded anew has none of the older ones. */
+	if (peer->current_session &&
+	    memcmp(peer->current_session->instance, session->instance, sizeof(session->instance)))
+		tlshub_session_free(hub, peer->current_session);
 	peer->previous = peer->current_session;
 	if (peer->previous)
 		tlshub_timer_set(hub, &peer->previous->timer, tlshub_now() + REPLACED_NS);

@@ -26,7 +26,11 @@ enum tlshub_message {
 
 #define TLSHUB_TAG_LEN CHACHA20POLY1305_AUTHTAG_SIZE
 #define TLSHUB_MAC_LEN 16
-#define TLSHUB_TIMESTAMP_LEN 12
+#define TLSHUB_TIME_LEN 8
+/* What a node is in this life of its module: another one has none of the sessions of the one before. */
+#define TLSHUB_INSTANCE_LEN 4
+/* Big-endian time, which goes up with each first message, and instance. */
+#define TLSHUB_TIMESTAMP_LEN (TLSHUB_TIME_LEN + TLSHUB_INSTANCE_LEN)
 
 struct tlshub_head {
 	u8 type;
@@ -57,7 +61,7 @@ struct tlshub_second {
 	__le32 sender;
 	__le32 receiver;
 	u8 ephemeral[CURVE25519_KEY_SIZE];
-	u8 empty[TLSHUB_TAG_LEN];
+	u8 instance[TLSHUB_INSTANCE_LEN + TLSHUB_TAG_LEN];
 	struct tlshub_macs macs;
 } __packed;
 
@@ -108,7 +112,7 @@ struct tlshub_item {
 	 TLSHUB_TAG_LEN)
 
 static_assert(sizeof(struct tlshub_first) == 148);
-static_assert(sizeof(struct tlshub_second) == 92);
+static_assert(sizeof(struct tlshub_second) == 96);
 static_assert(sizeof(struct tlshub_cookie_message) == 56);
 static_assert(sizeof(struct tlshub_session_head) == 16);
 static_assert(sizeof(struct tlshub_item) == 60);

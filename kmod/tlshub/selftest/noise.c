@@ -18,6 +18,7 @@ struct scene {
 	struct tlshub_first first;
 	struct tlshub_second second;
 	struct tlshub_keys ours, theirs;
+	u8 instance[TLSHUB_INSTANCE_LEN], got[TLSHUB_INSTANCE_LEN];
 };
 
 static bool make_identity(struct tlshub_identity *identity)
@@ -44,13 +45,14 @@ static bool handshake(struct scene *scene)
 				      scene->timestamp, &scene->first) ||
 	    !read_first(scene) ||
 	    !tlshub_noise_write_second(&scene->other, scene->client.public, scene->preshared,
-				       &scene->second) ||
-	    !tlshub_noise_read_second(&scene->one, &scene->client, scene->preshared,
-				      &scene->second))
+				       scene->instance, &scene->second) ||
+	    !tlshub_noise_read_second(&scene->one, &scene->client, scene->preshared, &scene->second,
+				      scene->got))
 		return false;
 	tlshub_noise_split(&scene->one, true, &scene->ours);
 	tlshub_noise_split(&scene->other, false, &scene->theirs);
 	return !memchr_inv(&scene->one, 0, sizeof(scene->one)) &&
+	       !memcmp(scene->instance, scene->got, sizeof(scene->got)) &&
 	       !memcmp(scene->ours.send, scene->theirs.receive, 32) &&
 	       !memcmp(scene->ours.receive, scene->theirs.send, 32) &&
 	       !memcmp(scene->ours.send_flow, scene->theirs.receive_flow, 32) &&
@@ -103,10 +105,11 @@ static bool strangers(struct scene *scene)
 	memcpy(preshared, scene->preshared, sizeof(preshared));
 	preshared[0] ^= 1;
 	return tlshub_noise_write_second(&scene->other, scene->client.public, preshared,
-					 &scene->second) &&
-	       !tlshub_noise_read_second(&noise, &scene->client, scene->preshared,
-					 &scene->second) &&
-	       !tlshub_noise_read_second(&scene->one, &scene->stranger, preshared, &scene->second);
+					 scene->instance, &scene->second) &&
+	       !tlshub_noise_read_second(&noise, &scene->client, scene->preshared, &scene->second,
+					 scene->got) &&
+	       !tlshub_noise_read_second(&scene->one, &scene->stranger, preshared, &scene->second,
+					 scene->got);
 }
 
 bool tlshub_selftest_noise(void)
@@ -118,6 +121,7 @@ bool tlshub_selftest_noise(void)
 	if (!scene)
 		return false;
 	get_random_bytes(scene->preshared, sizeof(scene->preshared));
+	get_random_bytes(scene->instance, sizeof(scene->instance));
 	get_random_bytes(scene->timestamp, sizeof(scene->timestamp));
 	good = make_identity(&scene->client) && make_identity(&scene->server) &&
 	       make_identity(&scene->stranger) && handshake(scene);
