@@ -87,7 +87,10 @@ std::string veiledBetween() {
   tlshub::hkdfExpandLabel(hash, reinterpret_cast<const uint8_t*>(veil(exporterSecret).data()),
                           "EXPORTER-tlshub-ebpf-flow", between, length,
                           std::string(reinterpret_cast<const char*>(nothing), length));
-  return veil(std::string(reinterpret_cast<const char*>(between), length));
+  const std::string veiled = veil(std::string(reinterpret_cast<const char*>(between), length));
+  // Or it would be what is found on the stack.
+  explicit_bzero(between, sizeof(between));
+  return veiled;
 }
 
 }  // namespace
