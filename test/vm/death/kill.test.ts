@@ -39,7 +39,7 @@ describe('an agent that is killed', () => {
   const securedFlows = async (node: MeshNode): Promise<Partial<DetailedFlowReport>[]> => {
     const all = (await detailedFlows(node)).filter(({ state }) => state === 'secured');
     return all
-      .map((flow) => ({ ...flow, bytesSent: null, bytesReceived: null }))
+      .map((flow) => ({ ...flow, ageMs: 0, bytesSent: null, bytesReceived: null }))
       .sort((one, other) => Number(one.cookie) - Number(other.cookie));
   };
 
