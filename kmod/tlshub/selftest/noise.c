@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two ends, and what must not work. It shows that the two halves agree; their parts (HMAC, HKDF)
- * are checked against values of another implementation beside it.
+ * Two ends, and what must not work. That this is Noise, and not only two halves that agree, is
+ * shown by a peer that was written apart from it (test/vm/module/foreign.test.ts).
  */
 #include "selftest.h"
 

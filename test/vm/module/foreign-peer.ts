@@ -65,7 +65,11 @@ async function received(type: number, bytes?: number): Promise<Buffer> {
   }
 }
 
-const send = (message: Buffer): void => socket.send(message, peersPort, peersAddress);
+/** A socket that is closed sends nothing that waits. */
+const send = (message: Buffer): Promise<void> =>
+  new Promise((resolve, reject) =>
+    socket.send(message, peersPort, peersAddress, (error) => (error === null ? resolve() : reject(error))),
+  );
 
 interface Session {
   sendKey: Buffer;
@@ -88,11 +92,11 @@ function sessionOf(done: Handshake, initiator: boolean, remoteIndex: Buffer): Se
 
 let counter = 0n;
 
-function say({ sendKey, remoteIndex }: Session, item: Buffer): void {
+function say({ sendKey, remoteIndex }: Session, item: Buffer): Promise<void> {
   const number = Buffer.alloc(8);
   number.writeBigUInt64LE(counter);
   const front = Buffer.concat([head(SESSION), remoteIndex, number]);
-  send(Buffer.concat([front, seal(sendKey, counter++, front, item)]));
+  return send(Buffer.concat([front, seal(sendKey, counter++, front, item)]));
 }
 
 /** The next items that say something. */
@@ -131,14 +135,14 @@ async function initiate(): Promise<object> {
   const instance = randomBytes(4);
   const first = made.writeFirst(Buffer.concat([time, instance]));
   const answer = received(SECOND, SECOND_BYTES);
-  send(signed(Buffer.concat([head(FIRST), index, ...first])));
+  await send(signed(Buffer.concat([head(FIRST), index, ...first])));
   const second = await answer;
   if (!second.subarray(8, 12).equals(index)) throw new Error('the second message is for somebody else');
   made.readSecond(second.subarray(12, 44), second.subarray(44, SECOND_BYTES - MACS_BYTES));
   const session = sessionOf(made, true, second.subarray(4, 8));
   const item = announcement(tuple);
   const said = items(session);
-  say(session, item);
+  await say(session, item);
   const acknowledged = await said;
   return {
     peer: peersKey,
@@ -158,11 +162,11 @@ async function respond(): Promise<object> {
   const second = made.writeSecond(randomBytes(4));
   const session = sessionOf(made, false, first.subarray(4, 8));
   const said = items(session);
-  send(signed(Buffer.concat([head(SECOND), index, first.subarray(4, 8), ...second])));
+  await send(signed(Buffer.concat([head(SECOND), index, first.subarray(4, 8), ...second])));
   const item = (await said).subarray(0, ITEM_BYTES);
   const answer = Buffer.from(item);
   answer[0] = ACKNOWLEDGE;
-  say(session, answer);
+  await say(session, answer);
   return { peer: remote.toString('hex'), acknowledged: true, masterKey: masterKey(session.initiatorFlows, item) };
 }
 

@@ -61,7 +61,7 @@ describe('the TLSHub kernel module and a node with another one', function () {
       await waitFor(() => program.stderr.includes('ready'), 30_000, 'the other node');
       const tuple = '10.77.0.1 6000 10.77.0.3 443';
       const started = await last('a', `start4 ${tuple}`);
-      expect(started.type).to.be.oneOf([TYPE.first, TYPE.done]);
+      expect(started.type, `${started.text} ${program.stderr}`).to.be.oneOf([TYPE.first, TYPE.done]);
       const outcome = await outcomeOf(program);
       expect(outcome.peer).to.equal(modulesKey);
       expect(await last('a', `fetch4 ${tuple}`)).to.include({ status: 0, key: outcome.masterKey });
