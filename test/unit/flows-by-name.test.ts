@@ -104,18 +104,25 @@ describe('flows whose keys both ends make by name', () => {
     world.expectClean();
   });
 
+  /** Until a helper has been asked for its socket so often. */
+  const taken = async (cookie: bigint, times: number): Promise<void> => {
+    const asked = (): number => world.kernel.calls.filter((call) => call.startsWith(`take ${cookie} `)).length;
+    while (asked() < times) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+
   it('a socket that is gone is looked for again with the same keys, and with none when it stays away', async () => {
     const gone = (): Error => Object.assign(new Error('gone'), { code: 'TLSHUB_SOCKET_GONE' });
     world.kernel.takeErrors.set(1n, [gone()]);
     world.event('ESTABLISHED', { agreed: AGREED });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await taken(1n, 2);
     await world.pass();
     expect(world.flow).to.include({ state: 'secured', exchange: 'channel' });
     expect(world.kernel.installs.map(({ secrets }) => secrets)).to.deep.equal([10_701]);
     expect(world.names.asked).to.have.length(1);
     world.kernel.takeErrors.set(2n, [gone(), gone(), gone(), gone()]);
     world.event('ESTABLISHED', { agreed: AGREED, cookie: 2n });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await taken(2n, 4);
+    await world.pass();
     world.event('CLOSED', { agreed: AGREED, cookie: 2n });
     await world.pass();
     expect(world.kernel.discarded).to.deep.equal([40_702]);
