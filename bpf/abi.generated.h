@@ -9,7 +9,7 @@
 #include "tlshub.h"
 
 /* clang-format off */
-#define TLSHUB_ABI_HASH "f7eb4ecd99b798de"
+#define TLSHUB_ABI_HASH "6c33d20a23ccafb0"
 
 #define TLSHUB_PLACED(struct_, field, at, bytes) \
 	static_assert(offsetof(struct struct_, field) == (at) && sizeof(((struct struct_ *)0)->field) == (bytes), \
@@ -267,6 +267,7 @@ static_assert(CHANNEL_SECRET_BYTES == 32, "BPF has another CHANNEL_SECRET_BYTES:
 static_assert(CHANNEL_DIRECT == 5, "BPF has another CHANNEL_DIRECT: make -C bpf generate");
 static_assert(CHANNEL_TRANSLATED == 6, "BPF has another CHANNEL_TRANSLATED: make -C bpf generate");
 
+static_assert(CLASS_NONE == 0, "BPF has another CLASS_NONE: make -C bpf generate");
 static_assert(CLASS_MESH == 1, "BPF has another CLASS_MESH: make -C bpf generate");
 static_assert(CLASS_PLAINTEXT == 2, "BPF has another CLASS_PLAINTEXT: make -C bpf generate");
 static_assert(CLASS_REFUSED == 3, "BPF has another CLASS_REFUSED: make -C bpf generate");

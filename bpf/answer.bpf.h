@@ -133,7 +133,11 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 		return -ECONNRESET;
 	closed = c->state == STATE_CLOSE;
 	shutdown = c->kind & CALL_SHUTDOWN;
-	if (!f->established_ns && (closed || c->state == STATE_LISTEN) && !f->refused)
+	/*
+	 * One that another thread connects at this moment counts as one without a connection: nobody could wait for a flow that has not begun, and
+	 * the call might as well have come before that connect().
+	 */
+	if (!f->established_ns && (closed || c->state == STATE_LISTEN || !f->flow_class) && !f->refused)
 		return shutdown ? 0 : unconnected(c->sk_err, c->dirs);
 	if (shutdown && (f->refused || closed))
 		return 0;

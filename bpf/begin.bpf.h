@@ -13,10 +13,11 @@ static __always_inline __u64 cgroup_of(struct sock *sk)
 /* Starts a flow over: nothing that an earlier connection of this socket was granted is left. */
 static __noinline void begin(struct tlshub_flow *f, __u64 cookie, __u64 cgroup, __u32 role, __u32 class)
 {
-	__u32 generation = f->generation + 1;
+	__u32 generation = f->generation + 1, sleeps = f->sleeps;
 
 	__builtin_memset(f, 0, offsetof(struct tlshub_flow, passed));
 	f->generation = generation;
+	__sync_fetch_and_add(&f->sleeps, sleeps); /* who slept on the connection before may sleep still */
 	f->cookie = cookie;
 	f->cgroup = cgroup;
 	f->role = role;

@@ -70,11 +70,11 @@ static __always_inline int at_connect(struct bpf_sock_addr *ctx, const struct tl
 	/*
 	 * Keys of an earlier connection cannot be taken off a socket; a second connection under them would reuse nonces. And a call that was
 	 * let through may be on its way to the socket's lock, which we have: it would move the first bytes of this connection. So what
-	 * lets calls pass goes first, and the note that one did is read after it; the gate does both the other way round.
+	 * lets calls pass goes first, and the note that one did is read after it; the gate does both the other way round. Until TCP_CONNECT
+	 * it takes this socket for one without a connection.
 	 */
 	f->established_ns = 0;
-	if (f->flow_class == CLASS_PLAINTEXT)
-		f->flow_class = 0;
+	f->flow_class = CLASS_NONE;
 	__sync_fetch_and_add(&f->followed, 1); /* as a fence */
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (class == CLASS_MESH && !f->passed && !(tp && kernel_encrypts(tp)))

@@ -69,8 +69,8 @@ struct tlshub_head {
 
 enum tlshub_role { ROLE_ACTIVE = 1, ROLE_PASSIVE = 2 };
 
-/* How policy sees a flow; decided once per generation, in BPF, on its addresses. */
-enum tlshub_class { CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
+/* How policy sees a flow; decided once per generation, in BPF, on its addresses. NONE: it has not begun. */
+enum tlshub_class { CLASS_NONE = 0, CLASS_MESH = 1, CLASS_PLAINTEXT = 2, CLASS_REFUSED = 3 };
 
 enum tlshub_policy { POLICY_STRICT = 1, POLICY_PERMISSIVE = 2 };
 /* What an agent says in its marker (marker.bpf.h): on the wire, so numbers are never given twice. */

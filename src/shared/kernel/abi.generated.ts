@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by bpf/abi.py from the BTF of the BPF object, that is from bpf/tlshub.h: `make -C bpf generate`.
 
-export const ABI_HASH = 'f7eb4ecd99b798de';
+export const ABI_HASH = '6c33d20a23ccafb0';
 
 /** Of each struct its size and its fields: where they begin, what they are, and how many bytes they have. */
 export const STRUCTS = {
@@ -181,7 +181,7 @@ export const ChannelLimit = {
 export const ChannelWhat = { DIRECT: 5, TRANSLATED: 6 } as const;
 
 /** enum tlshub_class */
-export const Class = { MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
+export const Class = { NONE: 0, MESH: 1, PLAINTEXT: 2, REFUSED: 3 } as const;
 
 /** enum tlshub_counter */
 export const Counter = {

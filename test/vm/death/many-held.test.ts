@@ -49,6 +49,13 @@ describe(`${COUNT} held callers`, function () {
     );
   }
 
+  /** What both agents know of the last callers, for a message. */
+  async function bothEnds(): Promise<string> {
+    const [here, there] = [await lab.flows('a'), await lab.flows('b')];
+    const { problems } = await lab.status('a');
+    return JSON.stringify({ a: here.slice(-3), b: there.slice(-3), problems });
+  }
+
   const allEnded = (): Promise<true> =>
     waitFor(
       () => !callers.running,
@@ -72,9 +79,11 @@ describe(`${COUNT} held callers`, function () {
       lab.signal('a', 'SIGCONT');
     }
     await waitFor(async () => (await lab.status('a')).ready, FOR_ALL, 'readiness');
+    // Its lease is short: it is to be done with all that ended while it stood still.
+    await settled('a');
     server.kill('SIGUSR1');
     const { stdout } = await lab.exec('a', [CALLERS, 'call', B, `${port}`, '3']);
-    expect(stdout).to.equal('connected\n3 answered\n');
+    expect(stdout, await bothEnds()).to.equal('connected\n3 answered\n');
   });
 
   it('are all refused when it is killed and no other comes', async () => {

@@ -126,7 +126,7 @@ describe('an agent that must not start', () => {
           TLSHUB_TLS_CIPHERS: 'TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256',
         });
         expect(code, stderr).to.equal(69);
-        expect(stderr).to.match(/missing kernel TLS with TLS_CHACHA20_POLY1305_SHA256\n/);
+        expect(stderr).to.match(/missing kernel TLS with TLS_CHACHA20_POLY1305_SHA256 \(TLSHUB_KERNEL_UNSUPPORTED\)\n/);
         nothingIsLeft();
       } finally {
         execFileSync('umount', [modules]);
