@@ -20,6 +20,7 @@
 /* How a call waits: not at all if any bit of CALL_NONBLOCKING is set. */
 enum call_kind {
 	CALL_SHUTDOWN = 1,				/* has no EAGAIN that a program would understand */
+	CALL_OF_FILE = 2,				/* comes by no program that could put it to sleep */
 	CALL_NONBLOCKING = MSG_DONTWAIT | MSG_ERRQUEUE, /* the error queue is looked into without waiting */
 };
 
@@ -182,6 +183,9 @@ VERIFIED_ONCE int answer_call(struct tlshub_flow *f, struct call *c)
 		c->wait_ns = NAP_NS;
 		return ANSWER_NAP;
 	}
+	/* Whoever can be put to sleep was, but for a call that came before its socket's connection had begun. */
+	if (!f->established_ns && !f->sleeps && !shutdown && !(c->kind & CALL_OF_FILE) && can_sleep(c->now))
+		return unconnected(c->sk_err, c->dirs);
 	if (!c->may_be_stopped)
 		return -EAGAIN;
 	if (!can_continue(c->now))

@@ -208,8 +208,8 @@ VERIFIED_ONCE __u32 file_call_kind(unsigned int f_flags, int uses_io_uring, long
 {
 	/* A request of io_uring that is tried again on the way out of any other call. */
 	if (uses_io_uring && nr >= 0 && !moves_file_bytes(nr))
-		return CALL_NONBLOCKING;
-	return f_flags & O_NONBLOCK ? CALL_NONBLOCKING : 0;
+		return CALL_OF_FILE | CALL_NONBLOCKING;
+	return CALL_OF_FILE | (f_flags & O_NONBLOCK ? CALL_NONBLOCKING : 0);
 }
 
 /*
