@@ -85,7 +85,7 @@ describe('the TLSHub provider', function () {
         charge: 0,
       },
       askedNs: 0,
-      waitMs: 0,
+      waitMs: timeoutMs,
       timeoutMs,
       peerHasAgent: false,
     });
