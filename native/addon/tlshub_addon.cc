@@ -3,13 +3,17 @@
 #include <napi.h>
 #include <string.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "../../kmod/tlshub/uapi/tlshub.h"
 #include "../domain/tlshub/client.h"
+#include "../domain/tlshub/generic_netlink.h"
 #include "callback.h"
 #include "loop_wrap.h"
 #include "secret_handle.h"
@@ -213,7 +217,33 @@ Napi::Value discardSecret(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (command, dump, attributes) -> the attributes of each answer. What was sent is wiped: it may have been a key.
+Napi::Value control(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsBoolean() || !info[2].IsTypedArray())
+    wrongArgument(info.Env(), "control(command, dump, attributes)");
+  const auto command = static_cast<uint8_t>(info[0].As<Napi::Number>().Uint32Value());
+  Napi::Uint8Array attributes = info[2].As<Napi::Uint8Array>();
+  std::vector<module::GenericNetlink::Bytes> answers;
+  try {
+    module::GenericNetlink family(TLSHUB_GENL_NAME, TLSHUB_GENL_VERSION);
+    answers =
+        family.ask(command, info[1].As<Napi::Boolean>().Value(), attributes.Data(), attributes.ByteLength());
+  } catch (const CodedError& error) {
+    explicit_bzero(attributes.Data(), attributes.ByteLength());
+    throw toJs(info.Env(), error);
+  }
+  explicit_bzero(attributes.Data(), attributes.ByteLength());
+  Napi::Array array = Napi::Array::New(info.Env(), answers.size());
+  for (size_t i = 0; i < answers.size(); i++) {
+    Napi::Uint8Array bytes = Napi::Uint8Array::New(info.Env(), answers[i].size());
+    std::copy(answers[i].begin(), answers[i].end(), bytes.Data());
+    array.Set(static_cast<uint32_t>(i), bytes);
+  }
+  return array;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("control", Napi::Function::New(env, control, "control"));
   exports.Set("deriveSecrets", Napi::Function::New(env, deriveSecrets, "deriveSecrets"));
   exports.Set("revealSecret", Napi::Function::New(env, revealSecret, "revealSecret"));
   exports.Set("discardSecret", Napi::Function::New(env, discardSecret, "discardSecret"));

@@ -9,7 +9,7 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /** Options whose value is a file or folder. */
-const FILE_OPTIONS = new Set(['--socket', '--dir', '--pin-dir', '--config']);
+const FILE_OPTIONS = new Set(['--socket', '--dir', '--pin-dir', '--config', '--private-key', '--preshared-key']);
 
 /** Values that make sense for an argument or option, where there are few. */
 const suggestions = new WeakMap<Argument | Option, readonly string[]>();

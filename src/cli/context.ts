@@ -2,6 +2,7 @@
 /** What the commands need from outside, so that tests can run them whole without a process of their own. */
 import type { ReleaseOptions, ReleaseReport } from '../release/release.js';
 import type { HandshakeCredentials } from '../shared/kernel/handshake-addon.js';
+import type { TlshubAddon } from '../shared/kernel/tlshub-addon.js';
 import type { TlsLibrary } from '../shared/kernel/words.js';
 import type { ProbeResult } from '../shared/kernel/kernel-addon.js';
 
@@ -17,6 +18,8 @@ export interface CliContext {
    * @throws what the addon says, CredentialsError's code among it
    */
   library(name: TlsLibrary, credentials: HandshakeCredentials): string;
+  /** the control of the TLSHub module in this network namespace */
+  module(): Pick<TlshubAddon, 'control'>;
   /** takes the gate of a dead agent away */
   release(options: ReleaseOptions): Promise<ReleaseReport>;
   /** effective user id */

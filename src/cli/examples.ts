@@ -52,6 +52,37 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl reload --json | jq -r ".needsRestart[]"', 'what of the file is only in force after a restart'],
     ['tlshubctl status --json | jq .lastConfigError', 'why the last reload, or SIGHUP, came to nothing'],
   ],
+  tlshub: [
+    ['tlshubctl tlshub genkey', 'a private key for each node, once'],
+    ['tlshubctl tlshub set --help', 'what this node is'],
+    ['tlshubctl tlshub set-peer --help', 'what the others are'],
+    ['tlshubctl tlshub peers', 'whether there are sessions'],
+  ],
+  'tlshub show': [
+    ['tlshubctl tlshub show', 'public key, port, networks, counters'],
+    ['tlshubctl tlshub show --json | jq .counters', 'all counters, the noughts as well'],
+  ],
+  'tlshub peers': [
+    ['tlshubctl tlshub peers', 'all nodes that it knows'],
+    [
+      'tlshubctl tlshub peers --json | jq -r ".[] | select(.state != \\"session\\") | .name"',
+      'those without a session',
+    ],
+  ],
+  'tlshub keys': [['tlshubctl tlshub keys', 'what has been made and not been fetched yet']],
+  'tlshub genkey': [['umask 077; tlshubctl tlshub genkey > /etc/tlshub/module.key', 'once on each node']],
+  'tlshub pubkey': [['tlshubctl tlshub pubkey --private-key /etc/tlshub/module.key', 'what the other nodes are told']],
+  'tlshub set': [
+    ['tlshubctl tlshub set --private-key /etc/tlshub/module.key --networks 10.1.1.0/24', 'this node and its pods'],
+    ['tlshubctl tlshub set --networks 10.1.1.0/24 --replace-networks', 'these pods, and no others'],
+  ],
+  'tlshub set-peer': [
+    [
+      'tlshubctl tlshub set-peer node-b --public-key KEY --endpoint 192.0.2.2:9467 --networks 10.1.2.0/24',
+      'another node and its pods; KEY is what `pubkey` printed there',
+    ],
+  ],
+  'tlshub remove-peer': [['tlshubctl tlshub remove-peer node-b', 'it shares no more keys with that node']],
   release: [
     ['tlshubctl release', 'after an agent was killed for good: new connections go in plaintext again'],
     ['tlshubctl release --json | jq .ended', 'how many connections were ended by it'],

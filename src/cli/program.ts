@@ -14,6 +14,7 @@ import type { CliContext, GlobalOptions } from './context.js';
 import { examplesText } from './examples.js';
 import { FLOW_ORDERS, type FlowOrder } from './flow-order.js';
 import { explain } from './explain.js';
+import type * as moduleCommands from './module-commands.js';
 
 const EXIT_HELP = `
 Exit status: 0 worked, 1 failed (also: no supervisor), 64 usage, 69 the kernel cannot do it, 77 not permitted, 78 configuration.`;
@@ -116,6 +117,7 @@ function build(context: CliContext): Command {
     )
     .action((options: { pinDir: string }) => commands.release(context, globals(), options.pinDir));
   addMapping(program, context, globals);
+  addModule(program, context, globals);
   addPki(program, context, globals);
   program
     .command('completion')
@@ -223,6 +225,70 @@ function addMapping(program: Command, context: CliContext, globals: () => Global
     .addArgument(suggest(new Argument('<mode>', modes.join(', ')), modes))
     .description('use another one for new connections, until the next reload; those under way finish with the old one')
     .action((name: string) => commands.modeSet(context, globals(), name));
+}
+
+/** Several, or one with commas. */
+const list = (text: string, before: string[] = []): string[] => [...before, ...text.split(',')];
+
+/** @returns a parser of whole numbers from `least` to `most` */
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** The TLSHub module of this network namespace. What its commands do is loaded when one is asked for. */
+function addModule(program: Command, context: CliContext, globals: () => GlobalOptions): void {
+  const load = (): Promise<typeof moduleCommands> => import('./module-commands.js');
+  const hub = program
+    .command('tlshub')
+    .description('the TLSHub kernel module of this network namespace; needs root, and no supervisor');
+  hub
+    .command('show')
+    .description('what this node is to its peers, and what was counted')
+    .action(async () => (await load()).showNode(context, globals()));
+  hub
+    .command('peers')
+    .description('the nodes that it shares keys with: where, since when, how many')
+    .action(async () => (await load()).showPeers(context, globals()));
+  hub
+    .command('keys')
+    .description('connections that it has keys for or is making them, without the keys')
+    .action(async () => (await load()).showKeys(context, globals()));
+  hub
+    .command('genkey')
+    .description('print a new private key; it goes into a file that only root reads')
+    .action(async () => (await load()).genkey(context, globals()));
+  hub
+    .command('pubkey')
+    .description('print the public half of a private key')
+    .option('--private-key <file>', 'where it is', '/dev/stdin')
+    .action(async (options: { privateKey: string }) => (await load()).pubkey(context, globals(), options.privateKey));
+  const networks = (command: Command, whose: string): Command =>
+    command
+      .addOption(new Option('--networks <prefixes>', `addresses of ${whose} pods, as 10.1.0.0/16`).argParser(list))
+      .option('--replace-networks', 'they take the place of all that it has; else they are added');
+  networks(hub.command('set'), "this node's")
+    .description('change what this node is; what is not given stays. Another private key ends all sessions')
+    .option('--private-key <file>', 'its private key, as genkey prints it')
+    .addOption(new Option('--listen-port <port>', 'UDP; 0: none').argParser(whole(0, 65_535)))
+    .addOption(new Option('--lifetime-ms <ms>', 'a key that nobody fetches').argParser(whole(100, 600_000)))
+    .addOption(new Option('--start-ms <ms>', 'after this a START has failed').argParser(whole(100, 60_000)))
+    .action(async (options: moduleCommands.NodeOptions) => (await load()).setNode(context, globals(), options));
+  networks(hub.command('set-peer <node>'), "the peer's")
+    .description('add a peer, or change one; what is not given stays')
+    .option('--public-key <key>', 'base64, as pubkey prints it; a new peer needs one')
+    .option('--preshared-key <file>', 'a key that both nodes have beside, as genkey prints it')
+    .option('--endpoint <address:port>', 'where it listens; without one only the peer can begin')
+    .action(async (node: string, options: moduleCommands.PeerOptions) =>
+      (await load()).setPeer(context, globals(), node, options),
+    );
+  hub
+    .command('remove-peer <node>')
+    .description('forget a peer: its sessions end')
+    .action(async (node: string) => (await load()).removePeer(context, globals(), node));
 }
 
 function addPki(program: Command, context: CliContext, globals: () => GlobalOptions): void {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The command `tlshubctl`. */
 import { releaseGate } from '../release/release.js';
-import { handshakeAddon, kernel } from '../shared/kernel/native.js';
+import { handshakeAddon, kernel, tlshubNetlink } from '../shared/kernel/native.js';
 import { run } from './program.js';
 
 // `tlshubctl flows | head`: the reader has seen enough, and that is no failure.
@@ -27,6 +27,7 @@ process.exitCode = await run(process.argv.slice(2), {
     addon.createContext(credentials);
     return `${addon.libraryVersion()}, ${addon.libraryFile()}`;
   },
+  module: tlshubNetlink,
   release: async (options) => releaseGate(kernel(), options),
   uid: process.geteuid?.() ?? -1,
   ...(process.stdout.isTTY && { terminal: () => ({ columns: process.stdout.columns, rows: process.stdout.rows }) }),

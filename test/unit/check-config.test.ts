@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import type { ConfigItem } from '../../src/cli/check-config.js';
+import { noModule } from '../fakes/module-control.js';
 import type { CliContext } from '../../src/cli/context.js';
 import { checkNode } from '../../src/cli/node-version.js';
 import { run } from '../../src/cli/program.js';
@@ -41,6 +42,7 @@ describe('tlshubctl check --config', () => {
       env: {},
       probe: () => [],
       library: (...asked) => library(...asked),
+      module: noModule,
       release: () => Promise.reject(new Error('not asked')),
       uid: 1000,
       untilInterrupted: () => AbortSignal.abort(),

@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { run } from '../../src/cli/program.js';
+import { noModule } from '../fakes/module-control.js';
 import { NotFoundError } from '../../src/shared/errors/errors.js';
 import { patience } from '../speed.js';
 import { temporaryFolder } from './support/temporary.js';
@@ -17,6 +18,7 @@ async function completion(shell: string): Promise<string> {
     env: {},
     probe: () => [],
     library: () => '',
+    module: noModule,
     release: () => Promise.reject(new NotFoundError('nothing is pinned')),
     uid: 0,
     untilInterrupted: () => AbortSignal.abort(),

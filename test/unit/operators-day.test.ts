@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { CliContext } from '../../src/cli/context.js';
+import { noModule } from '../fakes/module-control.js';
 import { run } from '../../src/cli/program.js';
 import { statusText } from '../../src/cli/status-text.js';
 import { catalogEntry } from '../../src/shared/errors/catalog.js';
@@ -32,6 +33,7 @@ async function tlshubctl(...args: string[]): Promise<Ended> {
     env: {},
     probe: () => [],
     library: () => 'OpenSSL',
+    module: noModule,
     release: () => Promise.reject(new Error('not asked')),
     uid: 0,
     untilInterrupted: () => AbortSignal.abort(),

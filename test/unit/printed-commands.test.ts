@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { run } from '../../src/cli/program.js';
+import { noModule } from '../fakes/module-control.js';
 import { documents, printedBlock, printedCommands } from '../printed.js';
 import { patience } from '../speed.js';
 
@@ -29,6 +30,7 @@ const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
   { like: /^tlshub_bench /, file: 'test/vm/operating/readme.test.ts', has: /tlshub_bench -m client/ },
   { like: /^node dist\/cli\/tlshub_handshake\.js /, file: 'test/native/tlshub.test.ts', has: /tlshub_handshake/ },
   { like: /^test\/perf_test\.sh /, file: 'test/vm/perf/figures.test.ts', has: /perf_test\.sh/ },
+  { like: /^tlshubctl tlshub /, file: 'test/vm/module/commands.test.ts', has: /genkey/ },
   // Not run: they need what no machine of the tests has. What they are given is checked there.
   { like: /^docker build -f deploy\/Dockerfile/, file: 'test/unit/deploy.test.ts', has: /validateDockerfile/ },
   {
@@ -129,6 +131,7 @@ describe('what the documents print', () => {
         const context = { out, err: out, env: {}, probe: () => [], library: () => '', uid: 0 };
         await run([...words, '--help'], {
           ...context,
+          module: noModule,
           release: () => Promise.reject(new Error('not asked')),
           untilInterrupted: () => AbortSignal.abort(),
         });

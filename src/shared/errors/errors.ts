@@ -5,6 +5,7 @@
  * Between threads and over the control socket an error travels as `WireError`: structured clone keeps only name, message and stack of an
  * Error and drops `code` (HTML standard, StructuredSerializeInternal), so `toWire` and `fromWire` carry the rest.
  */
+import { getSystemErrorName } from 'node:util';
 import { EXIT, catalogEntry, type ErrorCode } from './catalog.js';
 
 export { EXIT, type ErrorCode } from './catalog.js';
@@ -223,10 +224,12 @@ function textField(source: object, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Node.js has the errno's name in `code` and its number in `errno`; the addons and TlshubError have the name in `errno`. */
+/** Node.js has the errno's name in `code` and its number, negative, in `errno`; the addons have the number in `errno`, and TlshubError the name. */
 function errnoName(error: object): string | undefined {
   const named = textField(error, 'errno');
   if (named !== undefined) return named;
+  const { errno: number } = error as { errno?: unknown };
+  if (typeof number === 'number' && number > 0) return getSystemErrorName(-number);
   const code = textField(error, 'code');
   return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }

@@ -104,4 +104,12 @@ export interface TlshubAddon {
    */
   revealSecret(handle: SecretHandle): Uint8Array;
   discardSecret(handle: SecretHandle): void;
+  /**
+   * Asks the module's generic netlink family "tlshub" (kmod/tlshub/uapi/tlshub.h), and waits for the answer: for commands, not for the agent.
+   * @param attributes of the request; zeros afterwards
+   * @param dump all that there are
+   * @returns the attributes of each message of the answer
+   * @throws NativeError TLSHUB_MODULE_MISSING, TLSHUB_MODULE_PROTOCOL, TLSHUB_SYS (with errno: what the kernel refuses)
+   */
+  control(command: number, dump: boolean, attributes: Uint8Array): Uint8Array[];
 }
