@@ -57,7 +57,7 @@ async function start(checkout: string): Promise<Start> {
   if (!agent.running) throw new Error(`the agent has ended: ${agent.stderr}${agent.stdout}`);
   const figures = { readyMs, cpuMs: cpuMs(agent.pid), rssKb: rssKb(agent.pid) };
   const startup = stepsOf(await lab.status('a'));
-  agent.kill('SIGTERM');
+  agent.kill('SIGINT');
   const { code } = await agent.ended;
   if (code !== 0) throw new Error(`the agent ended with ${code}: ${agent.stderr}`);
   return { ...figures, startup };
@@ -82,7 +82,7 @@ const builds = [
 ];
 await lab.up();
 const { pid } = await lab.status('a');
-lab.signal('a', 'SIGTERM');
+lab.signal('a', 'SIGINT');
 await waitFor(() => !existsSync(`/proc/${pid}`), PATIENCE_MS, "the end of the lab's own agent");
 for (let round = 0; round <= ROUNDS; round++) {
   for (const { checkout, starts } of builds) {

@@ -3,8 +3,8 @@
 /**
  * The agent in the foreground: `node dist/supervisor.js [CONFIG]`.
  *
- * SIGHUP reads configuration, mapping and certificates anew. SIGTERM and SIGINT drain and detach; a second one ends at once and leaves
- * the gate shut. Whatever goes wrong unexpectedly does the same: a gate that stays shut costs connections, an open one would cost secrets.
+ * SIGHUP reads configuration, mapping and certificates anew. SIGTERM drains and leaves the gate to the next agent, or takes it away, as `shutdown`
+ * says; SIGINT takes it away; a second one ends at once and leaves the gate shut. Whatever goes wrong unexpectedly does the same: a gate that stays shut costs connections, an open one would cost secrets.
  */
 import { UsageError, asTlshubError, describeError } from './shared/errors/errors.js';
 import { VERSION } from './shared/files/package.js';
@@ -18,8 +18,9 @@ Runs the TLShub agent in the foreground; CONFIG is ${DEFAULT_CONFIG} if not give
   -h, --help     show this
   -V, --version  show the version
 SIGHUP reads the configuration, the mapping and the certificates anew; if something is wrong with them, all stays as it is.
-SIGTERM and SIGINT finish what is held, detach, write metrics files and exit; a second one exits at once with the
-gate shut. SIGUSR2 writes metrics files.
+SIGTERM finishes the handshakes under way, leaves the gate shut for the next agent (shutdown = hand-over) or takes it away
+(shutdown = release), writes metrics files and exits; SIGINT takes it away; a second one exits at once with the gate shut.
+SIGUSR2 writes metrics files.
 `;
 
 /** The configuration's path, or undefined when the question was answered already. */

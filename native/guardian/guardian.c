@@ -9,6 +9,9 @@
  * the connections that are still held, so that programs asleep on them wake up and hear of it. The gate itself stays shut.
  * Of the holder, on which threads sleep, it sees that it answers.
  *
+ * An agent that goes in good order and leaves its gate to the next one says so by SIGUSR1. Then who is held stays held for the grace period: the
+ * guardian vouches for the agent that is to come.
+ *
  * Static, no libraries, raw bpf(2) calls on pinned maps, and a cgroup of its own: what kills the agent should not reach it.
  * SIGTERM ends it without a word: the agent is going in good order. Exit status 0, 1 on a failed system call, 64 on bad arguments.
  */
@@ -38,6 +41,8 @@
 /* How often the list of held connections is read if there are more than MOST_HELD: a program that opens connections faster than they are
  * ended must not keep us for ever. */
 #define MOST_READINGS 64
+/* How often who stands still is let ask again while no agent is there: naps end, and whoever waits for what has gone with the agent goes on. */
+#define LET_ASK_MS 250
 
 #include "ending.h"
 
@@ -226,7 +231,52 @@ static void watch_agent(int pidfd, uint64_t agent, int stops, int user_stops, ui
       ended = renewing = 1;
       say("agent %llu has hung for the grace period: ended %llu held connections", agent, destroy_held());
     }
-  } while (poll(&agent_gone, 1, every_ms) == 0);
+    /* A signal ends the waiting, and says what is to come when the agent has gone. */
+  } while (poll(&agent_gone, 1, every_ms) <= 0);
+}
+
+static volatile sig_atomic_t handing_over;
+
+static void hand_over(int signal) {
+  (void)signal;
+  handing_over = 1;
+}
+
+/*
+ * The agent has gone, and another one is to come: its lease runs for as long as that one may take, and ours with it. Returns 1 if it has come, 0 if
+ * the time is over.
+ */
+static int await_successor(uint64_t agent, int stops, int user_stops, uint64_t grace_ms, int every_ms) {
+  uint64_t gone = now_ns(), seen = agent_until(), until = gone + grace_ms * 1000000ull;
+  struct timespec pause = {0, (every_ms < LET_ASK_MS ? every_ms : LET_ASK_MS) * 1000000l};
+  int here = __atomic_compare_exchange_n(&leases->agent_until_ns, &seen, until, 0, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE);
+  say("agent %llu hands over: who is held waits %llu ms for the next one", agent, grace_ms);
+  while (here && now_ns() < until) {
+    renew();
+    watch_holder();
+    continue_all(stops, user_stops);
+    nanosleep(&pause, NULL);
+    here = agent_until() == until;
+  }
+  if (!here) say("a new agent took over after %llu ms", (now_ns() - gone) / 1000000ull, 0);
+  return !here;
+}
+
+/* Nobody is there to answer for a stop: there are no more of them, and who is held waits for the rest of the grace period at most. Returns as above. */
+static int await_replacement(uint64_t agent, int stops, int user_stops, uint64_t grace_ms) {
+  uint64_t died = now_ns(), seen = agent_until();
+  say("agent %llu died: continued %llu stopped processes", agent, continue_all(stops, user_stops));
+  while (now_ns() - died < grace_ms * 1000000ull) {
+    struct timespec pause = {0, 100 * 1000000};
+    nanosleep(&pause, NULL);
+    continue_all(stops, user_stops); /* whoever the gate stopped while it still believed in the leases */
+    if (agent_until() != seen) {
+      say("a new agent took over after %llu ms", (now_ns() - died) / 1000000ull, 0);
+      return 1;
+    }
+  }
+  return 0;
 }
 
 static uint64_t number(const char* text) {
@@ -281,25 +331,18 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (prepare_ending()) return 1;
+  struct sigaction told = {.sa_handler = hand_over};
+  sigaction(SIGUSR1, &told, NULL);
   /* Memory now, not when the machine has none left. */
   mlockall(MCL_CURRENT | MCL_FUTURE);
   int every_ms = (int)(lease_ns / 1000000ull / 5);
   watch_agent(pidfd, agent, stops, user_stops, grace_ms, every_ms);
 
-  /* No more stops by a lease that has a moment to run: nobody is there to answer for them. */
   renewing = 0;
+  if (handing_over && await_successor(agent, stops, user_stops, grace_ms, every_ms)) return 0;
+  /* No more stops by a lease that has a moment to run. */
   __atomic_store_n(&leases->guardian_until_ns, 0, __ATOMIC_RELEASE);
-  uint64_t died = now_ns(), seen = agent_until();
-  say("agent %llu died: continued %llu stopped processes", agent, continue_all(stops, user_stops));
-  while (now_ns() - died < grace_ms * 1000000ull) {
-    struct timespec pause = {0, 100 * 1000000};
-    nanosleep(&pause, NULL);
-    continue_all(stops, user_stops); /* whoever the gate stopped while it still believed in the leases */
-    if (agent_until() != seen) {
-      say("a new agent took over after %llu ms", (now_ns() - died) / 1000000ull, 0);
-      return 0;
-    }
-  }
+  if (!handing_over && await_replacement(agent, stops, user_stops, grace_ms)) return 0;
   continue_all(stops, user_stops);
   say("no new agent within %llu ms: ended %llu held connections; the gate stays shut", grace_ms,
       destroy_held());

@@ -66,14 +66,24 @@ function asMissingAddon(error: unknown): unknown {
   return new TlshubError('TLSHUB_NATIVE_MISSING', detail, { cause: error });
 }
 
+export interface ReleaseOptions {
+  pinDir: string;
+  /** seconds */
+  wait?: number;
+}
+
 /** @throws PermissionError (77), ReleaseError, NotFoundError if there is no gate */
-export async function release(context: CliContext, options: GlobalOptions, pinDir: string): Promise<void> {
+export async function release(
+  context: CliContext,
+  options: GlobalOptions,
+  { pinDir, wait = 0 }: ReleaseOptions,
+): Promise<void> {
   if (context.uid !== 0) {
     throw new PermissionError('to take the gate of a dead agent away needs root', {
       remedy: 'Run `sudo tlshubctl release`.',
     });
   }
-  const released = context.release({ pinDir, controlSocket: options.socket });
+  const released = context.release({ pinDir, controlSocket: options.socket, waitMs: 1000 * wait });
   const report = await released.catch((error: unknown) => {
     throw asMissingAddon(error);
   });

@@ -85,6 +85,7 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
   'tlshub remove-peer': [['tlshubctl tlshub remove-peer node-b', 'it shares no more keys with that node']],
   release: [
     ['tlshubctl release', 'after an agent was killed for good: new connections go in plaintext again'],
+    ['tlshubctl release --wait 60', 'after it was stopped: its guardian still waits for another agent'],
     ['tlshubctl release --json | jq .ended', 'how many connections were ended by it'],
   ],
   mapping: [

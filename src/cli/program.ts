@@ -108,14 +108,19 @@ function build(context: CliContext): Command {
   program
     .command('release')
     .description(
-      'take the gate of an agent away that was killed and has no successor: what it holds is ended, what is secured runs on; needs no supervisor',
+      'take the gate of an agent away that was stopped or killed and has no successor: what it holds is ended, what is secured runs on; needs no supervisor',
     )
     .option(
       '--pin-dir <path>',
       `where the agent has pinned its gate (or ${pinKey})`,
       context.env[pinKey] ?? String(keySpec('bpf_pin_dir').default),
     )
-    .action((options: { pinDir: string }) => commands.release(context, globals(), options.pinDir));
+    .addOption(
+      new Option('--wait <seconds>', 'give the guardian of an agent that has just gone this long to end').argParser(
+        interval,
+      ),
+    )
+    .action((options: commands.ReleaseOptions) => commands.release(context, globals(), options));
   addMapping(program, context, globals);
   addModule(program, context, globals);
   addPki(program, context, globals);

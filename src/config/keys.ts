@@ -279,6 +279,11 @@ export const KEYS = {
     5000,
     'On SIGTERM and SIGINT: how long handshakes under way may take to finish before they are aborted.',
   ),
+  shutdown: key(
+    choice('hand-over', 'release'),
+    'hand-over',
+    'What becomes of the gate on SIGTERM. hand-over: it stays shut, and what begins from then on waits for the next agent, for guardian_grace_ms. release: it is taken away, and what captured programs say from then on is in plaintext. SIGINT always releases.',
+  ),
   control_socket: key(
     socketPath,
     '/run/tlshub/control.sock',
@@ -324,7 +329,7 @@ export const KEYS = {
   guardian_grace_ms: key(
     milliseconds(0, HOUR_MS),
     10000,
-    'How long the guardian waits for a new agent before it ends the connections that are still held.',
+    'How long the guardian waits for a new agent, after a restart or a death, before it ends the connections that are still held.',
     { restart: 'the guardian knows it from its start' },
   ),
   keylog_file: key(

@@ -8,6 +8,7 @@
  */
 import { existsSync, readdirSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { answers } from '../control/socket-path.js';
 import { lockHolderNames } from '../shared/files/lock-holders.js';
 import { Intent } from '../shared/kernel/abi.js';
@@ -19,12 +20,16 @@ import { whyAlive, type Liveness } from './liveness.js';
 
 /** For connections to end, in ms. */
 const END_MS = 10_000;
+/** Between two looks at who works on the pins, in ms. */
+const LOOK_MS = 100;
 /** statfs(2) */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
 export interface ReleaseOptions {
   pinDir: string;
   controlSocket: string;
+  /** how long to wait for the guardian of an agent that has just gone, in ms */
+  waitMs: number;
 }
 
 export interface ReleaseReport {
@@ -56,12 +61,18 @@ export type ReleaseKernel = EndingKernel &
 /** @throws ReleaseError, NotFoundError if nothing is pinned there, UsageError if that is no folder of bpffs */
 export async function releaseGate(
   kernel: ReleaseKernel,
-  { pinDir, controlSocket }: ReleaseOptions,
+  { pinDir, controlSocket, waitMs }: ReleaseOptions,
 ): Promise<ReleaseReport> {
   checkFolder(pinDir);
-  const controlAnswers = await answers(controlSocket);
+  const end = performance.now() + waitMs;
+  let controlAnswers = await answers(controlSocket);
   // Until this process ends: an agent that starts meanwhile finds the folder locked.
-  const lock = kernel.lockPins(pinDir);
+  let lock = kernel.lockPins(pinDir);
+  while (lock === undefined && !controlAnswers && performance.now() < end) {
+    await sleep(LOOK_MS);
+    controlAnswers = await answers(controlSocket);
+    lock = kernel.lockPins(pinDir);
+  }
   refuseIfAlive(pinDir, {
     controlAnswers,
     lockedBy: lock === undefined ? lockHolderNames(pinDir) : undefined,

@@ -2,7 +2,7 @@
 /** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
 import { intentOf } from './flow/marker.js';
 import { planScope, Scope } from './gate/cgroups.js';
-import { guardian } from './gate/guardian.js';
+import { HAND_OVER, guardian } from './gate/guardian.js';
 import { holder } from './gate/holder.js';
 import type { KeptProcess } from './gate/kept-process.js';
 import { NodeNumbers } from './gate/node-numbers.js';
@@ -42,6 +42,8 @@ export interface Attached {
   holder: KeptProcess | undefined;
   /** Takes the programs away: connections that begin now are plaintext. */
   detach(): void;
+  /** Leaves the programs, and guardian and holder with them: connections that begin now wait for the next agent, for the guardian's grace. */
+  handOver(): void;
   /** the lease is renewed by these, and each is to change so often, in ms */
   beats: Uint32Array<SharedArrayBuffer>;
   beatMs: number;
@@ -97,6 +99,12 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
       update.close();
       scope.close();
       gate.detach();
+    },
+    handOver: () => {
+      update.close();
+      scope.close();
+      guards.leave(HAND_OVER);
+      holds?.leave();
     },
     beats,
     beatMs: everyMs,

@@ -42,8 +42,12 @@ export interface Supervisor {
   reload(): Promise<ReloadReport>;
   /** Writes metrics files, in its own time; the log says where they are or why there are none. */
   writeMetrics(): void;
-  /** Drains, detaches, ends all threads, writes the metrics files: shutdown.ts. False: all went well but for the metrics files. */
-  shutdown(): Promise<boolean>;
+  /**
+   * Drains, leaves the gate to the next agent or takes it away, ends all threads, writes the metrics files: shutdown.ts.
+   * @param release take it away, whatever is configured
+   * @returns false: all went well but for the metrics files
+   */
+  shutdown(release: boolean): Promise<boolean>;
 }
 
 export interface ComposeOptions {
@@ -146,11 +150,12 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   return {
     writeMetrics: () => void exposed.perf.write(),
     reload: () => reloader.reload(),
-    shutdown: () =>
+    shutdown: (release) =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
         ...{ helpers, helperParent, channels: service },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
+        handsOver: !release && inForce.config.shutdown === 'hand-over',
         onDraining: () => (draining = true),
       }),
   };

@@ -46,7 +46,7 @@ export async function run(beginning: Beginning, signals: Signals): Promise<void>
     if (asked.stop) dieWithGateShut(log, `a second ${signal}`, undefined);
     asked.stop = true;
     log.info(`${signal}: draining`);
-    supervisor.shutdown().then(
+    supervisor.shutdown(signal === 'SIGINT').then(
       (metricsWritten) => process.exit(metricsWritten ? EXIT.ok : EXIT.failed),
       (error: unknown) => dieWithGateShut(log, 'the agent could not detach', error),
     );

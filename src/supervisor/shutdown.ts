@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * How the agent goes: drain, refuse the rest, gate, guardian, threads. A list of steps, each by its name, one after the other; the first
+ * How the agent goes: drain, gate, guardian, threads. It hands its gate over to the next agent, or takes it away, and what differs is said by
+ * `Leaving`. A list of steps, each by its name, one after the other; the first
  * that fails ends it, and the caller the process with the gate shut.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logging/logger.js';
 import type { Throttle } from '../logging/throttle.js';
 import type { PerfReporter } from '../metrics/perf-reporter.js';
@@ -11,7 +13,7 @@ import type { Attached } from './attach.js';
 import type { Helpers } from '../shared/kernel/helpers-addon.js';
 import type { Dispatcher } from './flow/dispatcher.js';
 import type { HelperParent } from './gate/helper-parent.js';
-import { giveUpAll } from './flow/mass-ending.js';
+import { giveUpAll, isUnderWay, letGoAll } from './flow/mass-ending.js';
 import type { ChannelService } from './provider/channel-service.js';
 import type { Reloader } from './settings/reload.js';
 import type { Sweeper } from './sweeper.js';
@@ -41,12 +43,64 @@ export interface ShutdownParts {
   log: Logger;
   /** drain_timeout_ms */
   drainMs: number;
+  /** to the next agent; else the gate is taken away */
+  handsOver: boolean;
   /** no new work from now on */
   onDraining: () => void;
 }
 
 interface Closable {
   close(): Promise<void>;
+}
+
+/** What becomes of held connections, and of the gate with all that it lives by. */
+interface Leaving {
+  drain(sweep: () => unknown): Promise<Drained>;
+  gate(): void;
+  /** for the log */
+  done: string;
+  guardian(): unknown;
+  holder(): unknown;
+}
+
+/** What is held is finished or refused, and then there is no gate. */
+function release({ dispatcher, sweeper, attached, channels, drainMs, onDraining }: ShutdownParts): Leaving {
+  return {
+    drain: (sweep) => drainFlows(dispatcher, sweep, drainMs, onDraining, () => sweeper.stop()),
+    gate: () => {
+      dispatcher.beginNothing();
+      channels.leave();
+      attached.detach();
+    },
+    done: 'drained',
+    // After the gate: as long as the one may stop a program, the other is there to continue it.
+    guardian: () => attached.guardian.stop(),
+    holder: () => attached.holder?.stop(),
+  };
+}
+
+/** What is begun is finished, and all else stays as it is for the next agent: held, by guardian and holder. */
+function handOver({ dispatcher, sweeper, attached, channels, drainMs, onDraining }: ShutdownParts): Leaving {
+  const begin = (): void => {
+    onDraining();
+    // Nothing more is agreed on by name: that would have to be finished here.
+    channels.leave();
+    dispatcher.beginAgreedOnly();
+  };
+  return {
+    drain: async (sweep) => {
+      const drained = await finishBegun(dispatcher, sweep, drainMs, begin);
+      sweeper.stop();
+      return drained;
+    },
+    gate: () => {
+      dispatcher.beginNothing();
+      attached.handOver();
+    },
+    done: 'handed over: the gate stays shut for the next agent',
+    guardian: () => undefined,
+    holder: () => undefined,
+  };
 }
 
 /**
@@ -56,6 +110,7 @@ interface Closable {
  */
 export async function shutdown(parts: ShutdownParts): Promise<boolean> {
   const { dispatcher, sweeper, attached, perf, log } = parts;
+  const leaving = parts.handsOver ? handOver(parts) : release(parts);
   let drained: Drained | undefined;
   let lastReport: ReturnType<PerfReporter['report']> | undefined;
   let written: unknown;
@@ -66,25 +121,16 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
         // A report reads the kernel's list as a sweep does, and the last one is of the moment when nothing is under way: after it there
         // must be no wait in which another connection begins before the gate goes.
         let last: ReturnType<PerfReporter['report']> | undefined;
-        const sweep = (): unknown => (last = perf.report());
-        drained = await drainFlows(dispatcher, sweep, parts.drainMs, parts.onDraining, () => sweeper.stop());
+        drained = await leaving.drain(() => (last = perf.report()));
         lastReport = last ?? perf.report();
         await lastReport;
       },
     },
-    {
-      name: 'gate',
-      run: () => {
-        dispatcher.beginNothing();
-        parts.channels.leave();
-        attached.detach();
-      },
-    },
-    // The guardian goes after the gate: as long as the one may stop a program, the other is there to continue it.
+    { name: 'gate', run: () => leaving.gate() },
     { name: 'stopped processes', run: () => sweeper.continueAll() },
-    { name: 'say so', run: () => log.info('drained', { ...drained }) },
-    { name: 'guardian', run: () => attached.guardian.stop() },
-    { name: 'holder', run: () => attached.holder?.stop() },
+    { name: 'say so', run: () => log.info(leaving.done, { ...drained }) },
+    { name: 'guardian', run: () => leaving.guardian() },
+    { name: 'holder', run: () => leaving.holder() },
     { name: 'list of connections', run: () => sweeper.list.stop() },
     { name: 'dispatcher', run: () => dispatcher.close() },
     { name: 'channels', run: () => parts.channels.close() },
@@ -120,6 +166,8 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
 /** For the installer to end what draining has refused, in ms. */
 const LAST_ANSWERS_MS = 3000;
 const IDLE_LOOK_MS = 10;
+/** For connections whose ends have just agreed on keys by name to be established, in ms: a round trip. */
+const AGREED_MS = 100;
 
 const DRAINED = {
   state: 'refused',
@@ -175,10 +223,38 @@ export async function drainFlows(
   return { ms: Math.round(ms), forced, refused, unanswered: last.forced };
 }
 
+/**
+ * Finishes what has been begun, within `deadlineMs`, and then leaves alone what bears no trace of it, and refuses the rest. The gate stays on, so
+ * connections that come meanwhile are held.
+ * @param sweep brings the dispatcher up to date with the kernel's list
+ */
+export async function finishBegun(
+  dispatcher: Dispatcher,
+  sweep: () => unknown,
+  deadlineMs: number,
+  onBegin: () => void,
+): Promise<Drained> {
+  const isIdle = (): boolean => ![...dispatcher.table.live()].some(isUnderWay) && dispatcher.table.pendingTickets === 0;
+  let refused = 0;
+  const begun: Drainable = {
+    name: 'handshakes under way',
+    stop: onBegin,
+    idle: () => sleep(AGREED_MS).then(() => until(isIdle)),
+    force: () => void (refused = letGoAll(dispatcher, DRAINED)),
+  };
+  const { ms, forced } = await drain(begun, deadlineMs);
+  const last = await drain(
+    { name: 'last answers', stop: () => undefined, idle: () => until(isIdle), force: () => undefined },
+    LAST_ANSWERS_MS,
+  );
+  await sweep();
+  return { ms: Math.round(ms), forced, refused, unanswered: last.forced };
+}
+
 function quiet(dispatcher: Dispatcher): boolean {
   return dispatcher.table.pending().length === 0 && dispatcher.table.pendingTickets === 0;
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
+  while (!(await condition())) await sleep(IDLE_LOOK_MS);
 }

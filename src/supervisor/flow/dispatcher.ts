@@ -70,7 +70,7 @@ export class Dispatcher {
   private readonly endings: Endings;
   readonly openRecords: OpenRecords;
   private readonly flowLog: FlowLog;
-  private begins = true;
+  private begins: 'all' | 'agreed' | 'none' = 'all';
 
   constructor(private readonly options: DispatcherOptions) {
     const { counters } = this;
@@ -169,7 +169,7 @@ export class Dispatcher {
   ownerKnown(flow: Flow, owner: OwnerRecord): void {
     flow.owner ??= owner;
     flow.holder = owner;
-    if (flow.class !== FlowClass.MESH || !this.begins) return;
+    if (flow.class !== FlowClass.MESH || !this.mayBegin(flow)) return;
     if (flow.dueNs === 0 && this.table.isLive(flow)) {
       this.timers.due(flow, this.options.limits(), (late) => this.feed(flow, late));
     }
@@ -216,7 +216,12 @@ export class Dispatcher {
    * plaintext then, and not one byte of a handshake may come before that.
    */
   beginNothing(): void {
-    this.begins = false;
+    this.begins = 'none';
+  }
+
+  /** The same, but for those whose keys both ends have agreed on by name: nobody who comes after us could make them. The others are the next agent's. */
+  beginAgreedOnly(): void {
+    this.begins = 'agreed';
   }
 
   /** Stops all timers. Nothing may be fed afterwards. */
@@ -327,6 +332,10 @@ export class Dispatcher {
     this.timers.clear(flow);
     this.names.discard(flow);
     this.table.remove(flow);
+  }
+
+  private mayBegin({ agreed }: Flow): boolean {
+    return this.begins === 'all' || (this.begins === 'agreed' && agreed !== undefined);
   }
 
   private feedIf(flow: Flow, input: Input | undefined): void {

@@ -35,8 +35,10 @@ export interface Verdict {
   remedy?: string;
   /** the kernel or the gate has ended it already: a late success changes nothing */
   final: boolean;
-  /** closed: leave the connection altogether alone, not even shutting the gate; it is already another one */
+  /** closed: leave the connection altogether alone, not even shutting the gate: it is already another one, or another agent's to secure */
   leave?: boolean;
+  /** how it ends instead if the handshake that was under way has left a trace on it */
+  ifTouched?: Verdict;
   /** its program has closed it: our descriptor is the last, and the peer is to see the end that it would have seen without us */
   hangUp?: boolean;
   /** refused, since the peer has ended it: that end is still the program's to read */
@@ -290,7 +292,8 @@ function afterFailure(state: MachineState, input: Extract<Input, { type: 'negoti
   // Nothing more is tried with a socket whose calls do not come back: the gate ends it at its own deadline.
   if (input.code === HELPER_LOST)
     return go(state, { phase: 'ending', verdict: state.verdict ?? refused(input.code, input.reason) }, 'close');
-  if (state.verdict !== undefined) return endWithSocket(state, state.verdict);
+  if (state.verdict !== undefined)
+    return endWithSocket(state, (input.untouched ? undefined : state.verdict.ifTouched) ?? state.verdict);
   // A worker that died before it sent a byte: one more try costs nothing. Otherwise the connection is tainted.
   if (input.untouched && state.attempts < 2) return go(state, { attempts: state.attempts + 1 }, 'negotiate');
   if (input.left) return endWithSocket(state, { state: 'closed', code: '', reason: input.reason, final: false });

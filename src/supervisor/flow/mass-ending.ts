@@ -20,6 +20,30 @@ export function giveUpAll(dispatcher: Ending, verdict: Verdict): number {
   return count;
 }
 
+const LEFT: Verdict = { state: 'closed', code: '', reason: 'left to the next agent', final: false, leave: true };
+
+/**
+ * Has work been begun on a connection that somebody who comes later could not go on with? Or nobody else could begin it, since its keys are agreed on by
+ * name, and it waits to be accepted.
+ */
+export function isUnderWay({ class: flowClass, machine, agreed, establishedNs }: Flow): boolean {
+  const { phase } = machine;
+  if (flowClass !== FlowClass.MESH || phase === 'secured' || phase === 'done') return false;
+  return phase !== 'waiting' || (agreed !== undefined && establishedNs !== 0);
+}
+
+/** Ends the work on every such connection. One that bears no trace of it is left as it is; the others end as `otherwise` says. */
+export function letGoAll(dispatcher: Ending, otherwise: Verdict): number {
+  let count = 0;
+  for (const flow of [...dispatcher.table.all()]) {
+    if (!isUnderWay(flow) || flow.machine.verdict !== undefined || flow.machine.phase === 'installing') continue;
+    count++;
+    const verdict = flow.agreed === undefined ? { ...LEFT, ifTouched: otherwise } : otherwise;
+    dispatcher.feed(flow, { type: 'give-up', verdict });
+  }
+  return count;
+}
+
 /** Ends every flow of the table that `judge` has a word against. Returns how many. */
 export function revokeAll(dispatcher: Ending, judge: (flow: Flow) => string | undefined): number {
   const { table } = dispatcher;

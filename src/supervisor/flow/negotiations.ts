@@ -55,6 +55,11 @@ export class Negotiations {
     flow.handshakeOnly = outcome.handshakeOnly;
     if (code === 'TLSHUB_OVERLOAD') return failure(code, reason);
     const silent = outcome.bytesReceived === 0;
+    if (code === 'TLSHUB_HANDSHAKE_CANCELLED') {
+      // Who waits to be spoken to has said nothing either.
+      const untouched = silent && (flow.role === 'passive' || this.options.isUntouched(flow));
+      return { ...failure(code, reason), untouched };
+    }
     const ended = code === 'TLSHUB_PEER_CLOSED';
     if (flow.role === 'passive' && (ended || (silent && code === 'TLSHUB_PEER_RESET'))) {
       // A health check, a port scan: nothing has gone wrong.

@@ -4,6 +4,9 @@ import type { Logger } from '../../logging/logger.js';
 import { builtFile } from '../../shared/files/package.js';
 import { KeptProcess } from './kept-process.js';
 
+/** Tells it that the agent leaves its gate to the next one. */
+export const HAND_OVER = 'SIGUSR1';
+
 export interface GuardianOptions {
   pinDir: string;
   graceMs: number;

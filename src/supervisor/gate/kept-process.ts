@@ -85,6 +85,14 @@ export class KeptProcess {
     removeFolders(this.options.name);
   }
 
+  /** It stays, and is told so by this signal: nobody looks after it any more. */
+  leave(signal?: NodeJS.Signals): void {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    if (signal !== undefined) this.child?.kill(signal);
+    this.child?.unref();
+  }
+
   private moveAway(pid: number): void {
     const { name, log } = this.options;
     const root = cgroupRoot();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** SIGTERM: what is held is finished or ended, what is secured runs on, and nothing of the agent is left. */
+/** SIGINT: what is held is finished or ended, what is secured runs on, and nothing of the agent is left. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
@@ -29,7 +29,7 @@ describe('an agent that is asked to end', () => {
     const sniffer = await lab.sniff();
     const client = lab.spawn('a', [TALKER, 'blocking', B, '7300', marker]);
     await negotiating(client);
-    agent.kill('SIGTERM');
+    agent.kill('SIGINT');
     await waitFor(async () => (await lab.status('a')).draining, PATIENCE, 'the drain');
     server.kill('SIGUSR1');
     expect((await client.ended).stdout).to.equal(`connected\nsent ${marker.length}\nread ${marker}\nend\n`);
@@ -59,7 +59,7 @@ describe('an agent that is asked to end', () => {
     await negotiating(waiting);
     await waitFor(() => heldCallers('a') === 1, PATIENCE, 'one held caller');
 
-    agent.kill('SIGTERM');
+    agent.kill('SIGINT');
     expect((await blocking.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);
     expect((await waiting.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED)\n$/);
     const { code, stderr } = await agent.ended;

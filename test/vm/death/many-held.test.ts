@@ -95,7 +95,7 @@ describe(`${COUNT} held callers`, function () {
 
   it('are all refused when it is asked to end before their peer answers, and nothing of it is left', async () => {
     await allHeld();
-    lab.signal('a', 'SIGTERM');
+    lab.signal('a', 'SIGINT');
     await allEnded();
     await callers.ended;
     expect(refused(callers), said(callers)).to.equal(COUNT);

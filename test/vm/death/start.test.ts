@@ -92,7 +92,7 @@ describe('an agent that must not start', () => {
 
   describe('since its settings cannot work', () => {
     before(async () => {
-      lab.signal('a', 'SIGTERM');
+      lab.signal('a', 'SIGINT');
       await waitFor(
         () => pins('a').length === 0 && !existsSync(CONTROL),
         PATIENCE,

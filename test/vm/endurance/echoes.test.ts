@@ -28,9 +28,7 @@ const changes: ((node: MeshNode) => Promise<unknown>)[] = [
     await pause(300);
     lab.signal(node, 'SIGCONT');
   },
-  // In good order on b alone: between an agent that is told to end and the next one its node's connections begin in plaintext, and a's have theirs on the wire
-  // before b can refuse them.
-  (node) => (node === 'b' ? lab.restart(node) : lab.kill(node).then(() => lab.restart(node))),
+  (node) => lab.restart(node),
 ];
 
 describe('programs that have their words sent back', () => {

@@ -158,7 +158,7 @@ describe('metrics files', () => {
     await waitFor(() => client.stdout.includes('there'), 30_000, `the client; it says ${client.stderr}`);
     const folder = metricsDir('a');
     const log = await lab.logs('a');
-    lab.signal('a', 'SIGTERM');
+    lab.signal('a', 'SIGINT');
     await waitFor(() => reports(folder).length === 3, 30_000, `the report at exit; the log was ${log}`);
     const { report } = reports(folder)[2]!;
     expect(report.summary).to.include({ total_connections: 4, active_connections: 1, total_bytes_sent: 5048 + 700 });
@@ -192,7 +192,7 @@ describe('metrics files', () => {
     process.kill(supervisor.pid, 'SIGUSR2');
     await waitFor(() => reports(nowhere).length === 1, 20_000, `a report; it says ${said()}`);
     rmSync(nowhere, { recursive: true });
-    process.kill(supervisor.pid, 'SIGTERM');
+    process.kill(supervisor.pid, 'SIGINT');
     const { code } = await supervisor.ended;
     expect(code, said()).to.equal(1);
     expect(existsSync(nowhere)).to.equal(false);

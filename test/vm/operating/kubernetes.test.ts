@@ -80,7 +80,7 @@ describe('a mapping from the Kubernetes API', () => {
   });
 
   after(async () => {
-    await agent.stop('SIGTERM');
+    await agent.stop('SIGINT');
     await api.stop();
     await lab.down();
   });

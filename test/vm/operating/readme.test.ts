@@ -34,7 +34,7 @@ describe('what README prints', () => {
   describe('"On a host"', () => {
     let agent: ReturnType<typeof bash> | undefined;
     after(async () => {
-      agent?.child.kill('SIGTERM');
+      agent?.child.kill('SIGINT');
       await agent?.ended;
     });
 

@@ -52,7 +52,7 @@ export const CONTROL_ERRORS = {
     exitCode: EXIT.failed,
     meaning: 'The gate is not taken away, since an agent or its guardian still works on it.',
     remedy:
-      'Stop the supervisor instead (SIGTERM): it takes its gate away itself. If it was killed a moment ago, try again after lease_ms and guardian_grace_ms.',
+      'Stop the supervisor first. If it was stopped or killed a moment ago, its guardian waits for another one, for guardian_grace_ms: --wait SECONDS waits with it.',
   },
   TLSHUB_RELEASE_LAYOUT: {
     exitCode: EXIT.failed,
