@@ -677,11 +677,11 @@ describe('tlshubctl', () => {
       );
       const json = await cli(['release', '--json'], { release, env: { TLSHUB_BPF_PIN_DIR: '/sys/fs/bpf/y' } });
       expect(JSON.parse(json.out)).to.deep.equal(RELEASED);
-      await cli(['release'], { release });
+      await cli(['release', '--wait', '60'], { release });
       expect(asked).to.deep.equal([
-        { pinDir: '/sys/fs/bpf/x', controlSocket: '/s' },
-        { pinDir: '/sys/fs/bpf/y', controlSocket: '/run/tlshub/control.sock' },
-        { pinDir: '/sys/fs/bpf/tlshub', controlSocket: '/run/tlshub/control.sock' },
+        { pinDir: '/sys/fs/bpf/x', controlSocket: '/s', waitMs: 0 },
+        { pinDir: '/sys/fs/bpf/y', controlSocket: '/run/tlshub/control.sock', waitMs: 0 },
+        { pinDir: '/sys/fs/bpf/tlshub', controlSocket: '/run/tlshub/control.sock', waitMs: 60_000 },
       ]);
     });
 

@@ -76,6 +76,28 @@ describe('releasing the gate of an agent', () => {
     expect((await lab.status('a')).adopted).to.equal(true);
   });
 
+  it('of one that was stopped, waits for its guardian if it is asked to; nothing becomes plaintext before', async () => {
+    const listener = lab.spawn('b', [TALKER, 'echo', '7405'], { outside: true });
+    await listener.listening(7405);
+    const sniffer = await lab.sniff();
+    const { pid } = await lab.status('a');
+    const guardian = await guardianOf('a');
+    lab.signal('a', 'SIGTERM');
+    await waitFor(() => !alive(pid), PATIENCE, 'its end');
+    const held = lab.spawn('a', [TALKER, 'epoll', B, '7405', marker]);
+    await waitFor(() => held.stdout.includes('connected'), PATIENCE, 'a connection');
+    expect(refusal(release())).to.include(`${guardian} (tlshub-guardian)`);
+    const ended = release('--wait', '60');
+    expect(ended.status, ended.stderr).to.equal(0);
+    expect((await held.ended).stdout).to.match(/^connected\nsend E(CONNRESET|CONNABORTED|PIPE)\n$/);
+    const capture = await sniffer.stop();
+    expect(capture.contains(marker)).to.equal(false);
+    expect(existsSync(pinDir('a')), 'the folder of the pins').to.equal(false);
+    await lab.restart('a');
+    expect((await lab.status('a')).adopted).to.equal(false);
+    await listener.stop();
+  });
+
   describe('that was killed with its guardian', () => {
     let streams: Program, server: Program;
     let report: { pins: number; ended: number; secured: number; continued: number };
