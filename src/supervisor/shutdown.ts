@@ -33,7 +33,7 @@ export interface ShutdownParts {
   reloader: Pick<Reloader, 'idle'>;
   sources: Closable;
   provider: Closable;
-  channels: Pick<ChannelService, 'leave' | 'close'>;
+  channels: Pick<ChannelService, 'leave' | 'handOver' | 'close'>;
   reader: Pick<EventReader, 'stop'>;
   installer: Pick<Installer, 'stop'>;
   helpers: Pick<Helpers, 'close'>;
@@ -83,8 +83,8 @@ function release({ dispatcher, sweeper, attached, channels, drainMs, onDraining 
 function handOver({ dispatcher, sweeper, attached, channels, drainMs, onDraining }: ShutdownParts): Leaving {
   const begin = (): void => {
     onDraining();
-    // Nothing more is agreed on by name: that would have to be finished here.
-    channels.leave();
+    // What is agreed on by name has to be finished here.
+    channels.handOver();
     dispatcher.beginAgreedOnly();
   };
   return {

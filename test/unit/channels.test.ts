@@ -227,6 +227,21 @@ describe('channels: epochs that other nodes open', () => {
     expect(world.sessions.calls.at(-1)).to.equal('reject 10: leaving');
   });
 
+  it("whose gate is to be the next agent's names none any more, makes none, and has keys for what was agreed on before", () => {
+    world.channels.need('b');
+    const ours = world.opened();
+    world.accepted(1, 500);
+    world.channels.retire();
+    expect(world.epochs.named.size).to.equal(0);
+    for (const keys of [world.channels.derive(flowOf('active', ours)), world.channels.derive(flowOf('passive', 500))]) {
+      expect(keys).to.include({ peerName: 'b' });
+    }
+    world.accepted(2, 501, 'c');
+    expect(world.sessions.calls.at(-1)).to.equal('reject 2: leaving');
+    world.pass(1);
+    expect(world.sessions.opens).to.have.length(1);
+  });
+
   it('a number makes keys once; the peer is told when the connection is refused for it', () => {
     world.accepted(1, 500);
     expect(world.channels.derive(flowOf('passive', 500, 9))).to.include({ peerName: 'b', provider: 'openssl' });

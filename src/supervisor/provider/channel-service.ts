@@ -121,6 +121,13 @@ export class ChannelService {
     this.options.channels.leave();
   }
 
+  /** The gate stays, and is the next agent's. */
+  handOver(): void {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.safely(() => this.options.channels.retire());
+  }
+
   /** Ends the thread and wipes what is left. */
   async close(): Promise<void> {
     this.stopped = true;

@@ -178,6 +178,16 @@ export class Channels implements KeysByName, ChannelsView {
     this.places.gateGoes();
   }
 
+  /**
+   * The gate stays, and is the next agent's: no epoch is named or made from now on. What is being agreed on in this moment still is, since the other end may have
+   * said the last word already, and has its keys.
+   */
+  retire(): void {
+    this.leaving = true;
+    this.opened.replaceAll();
+    this.accepted.replaceAll();
+  }
+
   /** Wipes all. */
   close(): void {
     this.leave();

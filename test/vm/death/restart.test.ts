@@ -61,7 +61,10 @@ describe('an agent that is restarted', () => {
     const others = new Set(
       [...server.stdout.matchAll(WELL)].map(([, number, sent, read]) => `${number} ${read} ${sent}`),
     );
-    expect(ends.filter((line) => !others.has(line))).to.deep.equal([]);
+    const wrong = ends.filter((line) => !others.has(line));
+    const logs = await Promise.all((['a', 'b'] as const).map((node) => lab.logs(node)));
+    const told = logs.flatMap((log) => log.split('\n').filter((line) => /"code"|guardian|handed over/.test(line)));
+    expect(wrong, told.join('\n')).to.deep.equal([]);
     await finishStreams(streams, sniffer, 'a word that no program here says');
     process.stdout.write(`      ${ends.length} connections, ${2 * RESTARTS} restarts\n`);
   });
