@@ -4,6 +4,7 @@
  * and its unit test all come from this table.
  */
 import { hostname } from 'node:os';
+import { NOT_ENDED } from '../mapping/kubernetes/pods.js';
 import { CHANNEL_PORT } from '../mapping/node-endpoints.js';
 import { parseNodeName } from '../shared/text/node-name.js';
 import {
@@ -107,7 +108,7 @@ export const KEYS = {
   'kubernetes.label_selector': key(selector, '', 'For pod_source = kubernetes: only Pods with these labels.'),
   'kubernetes.field_selector': key(
     selector,
-    'status.phase!=Succeeded,status.phase!=Failed',
+    NOT_ENDED,
     'For pod_source = kubernetes: only Pods with these fields. Pods that have ended never count, whatever this says; the default spares the agent from hearing of them.',
   ),
   'kubernetes.host_network': key(
@@ -115,10 +116,15 @@ export const KEYS = {
     false,
     "For pod_source = kubernetes: also Pods in their node's network namespace. Their address is the node's, so it then belongs to the mesh as a whole, with the kubelet and all else that is not captured.",
   ),
+  'kubernetes.services': key(
+    boolean,
+    true,
+    'For pod_source = kubernetes: also the addresses of Services, each with the nodes of the Pods behind it, from EndpointSlices. With false they are addresses like any other that is not in the mapping.',
+  ),
   'kubernetes.sync_timeout_ms': key(
     milliseconds(100, HOUR_MS),
     30_000,
-    'For pod_source = kubernetes: how long the agent waits for the first list of Pods when it starts.',
+    'For pod_source = kubernetes: how long the agent waits for the first lists of Pods, Services and EndpointSlices when it starts.',
   ),
   'kubernetes.stale_after_ms': key(
     milliseconds(1000, HOUR_MS),

@@ -57,16 +57,20 @@ export function policyOf(keys: PolicyKeys): Policy {
 /** What the decision needs of the mapping. */
 export interface NodesOfAddress {
   nodesOfAddress(address: AddressBytes): readonly string[];
+  /** the service whose address it is; undefined: a pod's, or nobody's of the mesh */
+  serviceOf(address: AddressBytes): string | undefined;
 }
 
 export interface Decision {
   class: DecidedClass;
   /** which rule decided */
-  rule: 'loopback' | 'exclude' | 'require' | 'same-node' | 'mesh-peer' | 'not-mesh';
+  rule: 'loopback' | 'exclude' | 'require' | 'same-node' | 'mesh-peer' | 'no-endpoint' | 'not-mesh';
   /** a sentence for the log and `tlshubctl flows` */
   reason: string;
   /** nodes whose certificate the peer may show; empty unless class is `mesh` */
   peerNodes: readonly string[];
+  /** the service that the connection goes to; absent: to a pod, or comes from one */
+  service?: string;
 }
 
 const NO_NODES: readonly string[] = Object.freeze([]);
@@ -98,6 +102,8 @@ function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: Node
   const [server, port] = role === 'active' ? [remote, flow.rport] : [flow.local, flow.lport];
   const rule = policy.rules.best(ends, server, port);
   if (rule?.action === 'exclude') return plaintext('exclude', `${text}: excluded by ${words(rule)}`);
+  const service = mapping.serviceOf(remote);
+  if (service !== undefined) return toService(peer, service, nodes, rule);
   if (nodes.length > 0) {
     const where = `${peer} is on ${nodes.join(' or ')}`;
     if (rule !== undefined) {
@@ -113,6 +119,18 @@ function judge(flow: FlowAddresses, ends: readonly AddressBytes[], mapping: Node
   if (rule !== undefined) return refused('require', `${text}: to be secured by ${words(rule)}, but not in the mapping`);
   const reason = `${text}, which is not in the mapping (policy ${policy.policy})`;
   return policy.policy === 'strict' ? refused('not-mesh', reason) : plaintext('not-mesh', reason);
+}
+
+/**
+ * Any of the nodes behind it may answer, and it never counts as this node's own: where the connection goes is decided when it is translated.
+ * To BPF one without an endpoint is a peer of the mesh like the others: it holds the connection, and the agent refuses it.
+ */
+function toService(peer: string, service: string, nodes: readonly string[], rule: Rule | undefined): Decision {
+  const what = `${peer} is service ${service}`;
+  if (nodes.length === 0)
+    return { ...refused('no-endpoint', `${what}, which has no endpoint in the mapping`), service };
+  const reason = `${what}, on ${nodes.join(' or ')}${rule === undefined ? '' : `, required by ${words(rule)}`}`;
+  return { class: 'mesh', rule: rule === undefined ? 'mesh-peer' : 'require', reason, peerNodes: nodes, service };
 }
 
 function words({ action, text }: Rule): string {

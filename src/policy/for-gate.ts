@@ -19,14 +19,14 @@ export function policyForGate({
 }
 
 export function meshForGate(networks: Iterable<MappedNetwork>, nodeName: string): Omit<MeshEntry, 'node'>[] {
-  return [...networks].map(({ address, prefix, nodes }) => ({
-    addr: address,
-    prefix,
-    local: isLocal(nodes, nodeName),
-  }));
+  return [...networks].map((network) => meshEntryOf(network, nodeName));
 }
 
-/** Whether a network's pods are all on this node. */
-export function isLocal(nodes: readonly string[], nodeName: string): boolean {
-  return nodes.every((node) => node === nodeName);
+export function meshEntryOf(network: MappedNetwork, nodeName: string): Omit<MeshEntry, 'node'> {
+  return { addr: network.address, prefix: network.prefix, local: isLocal(network, nodeName) };
+}
+
+/** Whether a network's pods are all on this node. A service's may be elsewhere when the connection is translated: its address never counts as here. */
+function isLocal({ nodes, services }: MappedNetwork, nodeName: string): boolean {
+  return services.length === 0 && nodes.every((node) => node === nodeName);
 }

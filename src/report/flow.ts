@@ -27,7 +27,7 @@ export interface FlowReport {
   dport: number;
   pid: number | null;
   comm: string | null;
-  /** the pod at the peer's address, by the mapping */
+  /** the pod at the peer's address, or the service whose address it is, by the mapping */
   pod: string | null;
   /** the node name that the peer's certificate proved */
   peerNode: string | null;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Keys by name, joined to the gate and the settings in force. */
 import type { Logger } from '../logging/logger.js';
-import type { PodNodeMapping } from '../mapping/pod-node-mapping.js';
 import { monotonicNs } from '../shared/kernel/clock.js';
 import type { GateFds, KernelAddon } from '../shared/kernel/kernel-addon.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
@@ -38,28 +37,13 @@ export function channelPlan({
   };
 }
 
-/** Keeps what an earlier one was made from as long as that has not changed: a mapping may be large. */
-export class SettingsOfChannels {
-  private of: PodNodeMapping | undefined;
-  private nodes: ReadonlySet<string> = new Set();
-
-  from({ mapping, endpoints, config }: Pick<Settings, 'mapping' | 'endpoints' | 'config'>): ChannelSettings {
-    if (mapping !== this.of) {
-      this.of = mapping;
-      this.nodes = nodesOf(mapping);
-    }
-    const [ownCipher = 'TLS_AES_128_GCM_SHA256' as const] = config.tls.ciphers;
-    return { nodes: this.nodes, endpoints, ownCipher, epochMs: config.channelEpochMs };
-  }
-}
-
-function nodesOf(mapping: PodNodeMapping): Set<string> {
-  const nodes = new Set<string>();
-  for (const pod of mapping.names()) {
-    const node = mapping.nodeOf(pod);
-    if (node !== undefined) nodes.add(node);
-  }
-  return nodes;
+export function channelSettings({
+  mapping,
+  endpoints,
+  config,
+}: Pick<Settings, 'mapping' | 'endpoints' | 'config'>): ChannelSettings {
+  const [ownCipher = 'TLS_AES_128_GCM_SHA256' as const] = config.tls.ciphers;
+  return { nodes: mapping.nodes, endpoints, ownCipher, epochMs: config.channelEpochMs };
 }
 
 /** Begins with the settings in force and follows them. What an earlier agent left in the kernel is gone then. */
@@ -73,9 +57,8 @@ export function startChannels({ addon, fds, inForce, numberOf, start, log }: Cha
     ...{ channels, start, clock, log },
     setChannel: (on) => addon.setChannel(fds.settings, on),
   });
-  const settings = new SettingsOfChannels();
   const apply = (now: Settings): void => {
-    void service.apply(channelPlan(now), settings.from(now));
+    void service.apply(channelPlan(now), channelSettings(now));
   };
   inForce.onSwap(apply);
   apply(inForce.current);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * An API server as far as following Pods goes: list in pages and watch of /api/v1/pods, over TLS with a bearer token, with resource
+ * An API server as far as following Pods, Services and EndpointSlices goes: list in pages and watch, over TLS with a bearer token, with resource
  * versions, selectors, bookmarks and expiry as the real one has them, and with the ways in which the real one and the network fail.
  *
  * Semantics after https://kubernetes.io/docs/reference/using-api/api-concepts/: a resource version is of the whole store; a watch begins
@@ -24,16 +24,28 @@ export interface FakePod {
   status?: { phase?: string; podIP?: string; podIPs?: { ip: string }[]; startTime?: string };
 }
 
+/** As paths name them. */
+export type Resource = 'pods' | 'services' | 'endpointslices';
+
+/** Any object; selectors look at what a Pod has. */
+export interface FakeObject {
+  metadata: FakePod['metadata'];
+  spec?: object;
+  status?: object;
+  endpoints?: object[];
+}
+
 interface HistoryEntry {
   version: number;
-  key: string;
-  before: FakePod | undefined;
-  after: FakePod | undefined;
+  resource: Resource;
+  before: FakeObject | undefined;
+  after: FakeObject | undefined;
 }
 
 interface Watcher {
   response: ServerResponse;
-  matches: (pod: FakePod) => boolean;
+  resource: Resource;
+  matches: (object: FakeObject) => boolean;
 }
 
 export type Fault =
@@ -65,14 +77,19 @@ export class KubernetesApi {
   expiry: 'status' | 'event' = 'event';
   /** the history is forgotten after the first page of a list, before the second one is asked for */
   compactsBetweenPages = false;
+  /** kinds that the account may not see */
+  readonly forbidden = new Set<string>();
   /** watches end at once, in good order and without a word */
   endsWatchesAtOnce = false;
   #version = 1000;
   #oldest = 0;
   #history: HistoryEntry[] = [];
-  readonly #pods = new Map<string, FakePod>();
+  readonly #objects = { pods: new Map(), services: new Map(), endpointslices: new Map() } as Record<
+    Resource,
+    Map<string, FakeObject>
+  >;
   readonly #watchers = new Set<Watcher>();
-  readonly #snapshots = new Map<string, { version: number; items: FakePod[] }>();
+  readonly #snapshots = new Map<string, { version: number; items: FakeObject[] }>();
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
@@ -111,13 +128,13 @@ export class KubernetesApi {
     return this.requests.filter(({ kind }) => kind === 'watch');
   }
 
-  put(pod: FakePod): void {
-    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
-    this.#record(key, { ...pod, metadata: { ...pod.metadata } });
+  put(object: FakeObject, resource: Resource = 'pods'): void {
+    const key = `${object.metadata.namespace}/${object.metadata.name}`;
+    this.#record(resource, key, { ...object, metadata: { ...object.metadata } });
   }
 
-  remove(key: string): void {
-    this.#record(key, undefined);
+  remove(key: string, resource: Resource = 'pods'): void {
+    this.#record(resource, key, undefined);
   }
 
   /** Forgets the history, as etcd does after some minutes: watches from older versions and continue tokens are answered with 410. */
@@ -150,13 +167,14 @@ export class KubernetesApi {
     this.#watchers.clear();
   }
 
-  #record(key: string, next: FakePod | undefined): void {
+  #record(resource: Resource, key: string, next: FakeObject | undefined): void {
     const version = ++this.#version;
-    const before = this.#pods.get(key);
+    const objects = this.#objects[resource];
+    const before = objects.get(key);
     const after = next && stamped(next, version);
-    if (after === undefined) this.#pods.delete(key);
-    else this.#pods.set(key, after);
-    const entry = { version, key, before, after };
+    if (after === undefined) objects.delete(key);
+    else objects.set(key, after);
+    const entry = { version, resource, before, after };
     this.#history.push(entry);
     for (const watcher of this.#watchers) tell(watcher, entry);
   }
@@ -164,7 +182,9 @@ export class KubernetesApi {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', 'https://kubernetes');
     const query = Object.fromEntries(url.searchParams);
-    const found = /^\/api\/v1\/(?:namespaces\/([^/]+)\/)?pods$/.exec(url.pathname);
+    const found =
+      /^\/api\/v1\/(?:namespaces\/([^/]+)\/)?(pods|services)$/.exec(url.pathname) ??
+      /^\/apis\/discovery\.k8s\.io\/v1\/(?:namespaces\/([^/]+)\/)?(endpointslices)$/.exec(url.pathname);
     if (request.headers.authorization !== `Bearer ${this.options.token}`) {
       status(response, 401, 'Unauthorized');
       return;
@@ -184,19 +204,24 @@ export class KubernetesApi {
       status(response, fault.status, 'injected');
       return;
     }
+    const resource = found[2] as Resource;
+    if (this.forbidden.has(resource)) {
+      status(response, 403, `${resource} is forbidden: User "agent" cannot ${kind} resource "${resource}"`);
+      return;
+    }
     const matches = matcher(found[1], query);
-    if (kind === 'watch') this.#watch(query, matches, response);
-    else this.#list(query, matches, response);
+    if (kind === 'watch') this.#watch(query, { response, resource, matches });
+    else this.#list(query, { response, resource, matches });
   }
 
-  #list(query: Record<string, string>, matches: (pod: FakePod) => boolean, response: ServerResponse): void {
+  #list(query: Record<string, string>, { response, resource, matches }: Watcher): void {
     const [token = '', offset = '0'] = (query['continue'] ?? '').split('@');
     let snapshot = this.#snapshots.get(token);
     if (token !== '' && snapshot === undefined) {
       status(response, 410, 'The provided continue parameter is too old');
       return;
     }
-    snapshot ??= { version: this.#version, items: [...this.#pods.values()].filter(matches) };
+    snapshot ??= { version: this.#version, items: [...this.#objects[resource].values()].filter(matches) };
     const from = Number(offset);
     const limit = Number(query['limit'] ?? '0') || snapshot.items.length;
     const to = from + limit;
@@ -207,11 +232,12 @@ export class KubernetesApi {
       metadata['continue'] = `${name}@${to}`;
     }
     response.writeHead(200, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify({ kind: 'PodList', metadata, items: snapshot.items.slice(from, to) }));
+    response.end(JSON.stringify({ kind: 'List', metadata, items: snapshot.items.slice(from, to) }));
     if (this.compactsBetweenPages) this.compact();
   }
 
-  #watch(query: Record<string, string>, matches: (pod: FakePod) => boolean, response: ServerResponse): void {
+  #watch(query: Record<string, string>, watcher: Watcher): void {
+    const { response } = watcher;
     const from = Number(query['resourceVersion']);
     const expired = from < this.#oldest;
     if (expired && this.expiry === 'status') {
@@ -225,7 +251,6 @@ export class KubernetesApi {
       return void response.end(`${JSON.stringify({ type: 'ERROR', object })}\n`);
     }
     if (this.endsWatchesAtOnce) return void response.end();
-    const watcher: Watcher = { response, matches };
     for (const entry of this.#history) if (entry.version > from) tell(watcher, entry);
     this.#watchers.add(watcher);
     const end = setTimeout(() => response.end(), Number(query['timeoutSeconds']) * 1000);
@@ -236,22 +261,26 @@ export class KubernetesApi {
   }
 }
 
-function stamped(pod: FakePod, version: number): FakePod {
-  return { ...pod, metadata: { ...pod.metadata, resourceVersion: String(version) } };
+function stamped(object: FakeObject, version: number): FakeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
 }
 
-function tell({ response, matches }: Watcher, { version, before, after }: HistoryEntry): void {
+function tell(
+  { response, resource: watched, matches }: Watcher,
+  { version, resource, before, after }: HistoryEntry,
+): void {
+  if (resource !== watched) return;
   const was = before !== undefined && matches(before);
   const is = after !== undefined && matches(after);
   if (!was && !is) return;
   const type = is ? (was ? 'MODIFIED' : 'ADDED') : 'DELETED';
   // What is deleted is shown in its last state, with the version of its deletion.
-  const object = stamped((is ? after : (after ?? before)) as FakePod, version);
+  const object = stamped((is ? after : (after ?? before)) as FakeObject, version);
   response.write(`${JSON.stringify({ type, object })}\n`);
 }
 
 /** Equality-based selectors only. */
-function matcher(namespace: string | undefined, query: Record<string, string>): (pod: FakePod) => boolean {
+function matcher(namespace: string | undefined, query: Record<string, string>): (object: FakeObject) => boolean {
   const clauses = (text = ''): [path: string, wanted: string, equal: boolean][] =>
     text
       .split(',')
@@ -262,7 +291,8 @@ function matcher(namespace: string | undefined, query: Record<string, string>): 
       });
   const fields = clauses(query['fieldSelector']);
   const labels = clauses(query['labelSelector']);
-  return (pod) => {
+  return (object) => {
+    const pod = object as FakePod;
     if (namespace !== undefined && pod.metadata.namespace !== namespace) return false;
     const values: Record<string, string | undefined> = {
       'status.phase': pod.status?.phase ?? 'Pending',

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { parseConfig } from '../../src/config/load.js';
 import { NodeEndpoints } from '../../src/mapping/node-endpoints.js';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
-import { SettingsOfChannels, channelPlan } from '../../src/supervisor/channels.js';
+import { channelPlan, channelSettings } from '../../src/supervisor/channels.js';
 import {
   ChannelService,
   type ChannelPlan,
@@ -248,11 +248,10 @@ describe('what channels are made with', () => {
   });
 
   it('the nodes of the mapping, worked out once for each mapping', () => {
-    const made = new SettingsOfChannels();
     const config = parseConfig('tls.ciphers = TLS_CHACHA20_POLY1305_SHA256', '/c');
-    const first = made.from({ mapping, endpoints: NodeEndpoints.none, config });
+    const first = channelSettings({ mapping, endpoints: NodeEndpoints.none, config });
     expect([...first.nodes]).to.deep.equal(['a', 'b']);
     expect(first.ownCipher).to.equal('TLS_CHACHA20_POLY1305_SHA256');
-    expect(made.from({ mapping, endpoints: NodeEndpoints.none, config }).nodes).to.equal(first.nodes);
+    expect(channelSettings({ mapping, endpoints: NodeEndpoints.none, config }).nodes).to.equal(first.nodes);
   });
 });

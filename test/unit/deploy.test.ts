@@ -87,7 +87,8 @@ describe('deploy/kubernetes', () => {
 
   it('asks for no right but to follow Pods, and gives it to the agent', () => {
     expect((of('ClusterRole') as Shape<models.V1ClusterRole>).rules).to.deep.equal([
-      { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+      { apiGroups: [''], resources: ['pods', 'services'], verbs: ['list', 'watch'] },
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
     ]);
     const { roleRef, subjects } = of('ClusterRoleBinding') as Shape<models.V1ClusterRoleBinding>;
     expect(roleRef.name).to.equal(of('ClusterRole').metadata.name);

@@ -24,6 +24,12 @@ gateway-2     node-e   192.0.2.1
 wide          node-f   10.0.0.0/8 fd00::/8
 all           node-g   0.0.0.0/0 2000::/3
 `,
+  `web-0 node-a 10.77.0.1
+web-1 node-b 10.77.0.2
+web   10.96.0.10 fd96::10 -> web-0 web-1 @node-c
+db    10.96.0.11 -> web-1
+none  10.96.0.12 ->
+`,
 ];
 
 const WORDS = [
@@ -43,6 +49,7 @@ const WORDS = [
     ':::',
     '[::1]',
   ],
+  ...['->', '->', '@node-a', '@', '@@x'],
   ...['1:2:3:4:5:6:7:8:9', ',', '#', ' # ', '=', '*', '__proto__', 'constructor', '\u{1f512}', '\u00a0'],
   ...[' ', ' ', '  ', '\t', '\n', '\n', '\r\n', '\r', '\0', '\u0007', '\ufeff', '\u2028', '1'.repeat(9000)],
 ];
@@ -74,18 +81,30 @@ function checkMapping(mapping: PodNodeMapping): void {
   expect(pods).to.have.length(mapping.size);
   for (const { pod, node } of pods) expect(mapping.nodeOf(pod)).to.equal(node);
   let networks = 0;
-  for (const { address, prefix, nodes, pods: sharing } of mapping.entries()) {
+  for (const { address, prefix, nodes, pods: sharing, services } of mapping.entries()) {
     networks++;
+    expect(mapping.nodesOfNetwork({ address, prefix })).to.deep.equal(nodes);
+    if (services.length > 0) {
+      expect(sharing).to.be.empty;
+      expect(new Set(services.flatMap((name) => mapping.service(name)!.nodes))).to.deep.equal(new Set(nodes));
+      continue;
+    }
     expect(nodes).to.not.be.empty;
     expect(new Set(sharing.map((pod) => mapping.nodeOf(pod)))).to.deep.equal(new Set(nodes));
-    expect(mapping.nodesOfNetwork({ address, prefix })).to.deep.equal(nodes);
     // A longer prefix may have the first address of this one.
-    expect(mapping.nodesOfAddress(address), formatCidr({ address, prefix })).to.not.be.empty;
+    const within = mapping.nodesOfAddress(address).length > 0 || mapping.serviceOf(address) !== undefined;
+    expect(within, formatCidr({ address, prefix })).to.equal(true);
     if (prefix === 128) expect(mapping.nodesOfAddress(address)).to.deep.equal(nodes);
   }
   expect(networks).to.equal(mapping.networkCount);
   const written = pods.map(({ pod, node, addresses }) => [pod, node, ...addresses].join(' ')).join('\n');
-  expect([...PodNodeMapping.parse(written).pods()]).to.deep.equal(pods);
+  const services = [...mapping.serviceNames()].map((name) => mapping.service(name)!);
+  const withServices = services.map(({ service, addresses, nodes }) =>
+    [service, ...addresses, '->', ...nodes.map((node) => `@${node}`)].join(' '),
+  );
+  const again = PodNodeMapping.parse([written, ...withServices].join('\n'));
+  expect([...again.pods()]).to.deep.equal(pods);
+  expect([...again.serviceNames()].map((name) => again.service(name))).to.deep.equal(services);
 }
 
 /** An error is true: with the line that it names the file is wrong, up to there it is not. */

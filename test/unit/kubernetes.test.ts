@@ -15,43 +15,9 @@ import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { KubernetesApi, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
 import { patience } from '../speed.js';
 import { Random } from './support/random.js';
+import { TOKEN, pod, until, writeKubeconfig } from './support/kubernetes.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
-
-const TOKEN = 'a-token';
-
-interface PodParts {
-  node?: string;
-  ips?: string[];
-  phase?: string;
-  hostNetwork?: boolean;
-  started?: string;
-  deleting?: boolean;
-  labels?: Record<string, string>;
-}
-
-function pod(key: string, parts: PodParts = {}): FakePod {
-  const [namespace = '', name = ''] = key.split('/');
-  const { node, ips = [], phase = 'Running', hostNetwork, started = '2026-01-01T00:00:00Z', deleting, labels } = parts;
-  return {
-    metadata: { namespace, name, labels: labels ?? {}, ...(deleting && { deletionTimestamp: '2026-01-02T00:00:00Z' }) },
-    spec: { ...(node !== undefined && { nodeName: node }), ...(hostNetwork && { hostNetwork }) },
-    status: {
-      phase,
-      startTime: started,
-      ...(ips[0] !== undefined && { podIP: ips[0] }),
-      podIPs: ips.map((ip) => ({ ip })),
-    },
-  };
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < patience(2000); i++) {
-    if (condition()) return;
-    await sleep(2);
-  }
-  throw new Error(`never came: ${what}`);
-}
 
 describe('Pods of Kubernetes as lines of the mapping', () => {
   const rules = { hostNetwork: false };
@@ -195,21 +161,7 @@ describe('mapping from the Kubernetes API', () => {
   });
 
   function kubeconfig(change: (text: string) => string = (text) => text): string {
-    const text = `apiVersion: v1
-kind: Config
-current-context: here
-clusters:
-  - name: fake
-    cluster: { server: "https://127.0.0.1:${port}", certificate-authority: "pki/ca.crt", tls-server-name: kubernetes }
-users:
-  - name: agent
-    user: { token: ${TOKEN} }
-contexts:
-  - name: here
-    context: { cluster: fake, user: agent }
-`;
-    writeFileSync(path('kubeconfig'), change(text));
-    return path('kubeconfig');
+    return writeKubeconfig(path('kubeconfig'), port, change);
   }
 
   function make(options: Partial<KubernetesMappingOptions> = {}): KubernetesMappingSource {

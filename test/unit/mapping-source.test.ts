@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileMappingSource, PodNodeMapping, diffMappings, type MappingChange } from '../../src/index.js';
+import { FileMappingSource, PodNodeMapping, diffMappings, isEmptyDiff, type MappingChange } from '../../src/index.js';
+import { mappingLines } from '../../src/supervisor/settings/changes.js';
 import { temporaryFolder } from './support/temporary.js';
 
 const parse = (text: string): PodNodeMapping => PodNodeMapping.parse(text);
@@ -24,7 +25,44 @@ describe('difference of mappings', () => {
           after: { pod: 'moves', node: 'b', addresses: ['10.0.0.2'] },
         },
       ],
+      services: { added: [], removed: [], changed: [] },
     });
+  });
+
+  it('names services that came, went, or have other nodes behind them or other addresses, and no others', () => {
+    const pods = (moved: string): string => `web-0 a 10.0.0.1\nweb-1 ${moved} 10.0.0.2\n`;
+    const before = parse(
+      `${pods('b')}stays 10.9.0.1 fd09::1 -> web-0 @b\nmoves 10.9.0.2 -> web-1\ngrows 10.9.0.3 -> @a\ngoes 10.9.0.4 ->\n`,
+    );
+    const after = parse(
+      `${pods('c')}stays fd09::1 10.9.0.1 -> @b web-0\nmoves 10.9.0.2 -> web-1\ngrows 10.9.0.3 10.9.0.5 -> @a\ncomes 10.9.0.6 ->\n`,
+    );
+    const diff = diffMappings(before, after);
+    expect(diff.changed.map(({ after: { pod } }) => pod)).to.deep.equal(['web-1']);
+    expect(diff.services).to.deep.equal({
+      added: [{ service: 'comes', addresses: ['10.9.0.6'], nodes: [] }],
+      removed: [{ service: 'goes', addresses: ['10.9.0.4'], nodes: [] }],
+      changed: [
+        {
+          before: { service: 'moves', addresses: ['10.9.0.2'], nodes: ['b'] },
+          after: { service: 'moves', addresses: ['10.9.0.2'], nodes: ['c'] },
+        },
+        {
+          before: { service: 'grows', addresses: ['10.9.0.3'], nodes: ['a'] },
+          after: { service: 'grows', addresses: ['10.9.0.3', '10.9.0.5'], nodes: ['a'] },
+        },
+      ],
+    });
+    expect(mappingLines(diff)).to.deep.equal([
+      'mapping: pod web-1 moved from b to c',
+      'mapping: service comes is new, at 10.9.0.6, has no endpoint: connections to it are refused',
+      'mapping: service goes is gone',
+      'mapping: service moves is answered by c',
+      'mapping: service grows is now at 10.9.0.3 10.9.0.5, is answered by a',
+    ]);
+    const onlyService = diffMappings(parse('a a\ns 10.9.0.1 ->\n'), parse('a a\ns 10.9.0.1 -> a\n'));
+    expect(isEmptyDiff(onlyService)).to.equal(false);
+    expect(isEmptyDiff(diffMappings(before, before))).to.equal(true);
   });
 });
 

@@ -163,4 +163,68 @@ describe('Pod-Node mapping', () => {
       expect(some.nodesOfAddress(address)).to.deep.equal(best?.nodes ?? []);
     }
   });
+
+  describe('with services', () => {
+    const WITH = `web-0  node-b  10.78.0.1
+web-1  node-c  10.78.0.2
+web    10.96.0.10 fd96::10 198.51.100.0/28 -> web-0 web-1
+web-0  10.96.0.11 -> @Node-d web-1   # a service may have a pod's name
+shared 10.96.0.10 -> @node-e
+empty  10.96.0.12 ->
+wide   node-f  10.96.0.0/16
+`;
+    const some = PodNodeMapping.parse(WITH);
+
+    it('gives all nodes behind an address, of several services that share it too', () => {
+      expect(some.nodesOfAddress('fd96::10')).to.deep.equal(['node-b', 'node-c']);
+      expect(some.nodesOfAddress('198.51.100.7')).to.deep.equal(['node-b', 'node-c']);
+      expect(some.nodesOfAddress('10.96.0.10')).to.deep.equal(['node-b', 'node-c', 'node-e']);
+      expect(some.nodesOfAddress('10.96.0.11')).to.deep.equal(['node-c', 'node-d']);
+      expect(some.nodesOfAddress('10.96.0.13')).to.deep.equal(['node-f']);
+      expect([some.serviceOf('10.96.0.10'), some.serviceOf('10.96.0.13')]).to.deep.equal(['web', undefined]);
+      expect(some.podOf('10.96.0.10')).to.equal(undefined);
+      expect(some.nodeOf('web-0'), 'the pod').to.equal('node-b');
+      expect(some.service('web-0')).to.deep.equal({
+        ...{ service: 'web-0', addresses: ['10.96.0.11'], nodes: ['node-c', 'node-d'] },
+      });
+      expect([some.size, some.serviceCount]).to.deep.equal([3, 4]);
+      expect([...some.nodes]).to.have.members(['node-b', 'node-c', 'node-d', 'node-e', 'node-f']);
+    });
+
+    it('knows one without an endpoint, and does not take the pod of a wider network for it', () => {
+      expect(some.nodesOfAddress('10.96.0.12')).to.deep.equal([]);
+      expect(some.serviceOf('10.96.0.12')).to.equal('empty');
+      const entry = [...some.entries()].find((one) => formatCidr(one) === '10.96.0.12');
+      expect(entry).to.deep.include({ pods: [], services: ['empty'], nodes: [] });
+    });
+
+    it('reads files of before as before, whatever their pods are called', () => {
+      const old = PodNodeMapping.parse('service b 10.77.0.200\nsvc/web a 10.0.0.1\n');
+      expect(old.nodeOf('service')).to.equal('b');
+      expect([old.size, old.serviceCount]).to.deep.equal([2, 0]);
+    });
+
+    it('says what is wrong with a line', () => {
+      const wrong: [line: string, code: string, words: RegExp][] = [
+        ['web -> web-0', 'SYNTAX', /service web has no address/],
+        ['-> web-0', 'SYNTAX', /"->" cannot be the name of a service/],
+        ['web 10.96.0.1 -> later', 'SYNTAX', /pod later behind service web is in no line above; a node is written @/],
+        ['web 10.96.0.1 -> @*.b', 'SYNTAX', /"\*\.b" cannot be the name of a node/],
+        ['web 10.96.0.1 -> a -> b', 'SYNTAX', /"->" behind service web is no pod and no @node/],
+        ['web node-b 10.96.0.1 -> web-0', 'BAD_ADDRESS', /node-b/],
+        ['web 10.96.0.1 -> web-0 web-0', 'DUPLICATE', /web-0 is listed twice/],
+        ['web 10.96.0.1 -> @B @b', 'DUPLICATE', /b is listed twice/],
+        ['web 10.96.0.1 10.96.0.1 -> web-0', 'DUPLICATE', /10\.96\.0\.1 is listed twice/],
+        ['web 10.96.0.1 ->\nweb 10.96.0.2 ->', 'DUPLICATE', /service web is listed twice, before in line 2/],
+        ['web 10.0.0.1 -> web-0', 'DUPLICATE', /10\.0\.0\.1 is listed for pod web-0 and for service web, .* line 1/],
+        ['web 10.0.0.2 ->\nx a 10.0.0.2', 'DUPLICATE', /10\.0\.0\.2 is listed for pod x and for service web/],
+      ];
+      for (const [line, code, words] of wrong) {
+        const error = failure(`web-0 a 10.0.0.1\n${line}\nlater a\n`);
+        expect(error.code, line).to.equal(`TLSHUB_MAPPING_${code}`);
+        expect(error.message, line).to.match(words);
+        expect(error.line, line).to.equal(1 + line.split('\n').length);
+      }
+    });
+  });
 });

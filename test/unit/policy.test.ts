@@ -2,8 +2,9 @@
 import { expect } from 'chai';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import { policyOf, decide, type Decision, type PolicyKeys } from '../../src/policy/decide.js';
+import { meshForGate } from '../../src/policy/for-gate.js';
 import { RuleTable, parseRule } from '../../src/policy/rules.js';
-import { parseAddress } from '../../src/shared/net/address.js';
+import { formatAddress, parseAddress } from '../../src/shared/net/address.js';
 import { flow, world } from './support/policies.js';
 import { Random } from './support/random.js';
 
@@ -16,7 +17,7 @@ type Role = 'active' | 'passive';
 type Keys = Partial<Omit<PolicyKeys, 'nodeName'>>;
 
 /** `a:1 > b:2`: a connects to b. Judged at the active or the passive end. */
-function judge(connection: string, role: Role, keys: Keys = {}): Decision {
+function judge(connection: string, role: Role, keys: Keys = {}, known = mapping): Decision {
   const [client, server] = connection.split(' > ').map((end) => {
     const colon = end.lastIndexOf(':');
     return { address: parseAddress(end.slice(0, colon)), port: Number(end.slice(colon + 1)) };
@@ -31,7 +32,7 @@ function judge(connection: string, role: Role, keys: Keys = {}): Decision {
     policyRequire: [],
     ...keys,
   });
-  return decide(flowOf, mapping, policy);
+  return decide(flowOf, known, policy);
 }
 
 describe('policy', () => {
@@ -154,6 +155,57 @@ describe('policy', () => {
       });
     }
   }
+
+  describe('to a service', () => {
+    const SERVICES = 'web-0 node-b 10.78.0.1\nweb-1 node-c 10.78.0.2\nhere node-a 10.77.0.1\n';
+    const to = (backends: string, keys: Keys = {}): Decision => {
+      const made = PodNodeMapping.parse(`${SERVICES}web 10.96.0.1 -> ${backends}`);
+      return judge('10.77.0.1:4000 > 10.96.0.1:80', 'active', keys, made);
+    };
+
+    for (const policy of ['strict', 'permissive'] as const) {
+      it(`any node behind it may answer, and no other (${policy})`, () => {
+        const decision = to('web-0 @node-d', { policy });
+        expect(decision).to.deep.equal({
+          ...{ class: 'mesh', rule: 'mesh-peer', peerNodes: ['node-b', 'node-d'], service: 'web' },
+          reason: '10.96.0.1 is service web, on node-b or node-d',
+        });
+        expect(decision.peerNodes).to.not.include('node-c');
+      });
+
+      it(`other nodes may when its endpoints have moved, and the one before may not (${policy})`, () => {
+        expect(to('web-0', { policy }).peerNodes).to.deep.equal(['node-b']);
+        expect(to('web-1', { policy }).peerNodes).to.deep.equal(['node-c']);
+      });
+
+      it(`without an endpoint it is refused, required or not (${policy})`, () => {
+        const reason = '10.96.0.1 is service web, which has no endpoint in the mapping';
+        for (const keys of [{ policy }, { policy, policyRequire: [':80'] }]) {
+          expect(to('', keys)).to.deep.equal({
+            ...{ class: 'refused', rule: 'no-endpoint', reason, peerNodes: [], service: 'web' },
+          });
+        }
+        expect(to('', { policy, policyExclude: ['10.96.0.1'] })).to.include({ class: 'plaintext', rule: 'exclude' });
+      });
+    }
+
+    it('is secured under policy_same_node = plaintext, since it may be translated to elsewhere before we know', () => {
+      const decision = to('here', { policySameNode: 'plaintext' });
+      expect(decision).to.deep.include({ class: 'mesh', peerNodes: ['node-a'] });
+      for (const backends of ['here', '']) {
+        const made = PodNodeMapping.parse(`${SERVICES}web 10.96.0.1 -> ${backends}`);
+        const local = meshForGate(made.entries(), 'node-a').filter((entry) => entry.local);
+        expect(local.map(({ addr }) => formatAddress(addr))).to.deep.equal(['10.77.0.1']);
+      }
+    });
+
+    it('is required by a rule with the words for it', () => {
+      expect(to('web-0', { policyRequire: [':80'] })).to.include({
+        ...{ class: 'mesh', rule: 'require' },
+        reason: '10.96.0.1 is service web, on node-b, required by policy_require :80',
+      });
+    });
+  });
 
   it('lets a rule on the own address open what comes in, not what goes out to a stranger', () => {
     const keys = { policyExclude: ['10.77.0.1'] };

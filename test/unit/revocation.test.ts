@@ -7,8 +7,8 @@ import { whyForbidden } from '../../src/supervisor/flow/revocation.js';
 
 const { MESH, PLAINTEXT } = FlowClass;
 
-function decision(flowClass: Decision['class'], peerNodes: string[] = []): Decision {
-  return { class: flowClass, rule: 'mesh-peer', reason: 'the rule says so', peerNodes };
+function decision(flowClass: Decision['class'], peerNodes: string[] = [], service?: string): Decision {
+  return { class: flowClass, rule: 'mesh-peer', reason: 'the rule says so', peerNodes, ...(service && { service }) };
 }
 
 describe('what the rules of now forbid', () => {
@@ -16,12 +16,22 @@ describe('what the rules of now forbid', () => {
     flowClass: number,
     now: Decision,
     peer: { peerNode?: string | null; peerNodes?: string[] } = {},
-  ): string | undefined => whyForbidden({ class: flowClass, peerNode: null, peerNodes: [], ...peer }, now);
+  ): string | undefined =>
+    whyForbidden({ class: flowClass, peerNode: null, peerNodes: [], ...peer }, now, new Set(['a', 'b', 'c']));
 
   it('a secured flow whose peer is no longer in the mesh, or proved to be another node than it has to be now', () => {
     expect(judge(MESH, decision('refused'), { peerNode: 'b' })).to.equal('no longer allowed: the rule says so');
     expect(judge(MESH, decision('mesh', ['c']), { peerNode: 'b' })).to.match(/the connection was made with b$/);
     expect(judge(MESH, decision('mesh', ['b', 'c']), { peerNode: 'b', peerNodes: ['c'] })).to.equal(undefined);
+  });
+
+  it('not a secured flow to a service whose endpoints have moved: it stays where it is, as long as its node is in the mesh', () => {
+    const moved = decision('mesh', ['c'], 'shop/web');
+    expect(judge(MESH, moved, { peerNode: 'b' })).to.equal(undefined);
+    expect(judge(MESH, decision('refused', [], 'shop/web'), { peerNode: 'b' }), 'no endpoint left').to.equal(undefined);
+    expect(judge(MESH, moved, { peerNode: 'gone' })).to.match(/the connection was made with gone$/);
+    expect(judge(MESH, moved, { peerNodes: ['b'] }), 'nothing proven yet').to.match(/made with b$/);
+    expect(judge(PLAINTEXT, moved)).to.match(/^no longer allowed in plaintext: /);
   });
 
   it('of an earlier agent nobody knows what the peer proved: then the mapping of that time counts', () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The two requests that following Pods takes: a list in pages and a watch, over HTTP/1.1. Where the API server is and how to authenticate
+ * The two requests that following objects takes: a list in pages and a watch, over HTTP/1.1. Where the API server is and how to authenticate
  * is @kubernetes/client-node's business (kubeconfig files, service accounts, tokens that expire, exec plugins, proxies). Its list and watch
- * are not used: they keep whole Pods, cannot be given up while they connect, and swallow errors.
+ * are not used: they keep whole objects, cannot be given up while they connect, and swallow errors.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
@@ -15,14 +15,24 @@ export interface ClusterAccess {
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
 }
 
-export interface PodQuery {
+/** Kinds of objects that are followed: the group's path, and the word for them in paths and rights. */
+export const PODS = { group: '/api/v1', plural: 'pods', kind: 'Pods' } as const;
+export const SERVICES = { group: '/api/v1', plural: 'services', kind: 'Services' } as const;
+export const ENDPOINT_SLICES = {
+  group: '/apis/discovery.k8s.io/v1',
+  plural: 'endpointslices',
+  kind: 'EndpointSlices',
+} as const;
+export type Resource = typeof PODS | typeof SERVICES | typeof ENDPOINT_SLICES;
+
+export interface ObjectQuery {
   /** '': all */
   namespace: string;
   labelSelector: string;
   fieldSelector: string;
 }
 
-export interface PodPage {
+export interface ObjectPage {
   items: unknown[];
   resourceVersion: string;
   /** '' : this was the last page */
@@ -45,13 +55,16 @@ export class StatusError extends KubernetesError {
     message: string,
     /** in ms, 0: it did not say */
     readonly retryAfterMs: number,
+    resource: Resource,
   ) {
-    super(message, status === 401 || status === 403 ? { remedy: FORBIDDEN_REMEDY } : {});
+    super(message, status === 401 || status === 403 ? { remedy: forbiddenRemedy(resource) } : {});
   }
 }
 
-const FORBIDDEN_REMEDY =
-  'The agent needs the verbs list and watch on pods: see deploy/kubernetes, or check with `kubectl auth can-i watch pods`.';
+function forbiddenRemedy({ plural }: Resource): string {
+  const without = plural === 'pods' ? '' : ', or do without the addresses of Services: kubernetes.services = false';
+  return `The agent needs the verbs list and watch on ${plural}: see deploy/kubernetes, or check with \`kubectl auth can-i watch ${plural}\`${without}.`;
+}
 
 /** A page of 250 Pods is a few MB. */
 const MAX_PAGE_BYTES = 256 << 20;
@@ -74,10 +87,11 @@ export interface WatchOptions {
   onEvent(event: WatchEvent): void;
 }
 
-export class PodApi {
+export class ObjectApi {
   constructor(
     private readonly access: ClusterAccess,
-    private readonly query: PodQuery,
+    readonly resource: Resource,
+    private readonly query: ObjectQuery,
   ) {}
 
   /** The API server, for messages. */
@@ -87,10 +101,10 @@ export class PodApi {
 
   /**
    * One page.
-   * @param limit Pods at most; 0: all in one
+   * @param limit objects at most; 0: all in one
    * @throws GoneError when `token` has expired, StatusError, KubernetesError
    */
-  async list(limit: number, token: string, signal: AbortSignal): Promise<PodPage> {
+  async list(limit: number, token: string, signal: AbortSignal): Promise<ObjectPage> {
     const late = AbortSignal.any([signal, AbortSignal.timeout(PAGE_MS)]);
     const response = await this.get({ limit: limit === 0 ? '' : String(limit), continue: token }, late);
     const list = parseObject(await body(response, MAX_PAGE_BYTES), 'the list');
@@ -98,7 +112,7 @@ export class PodApi {
     const version = metadata?.['resourceVersion'];
     // A list of nothing has null for its items in some versions.
     if ((!Array.isArray(items) && items !== null) || typeof version !== 'string') {
-      throw new KubernetesError('the answer is no list of Pods');
+      throw new KubernetesError(`the answer is no list of ${this.resource.kind}`);
     }
     const next = metadata?.['continue'];
     return { items: items ?? [], resourceVersion: version, continue: typeof next === 'string' ? next : '' };
@@ -143,7 +157,9 @@ export class PodApi {
     const cluster = this.access.getCurrentCluster();
     if (cluster === null) throw new KubernetesError('the kubeconfig names no current cluster');
     const { namespace, labelSelector, fieldSelector } = this.query;
-    const path = namespace === '' ? '/api/v1/pods' : `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+    const { group, plural } = this.resource;
+    const within = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+    const path = `${group}${within}/${plural}`;
     const url = new URL(cluster.server.replace(/\/$/, '') + path);
     for (const [name, value] of Object.entries({ ...parameters, labelSelector, fieldSelector })) {
       if (value !== '') url.searchParams.set(name, value);
@@ -154,7 +170,7 @@ export class PodApi {
       options.headers = Object.assign(options.headers ?? {}, { accept: 'application/json', 'user-agent': 'tlshub' });
       const response = await open(url, options, signal);
       if (response.statusCode === 200) return response;
-      throw await refusal(response);
+      throw await refusal(response, this.resource);
     } catch (error) {
       throw asKubernetesError(error);
     }
@@ -199,7 +215,7 @@ async function body(response: IncomingMessage, max: number): Promise<string> {
   return Buffer.concat(chunks, length).toString('utf8');
 }
 
-async function refusal(response: IncomingMessage): Promise<Error> {
+async function refusal(response: IncomingMessage, resource: Resource): Promise<Error> {
   const status = response.statusCode ?? 0;
   const text = await body(response, MAX_STATUS_BYTES).catch(() => '');
   let message = `${status} ${response.statusMessage ?? ''}`.trim();
@@ -211,7 +227,7 @@ async function refusal(response: IncomingMessage): Promise<Error> {
   }
   if (status === 410) return new GoneError(message);
   const after = Number(response.headers['retry-after']);
-  return new StatusError(status, message, Number.isFinite(after) && after > 0 ? after * 1000 : 0);
+  return new StatusError(status, message, Number.isFinite(after) && after > 0 ? after * 1000 : 0, resource);
 }
 
 function readEvent(line: string): WatchEvent {

@@ -40,6 +40,8 @@ interface PodObject {
   status?: null | { phase?: unknown; hostIP?: unknown; podIP?: unknown; podIPs?: unknown; startTime?: unknown };
 }
 
+/** A field selector that leaves out Pods that have ended, which never count. */
+export const NOT_ENDED = 'status.phase!=Succeeded,status.phase!=Failed';
 const ENDED = new Set<unknown>(['Succeeded', 'Failed']);
 
 /** `namespace/name` of an object, or undefined if it has none. */
@@ -85,6 +87,11 @@ function seconds(time: unknown): number {
 function addressesOf({ podIP, podIPs }: NonNullable<PodObject['status']>): Cidr[] {
   const texts =
     Array.isArray(podIPs) && podIPs.length > 0 ? podIPs.map((one: { ip?: unknown } | null) => one?.ip) : [podIP];
+  return networksOf(texts);
+}
+
+/** Addresses as networks of one, each once; what is no address is left out. */
+export function networksOf(texts: readonly unknown[]): Cidr[] {
   const networks = new Map<string, Cidr>();
   for (const text of texts) {
     if (typeof text !== 'string' || text === '') continue;
@@ -99,7 +106,7 @@ function addressesOf({ podIP, podIPs }: NonNullable<PodObject['status']>): Cidr[
 }
 
 /** One character a byte: cheaper to make and to hash than text. */
-function keyOf({ address }: Cidr): string {
+export function addressKey({ address }: Cidr): string {
   return Buffer.from(address.buffer, address.byteOffset, address.length).toString('latin1');
 }
 
@@ -110,13 +117,22 @@ export function* podLines(records: Iterable<PodRecord>): Generator<PodLine> {
   for (const { networks, claim, hostNetwork } of sorted) {
     if (hostNetwork) continue;
     for (const network of networks) {
-      const key = keyOf(network);
+      const key = addressKey(network);
       if (claim > (best.get(key) ?? -1)) best.set(key, claim);
     }
   }
   for (const [index, { pod, node, networks, claim, hostNetwork, host }] of sorted.entries()) {
     // A Pod that has an address for itself has it although the node's own Pods name it too: then it is no node's address.
-    const mine = networks.filter((network) => (best.get(keyOf(network)) ?? -1) <= (hostNetwork ? -1 : claim));
+    const mine = networks.filter((network) => (best.get(addressKey(network)) ?? -1) <= (hostNetwork ? -1 : claim));
     yield { line: index + 1, pod, node, networks: mine, ...(host !== undefined && { host }) };
   }
+}
+
+/** Whether they make the same line. */
+export function samePod(a: PodRecord, b: PodRecord): boolean {
+  if (a.node !== b.node || a.claim !== b.claim || a.hostNetwork !== b.hostNetwork) return false;
+  if (a.networks.length !== b.networks.length) return false;
+  return a.networks.every(
+    ({ address }, i) => b.networks[i] !== undefined && Buffer.compare(address, b.networks[i].address) === 0,
+  );
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Keeps a copy of the cluster's Pods: lists them, watches from there on, and whenever that ends goes on where it was. A list is made again
+ * Keeps a copy of the cluster's objects of one kind: lists them, watches from there on, and whenever that ends goes on where it was. A list is made again
  * only when the server no longer has our version (410). After failures it waits, twice as long each time, with jitter: when an API server
  * comes back, the agents of a thousand nodes must not come back with it in the same second.
  *
@@ -9,13 +9,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubernetesError } from '../../shared/errors/errors.js';
-import { GoneError, StatusError, type PodApi } from './api.js';
-import { podKey, podRecord, type PodRecord, type PodRules } from './pods.js';
+import { GoneError, StatusError, type ObjectApi } from './api.js';
+import { podKey } from './pods.js';
 
-export interface ReflectorOptions {
-  api: PodApi;
-  rules: PodRules;
-  /** the copy is complete again, or another Pod */
+export interface ReflectorOptions<R> {
+  api: ObjectApi;
+  /** what is kept of an object; undefined: nothing */
+  record(object: unknown): R | undefined;
+  /** whether two records of an object are as good as one */
+  same(a: R, b: R): boolean;
+  /** the copy is complete again, or another object */
   onChange(): void;
   /** it could not follow; it goes on with the copy that it has, and tries again by itself */
   onProblem(error: Error): void;
@@ -34,16 +37,16 @@ export interface ReflectorTiming {
 }
 
 const TIMING: ReflectorTiming = { firstPauseMs: 500, longestPauseMs: 30_000, watchMs: 300_000, idleMs: 180_000 };
-/** Pods of a page: a few MB of JSON, which take a few milliseconds to read. */
+/** Objects of a page: a few MB of JSON, which take a few milliseconds to read. */
 const PAGE = 250;
 /** A watch that ends sooner than this without a word counts as a failure: else a server that does so would be asked without a pause. */
 const SHORT_MS = 1000;
 
-export class PodReflector {
-  readonly #options: ReflectorOptions;
+export class Reflector<R> {
+  readonly #options: ReflectorOptions<R>;
   readonly #timing: ReflectorTiming;
   readonly #abort = new AbortController();
-  #pods = new Map<string, PodRecord>();
+  #records = new Map<string, R>();
   #version: string | undefined;
   #page = PAGE;
   #pause = 0;
@@ -51,7 +54,7 @@ export class PodReflector {
   #apartSince: number | undefined = performance.now();
   #running: Promise<void> | undefined;
 
-  constructor(options: ReflectorOptions) {
+  constructor(options: ReflectorOptions<R>) {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
   }
@@ -61,9 +64,9 @@ export class PodReflector {
     return this.#synced;
   }
 
-  /** All Pods that count. The copy, not a copy of it: it changes. */
-  get pods(): ReadonlyMap<string, PodRecord> {
-    return this.#pods;
+  /** All that are kept, by `namespace/name`. The copy, not a copy of it: it changes. */
+  get records(): ReadonlyMap<string, R> {
+    return this.#records;
   }
 
   /** How long nothing has been followed, in ms; 0 while a watch is open. */
@@ -96,22 +99,22 @@ export class PodReflector {
   }
 
   async #list(): Promise<string> {
-    const { api, rules } = this.#options;
-    const pods = new Map<string, PodRecord>();
+    const { api, record } = this.#options;
+    const records = new Map<string, R>();
     let token = '';
     let version: string;
     do {
       const page = await api.list(this.#page, token, this.#abort.signal);
       for (const item of page.items) {
-        const record = podRecord(item, rules);
-        if (record !== undefined) pods.set(record.pod, record);
+        const [key, kept] = [podKey(item), record(item)];
+        if (key !== undefined && kept !== undefined) records.set(key, kept);
       }
       token = page.continue;
       // All pages are of the version of the first one.
       version = page.resourceVersion;
     } while (token !== '');
     this.#page = PAGE;
-    this.#pods = pods;
+    this.#records = records;
     this.#synced = true;
     this.#options.onChange();
     return version;
@@ -142,15 +145,14 @@ export class PodReflector {
 
   #apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown): void {
     const key = podKey(object);
-    if (key === undefined) throw new KubernetesError('an event without a Pod');
-    const record = type === 'DELETED' ? undefined : podRecord(object, this.#options.rules);
-    const before = this.#pods.get(key);
-    if (record === undefined) this.#pods.delete(key);
-    else this.#pods.set(key, record);
+    if (key === undefined) throw new KubernetesError('an event without an object');
+    const record = type === 'DELETED' ? undefined : this.#options.record(object);
+    const before = this.#records.get(key);
+    if (record === undefined) this.#records.delete(key);
+    else this.#records.set(key, record);
     // Most events are about what the mapping does not keep: conditions, container states.
-    if (before !== record && !(before !== undefined && record !== undefined && sameRecord(before, record))) {
-      this.#options.onChange();
-    }
+    const same = before !== undefined && record !== undefined && this.#options.same(before, record);
+    if (before !== record && !same) this.#options.onChange();
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -169,12 +171,4 @@ export class PodReflector {
     const pause = Math.max(wanted, this.#pause * (0.5 + Math.random() / 2));
     await sleep(pause, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
-}
-
-function sameRecord(a: PodRecord, b: PodRecord): boolean {
-  if (a.node !== b.node || a.claim !== b.claim || a.hostNetwork !== b.hostNetwork) return false;
-  if (a.networks.length !== b.networks.length) return false;
-  return a.networks.every(
-    ({ address }, i) => b.networks[i] !== undefined && Buffer.compare(address, b.networks[i].address) === 0,
-  );
 }

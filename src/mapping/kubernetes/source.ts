@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A mapping from the Kubernetes API: each Pod as `namespace/name`, on the node that it was scheduled to, with its addresses. It follows the
- * cluster and tells of changes, several at a time where they come fast: a mapping is built as a whole.
+ * A mapping from the Kubernetes API: each Pod as `namespace/name`, on the node that it was scheduled to, with its addresses, and each Service
+ * with the nodes behind it. It follows the cluster and tells of changes, several at a time where they come fast: a mapping is built as a whole.
  */
 import { EventEmitter, once } from 'node:events';
 import { EXIT, KubernetesError, toWire } from '../../shared/errors/errors.js';
 import { diffMappings, isEmptyDiff } from '../diff.js';
 import { PodNodeMapping } from '../pod-node-mapping.js';
 import type { MappingSource, MappingSourceEvents } from '../source.js';
-import { PodApi, type ClusterAccess, type PodQuery } from './api.js';
-import { podLines } from './pods.js';
-import { PodReflector, type ReflectorTiming } from './reflector.js';
+import type { MappingLine } from '../parse.js';
+import {
+  ENDPOINT_SLICES,
+  ObjectApi,
+  PODS,
+  SERVICES,
+  type ClusterAccess,
+  type ObjectQuery,
+  type Resource,
+} from './api.js';
+import { NOT_ENDED, podLines, podRecord, samePod, type PodRecord } from './pods.js';
+import { Reflector, type ReflectorTiming } from './reflector.js';
+import {
+  sameService,
+  sameSlice,
+  serviceLines,
+  serviceRecord,
+  sliceRecord,
+  type ServiceRecord,
+  type SliceRecord,
+} from './services.js';
 
-export interface KubernetesMappingOptions extends PodQuery {
+export interface KubernetesMappingOptions extends ObjectQuery {
   /** '': the service account that Kubernetes gives to a Pod */
   kubeconfig: string;
   /** also Pods in their node's network namespace */
   hostNetwork: boolean;
+  /** also the addresses of Services; absent: Pods only */
+  services?: boolean;
   /** how long the first read waits for the list, in ms */
   syncTimeoutMs: number;
   /** how long the API server may be away before the mapping counts as stale, in ms */
@@ -32,11 +52,19 @@ interface Inside {
   synced: [];
 }
 
+/** What is followed; without Services only Pods are. */
+interface Followed {
+  pods: Reflector<PodRecord>;
+  services?: Reflector<ServiceRecord>;
+  slices?: Reflector<SliceRecord>;
+  all: readonly { kind: Resource['kind']; reflector: Reflector<unknown> }[];
+}
+
 export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> implements MappingSource {
   readonly description: string;
   readonly #inside = new EventEmitter<Inside>();
-  #reflector: PodReflector | undefined;
-  #lastProblem: Error | undefined;
+  #followed: Followed | undefined;
+  readonly #lastProblems = new Map<Resource['kind'], Error>();
   /** counts changes of the copy; the mapping is of `#built` */
   #changes = 0;
   #built = -1;
@@ -60,15 +88,15 @@ export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> i
    * @throws KubernetesError that says what the API server answered last
    */
   async read(): Promise<PodNodeMapping> {
-    this.#reflector ??= await this.#start();
-    if (!this.#reflector.synced) await this.#firstList();
+    this.#followed ??= await this.#start();
+    if (this.#unsynced() !== undefined) await this.#firstLists();
     const mapping = await this.#build();
     return (this.#given = mapping);
   }
 
   /** Why the mapping may be out of date, in words; undefined: it is in step with the cluster, or nearly. */
   staleness(): string | undefined {
-    const apartMs = this.#reflector?.apartMs ?? 0;
+    const apartMs = Math.max(0, ...(this.#followed?.all ?? []).map(({ reflector }) => reflector.apartMs));
     if (apartMs <= this.options.staleAfterMs) return undefined;
     return `the Kubernetes API has not been reached for ${Math.round(apartMs / 1000)} s`;
   }
@@ -78,35 +106,66 @@ export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> i
     clearTimeout(this.#settling);
     this.removeAllListeners();
     this.#inside.emit('synced');
-    await this.#reflector?.close();
+    await Promise.all((this.#followed?.all ?? []).map(({ reflector }) => reflector.close()));
   }
 
-  async #start(): Promise<PodReflector> {
+  async #start(): Promise<Followed> {
     const access = await clusterAccess(this.options.kubeconfig);
-    const reflector = new PodReflector({
-      api: new PodApi(access, this.options),
-      rules: this.options,
+    // Those of the host network as well, to know them for what they are where a Service names them.
+    const pods = this.#reflector(access, PODS, (object) => podRecord(object, { hostNetwork: true }), samePod);
+    const all: Followed['all'][number][] = [{ kind: PODS.kind, reflector: pods }];
+    const followed: Followed = { pods, all };
+    if (this.options.services === true) {
+      followed.services = this.#reflector(access, SERVICES, serviceRecord, sameService);
+      followed.slices = this.#reflector(access, ENDPOINT_SLICES, sliceRecord, sameSlice);
+      all.push({ kind: SERVICES.kind, reflector: followed.services });
+      all.push({ kind: ENDPOINT_SLICES.kind, reflector: followed.slices });
+    }
+    if (!this.#closed) for (const { reflector } of all) reflector.start();
+    return followed;
+  }
+
+  #reflector<R>(
+    access: ClusterAccess,
+    resource: Resource,
+    record: (object: unknown) => R | undefined,
+    same: (a: R, b: R) => boolean,
+  ): Reflector<R> {
+    const { namespace, timing } = this.options;
+    // The selectors are the Pods'.
+    const query = resource === PODS ? this.options : { namespace, labelSelector: '', fieldSelector: '' };
+    return new Reflector({
+      api: new ObjectApi(access, resource, query),
+      ...{ record, same },
       onChange: () => this.#changed(),
       onProblem: (error) => {
-        this.#lastProblem = error;
+        this.#lastProblems.set(resource.kind, error);
         // Without a first mapping it is no problem of following: `read` tells of it.
         if (this.#given !== undefined) this.emit('problem', error);
       },
-      ...(this.options.timing === undefined ? {} : { timing: this.options.timing }),
+      ...(timing === undefined ? {} : { timing }),
     });
-    if (!this.#closed) reflector.start();
-    return reflector;
   }
 
-  async #firstList(): Promise<void> {
+  /** What there is no list of yet. */
+  #unsynced(): Resource['kind'] | undefined {
+    return this.#followed?.all.find(({ reflector }) => !reflector.synced)?.kind;
+  }
+
+  async #firstLists(): Promise<void> {
     const { syncTimeoutMs } = this.options;
     const late = AbortSignal.timeout(syncTimeoutMs);
-    await once(this.#inside, 'synced', { signal: late }).catch(() => undefined);
-    if (this.#reflector?.synced === true) return;
-    const why = this.#closed ? 'it was closed' : (this.#lastProblem?.message ?? 'no answer');
-    const remedy = (this.#lastProblem as KubernetesError | undefined)?.remedy;
-    throw new KubernetesError(`no list of Pods within ${syncTimeoutMs} ms: ${why}`, {
-      cause: this.#lastProblem,
+    let missing = this.#unsynced();
+    while (missing !== undefined && !late.aborted && !this.#closed) {
+      await once(this.#inside, 'synced', { signal: late }).catch(() => undefined);
+      missing = this.#unsynced();
+    }
+    if (missing === undefined) return;
+    const problem = this.#lastProblems.get(missing);
+    const why = this.#closed ? 'it was closed' : (problem?.message ?? 'no answer');
+    const remedy = (problem as KubernetesError | undefined)?.remedy;
+    throw new KubernetesError(`no list of ${missing} within ${syncTimeoutMs} ms: ${why}`, {
+      cause: problem,
       ...(remedy === undefined ? {} : { remedy }),
     });
   }
@@ -138,14 +197,27 @@ export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> i
       if (this.#mapping !== undefined && this.#built === this.#changes) return this.#mapping;
       const changes = this.#changes;
       const begun = performance.now();
-      const lines = podLines(this.#reflector?.pods.values() ?? []);
-      const mapping = await PodNodeMapping.gather(lines, 'kubernetes');
+      const mapping = await PodNodeMapping.gather(this.#lines(), 'kubernetes');
       this.#buildMs = performance.now() - begun;
       this.#built = changes;
       return (this.#mapping = mapping);
     });
     this.#building = built.catch(() => undefined);
     return built;
+  }
+
+  #lines(): MappingLine[] {
+    const { hostNetwork, labelSelector, fieldSelector, namespace } = this.options;
+    const { pods, services, slices } = this.#followed ?? {};
+    const records = [...(pods?.records.values() ?? [])].filter((one) => hostNetwork || !one.hostNetwork);
+    const lines = [...podLines(records)];
+    if (services === undefined || slices === undefined) return lines;
+    // Of those that a selector may have left out nothing more can be known.
+    const selected = labelSelector !== '' || ![NOT_ENDED, ''].includes(fieldSelector);
+    const isLeftOut = (pod: string): boolean =>
+      selected || pods?.records.has(pod) === true || (namespace !== '' && !pod.startsWith(`${namespace}/`));
+    const cluster = { pods: lines, services: services.records.values(), slices: slices.records.values(), isLeftOut };
+    return [...lines, ...serviceLines(cluster)];
   }
 }
 

@@ -10,10 +10,15 @@ import { revokeAll } from './mass-ending.js';
 import type { Flow } from './table.js';
 import type { Settings } from '../settings/in-force.js';
 
-/** Why the rules of now forbid a flow; undefined: they do not. `decision` is theirs on the flow's addresses. */
+/**
+ * Why the rules of now forbid a flow; undefined: they do not. `decision` is theirs on the flow's addresses, and `nodes` are those of the
+ * mapping of now. What goes to a service was translated when it began, and stays where it is when other endpoints take its place: it is
+ * forbidden when its node is no longer in the mapping.
+ */
 export function whyForbidden(
   flow: Pick<Flow, 'class' | 'peerNode' | 'peerNodes'>,
   decision: Decision,
+  nodes: ReadonlySet<string>,
 ): string | undefined {
   if (flow.class === FlowClass.PLAINTEXT) {
     if (decision.class === 'plaintext') return undefined;
@@ -22,6 +27,7 @@ export function whyForbidden(
   }
   // What may be plaintext may be encrypted.
   if (flow.class !== FlowClass.MESH || decision.class === 'plaintext') return undefined;
+  if (decision.service !== undefined && flow.peerNode !== null && nodes.has(flow.peerNode)) return undefined;
   if (decision.class === 'refused') return `no longer allowed: ${decision.reason}`;
   const proven = flow.peerNode === null ? flow.peerNodes : [flow.peerNode];
   if (proven.some((node) => decision.peerNodes.includes(node))) return undefined;
@@ -61,6 +67,6 @@ export class Revocation implements ListVisitor<number> {
   }
 
   private judge(flow: Flow): string | undefined {
-    return whyForbidden(flow, decideBy(this.settings, flow.tuple, flow.role));
+    return whyForbidden(flow, decideBy(this.settings, flow.tuple, flow.role), this.settings.mapping.nodes);
   }
 }

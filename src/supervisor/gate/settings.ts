@@ -2,10 +2,9 @@
 /** What the gate in the kernel is told of the settings in force: at start, and again after a swap. */
 import type { Config } from '../../config/schema.js';
 import { policyOf } from '../../policy/decide.js';
-import { isLocal, policyForGate } from '../../policy/for-gate.js';
-import type { Cidr } from '../../shared/net/address.js';
+import { meshEntryOf, policyForGate } from '../../policy/for-gate.js';
 import type { GateFds, GateSettings, KernelAddon, MeshEntry } from '../../shared/kernel/kernel-addon.js';
-import type { PodNodeMapping } from '../../mapping/pod-node-mapping.js';
+import type { MappedNetwork, PodNodeMapping } from '../../mapping/pod-node-mapping.js';
 
 /** What the gate is told comes from these two. */
 export interface GateInputs {
@@ -31,29 +30,30 @@ export type NumberOf = (nodes: readonly string[]) => number;
 
 /** The mesh as the gate sees it under some settings. */
 export function* meshEntries({ mapping, config }: GateInputs, numberOf: NumberOf): Generator<MeshEntry> {
-  for (const { address, prefix, nodes } of mapping.entries()) {
-    yield { addr: address, prefix, local: isLocal(nodes, config.nodeName), node: numberOf(nodes) };
-  }
+  for (const network of mapping.entries()) yield entryOf(network, config, numberOf);
 }
 
-function cidrOf({ addr, prefix }: MeshEntry): Cidr {
-  return { address: addr, prefix };
+function entryOf(network: MappedNetwork, { nodeName }: Config, numberOf: NumberOf): MeshEntry {
+  // A service has no agent of its own that could open a channel.
+  const node = network.services.length > 0 ? 0 : numberOf(network.nodes);
+  return { ...meshEntryOf(network, nodeName), node };
 }
 
 /** Entries that `after` has and `before` has not, or with another value. Undefined for each of the others. */
 function* meshAdditions(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
-  for (const entry of meshEntries(after, numberOf)) {
-    const old = before.mapping.nodesOfNetwork(cidrOf(entry));
-    const same =
-      old !== undefined && isLocal(old, before.config.nodeName) === entry.local && numberOf(old) === entry.node;
-    yield same ? undefined : entry;
+  for (const network of after.mapping.entries()) {
+    const entry = entryOf(network, after.config, numberOf);
+    const old = before.mapping.networkAt(network);
+    const was = old && entryOf(old, before.config, numberOf);
+    yield was !== undefined && was.local === entry.local && was.node === entry.node ? undefined : entry;
   }
 }
 
 /** Entries that `before` has and `after` has not. Undefined for each of the others. */
 function* meshRemovals(before: GateInputs, after: GateInputs, numberOf: NumberOf): Generator<MeshEntry | undefined> {
-  for (const entry of meshEntries(before, numberOf)) {
-    yield after.mapping.nodesOfNetwork(cidrOf(entry)) === undefined ? entry : undefined;
+  for (const network of before.mapping.entries()) {
+    const gone = after.mapping.networkAt(network) === undefined;
+    yield gone ? entryOf(network, before.config, numberOf) : undefined;
   }
 }
 

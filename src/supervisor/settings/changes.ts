@@ -3,8 +3,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { compareConfigs, type ConfigChange } from '../../config/changes.js';
 import { diffEndpoints, endpointLines } from '../../mapping/endpoints-diff.js';
-import type { MappingDiff } from '../../mapping/diff.js';
-import type { Pod } from '../../mapping/pod-node-mapping.js';
+import type { MappingDiff, ServicesDiff } from '../../mapping/diff.js';
+import type { Pod, Service } from '../../mapping/pod-node-mapping.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { certificatesOf, commonName } from './credentials.js';
 import type { Settings } from './in-force.js';
@@ -40,11 +40,34 @@ export function mappingLines(diff: MappingDiff): string[] {
     say(`pod ${after.pod} ${moved}${readdressed}`);
   }
   if (total > lines.length) lines.push(`mapping: and ${total - lines.length} more pods`);
+  return [...lines, ...serviceLines(diff.services)];
+}
+
+function serviceLines({ added, removed, changed }: ServicesDiff): string[] {
+  const all = [
+    ...added.map((service) => `service ${service.service} is new, at${addresses(service)}, ${behind(service)}`),
+    ...removed.map(({ service }) => `service ${service} is gone`),
+    ...changed.map(({ before, after }) => {
+      const readdressed = before.addresses.join() === after.addresses.join() ? '' : `is now at${addresses(after)}, `;
+      return `service ${after.service} ${readdressed}${behind(after)}`;
+    }),
+  ];
+  const lines = all.slice(0, MAX_POD_LINES).map((line) => `mapping: ${line}`);
+  if (all.length > lines.length) lines.push(`mapping: and ${all.length - lines.length} more services`);
   return lines;
 }
 
-function addresses(pod: Pod): string {
-  return pod.addresses.length === 0 ? ', no address' : ` ${pod.addresses.join(' ')}`;
+/** So many nodes of a service; the rest is counted. */
+const MAX_NODES = 10;
+
+function behind({ nodes }: Service): string {
+  if (nodes.length === 0) return 'has no endpoint: connections to it are refused';
+  const more = nodes.length > MAX_NODES ? ` and ${nodes.length - MAX_NODES} more` : '';
+  return `is answered by ${nodes.slice(0, MAX_NODES).join(' or ')}${more}`;
+}
+
+function addresses({ addresses: all }: Pick<Pod, 'addresses'>): string {
+  return all.length === 0 ? ', no address' : ` ${all.join(' ')}`;
 }
 
 function credentialLines(before: HandshakeCredentials, after: HandshakeCredentials): string[] {

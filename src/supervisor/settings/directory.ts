@@ -22,7 +22,7 @@ export interface PeerNodes {
 export interface Directory {
   /** @param sinceNs when the flow began, CLOCK_MONOTONIC nanoseconds; 0: only just */
   peerNodes(tuple: Tuple, role: Role, sinceNs: number): PeerNodes;
-  /** the pod at the peer's address */
+  /** the pod at the peer's address, or the service whose address it is */
   pod(tuple: Tuple): string | null;
 }
 
@@ -71,6 +71,7 @@ export class DirectoryHistory implements Directory {
   peerNodes(tuple: Tuple, role: Role, sinceNs: number): PeerNodes {
     const first = this.at(sinceNs);
     const answer = answerOf(first, tuple, role);
+    if (first.mapping.serviceOf(tuple.remote) !== undefined) return this.ofService(answer, tuple);
     if (answer.nodes.length > 0) return answer;
     // The gate asks for peers of the mesh only: it knew this one from the settings just before, or just after.
     for (const settings of [this.coming, this.present, ...this.past.map((entry) => entry.settings).reverse()]) {
@@ -82,7 +83,18 @@ export class DirectoryHistory implements Directory {
   }
 
   pod({ remote }: Tuple): string | null {
-    return this.present.mapping.podOf(remote) ?? null;
+    const { mapping } = this.present;
+    return mapping.podOf(remote) ?? mapping.serviceOf(remote) ?? null;
+  }
+
+  /** Whoever translates hears of an endpoint as we do, a little earlier or later: of those that came since the flow began it may be any. */
+  private ofService({ nodes, reason }: PeerNodes, { remote }: Tuple): PeerNodes {
+    const all = new Set(nodes);
+    for (const settings of [this.present, this.coming]) {
+      if (settings?.mapping.serviceOf(remote) === undefined) continue;
+      for (const node of settings.mapping.nodesOfAddress(remote)) all.add(node);
+    }
+    return { nodes: all.size === nodes.length ? nodes : [...all], reason };
   }
 
   private at(sinceNs: number): Settings {

@@ -7,7 +7,7 @@ import type { MappingSource } from '../../mapping/source.js';
 
 export function configuredSource(config: Config): MappingSource {
   if (config.podSource === 'file') return new FileMappingSource(config.podNodeConfig);
-  const { kubeconfig, namespace, labelSelector, fieldSelector, hostNetwork, syncTimeoutMs, staleAfterMs } =
+  const { kubeconfig, namespace, labelSelector, fieldSelector, hostNetwork, services, syncTimeoutMs, staleAfterMs } =
     config.kubernetes;
   return new KubernetesMappingSource({
     kubeconfig,
@@ -15,6 +15,7 @@ export function configuredSource(config: Config): MappingSource {
     labelSelector,
     fieldSelector,
     hostNetwork,
+    services,
     syncTimeoutMs,
     staleAfterMs,
   });
