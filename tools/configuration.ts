@@ -134,12 +134,17 @@ are captured. Where that matters, name the folder above, so that there is nothin
 nginx-pod    node-a     10.77.0.1 fd77::1
 shop/web-1   node-b     10.77.0.2 10.78.2.0/24
 redis-pod    node-b
+# service_name  address or CIDR ...  ->  [pod_name | @node_name ...]
+shop/web     10.96.0.10 fd96::10 -> shop/web-1 @node-c
 \`\`\`
 
 - Who has an address in it belongs to the mesh: connections to and from there are secured or refused, and the certificate must carry the node's name.
 - The longest prefix that holds an address decides. Several pods may list the same one: then any of their nodes may be the peer. A pod is listed once.
+- **A service** is an address that is translated to one of several pods on the way. Its line has an arrow: name, addresses, \`->\`, and what is behind it, pods of lines above or nodes as \`@node\`.
+  Connections to it are secured, any of these nodes may answer, and \`tlshubctl flows\` shows the one that did (NODE; POD is the service). The pods stay on their own lines, since those are the addresses that the other end sees. With nothing
+  behind the arrow the service has no endpoint: connections to it are refused (\`TLSHUB_PEER_UNKNOWN\`), also under \`permissive\`. An address is a pod's or a service's, not both; several services may share one.
 - Errors name file and line; the file is taken whole or not at all. It is read at start and at a reload.
-- With \`pod_source = kubernetes\` the mapping is the Pods of a cluster, followed as they come and go; the file is not read.
+- With \`pod_source = kubernetes\` the mapping is the Pods of a cluster and its Services, followed as they come and go; the file is not read ([INTEGRATION_GUIDE](INTEGRATION_GUIDE.md#services)).
 
 ## Reload
 

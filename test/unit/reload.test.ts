@@ -336,4 +336,28 @@ describe('directory over a change', () => {
     expect(nodes(tuple, 0)).to.deep.equal([]);
     expect(directory.peerNodes(tuple, 'active', 0).reason).to.contain('not in the mapping');
   });
+
+  it('lets a service be answered by the endpoints that it has had since the flow began, and by none from before', async () => {
+    const files = await NodeFiles.make(folder('services'));
+    const settings = async (backends: string) => {
+      files.map(`web 10.96.0.1 -> ${backends}\n`);
+      return firstSettings(loadConfig(files.config), new MappingSources(memoryLogger().log));
+    };
+    const tuple = { local: parseAddress('10.0.0.1'), remote: parseAddress('10.96.0.1'), lport: 1, rport: 2 };
+    let now = 1000;
+    const directory = new DirectoryHistory(await settings('@b'), () => now);
+    const nodes = (sinceNs: number): readonly string[] => directory.peerNodes(tuple, 'active', sinceNs).nodes;
+    expect(nodes(900)).to.deep.equal(['b']);
+    expect(directory.pod(tuple)).to.equal('web');
+    const next = await settings('@c');
+    directory.announce(next);
+    expect(nodes(900), 'whoever translates may know it already').to.deep.equal(['b', 'c']);
+    directory.swap(next);
+    expect(nodes(900)).to.deep.equal(['b', 'c']);
+    expect(nodes(1500), 'begun after it moved').to.deep.equal(['c']);
+    now = 2000;
+    directory.swap(await settings(''));
+    expect(nodes(2500)).to.deep.equal([]);
+    expect(directory.peerNodes(tuple, 'active', 2500).reason).to.contain('which has no endpoint');
+  });
 });

@@ -15,9 +15,9 @@ import { podKey } from './pods.js';
 export interface ReflectorOptions<R> {
   api: ObjectApi;
   /** what is kept of an object; undefined: nothing */
-  record(object: unknown): R | undefined;
+  record: (object: unknown) => R | undefined;
   /** whether two records of an object are as good as one */
-  same(a: R, b: R): boolean;
+  same: (a: R, b: R) => boolean;
   /** the copy is complete again, or another object */
   onChange(): void;
   /** it could not follow; it goes on with the copy that it has, and tries again by itself */

@@ -108,7 +108,7 @@ export interface Cluster {
    * Of a Pod that is no line of these: true if it is left out of the mapping, for good. Else we have not heard of it yet, and the slice, which
    * came first, is believed.
    */
-  isLeftOut(pod: string): boolean;
+  isLeftOut: (pod: string) => boolean;
 }
 
 /** Lines of Services, in the order of their names, to follow those of the Pods. */

@@ -52,12 +52,15 @@ interface Inside {
   synced: [];
 }
 
+/** A reflector, whatever it keeps. */
+type Following = Pick<Reflector<never>, 'synced' | 'apartMs' | 'start' | 'close'>;
+
 /** What is followed; without Services only Pods are. */
 interface Followed {
   pods: Reflector<PodRecord>;
   services?: Reflector<ServiceRecord>;
   slices?: Reflector<SliceRecord>;
-  all: readonly { kind: Resource['kind']; reflector: Reflector<unknown> }[];
+  all: readonly { kind: Resource['kind']; reflector: Following }[];
 }
 
 export class KubernetesMappingSource extends EventEmitter<MappingSourceEvents> implements MappingSource {
