@@ -12,6 +12,11 @@ import { patience } from '../speed.js';
 const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
   { like: /^npm (start|test)$/, file: 'scripts/fresh', has: /npm (start|test)/ },
   {
+    like: /^(npm start -- --keep|scripts\/vm --attach)/,
+    file: 'test/unit/vm-attach.test.ts',
+    has: /scripts\/vm-attach', 'host'/,
+  },
+  {
     like: /^(npm run (setup|build)|scripts\/setup --product && scripts\/build --product)$/,
     file: 'scripts/start',
     has: /scripts\/setup\nscripts\/build/,

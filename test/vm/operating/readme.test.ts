@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What README and the guide print that takes a kernel: the agent on a host by hand ("On a host"), the lab, the load tool; each as it is printed. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { printedBlock, printedCommands } from '../../printed.js';
@@ -71,6 +71,56 @@ describe('what README prints', () => {
     expect(out).to.match(/^# TLShub-eBPF$/m);
     expect(out).to.match(/^(secured|closed) +\S+ +curl \(\d+\) .* 10\.77\.0\.2:8000 +b +/m);
     await bash('scripts/lab down').ended;
+  });
+
+  describe('npm start', () => {
+    it('shows a control that the sniffer reads, and the same captured that it does not; three commands, no escape codes in a file', async () => {
+      const { code, out } = await bash('scripts/demo --vm', { TERM: 'xterm' }).ended;
+      expect(code, out).to.equal(0);
+      expect(out).to.include('Not captured, the sniffer reads: GET / HTTP/1.1\n');
+      expect(out).to.match(/│ not captured +│ [1-9]\d* +│ [1-9]\d* +│ 0 +│ can be read +│/);
+      expect(out).to.match(/│ captured +│ [1-9]\d* +│ 0 +│ [1-9]\d* +│ is nowhere +│/);
+      expect(out).to.match(/^plaintext frames: 0$/m);
+      // Each of the two pages was fetched, over IPv4 and IPv6, and is known at both ends.
+      for (const node of ['a', 'b'])
+        expect(out.match(new RegExp(`^│ ${node} +│ .* openssl .* tls +│$`, 'gm')), out).to.have.length(2);
+      const isEmulated = readFileSync('/proc/cpuinfo', 'latin1').includes('TCG');
+      expect(/held \(ms, emulated\)/.test(out) && /agents \(emulated\)/.test(out)).to.equal(isEmulated);
+      expect(out).to.match(/\nThree commands to try:\n( {2}\S.*\n){3}$/);
+      expect(out).to.not.include('\u001b');
+    });
+
+    it('with --keep stays up and says how to get in; what it says to try there works', async () => {
+      const kept = spawn('bash', ['-c', 'exec scripts/demo --vm --keep --colour --columns 80'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+      });
+      let out = '';
+      kept.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+      const ended = new Promise((resolve) => kept.once('close', resolve));
+      try {
+        await waitFor(() => Promise.resolve(/flows` says why\n/.test(out)), PATIENCE * 3, 'the demonstration');
+        expect(out)
+          .to.match(/until Ctrl-C.*\n {2}scripts\/vm --attach\n/)
+          .and.include('\u001b[1m');
+        const tried = [...out.matchAll(/^ {2}(scripts\/lab .*?) {2,}/gm)].map(([, text = '']) => text);
+        expect(tried).to.have.length(3);
+        const [fetched, flows, refused] = [
+          await bash(tried[0]!).ended,
+          await bash(tried[1]!).ended,
+          await bash(tried[2]!).ended,
+        ];
+        expect(fetched.out).to.match(/^Hello from nginx: /);
+        expect(flows.out).to.match(/^(secured|closed) .* 10\.77\.0\.2:80 /m);
+        expect(refused.code, refused.out).to.be.above(0);
+        expect(refused.out).to.not.include('Hello');
+        expect((await bash(tried[1]!).ended).out).to.match(/^refused .* 10\.77\.0\.2:8080 .*TLSHUB_/m);
+      } finally {
+        process.kill(-kept.pid!, 'SIGTERM');
+        await ended;
+        await bash('scripts/lab down').ended;
+      }
+    });
   });
 
   it('measures a load with tlshub_bench', async () => {
