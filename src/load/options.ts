@@ -28,6 +28,8 @@ export interface BenchOptions {
 }
 
 export const DEFAULT_CONNECTIONS = 10;
+const DEFAULT_TARGET_PORT = 8080;
+const DEFAULT_LISTEN_PORT = 9090;
 const DAY = 86_400;
 
 function whole(min: number, max: number): (text: string) => number {
@@ -66,7 +68,10 @@ program may be put between them; content that differs, a reset or an early end m
 
 connection_latency_ms is the time from connect() to the first byte received: with connections that are held and secured by the agent, that
 is what a program waits. With --rate, connections begin by a schedule, and times count from the schedule (no coordinated omission).
-Throughputs are of payload in both directions.
+Throughputs are of payload in both directions. A dash stands where there is no figure.
+
+The two default ports differ: a client connects to port ${DEFAULT_TARGET_PORT}, a server listens on port ${DEFAULT_LISTEN_PORT}. To let one meet the other, name one of them:
+-p ${DEFAULT_LISTEN_PORT} at the client, or -l ${DEFAULT_TARGET_PORT} at the server.
 
 The side that closes first keeps a connection's port for a minute (TIME_WAIT): the client. To a target in 127.0.0.0/8 it connects from further
 addresses of that network when ports run out; elsewhere give --source-ip, or it waits for ports (reported as port_waits).
@@ -87,12 +92,12 @@ export function parseOptions(
     .version(VERSION, '--version')
     .addOption(new Option('-m, --mode <mode>', 'which side').choices(['client', 'server']).makeOptionMandatory())
     .option('-t, --target-ip <ip>', 'client: whom to connect to', ip, '127.0.0.1')
-    .option('-p, --target-port <port>', 'client: on which port', whole(1, 65535), 8080)
+    .option('-p, --target-port <port>', 'client: on which port', whole(1, 65535), DEFAULT_TARGET_PORT)
     .option(
       '-l, --listen-port <port>',
       'server: where to listen; 0 takes a free port and prints it',
       whole(0, 65535),
-      9090,
+      DEFAULT_LISTEN_PORT,
     )
     .option('--listen-ip <ip>', 'server: on which address (:: is IPv6 and IPv4)', ip, '0.0.0.0')
     .option('-s, --data-size <bytes>', 'client: bytes of a request; K, M, G may follow', size, 1024)
@@ -102,8 +107,8 @@ export function parseOptions(
       `connections in all (client: default ${DEFAULT_CONNECTIONS}, or no limit with --duration; server: no limit)`,
       whole(1, Number.MAX_SAFE_INTEGER),
     )
-    .option('-j, --json <file>', 'write results as JSON')
-    .option('-o, --csv <file>', 'write results as CSV (default: bench_metrics_<unix time>)')
+    .option('-j, --json <file>', 'write results as JSON (default: bench_metrics_<unix time>.json)')
+    .option('-o, --csv <file>', 'write results as CSV (default: bench_metrics_<unix time>.csv)')
     .option('-v, --verbose', 'a line on standard error for each connection that ended')
     .option('--requests-per-connection <n>', 'client: one after the other', whole(1, 0xffffffff), 1)
     .option('--duration <seconds>', 'begin connections for so long', decimal(366 * DAY), 0)

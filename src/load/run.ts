@@ -77,39 +77,57 @@ function isSpecial(file: string): boolean {
   return stat !== undefined && !stat.isFile();
 }
 
+/** Whole or not at all: what stands under the name is never half a file. */
+async function saveAs(file: string, text: string): Promise<void> {
+  if (isSpecial(file)) writeFileSync(file, text);
+  else await writeWhole(file, text, { replace: true });
+}
+
 /**
- * Whole or not at all: what stands under the name is never half a file.
- * @returns its path
+ * Both results: to the files that were named, else beside each other under a name of their own, since nobody has asked for that: what is there is
+ * another run's.
+ * @returns the files
  * @throws TlshubError TLSHUB_BENCH_FILE
  */
-async function save(file: string, text: string, named: boolean): Promise<string> {
+async function saveBoth(result: BenchResult, { csv, json }: BenchOptions, stem: string): Promise<string[]> {
+  const texts = { '.csv': csvOf(result), '.json': `${JSON.stringify(result, null, 1)}\n` };
+  const named = { '.csv': csv, '.json': json };
+  const endings = ['.csv', '.json'] as const;
+  const unnamed = endings.filter((ending) => named[ending] === undefined);
+  let file = '';
   try {
-    // Nobody has asked for this name: what is there is another run's.
-    if (!named) return await writeNew(file, text);
-    if (isSpecial(file)) writeFileSync(file, text);
-    else await writeWhole(file, text, { replace: true });
-    return file;
+    for (const ending of endings) {
+      file = named[ending] ?? '';
+      if (file !== '') await saveAs(file, texts[ending]);
+    }
+    file = `${stem}${unnamed[0] ?? ''}`;
+    if (unnamed.length === 0) return [];
+    return await writeNew(stem, Object.fromEntries(unnamed.map((ending) => [ending, [texts[ending]]])));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TlshubError('TLSHUB_BENCH_FILE', `the results cannot be written to ${file}: ${reason}`, { cause: error });
   }
 }
 
-function summaryText({ summary_metrics: s }: BenchResult, csv: string): string {
-  const ms = (value: number): string => value.toFixed(3);
+/** What is for people: a dash where there is no figure, which is not a figure of 0. */
+function summaryText({ summary_metrics: s }: BenchResult, tally: Tally, files: readonly string[]): string {
+  const ms = (value: number): string => (tally.firstByte.count === 0 ? '-' : value.toFixed(3));
+  const each = tally.successful === 0 ? '-' : s.avg_throughput_mbps.toFixed(2);
+  const all = tally.total === 0 ? '-' : s.total_throughput_mbps.toFixed(2);
+  const perSecond = tally.total === 0 ? '-' : s.connections_per_second.toFixed(1);
   const p = s.connection_latency_percentiles_ms;
   const failures = Object.entries(s.failures).map(([reason, count]) => `  failed: ${reason}: ${count}\n`);
   return (
     `connections: ${s.total_connections} (${s.successful_connections} completed, ${s.failed_connections} failed, ` +
-    `${s.interrupted_connections} interrupted) in ${s.total_test_duration_sec.toFixed(2)} s: ${s.connections_per_second.toFixed(1)}/s\n` +
+    `${s.interrupted_connections} interrupted) in ${s.total_test_duration_sec.toFixed(2)} s: ${perSecond}/s\n` +
     failures.join('') +
     `connection latency, ms: avg ${ms(s.avg_connection_latency_ms)} p50 ${ms(p.p50)} p90 ${ms(p.p90)} p99 ${ms(p.p99)} ` +
     `p99.9 ${ms(p.p99_9)} max ${ms(p.max)}\n` +
-    `throughput, Mbit/s: ${s.total_throughput_mbps.toFixed(2)} in all, ${s.avg_throughput_mbps.toFixed(2)} a connection; ` +
+    `throughput, Mbit/s: ${all} in all, ${each} a connection; ` +
     `${s.total_bytes_sent} bytes sent, ${s.total_bytes_received} received\n` +
     `this process: CPU ${s.cpu_usage_percent.toFixed(1)} %, memory ${s.memory_usage_mb.toFixed(1)} MB` +
     `${s.port_waits > 0 ? `; waited for a free port or descriptor ${s.port_waits} times` : ''}\n` +
-    `written: ${csv}\n`
+    `written: ${files.join(', ')}\n`
   );
 }
 
@@ -172,9 +190,8 @@ export async function runBench(options: BenchOptions, surroundings: Surroundings
     begunMonotonic,
   };
   const result = resultOf(options, tally, usage);
-  const name = options.csv ?? `bench_metrics_${Math.floor(begunAt)}`;
-  const csv = await save(name, csvOf(result), options.csv !== undefined);
-  if (options.json !== undefined) await save(options.json, `${JSON.stringify(result, null, 1)}\n`, true);
-  surroundings.out(summaryText(result, csv));
+  const unasked = await saveBoth(result, options, `bench_metrics_${Math.floor(begunAt)}`);
+  const files = [options.csv, options.json].filter((file) => file !== undefined);
+  surroundings.out(summaryText(result, tally, [...files, ...unasked]));
   return tally.failed === 0 ? EXIT.ok : EXIT.failed;
 }

@@ -139,7 +139,7 @@ describe('tlshub_bench', function () {
     expect(requests.request_latency_percentiles_ms.max).to.be.above(0);
   });
 
-  it('writes bench_metrics_<time> when no file is named, and many megabytes come back whole, over IPv6 too', async () => {
+  it('writes bench_metrics_<time>.csv and .json when no file is named, and many megabytes come back whole, over IPv6 too', async () => {
     const { port } = await server('--listen-ip', '::');
     const { code, stderr } = await start(
       '-m',
@@ -157,7 +157,41 @@ describe('tlshub_bench', function () {
     ).ended;
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
-    expect(readdirSync(folder).filter((name) => /^bench_metrics_\d+$/.test(name))).to.have.length(1);
+    const [csv = '', metrics = ''] = readdirSync(folder)
+      .filter((name) => name.startsWith('bench_metrics_'))
+      .sort();
+    expect(csv).to.match(/^bench_metrics_\d+\.csv$/);
+    expect(metrics).to.equal(csv.replace('.csv', '.json'));
+    expect(json(metrics).summary_metrics.successful_connections).to.equal(3);
+  });
+
+  it('writes the other one too when one file is named', async () => {
+    const { port } = await server();
+    for (const [option, named, other] of [
+      ['-o', 'mine', /^bench_metrics_\d+\.json$/],
+      ['-j', 'mine too', /^bench_metrics_\d+\.csv$/],
+    ] as const) {
+      const { code, stdout } = await start('-m', 'client', '-p', `${port}`, '-n', '1', option, named).ended;
+      expect(code).to.equal(0);
+      const made = readdirSync(folder).find((name) => other.test(name));
+      expect(made, `beside ${named}`).to.be.a('string');
+      expect(stdout).to.include(`written: ${named}, ${made}\n`);
+    }
+  });
+
+  it('prints a dash where there is no figure', async () => {
+    const port = await peer(() => undefined);
+    peers.splice(0).forEach((listener) => listener.close());
+    const { code, stdout } = await client(port, '-n', '3');
+    expect(code).to.equal(1);
+    expect(stdout).to.include('connection latency, ms: avg - p50 - p90 - p99 - p99.9 - max -\n');
+    expect(stdout).to.match(/, - a connection; 0 bytes sent, 0 received$/m);
+    const { ended, child } = await server();
+    child.kill('SIGTERM');
+    const idle = (await ended).stdout;
+    expect(idle)
+      .to.match(/^connections: 0 .*: -\/s$/m)
+      .and.match(/^throughput, Mbit\/s: - in all, - a connection/m);
   });
 
   const MISBEHAVIOURS: Record<string, [RegExp, (socket: Socket) => void]> = {
@@ -348,6 +382,7 @@ describe('tlshub_bench', function () {
     expect(code).to.equal(0);
     for (const option of ['-m', '-t', '-p', '-l', '-s', '-c', '-n', '-j', '-o', '-v', '-h'])
       expect(stdout).to.include(`${option}, --`);
+    expect(stdout).to.match(/client connects to port 8080, a server listens on port 9090/);
   });
 
   it('exit status 1, and no half file, when results cannot be written', async () => {
@@ -451,11 +486,13 @@ describe('tlshub_bench', function () {
       ] as const) {
         const { code, stdout, stderr } = await start('-m', 'client', '-p', `${port}`, '-n', `${connections}`).ended;
         expect(code, stderr).to.equal(0);
-        expect(stdout).to.include(`written: ${name}\n`);
+        expect(stdout).to.include(`written: ${name}.csv, ${name}.json\n`);
       }
-      expect(readdirSync(folder).sort()).to.deep.equal([named, `${named}-2`, `${named}-3`]);
-      expect(readFileSync(join(folder, named), 'utf8')).to.include('\ntotal_connections,2\n');
-      expect(readFileSync(join(folder, `${named}-2`), 'utf8')).to.include('\ntotal_connections,3\n');
+      expect(readdirSync(folder).sort()).to.deep.equal(
+        [named, `${named}-2`, `${named}-3`].flatMap((name) => [`${name}.csv`, `${name}.json`]).sort(),
+      );
+      expect(readFileSync(join(folder, `${named}.csv`), 'utf8')).to.include('\ntotal_connections,2\n');
+      expect(readFileSync(join(folder, `${named}-2.csv`), 'utf8')).to.include('\ntotal_connections,3\n');
     });
   });
 

@@ -33,12 +33,43 @@ export async function writeWhole(path: string, text: string, { replace, mode }: 
 }
 
 /**
- * Writes a file under the first of NAME, NAME-2, NAME-3 ... that is free: names that are made of the time come again when two are written in
- * one second, and when the clock is set back.
- * @returns its path. @throws the error of the file system; then nothing is left
+ * Writes files that differ in their endings under the first of STEM, STEM-2, STEM-3 ... of which none is there: names that are made of the time come again
+ * when two are written in one second, and when the clock is set back. All of them or none; where the last one is, the others are too.
+ * @param texts by ending, with its point
+ * @returns the paths, in the order of the endings
+ * @throws the error of the file system; then nothing is left
  */
-export async function writeNew(path: string, text: string): Promise<string> {
-  for (const name of numberedNames(path)) if (await writeWhole(name, text, { replace: false })) return name;
+export async function writeNew(stem: string, texts: Readonly<Record<string, Iterable<string>>>): Promise<string[]> {
+  const files = Object.entries(texts).map(([ending, text]) => ({ ending, text, staged: hiddenName(stem + ending) }));
+  try {
+    for (const { staged, text } of files) await stage(staged, text);
+    const published = await publish(stem, files);
+    try {
+      await syncFolder(dirname(stem));
+    } catch (error) {
+      for (const path of published) await remove(path);
+      throw error;
+    }
+    return published;
+  } finally {
+    for (const { staged } of files) await remove(staged);
+  }
+}
+
+async function publish(stem: string, files: readonly { ending: string; staged: string }[]): Promise<string[]> {
+  for (const name of numberedNames(stem)) {
+    const published: string[] = [];
+    try {
+      for (const { ending, staged } of files)
+        if (await claim(staged, name + ending)) published.push(name + ending);
+        else break;
+    } catch (error) {
+      for (const path of published) await remove(path);
+      throw error;
+    }
+    if (published.length === files.length) return published;
+    for (const path of published) await remove(path);
+  }
   throw new Error(`there are ${MOST_OF_A_NAME} files of this name already`);
 }
 
