@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One mode: a fresh pair of nodes, real traffic of tlshub_bench between captured programs, and what both agents say about it. */
+/** One mode in one round: a fresh pair of nodes, real traffic of tlshub_bench between captured programs, and what both agents say about it. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchResult, ConnectionDetail } from '../../src/load/result.js';
 import type { FlowReport } from '../../src/report/flow.js';
 import { monotonicNs } from '../../src/shared/kernel/clock.js';
@@ -11,9 +12,11 @@ import { busySeconds, processUsage } from '../report/machine.js';
 import type { ConnectionRow, SampleRow } from './rows.js';
 
 export interface Settings {
-  /** of the phase `connections`, s; `bulk` takes a third of it, whole seconds, at least 4 */
+  /** modes are measured in turns, so often each */
+  rounds: number;
+  /** of the phase `connections`, s, all rounds of a mode together; `bulk` takes a third of it, at least 3 s in a round */
   duration: number;
-  /** in the phase `connections`, at most; 0: no limit */
+  /** in the phase `connections`, all rounds of a mode together, at most; 0: no limit */
   connections: number;
   concurrency: number;
   /** bytes that each of the short connections sends and gets back */
@@ -25,6 +28,26 @@ export interface Measurement {
   samples: SampleRow[];
 }
 
+/** Of one round. */
+export interface RoundMeasurement extends Measurement {
+  /** of the processors' time, used by neither agents nor this program while no connection was under way; NaN unless asked for */
+  othersPercent: number;
+}
+
+/** A round could not be measured. What the agents said stands apart: the message is one line. */
+export class MeasureError extends Error {
+  constructor(
+    mode: string,
+    round: number,
+    readonly logs: string,
+    options: { cause: unknown },
+  ) {
+    const { cause } = options;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${mode}, round ${round}: ${reason.trim().replaceAll(/\s*\n\s*/g, '; ')}`, options);
+  }
+}
+
 const TOOL = resolve('dist/cli/tlshub_bench.js');
 const LAB_DIR = process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab';
 const TARGET = '10.77.0.2';
@@ -32,6 +55,8 @@ const PORT = 9090;
 const BULK_BYTES = 4 << 20;
 const BULK_CONNECTIONS = 2;
 const SAMPLE_MS = 250;
+/** How long it is watched what others do. */
+const QUIET_MS = 1000;
 /** Flows of which the agents keep a report, so that every connection has one. */
 const FLOWS_KEPT = 1_000_000;
 
@@ -46,9 +71,12 @@ class Sampler {
   readonly #pids = { a: supervisorPid('a'), b: supervisorPid('b') };
   readonly #timer = setInterval(() => this.#take(), SAMPLE_MS);
 
+  constructor(private readonly round: number) {}
+
   #take(): void {
     const [a, b] = [processUsage(this.#pids.a), processUsage(this.#pids.b)];
     this.#samples.push({
+      round: this.round,
       phase: 'between',
       time_ms: Math.round(monotonicMs() - this.#begin),
       agent_a_cpu_s: rounded(a.cpuSeconds),
@@ -109,6 +137,7 @@ function byPort(flows: readonly FlowReport[]): Map<number, FlowReport[]> {
 }
 
 function rowOf(
+  round: number,
   phase: ConnectionRow['phase'],
   detail: ConnectionDetail,
   own?: FlowReport,
@@ -117,6 +146,7 @@ function rowOf(
   const ms = (value: number | null | undefined): number | null =>
     value === null || value === undefined ? null : rounded(value);
   return {
+    round,
     phase,
     conn_id: detail.conn_id,
     state: detail.state,
@@ -164,8 +194,27 @@ async function untilByName(connect: () => Promise<unknown>): Promise<void> {
   await waitFor(byName, 30_000, 'keys by name');
 }
 
-/** @throws Error when the nodes do not come up, or when what was measured was not this mode */
-export async function measureMode(mode: string, settings: Settings): Promise<Measurement> {
+/** The share of the machine that others use, in percent: while no connection is under way, what agents and this program use is not theirs. */
+async function othersPercent(): Promise<number> {
+  const pids = [supervisorPid('a'), supervisorPid('b'), process.pid];
+  const own = (): number => pids.reduce((sum, pid) => sum + processUsage(pid).cpuSeconds, 0);
+  const [begun, busy, used] = [monotonicMs(), busySeconds(), own()];
+  await sleep(QUIET_MS);
+  const seconds = (monotonicMs() - begun) / 1000;
+  return (Math.max(0, busySeconds() - busy - (own() - used)) / (seconds * cpus().length)) * 100;
+}
+
+/**
+ * @param round from 1
+ * @param watch whether to see what others do on this machine, which takes two seconds
+ * @throws MeasureError when the nodes do not come up, or when what was measured was not this mode
+ */
+export async function measureRound(
+  mode: string,
+  round: number,
+  settings: Settings,
+  watch: boolean,
+): Promise<RoundMeasurement> {
   const folder = mkdtempSync(join(tmpdir(), 'tlshub-perf-'));
   let sampler: Sampler | undefined;
   try {
@@ -179,16 +228,17 @@ export async function measureMode(mode: string, settings: Settings): Promise<Mea
     if ((await lab.status('a')).exchange === 'channel') await untilByName(() => load(folder, 30, '-n', '1', '-c', '1'));
     const warm = (await lab.flows('a')).length;
 
-    sampler = new Sampler();
-    const { duration, connections, concurrency, dataSize } = settings;
-    const limit = connections > 0 ? ['-n', `${connections}`] : [];
+    const others = [watch ? await othersPercent() : NaN];
+    sampler = new Sampler(round);
+    const { rounds, connections, concurrency, dataSize } = settings;
+    const duration = settings.duration / rounds;
+    const limit = connections > 0 ? ['-n', `${Math.ceil(connections / rounds)}`] : [];
     const short = ['--duration', `${duration}`, '-c', `${concurrency}`, '-s', `${dataSize}`, ...limit];
-    const bulkSeconds = Math.max(Math.round(duration / 3), 4);
+    const bulkSeconds = Math.max(Math.round(duration / 3), 3);
     const bulk = ['--duration', `${bulkSeconds}`, '-c', `${BULK_CONNECTIONS}`, '-s', `${BULK_BYTES}`];
-    const loads = {
-      connections: await load(folder, duration, ...short),
-      bulk: await load(folder, bulkSeconds, ...bulk),
-    };
+    const shortLoad = await load(folder, duration, ...short);
+    others.push(watch ? await othersPercent() : NaN);
+    const loads = { connections: shortLoad, bulk: await load(folder, bulkSeconds, ...bulk) };
     sampler.stop();
     await server.stop('SIGTERM');
 
@@ -196,19 +246,15 @@ export async function measureMode(mode: string, settings: Settings): Promise<Mea
     const peer = byPort((await lab.flows('b')).slice(warm));
     const rows = (['connections', 'bulk'] as const).flatMap((phase) =>
       loads[phase].details.map((detail) =>
-        rowOf(phase, detail, own.get(detail.local_port)?.shift(), peer.get(detail.local_port)?.shift()),
+        rowOf(round, phase, detail, own.get(detail.local_port)?.shift(), peer.get(detail.local_port)?.shift()),
       ),
     );
     verify(mode, rows);
-    return { rows, samples: sampler.labelled(loads) };
-  } catch (error) {
+    const samples = sampler.labelled(loads);
+    return { rows, samples, othersPercent: others.reduce((sum, percent) => sum + percent, 0) / others.length };
+  } catch (cause) {
     const logs = await Promise.all((['a', 'b'] as const).map((node) => lab.logs(node).catch(() => '')));
-    throw new Error(
-      `${mode}: ${error instanceof Error ? error.message : String(error)}\n${logs.map((log) => log.slice(-2000)).join('\n')}`,
-      {
-        cause: error,
-      },
-    );
+    throw new MeasureError(mode, round, logs.join('\n'), { cause });
   } finally {
     sampler?.stop();
     await lab.down();

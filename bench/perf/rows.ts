@@ -2,6 +2,8 @@
 /** The rows of a measurement's files. What is written is what is summed up: a summary can be computed again from the files. */
 
 export interface ConnectionRow {
+  /** from 1 */
+  round: number;
   /** connections: many short ones; bulk: few long ones */
   phase: 'connections' | 'bulk';
   conn_id: number;
@@ -29,6 +31,7 @@ export interface ConnectionRow {
 
 /** Counters at one moment. */
 export interface SampleRow {
+  round: number;
   /** between: programs start or end, and no connection is under way */
   phase: 'connections' | 'bulk' | 'between';
   /** since the first sample */
@@ -71,6 +74,7 @@ export const CONNECTION_COLUMNS = [
   'peer_negotiation_ms',
   'peer_install_ms',
   'error',
+  'round',
 ] as const satisfies readonly (keyof ConnectionRow)[];
 
 export const SAMPLE_COLUMNS = [
@@ -81,4 +85,5 @@ export const SAMPLE_COLUMNS = [
   'agent_b_cpu_s',
   'agent_b_rss_kb',
   'machine_busy_s',
+  'round',
 ] as const satisfies readonly (keyof SampleRow)[];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a mode's rows come to. Pure. */
+/** What a mode's rows of one round come to. Pure. */
 import { percentile } from '../support.js';
 import type { ConnectionRow, SampleRow } from './rows.js';
 
@@ -12,7 +12,7 @@ export interface Distribution {
   max: number;
 }
 
-export interface ModeSummary {
+export interface RoundSummary {
   mode: string;
   total_connections: number;
   successful_connections: number;
@@ -72,7 +72,7 @@ const NOTES: Readonly<Record<string, string>> = {
     "keys from the lab's stand-in for the TLSHub kernel module (a program that answers over netlink), not from the module itself",
 };
 
-export function summarise(mode: string, rows: readonly ConnectionRow[], samples: readonly SampleRow[]): ModeSummary {
+export function summarise(mode: string, rows: readonly ConnectionRow[], samples: readonly SampleRow[]): RoundSummary {
   const completed = rows.filter(({ state }) => state === 'completed');
   const short = completed.filter(({ phase }) => phase === 'connections');
   const bulk = completed.filter(({ phase }) => phase === 'bulk');

@@ -57,10 +57,16 @@ describe('the menu of perf_test.sh', function () {
         const words = line.split(' -- ')[1]!.trim().split(' ');
         const options = words.slice(words.indexOf('--modes'));
         return Object.fromEntries(
-          Array.from({ length: 5 }, (_, i) => [options[2 * i]!.slice(2), options[2 * i + 1]!] as const),
+          Array.from({ length: 6 }, (_, i) => [options[2 * i]!.slice(2), options[2 * i + 1]!] as const),
         );
       });
-  const DEFAULTS = { modes: 'tlshub,openssl,boringssl', duration: '20', connections: '0', concurrency: '8' };
+  const DEFAULTS = {
+    modes: 'tlshub,openssl,boringssl',
+    rounds: '3',
+    duration: '20',
+    connections: '0',
+    concurrency: '8',
+  };
 
   it('runs one mode, all modes, with the duration that was chosen, and comes back after each, also when it failed', () => {
     const { status, said } = type(
@@ -125,12 +131,49 @@ describe('the menu of perf_test.sh', function () {
       });
     expect(run().status).to.equal(1);
     expect(run('--modes', 'openssl', '--duration', '3', '--connections', '9', '--out', 'here').status).to.equal(1);
-    const here = { modes: 'openssl', duration: '3', connections: '9', concurrency: '8', out: at('here') };
+    const here = { modes: 'openssl', rounds: '3', duration: '3', connections: '9', concurrency: '8', out: at('here') };
     expect(runs()).to.deep.equal([{ ...DEFAULTS, out: at('perf_results') }, here]);
     for (const modes of [',', 'openssl,', 'openssl boringssl', 'openssl,openssl', '']) {
       const { status, stderr } = run('--modes', modes);
       expect(status, modes).to.equal(64);
       expect(stderr).to.include('--modes');
     }
+  });
+
+  it('after the machine shows what it has measured, with the share of this host that others used meanwhile', () => {
+    const vm = readFileSync(at('scripts/vm'), 'utf8');
+    script('build/bench/perf/show.js', '');
+    writeFileSync(at('build/bench/perf/show.js'), 'console.log(JSON.stringify(process.argv.slice(2)));\n');
+    // A whole second of work that is the machine's own, not others'.
+    script('scripts/vm', `mkdir -p there; : >there/summary.json; timeout 1 sh -c 'while :; do :; done'; exit 1`);
+    const { status, stdout, stderr } = spawnSync(at('test/perf_test.sh'), ['--modes', 'openssl', '--out', 'there'], {
+      cwd: at(''),
+      encoding: 'utf8',
+      timeout: patience(30_000),
+    });
+    script('scripts/vm', vm);
+    expect(stderr).to.equal('');
+    expect(status, 'the status of the measurement').to.equal(1);
+    const [option, out, share, percent] = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[];
+    expect([option, out, share]).to.deep.equal(['--out', at('there'), '--others-percent']);
+    expect(percent).to.match(/^\d+\.\d$/);
+    expect(Number(percent)).to.be.within(0, 100);
+  });
+
+  it('says in one line what is wrong with an option, and what cannot be written', () => {
+    for (const [wrong, says] of [
+      [['--mode', 'openssl'], /^perf_test\.sh: unknown option --mode \(.*--help lists them\)\n$/],
+      [['--rounds', '0'], /^perf_test\.sh: --rounds 0: a whole number from 1 on is wanted\n$/],
+      [['--rounds'], /^perf_test\.sh: --rounds needs a value\n$/],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync(at('test/perf_test.sh'), wrong, { encoding: 'utf8' });
+      expect([status, stdout]).to.deep.equal([64, '']);
+      expect(stderr).to.match(says);
+    }
+    writeFileSync(at('file'), '');
+    const args = ['build/bench/perf/main.js', '--out', at('file', 'below')];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stdout]).to.deep.equal([1, '']);
+    expect(stderr).to.match(/^perf_test: ENOTDIR: .*\n$/);
   });
 });
