@@ -120,4 +120,11 @@ describe('perf_test: files and figures', function () {
     expect(page).to.include(`Linux ${summary.machine.kernel}`);
     expect(page.match(/<svg /g)).to.have.length(12);
   });
+
+  it('says in one line that there is no place for its files', () => {
+    const args = ['build/bench/perf/main.js', '--out', join(out, 'summary.json', 'below')];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stdout]).to.deep.equal([1, '']);
+    expect(stderr).to.match(/^perf_test: ENOTDIR: .*\n$/);
+  });
 });
