@@ -270,7 +270,8 @@ static __noinline int on_state(struct bpf_sock_ops *ops)
 		measure(tp, f, t, ops->args[0]);
 		t->flags |= TRAFFIC_CLOSED;
 	}
-	if (tp && !f->established_ns)
+	/* refs of the event: what connect() says; of a connection that had been made, whether it was reset or timed out. */
+	if (tp)
 		error = BPF_CORE_READ((struct sock *)tp, sk_err);
 	tell_closed(ops, sk, f, t, error);
 	return 0;

@@ -36,7 +36,11 @@ export const LAYERS = [
   },
   { 'supervisor/settings': 'what is in force, reload, credentials, directory' },
   { 'supervisor/flow': 'machine, table, dispatcher, sweep, sockets' },
-  { metrics: 'figures, exposition, files', health: 'the HTTP endpoint', control: 'the control protocol, both ends' },
+  {
+    metrics: 'figures, exposition, files, access log',
+    health: 'the HTTP endpoint',
+    control: 'the control protocol, both ends',
+  },
   { supervisor: 'composition, shutdown, threads, status', release: "giving a dead agent's gate up" },
   { cli: 'the commands', '.': 'entry points: supervisor.ts, index.ts' },
 ];

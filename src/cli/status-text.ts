@@ -125,8 +125,17 @@ function inside(status: StatusReport): Row[] {
     ['hold', holdText(status.hold)],
     ['last signs of life', status.lease.threads.map(({ thread, ms }) => `${thread} ${ms} ms ago`).join(', ')],
     ['helpers', counts(status.helpers)],
+    ...accessLog(status.accessLog),
     ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
     ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
+  ];
+}
+
+function accessLog(report: StatusReport['accessLog']): Row[] {
+  if (report === null) return [];
+  const { destination, written, dropped, error } = report;
+  return [
+    ['access log', `${destination}: ${written} lines, ${dropped} dropped${error === null ? '' : `; ${error.message}`}`],
   ];
 }
 

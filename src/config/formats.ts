@@ -99,6 +99,12 @@ export const workingPath: Format<string> = {
   encode: (value) => value,
 };
 
+export const logDestination: Format<string> = {
+  allowed: 'an absolute path, stdout, stderr, or nothing',
+  decode: (text) => (['', 'stdout', 'stderr'].includes(text) ? text : absolute(text)),
+  encode: (value) => value,
+};
+
 function absolute(text: string): string {
   if (!isAbsolute(text)) throw new Error('not absolute');
   return required(text);

@@ -12,6 +12,7 @@ const LIVE_STATES: readonly FlowState[] = ['held', 'negotiating', 'secured', 'pl
 const PROVIDERS = ['openssl', 'boringssl', 'tlshub'];
 const CERTIFICATE_KEYS = ['tls.cert', 'tls.ca'] as const;
 const RESULTS = ['started', 'succeeded', 'failed', 'full'] as const;
+const LINE_RESULTS = ['written', 'dropped'] as const;
 /** More than there are of these tables' entries. */
 const TABLE = 64;
 
@@ -107,6 +108,14 @@ function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): vo
       labels: { code: ERROR_CODES },
     },
     () => entries(status().failures, 'code'),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_access_log_lines_total',
+      help: 'Lines of the access log, and those that found no room in its buffer.',
+      labels: { result: LINE_RESULTS },
+    },
+    () => LINE_RESULTS.map((result) => [status().accessLog?.[result] ?? 0, { result }] as const),
   );
 }
 

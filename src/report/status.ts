@@ -54,6 +54,17 @@ export interface ProviderStatus {
   workersLost: number;
 }
 
+/** The access log (access_log). */
+export interface AccessLogReport {
+  /** `stdout`, `stderr` or a path */
+  destination: string;
+  /** lines since the agent began */
+  written: number;
+  dropped: number;
+  /** why it cannot be written now; null: it can */
+  error: WireError | null;
+}
+
 /** A part of the agent's start and how long it took. `node`: Node.js itself; `load`: reading the program; `total`: from the process's start to ready. */
 export interface StartupStep {
   step: string;
@@ -109,6 +120,8 @@ export interface StatusReport {
   helpers: { idle: number; busy: number; slow: number; lost: number; begun: number; lostEver: number; refused: number };
   /** how often TCP was given for a program what TLS still had of its bytes: before a shutdown, and of a record left open by MSG_MORE */
   pushes: { endings: number; openRecords: number };
+  /** null: there is none */
+  accessLog: AccessLogReport | null;
   uptimeMs: number;
   /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
   startup: StartupStep[];

@@ -16,6 +16,7 @@ import { MetricsRegistry } from '../metrics/registry.js';
 import type { ReloadReport } from '../report/reload.js';
 import { SlotTable, createSlots } from '../shared/ipc/slots.js';
 import { parseListenAddress } from '../shared/net/listen-address.js';
+import { startAccessLog } from './access-log.js';
 import { attach } from './attach.js';
 import type { Beginning } from './beginning.js';
 import { startChannels } from './channels.js';
@@ -23,6 +24,7 @@ import { claim } from './claim.js';
 import { expose } from './expose.js';
 import { HelperParent } from './gate/helper-parent.js';
 import { Dispatcher } from './flow/dispatcher.js';
+import { tellAll } from './flow/observer.js';
 import { Revocation } from './flow/revocation.js';
 import { housekeeping, lookAfter } from './housekeeping.js';
 import { startKeys } from './keys.js';
@@ -103,13 +105,15 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
+  const accessLog = startAccessLog(inForce, part('access-log'));
   const directory = new DirectoryHistory(inForce.current);
   const { channels, service } = startChannels({
     ...{ addon, fds, inForce, start: startSessions, log: part('channels') },
     numberOf: (node) => attached.nodes.of(node),
   });
   const dispatcher = new Dispatcher({
-    ...{ kernel: addon, helpers, fds, slots, provider, keysByName: channels, directory, observer: flowMetrics },
+    ...{ kernel: addon, helpers, fds, slots, provider, keysByName: channels, directory },
+    observer: tellAll(flowMetrics, accessLog),
     send: (command) => installer.send(command),
     log: part('dispatcher'),
     limits: () => inForce.config,
@@ -135,11 +139,11 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
     channels: () => service.view,
-    ...{ helpers, control, metrics, flowMetrics, startedAt, startup, log: part('metrics') },
+    ...{ helpers, control, metrics, flowMetrics, accessLog, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
   notReady = exposed.notReady;
-  sweeper.withEach(...lookAfter({ reloader, inForce, problems: exposed.problems, log }));
+  sweeper.withEach(() => accessLog.look(), ...lookAfter({ reloader, inForce, problems: exposed.problems, log }));
   startup.ready();
   const { library } = provider.stats();
   log.info(
@@ -149,11 +153,14 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   return {
     writeMetrics: () => void exposed.perf.write(),
-    reload: () => reloader.reload(),
+    reload: () => {
+      accessLog.reopen();
+      return reloader.reload();
+    },
     shutdown: (release) =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
-        ...{ helpers, helperParent, channels: service },
+        ...{ helpers, helperParent, channels: service, accessLog },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         handsOver: !release && inForce.config.shutdown === 'hand-over',
         onDraining: () => (draining = true),

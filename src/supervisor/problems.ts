@@ -5,7 +5,7 @@
  */
 import type { CertificateReport } from '../report/certificate.js';
 import type { ProblemReport } from '../report/problem.js';
-import type { ConfigErrorReport } from '../report/status.js';
+import type { AccessLogReport, ConfigErrorReport } from '../report/status.js';
 import { ERROR_CATALOG, catalogEntry, type ErrorCode } from '../shared/errors/catalog.js';
 import { certificateProblems } from './settings/certificates.js';
 
@@ -30,6 +30,8 @@ export interface ProblemFacts {
   certificates: readonly CertificateReport[];
   /** in words, if everybody can read the node's key */
   keyExposure: string | undefined;
+  /** null: there is none */
+  accessLog: AccessLogReport | null;
 }
 
 /** The gravest first. */
@@ -68,7 +70,7 @@ function states({ draining, swept, workers, late, staleMapping, guardian }: Prob
   return found;
 }
 
-function warnings({ mapping, cgroupsAwaited, keyExposure }: ProblemFacts): ProblemReport[] {
+function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog }: ProblemFacts): ProblemReport[] {
   const found = cgroupsAwaited.map((pattern) =>
     problem('warning', 'TLSHUB_CGROUP_AWAITED', `no cgroup matches ${pattern}: no program is captured by it`),
   );
@@ -77,6 +79,10 @@ function warnings({ mapping, cgroupsAwaited, keyExposure }: ProblemFacts): Probl
     found.push(problem('warning', 'TLSHUB_MAPPING_EMPTY', message));
   }
   if (keyExposure !== undefined) found.push(problem('warning', 'TLSHUB_KEY_EXPOSED', keyExposure));
+  if (accessLog?.error) {
+    const message = `cannot write the access log to ${accessLog.destination}: ${accessLog.error.message}`;
+    found.push(problem('warning', 'TLSHUB_ACCESS_LOG', message));
+  }
   return found;
 }
 

@@ -39,6 +39,7 @@ export interface ShutdownParts {
   helpers: Pick<Helpers, 'close'>;
   helperParent: Pick<HelperParent, 'stop'>;
   perf: PerfReporter;
+  accessLog: Closable;
   throttle: Throttle;
   log: Logger;
   /** drain_timeout_ms */
@@ -147,6 +148,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'stopped processes, again', run: () => sweeper.continueAll() },
     { name: 'lease', run: () => attached.stopLease() },
     { name: 'metrics files', run: async () => (written = await perf.write(lastReport)) },
+    { name: 'access log', run: () => parts.accessLog.close() },
     { name: 'messages held back', run: () => parts.throttle.flush() },
   ]);
   return written !== undefined;

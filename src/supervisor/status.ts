@@ -3,6 +3,7 @@
 import type { ProblemReport } from '../report/problem.js';
 import type { RingReport, StatusReport } from '../report/status.js';
 import type { ChannelsView } from '../report/channel.js';
+import type { AccessLog } from '../metrics/access-log.js';
 import type { Attached } from './attach.js';
 import type { Startup } from './startup.js';
 import type { Sweeper } from './sweeper.js';
@@ -32,6 +33,7 @@ export interface StatusParts {
   /** asked each time: they come and go with the settings */
   channels: () => ChannelsView;
   reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
+  accessLog: Pick<AccessLog, 'report'>;
   installer: Pick<Installer, 'commandRing' | 'reports'>;
   sweeper: Pick<Sweeper, 'swept'>;
   gateCounters(): Record<string, number>;
@@ -68,6 +70,7 @@ export function agentProblems(parts: Omit<StatusParts, 'gateCounters'>): Problem
     cgroupsAwaited: attached.scope.waiting,
     certificates: certificateReports(inForce.current),
     keyExposure: keyExposure(config),
+    accessLog: parts.accessLog.report(),
   });
 }
 
@@ -120,6 +123,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     hold: { ...attached.hold, holderPid: attached.holder?.pid ?? null },
     helpers: parts.helpers.figures(),
     pushes: { endings: flushed, openRecords: pushed },
+    accessLog: parts.accessLog.report(),
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,
     draining: parts.draining(),

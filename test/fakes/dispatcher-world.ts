@@ -18,6 +18,7 @@ import { SlotTable, createSlots } from '../../src/shared/ipc/slots.js';
 import { Dispatcher } from '../../src/supervisor/flow/dispatcher.js';
 import { Gathering } from '../../src/supervisor/flow/gathering.js';
 import { ListPass, type ListVisitor } from '../../src/supervisor/flow/list-reader.js';
+import { tellAll, type FlowObserver } from '../../src/supervisor/flow/observer.js';
 import { FlowListing } from '../../src/supervisor/flow/listing.js';
 import type { SweepResult } from '../../src/supervisor/flow/sweep.js';
 import type { DetailedFlowReport } from '../../src/supervisor/flow/table.js';
@@ -64,6 +65,7 @@ export class World {
       overloadTimeoutMs?: number;
       flowsKept?: number;
       metrics?: FlowMetrics;
+      observer?: FlowObserver;
     } = {},
   ) {
     this.metrics = options.metrics ?? new FlowMetrics(100);
@@ -90,7 +92,7 @@ export class World {
         this.commands.push(command);
         return true;
       },
-      observer: this.metrics,
+      observer: options.observer === undefined ? this.metrics : tellAll(this.metrics, options.observer),
       log,
       limits: () => ({
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5000,

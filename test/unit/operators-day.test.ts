@@ -229,7 +229,13 @@ describe("an operator's day", function () {
         late: [],
         staleMapping: undefined,
       },
-      ...{ mapping: { networks: 3, source: 'file /x' }, cgroupsAwaited: [], certificates: [], keyExposure: undefined },
+      ...{
+        mapping: { networks: 3, source: 'file /x' },
+        cgroupsAwaited: [],
+        certificates: [],
+        keyExposure: undefined,
+        accessLog: null,
+      },
     };
     const expired = { ...agentStatus().certificates[0]!, notAfter: '2020-01-01T00:00:00.000Z' };
     const LATER: Record<string, { facts: Partial<ProblemFacts>; ready: boolean; logged: boolean }> = {

@@ -31,6 +31,7 @@ const FINE: ProblemFacts = {
   cgroupsAwaited: [],
   certificates: [certificate('tls.cert', 200), certificate('tls.ca', 2000)],
   keyExposure: undefined,
+  accessLog: null,
 };
 
 const seen = (facts: Partial<ProblemFacts>): ProblemReport[] => problemsOf({ ...FINE, ...facts });

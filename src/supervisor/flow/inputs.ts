@@ -57,9 +57,10 @@ export function newsOfEvent(
     }
     case EventKind.CLOSED: {
       const owner = flow.owner ?? event.owner;
-      const unmade = establishedNs === 0 ? unmadeBy(event.refs) : undefined;
+      const made = establishedNs !== 0;
+      const unmade = made ? undefined : unmadeBy(event.refs);
       return {
-        facts: { ...facts, closedNs: event.timeNs, ...(owner && { owner }) },
+        facts: { ...facts, closedNs: event.timeNs, closedErrno: made ? event.refs : 0, ...(owner && { owner }) },
         input: { type: 'closed', ...(unmade && { unmade }) },
       };
     }

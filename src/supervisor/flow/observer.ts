@@ -15,3 +15,14 @@ export interface FlowObserver {
   /** what a flow that may have ended has moved */
   traffic(flow: Pick<Flow, 'cookie' | 'generation'>, traffic: Traffic): void;
 }
+
+/** Tells each of them, in this order. */
+export function tellAll(...observers: readonly FlowObserver[]): FlowObserver {
+  return {
+    secured: (flow) => observers.forEach((one) => one.secured(flow)),
+    plaintext: (flow) => observers.forEach((one) => one.plaintext(flow)),
+    adopted: (count) => observers.forEach((one) => one.adopted(count)),
+    ended: (flow) => observers.forEach((one) => one.ended(flow)),
+    traffic: (flow, traffic) => observers.forEach((one) => one.traffic(flow, traffic)),
+  };
+}

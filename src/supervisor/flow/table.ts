@@ -83,6 +83,8 @@ export interface Flow {
   askedNs: number;
   openedNs: number;
   closedNs: number;
+  /** sk_err of a connection that had been made, when TCP closed: it was reset, or timed out; 0: neither */
+  closedErrno: number;
   synMs: number | null;
   holdMs: number | null;
   dispatchMs: number | null;
@@ -154,6 +156,7 @@ export function createFlow(seed: FlowSeed, nowNs: number): Flow {
     askedNs: 0,
     openedNs: 0,
     closedNs: 0,
+    closedErrno: 0,
     synMs: synMs(seed),
     holdMs: null,
     dispatchMs: null,

@@ -66,6 +66,7 @@ export function agentStatus(): StatusReport {
     lease: { ttlMs: 2000, guardianPid: 43, threads: [{ thread: 'main', ms: 40 }] },
     pushes: { endings: 2, openRecords: 3 },
     helpers: { idle: 4, busy: 0, slow: 0, lost: 0, begun: 7, lostEver: 0, refused: 0 },
+    accessLog: { destination: '/var/log/tlshub/access.log', written: 21, dropped: 1, error: null },
     uptimeMs: 93_784_000,
     startup: [
       { step: 'node', ms: 40.2 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The files of metrics. */
+/** The files of metrics and the access log. */
 import { EXIT, type ErrorEntry } from './entry.js';
 
 export const METRICS_ERRORS = {
@@ -7,5 +7,12 @@ export const METRICS_ERRORS = {
     exitCode: EXIT.failed,
     meaning: 'The metrics files could not be written. There are none with this name, rather than incomplete ones.',
     remedy: 'Make room in metrics_dir, or set it to a folder that exists and can be written.',
+  },
+  TLSHUB_ACCESS_LOG: {
+    exitCode: EXIT.failed,
+    meaning:
+      'The access log cannot be written, or not as fast as connections end. Connections are served all the same; lines that found no room in the buffer are dropped and counted (tlshub_access_log_lines_total).',
+    remedy:
+      'Make room on its file system, or set access_log to a file in a folder that exists and can be written; it is tried again every few seconds. If it is too slow, lower access_log_percent.',
   },
 } as const satisfies Record<string, ErrorEntry>;
