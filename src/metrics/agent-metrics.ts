@@ -41,6 +41,10 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
     },
     () => Number(status.lastConfigError === null),
   );
+  metrics.gauge(
+    { name: 'tlshub_policy_strict', help: '1 with policy = strict: what is outside the mesh is refused, not let go.' },
+    () => Number(status.policy === 'strict'),
+  );
   registerCertificates(metrics, () => status);
   metrics.gauge({ name: 'tlshub_mapping_pods', help: 'Pods in the mapping.' }, () => status.mapping.pods);
   metrics.gauge(
@@ -93,6 +97,13 @@ function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): vo
   metrics.counter(
     { name: 'tlshub_flows_plaintext_total', help: 'Connections that the policy let go in plaintext.' },
     () => status().totals.plaintext,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_flows_plaintext_loopback_total',
+      help: 'Of these: connections by a loopback address, which never leave the node.',
+    },
+    () => status().totals.plaintextLoopback,
   );
   metrics.counter(
     {

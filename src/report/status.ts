@@ -89,8 +89,8 @@ export interface StatusReport {
   /** where it comes from, pods and distinct networks in it */
   mapping: { source: string; pods: number; networks: number };
   flows: Record<FlowState, number>;
-  /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured */
-  totals: { secured: number; plaintext: number; refused: number; closedUnsecured: number };
+  /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured, plaintext ones by a loopback address plaintextLoopback too */
+  totals: { secured: number; plaintext: number; plaintextLoopback: number; refused: number; closedUnsecured: number };
   /** of the secured ones: how their keys were agreed on */
   exchanges: Record<Exchange, number>;
   /** epochs now, and what came of channels since the agent began */

@@ -78,8 +78,18 @@ export function statusReport(parts: StatusParts): StatusReport {
   const { attached, dispatcher, installer, provider, reader, reloader } = parts;
   const channels = parts.channels();
   const { config, mapping } = parts.inForce.current;
-  const { events, exchanges, failures, secured, plaintext, refused, closedUnsecured, flushed, pushed } =
-    dispatcher.counters.values;
+  const {
+    events,
+    exchanges,
+    failures,
+    secured,
+    plaintext,
+    plaintextLoopback,
+    refused,
+    closedUnsecured,
+    flushed,
+    pushed,
+  } = dispatcher.counters.values;
   const threads = attached.silences();
   const failed = [reloader.lastError, reloader.lastCredentialsError].filter((one) => one !== null);
   const problems = [...agentProblems(parts), ...reloadProblems(failed)];
@@ -111,7 +121,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     configFile: parts.configFile,
     mapping: { source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
     flows: dispatcher.byState(),
-    totals: { secured, plaintext, refused, closedUnsecured },
+    totals: { secured, plaintext, plaintextLoopback, refused, closedUnsecured },
     exchanges: { ...exchanges },
     channels: { ...channels.totals(), epochs: countEpochs(channels.reports()) },
     failures: { ...failures },

@@ -2,6 +2,7 @@
 /** Which flow news is about: one of the table, a new one, or an unloaded one that comes back. */
 import { FlowClass, type FlowEvent } from '../../shared/kernel/abi.js';
 import { monotonicNs } from '../../shared/kernel/clock.js';
+import { isLoopback } from '../../shared/net/address.js';
 import type { Directory } from '../settings/directory.js';
 import type { Counters } from './counters.js';
 import type { FlowObserver } from './observer.js';
@@ -47,6 +48,7 @@ export class Arrivals {
     table.add(flow);
     if (flow.class === FlowClass.PLAINTEXT) {
       counters.values.plaintext++;
+      if (isLoopback(flow.tuple.remote) || isLoopback(flow.tuple.local)) counters.values.plaintextLoopback++;
       observer.plaintext(flow);
     }
     return flow;

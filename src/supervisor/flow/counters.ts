@@ -16,6 +16,8 @@ export interface CounterReport {
   /** of those, by how their keys were agreed on */
   exchanges: Record<Exchange, number>;
   plaintext: number;
+  /** of these: by a loopback address */
+  plaintextLoopback: number;
   /** ended by us or by the gate */
   refused: number;
   /** over before they were secured, by nobody's fault */
@@ -46,6 +48,7 @@ export class Counters {
     secured: 0,
     exchanges: { channel: 0, 'in-band': 0, 'out-of-band': 0 },
     plaintext: 0,
+    plaintextLoopback: 0,
     refused: 0,
     closedUnsecured: 0,
     failures: {},

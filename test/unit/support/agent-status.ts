@@ -32,7 +32,7 @@ export function agentStatus(): StatusReport {
     configFile: '/etc/tlshub/capture.conf',
     mapping: { source: 'file /etc/tlshub/pod_node_mapping.conf', pods: 8, networks: 9 },
     flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
-    totals: { secured: 12, plaintext: 3, refused: 2, closedUnsecured: 4 },
+    totals: { secured: 12, plaintext: 3, plaintextLoopback: 1, refused: 2, closedUnsecured: 4 },
     exchanges: { channel: 7, 'in-band': 4, 'out-of-band': 1 },
     channels: {
       epochs: {
