@@ -156,6 +156,12 @@ export async function metrics(context: CliContext, options: GlobalOptions): Prom
   show(context, options, report.families, () => report.text.trimEnd());
 }
 
+export async function bugReport(context: CliContext, options: GlobalOptions, file?: string): Promise<void> {
+  // With the maker of archives: who asks for something else does not load it.
+  const { bugReport: make } = await import('./bug-report.js');
+  await make(context, options, file);
+}
+
 export async function mappingGet(context: CliContext, options: GlobalOptions, pod: string): Promise<void> {
   const report = await controlRequest(options.socket, 'mapping.get', { pod });
   show(context, options, report, () => podsTable([report]));

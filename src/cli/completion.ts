@@ -48,7 +48,7 @@ function placesOf(program: Command): Place[] {
         { long: '--help', description: 'explain the command', takesValue: false, values: [] },
       ],
       values: (argument && suggestions.get(argument)) ?? [],
-      takesFile: argument?.name() === 'dir',
+      takesFile: ['dir', 'file'].includes(argument?.name() ?? ''),
     });
     const handedOn = [...inherited, ...command.options.filter(({ long }) => long !== '--version')];
     for (const one of command.commands) visit(one, [...path, one.name()], handedOn);

@@ -88,6 +88,10 @@ export const EXAMPLES: Readonly<Record<string, readonly (readonly [command: stri
     ['tlshubctl release --wait 60', 'after it was stopped: its guardian still waits for another agent'],
     ['tlshubctl release --json | jq .ended', 'how many connections were ended by it'],
   ],
+  'bug-report': [
+    ['tlshubctl bug-report', 'into this folder; it says what it has put in'],
+    ['tlshubctl bug-report /tmp/report.tar.gz', 'into this file, which must not be there'],
+  ],
   mapping: [
     ['tlshubctl mapping get nginx-pod', 'where a pod runs, by what addresses it is known'],
     ['tlshubctl mapping list --json | jq length', 'how many pods there are'],

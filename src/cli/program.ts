@@ -121,6 +121,13 @@ function build(context: CliContext): Command {
       ),
     )
     .action((options: commands.ReleaseOptions) => commands.release(context, globals(), options));
+  program
+    .command('bug-report')
+    .description(
+      'write what one needs to find a mistake into an archive that holds no key: status, connections, settings, kernel, log; needs no supervisor',
+    )
+    .addArgument(new Argument('[file]', 'a new .tar.gz; without it one named by the time, in this folder'))
+    .action((file?: string) => commands.bugReport(context, globals(), file));
   addMapping(program, context, globals);
   addModule(program, context, globals);
   addPki(program, context, globals);

@@ -23,6 +23,11 @@ export const COMMAND_ERRORS = {
     meaning: 'A system call failed; errno and the call are named.',
     remedy: 'Look up the errno for that call; `tlshubctl check` tells what this kernel lacks.',
   },
+  TLSHUB_BUG_REPORT: {
+    exitCode: EXIT.failed,
+    meaning: 'The archive of a bug report cannot be written. There is none, rather than an incomplete one.',
+    remedy: 'Name a file that does not exist, in a folder that exists, may be written to and has room.',
+  },
   TLSHUB_BENCH_FILE: {
     exitCode: EXIT.failed,
     meaning: 'The results of a benchmark cannot be written.',
