@@ -108,7 +108,7 @@ export function parseOptions(
       whole(1, Number.MAX_SAFE_INTEGER),
     )
     .option('-j, --json <file>', 'write results as JSON (default: bench_metrics_<unix time>.json)')
-    .option('-o, --csv <file>', 'write results as CSV (default: bench_metrics_<unix time>.csv)')
+    .option('-o, --csv <file>', 'write results as CSV (default: bench_metrics_<unix time>)')
     .option('-v, --verbose', 'a line on standard error for each connection that ended')
     .option('--requests-per-connection <n>', 'client: one after the other', whole(1, 0xffffffff), 1)
     .option('--duration <seconds>', 'begin connections for so long', decimal(366 * DAY), 0)

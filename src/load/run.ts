@@ -90,9 +90,10 @@ async function saveAs(file: string, text: string): Promise<void> {
  * @throws TlshubError TLSHUB_BENCH_FILE
  */
 async function saveBoth(result: BenchResult, { csv, json }: BenchOptions, stem: string): Promise<string[]> {
-  const texts = { '.csv': csvOf(result), '.json': `${JSON.stringify(result, null, 1)}\n` };
-  const named = { '.csv': csv, '.json': json };
-  const endings = ['.csv', '.json'] as const;
+  const texts = { '': csvOf(result), '.json': `${JSON.stringify(result, null, 1)}\n` };
+  const named = { '': csv, '.json': json };
+  // The CSV file has none: its name is the contract of the command.
+  const endings = ['', '.json'] as const;
   const unnamed = endings.filter((ending) => named[ending] === undefined);
   let file = '';
   try {

@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { extract } from 'tar-stream';
 import type { BugReport } from '../../src/cli/bug-report.js';
+import { noModule } from '../fakes/module-control.js';
 import { withoutKeys } from '../../src/cli/bug-report.js';
 import { run } from '../../src/cli/program.js';
 import { startControlServer, type ControlServer } from '../../src/control/server.js';
@@ -85,6 +86,7 @@ describe('tlshubctl bug-report', () => {
       env,
       probe: () => [{ name: 'kernel TLS', ok: true, detail: 'there', remedy: '' }],
       library: () => '',
+      module: noModule,
       release: () => Promise.reject(new Error('not asked')),
       uid: 0,
       untilInterrupted: () => new AbortController().signal,
