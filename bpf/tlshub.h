@@ -411,7 +411,7 @@ struct tlshub_event {
 	__u32 iss;
 	__u32 irs;
 	__u32 wait_ms; /* SOCKET_REFUSED: the protocol. HELD: how long the gate lets the stopped caller wait for a silent peer, 0: no limit of its own */
-	__u32 refs; /* SOCKET_REFUSED: the family. CLOSING: references to the file, the closing one and the agent's dup included. CLOSED, never established: what connect() says, an errno; 0: nothing went wrong */
+	__u32 refs; /* SOCKET_REFUSED: the family. CLOSING: references to the file, the closing one and the agent's dup included. CLOSED: what connect() says, or how an established one ended (reset, timed out), an errno; 0: nothing went wrong */
 	__u32 hold; /* tlshub_hold. HELD: of this caller; else as the flow's callers were so far */
 	__u32 peer_intent;
 	__u32 traffic; /* CLOSED, RELEASED: tlshub_traffic_flag */

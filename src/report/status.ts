@@ -112,9 +112,9 @@ export interface StatusReport {
   gate: Record<string, number>;
   /** true: pins of an earlier agent were taken over */
   adopted: boolean;
-  /** threads: those that the lease is renewed by, and for how many ms each has given no sign of life */
   /** how callers are held; `why` they are not put to sleep, '' if nobody wants it */
   hold: { way: 'sleep' | 'stop'; why: string; holderPid: number | null };
+  /** threads: those that the lease is renewed by, and for how many ms each has given no sign of life */
   lease: { ttlMs: number; guardianPid: number | null; threads: { thread: string; ms: number }[] };
   /** processes that make the main thread's system calls on programs' sockets: idle, at work, of these slow, and given up; tasks since the start */
   helpers: { idle: number; busy: number; slow: number; lost: number; begun: number; lostEver: number; refused: number };

@@ -486,13 +486,13 @@ describe('tlshub_bench', function () {
       ] as const) {
         const { code, stdout, stderr } = await start('-m', 'client', '-p', `${port}`, '-n', `${connections}`).ended;
         expect(code, stderr).to.equal(0);
-        expect(stdout).to.include(`written: ${name}.csv, ${name}.json\n`);
+        expect(stdout).to.include(`written: ${name}, ${name}.json\n`);
       }
       expect(readdirSync(folder).sort()).to.deep.equal(
-        [named, `${named}-2`, `${named}-3`].flatMap((name) => [`${name}.csv`, `${name}.json`]).sort(),
+        [named, `${named}-2`, `${named}-3`].flatMap((name) => [name, `${name}.json`]).sort(),
       );
-      expect(readFileSync(join(folder, `${named}.csv`), 'utf8')).to.include('\ntotal_connections,2\n');
-      expect(readFileSync(join(folder, `${named}-2.csv`), 'utf8')).to.include('\ntotal_connections,3\n');
+      expect(readFileSync(join(folder, named), 'utf8')).to.include('\ntotal_connections,2\n');
+      expect(readFileSync(join(folder, `${named}-2`), 'utf8')).to.include('\ntotal_connections,3\n');
     });
   });
 
