@@ -7,7 +7,7 @@
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { lab, waitFor, type Program } from '../harness/index.js';
-import { B, LEASES, STREAMS, UNHURRIED, finishStreams } from './support.js';
+import { B, LEASES, STREAMS, UNHURRIED, finishStreams } from '../death/support.js';
 
 /** test/programs/swarm.c */
 const SWARM = resolve('build/programs/swarm');
