@@ -3,7 +3,7 @@
  * One connection that is over as a line of the access log. Fields have the names of ztunnel's access log (Istio, src/proxy/metrics.rs) where they mean the same;
  * docs/PERFORMANCE_METRICS.md defines them all.
  */
-import { getSystemErrorMap } from 'node:util';
+import { describeErrno } from '../shared/errors/errno.js';
 import type { Traffic } from '../shared/kernel/abi.js';
 import { formatAddress } from '../shared/net/address.js';
 import { formatListenAddress } from '../shared/net/listen-address.js';
@@ -128,7 +128,7 @@ function errorOf({ machine: { verdict }, closedErrno }: Flow): string | undefine
     return verdict.code === '' ? verdict.reason : `${verdict.code}: ${verdict.reason}`;
   }
   if (closedErrno === 0) return undefined;
-  const [name, words] = getSystemErrorMap().get(-closedErrno) ?? [`error ${closedErrno}`, 'unknown'];
+  const [name, words] = describeErrno(closedErrno);
   // A peer that resets what it has ended before is EPIPE here (tcp_reset(), net/ipv4/tcp_input.c).
   return name === 'ECONNRESET' || name === 'EPIPE' ? `connection reset by peer (${name})` : `${words} (${name})`;
 }

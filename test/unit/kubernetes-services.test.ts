@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { podLines, podRecord } from '../../src/mapping/kubernetes/pods.js';
 import { serviceLines, serviceRecord, sliceRecord } from '../../src/mapping/kubernetes/services.js';
@@ -8,9 +7,8 @@ import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import type { MappingChange } from '../../src/mapping/source.js';
 import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { formatCidr } from '../../src/shared/net/address.js';
-import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { KubernetesApi, type FakeObject, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
-import { TOKEN, pod, service, slice, until, writeKubeconfig } from './support/kubernetes.js';
+import { TOKEN, pod, serverCredentials, service, slice, until, writeKubeconfig } from './support/kubernetes.js';
 import { Random } from './support/random.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
@@ -144,9 +142,7 @@ describe('Services from the Kubernetes API', () => {
   const latest = (): PodNodeMapping | undefined => changes.at(-1)?.mapping;
 
   before(async () => {
-    await initCa(path('pki'), { name: 'cluster', days: 2 });
-    const { certificate, key } = await issueNode(path('pki'), 'kubernetes', { days: 1 });
-    tls = { cert: readFileSync(certificate), key: readFileSync(key) };
+    tls = await serverCredentials(path('pki'));
   });
   beforeEach(async () => {
     changes.length = problems.length = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
@@ -10,12 +10,11 @@ import { podLines, podRecord, type PodRecord } from '../../src/mapping/kubernete
 import { NodeEndpoints, formatEndpoint } from '../../src/mapping/node-endpoints.js';
 import { PodNodeMapping } from '../../src/mapping/pod-node-mapping.js';
 import { endpointsBy } from '../../src/supervisor/settings/endpoints.js';
-import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { KubernetesError } from '../../src/shared/errors/errors.js';
 import { KubernetesApi, type FakePod, type KubernetesApiOptions } from '../fakes/kubernetes-api.js';
 import { patience } from '../speed.js';
 import { Random } from './support/random.js';
-import { TOKEN, pod, until, writeKubeconfig } from './support/kubernetes.js';
+import { TOKEN, pod, serverCredentials, until, writeKubeconfig } from './support/kubernetes.js';
 import { temporaryFolder } from './support/temporary.js';
 import { rejected } from './support/thrown.js';
 
@@ -144,9 +143,7 @@ describe('mapping from the Kubernetes API', () => {
   const problems: Error[] = [];
 
   before(async () => {
-    await initCa(path('pki'), { name: 'cluster', days: 2 });
-    const { certificate, key } = await issueNode(path('pki'), 'kubernetes', { days: 1 });
-    tls = { cert: readFileSync(certificate), key: readFileSync(key) };
+    tls = await serverCredentials(path('pki'));
   });
 
   beforeEach(async () => {

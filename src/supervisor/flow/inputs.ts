@@ -3,7 +3,7 @@
  * What news says, as a pure function: an event of the gate or an answer of the installer comes in, the facts to note on its flow and the
  * machine's input go out. The dispatcher does what follows from it.
  */
-import { getSystemErrorMap } from 'node:util';
+import { describeErrno } from '../../shared/errors/errno.js';
 import { EventKind, type FlowEvent, type OwnerRecord, type SecuredRecord } from '../../shared/kernel/abi.js';
 import type { InstallerReport } from '../../shared/ipc/messages.js';
 import type { ProviderName } from '../provider/provider.js';
@@ -72,7 +72,7 @@ export function newsOfEvent(
 /** @param errno that connect() says, 0: none */
 function unmadeBy(errno: number): Unmade {
   if (errno === 0) return { code: '', reason: 'the program gave up before the connection was made' };
-  const [name, words] = getSystemErrorMap().get(-errno) ?? [`error ${errno}`, 'unknown'];
+  const [name, words] = describeErrno(errno);
   if (name === 'ECONNREFUSED') {
     return { code: 'TLSHUB_TCP_REFUSED', reason: `the peer refused the TCP connection (${name})` };
   }

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Objects of a cluster for tests of what follows them, and the way to its API server. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { initCa, issueNode } from '../../../src/tls/lab-ca/pki.js';
 import type { FakeObject, FakePod } from '../../fakes/kubernetes-api.js';
 import { patience } from '../../speed.js';
 
 export const TOKEN = 'a-token';
+
+/** A CA in this folder, and what the API server proves itself by. */
+export async function serverCredentials(folder: string): Promise<{ cert: Buffer; key: Buffer }> {
+  await initCa(folder, { name: 'cluster', days: 2 });
+  const { certificate, key } = await issueNode(folder, 'kubernetes', { days: 1 });
+  return { cert: readFileSync(certificate), key: readFileSync(key) };
+}
 
 interface PodParts {
   node?: string;
