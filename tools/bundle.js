@@ -91,6 +91,8 @@ const COMMON = {
   target: 'node20.11',
   format: 'esm',
   outdir: out,
+  // `...{ a, b }`, by which sources keep fields of one kind on a line, is otherwise an object made and copied each time: a third of what a flow costs.
+  minifySyntax: true,
   sourcemap: 'linked',
   sourcesContent: false,
   banner: { js: REQUIRE },

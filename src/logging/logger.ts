@@ -25,6 +25,8 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warning(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether debug lines are written: for lines on the path of every connection, whose words alone cost something. */
+  debugs(): boolean;
   /** A logger that adds these fields to each message. */
   child(fields: LogFields): Logger;
   /** Changes the least severe level of this logger and all its children, for example at reload. */
@@ -88,6 +90,7 @@ function wrap(root: { logger: winston.Logger; style: Style }, bound: LogFields):
     info: write('info'),
     warning: write('warning'),
     error: write('error'),
+    debugs: () => logger.isLevelEnabled('debug'),
     child: (fields) => wrap(root, { ...bound, ...fields }),
     setLevel: (level) => {
       logger.level = level;

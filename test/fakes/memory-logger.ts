@@ -23,6 +23,7 @@ export function memoryLogger(): { log: Logger; lines: LogLine[] } {
       error: write('error'),
       child: (fields) => make({ ...bound, ...fields }),
       setLevel: () => undefined,
+      debugs: () => true,
       setVerbose: () => undefined,
     };
   };

@@ -24,6 +24,7 @@ export class FlowLog {
   }
 
   secured(flow: Flow): void {
+    if (!this.log.debugs()) return;
     const { cipher, holdMs } = flow;
     this.log.debug(`secured ${party(flow)}`, { ...who(flow), exchange: exchangeOf(flow), cipher, holdMs });
   }
@@ -37,7 +38,7 @@ export class FlowLog {
       this.fault('closed', flow, verdict);
     } else if (!flow.secured) {
       if (flow.class === FlowClass.MESH) this.counters.values.closedUnsecured++;
-      this.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
+      if (this.log.debugs()) this.log.debug(`closed ${party(flow)}: ${verdict.reason}`, who(flow));
     }
   }
 

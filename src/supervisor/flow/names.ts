@@ -43,8 +43,7 @@ export class Names {
     if (flow.class !== FlowClass.MESH || flow.establishedNs === 0 || flow.secured || flow.named !== undefined) return;
     const { phase } = flow.machine;
     if (phase === 'done' || phase === 'ending') return;
-    const { agreed } = flow;
-    flow.named = agreed === undefined ? this.inBand(flow) : this.make({ ...flow, agreed });
+    flow.named = hasAgreed(flow) ? this.make(flow) : this.inBand(flow);
   }
 
   /** It is secured. */
@@ -132,4 +131,8 @@ export class Names {
     if (role === 'active' && node !== undefined && others.length === 0) this.options.keysByName.need(node);
     return 'none';
   }
+}
+
+function hasAgreed(flow: Flow): flow is Flow & NamedFlow {
+  return flow.agreed !== undefined;
 }

@@ -100,7 +100,7 @@ export class Sockets {
       }
     };
     try {
-      this.options.helpers.secure({ ...request, ...keys }, answer);
+      this.options.helpers.secure(Object.assign(request, keys), answer);
     } catch (error) {
       // No keys could be made of the secrets.
       answer(Object.assign(error instanceof Error ? error : new Error(String(error)), { refused: false }));
