@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { originalStack } from '../../src/shared/files/original-stack.js';
+import { temporaryFolder } from './support/temporary.js';
 
 /** Where `text` first is in the file, as a stack says it: from 1. */
 function placeOf(file: string, text: string): string {
@@ -100,4 +102,67 @@ describe('the bundles', () => {
       expect({ stdout, status }).to.deep.equal({ stdout: `${version}\n`, status: 0 });
     }
   });
+});
+
+/**
+ * What `tlshubctl --version` and `--help` cost beside Node.js itself is what they read and run before they answer: they take at most twice the
+ * time of `node -e 0` with what is listed here, and one client of Kubernetes more would be felt.
+ */
+describe('tlshubctl --version and --help', () => {
+  const path = temporaryFolder();
+  const PACKAGES = [
+    '@colors/colors',
+    'ansi-regex',
+    'cli-table3',
+    'commander',
+    'emoji-regex',
+    'is-fullwidth-code-point',
+    'string-width',
+    'strip-ansi',
+  ];
+  const FOLDERS = ['cli', 'config', 'control', 'mapping', 'policy', 'release', 'report', 'shared', 'supervisor/gate'];
+  const BUILTINS = 'buffer child_process events fs module net os path process timers/promises url util'.split(' ');
+  const MOST_BYTES = 450_000;
+
+  /** Files that Node.js reads for a command, as a hook on its loader sees them. */
+  function loaded(option: string): string[] {
+    const list = path('loaded');
+    rmSync(list, { force: true });
+    const hook = `import { appendFileSync } from 'node:fs';
+export function load(url, context, next) { appendFileSync(${JSON.stringify(list)}, url + '\\n'); return next(url, context); }`;
+    const asData = (text: string): string => `data:text/javascript,${encodeURIComponent(text)}`;
+    writeFileSync(
+      path('hook.mjs'),
+      `import { register } from 'node:module'; register(${JSON.stringify(asData(hook))});`,
+    );
+    const args = ['--no-warnings', '--import', path('hook.mjs'), 'dist/cli/tlshubctl.js', option];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+    const urls = readFileSync(list, 'utf8').trim().split('\n');
+    return urls.filter((url) => url.startsWith('file:')).map((url) => relative('.', fileURLToPath(url)));
+  }
+
+  for (const option of ['--version', '--help']) {
+    it(`${option} reads the command line and no more`, () => {
+      const files = loaded(option);
+      expect(files).to.include('dist/cli/tlshubctl.js');
+      const sources = files.flatMap((file) => {
+        const { sources: from } = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as { sources: string[] };
+        return from.map((source) => join(dirname(file), source));
+      });
+      const packages = sources.flatMap((file) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
+      expect([...new Set(packages)].sort()).to.deep.equal(PACKAGES);
+      const own = sources.filter((file) => file.startsWith('src/'));
+      expect(own).to.include('src/cli/program.ts');
+      expect(own.filter((file) => !FOLDERS.some((folder) => file.startsWith(`src/${folder}/`)))).to.deep.equal([]);
+      const named = files.flatMap((file) => [
+        ...readFileSync(file, 'utf8').matchAll(/^import .*"([^"]+)";$|\brequire\("([^"]+)"\)/gm),
+      ]);
+      const builtins = named.map(([, from, required]) => (from ?? required)!.replace(/^node:/, '')).filter(isBuiltin);
+      expect(builtins).to.include('fs');
+      expect([...new Set(builtins)].filter((name) => !BUILTINS.includes(name))).to.deep.equal([]);
+      const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+      expect(bytes).to.be.within(1000, MOST_BYTES);
+    });
+  }
 });
