@@ -13,7 +13,7 @@ NODE_CHANNEL_TEST := $(patsubst %.cc,$(OBJ)/handshake-node/%.o,\
   $(filter-out test/channel_mixed.cc,$(CHANNEL_SOURCES)) $(OPENSSL_LIBRARY) test/node_channel.cc)
 
 .PHONY: channel
-channel: $(OUT)/channel_test $(OUT)/channel_boringssl_test $(OBJ)/channel_test.node
+channel: $(OUT)/channel_test $(if $(HAVE_BORINGSSL),$(OUT)/channel_boringssl_test) $(OBJ)/channel_test.node
 
 $(OBJ)/channel_test.node: $(NODE_CHANNEL_TEST)
 	@mkdir -p $(@D)

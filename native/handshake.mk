@@ -16,8 +16,9 @@ HANDSHAKE_FLAGS := -std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -We
 HANDSHAKE_NODE_FLAGS = $(HANDSHAKE_FLAGS) -DNAPI_VERSION=8 -DNODE_ADDON_API_DISABLE_DEPRECATED \
   -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS -isystem $(NODE_INCLUDE) -isystem $(NAPI_INCLUDE)
 
-# Debian keeps BoringSSL apart from OpenSSL, in folders of its own.
+# Debian keeps BoringSSL apart from OpenSSL, in folders of its own. Other systems do not have it: the agent is built without it there.
 BORINGSSL_INCLUDE ?= /usr/include/android
+HAVE_BORINGSSL := $(wildcard $(BORINGSSL_INCLUDE)/openssl/ssl.h)
 BORINGSSL_LIB ?= /usr/lib/$(shell $(CXX) -print-multiarch)/android
 BORINGSSL_LINK = -L$(BORINGSSL_LIB) -Wl,-rpath,$(BORINGSSL_LIB) -lssl -lcrypto
 
@@ -37,7 +38,7 @@ OPENSSL_TEST := $(patsubst %.cc,$(OBJ)/handshake-test/%.o,$(HANDSHAKE_DOMAIN) $(
 BORINGSSL_TEST := $(patsubst %.cc,$(OBJ)/boringssl-test/%.o,$(HANDSHAKE_DOMAIN) $(BORINGSSL_LIBRARY) $(HANDSHAKE_TESTS))
 
 .PHONY: handshake
-handshake: $(OUT)/tlshub_openssl.node $(OUT)/tlshub_boringssl.node $(OUT)/handshake_test $(OUT)/handshake_boringssl_test
+handshake: $(OUT)/tlshub_openssl.node $(OUT)/handshake_test $(if $(HAVE_BORINGSSL),$(OUT)/tlshub_boringssl.node $(OUT)/handshake_boringssl_test)
 
 $(OUT)/tlshub_openssl.node: $(OPENSSL_NODE) | $(SECRETS_LIBRARY)
 	@mkdir -p $(@D)
