@@ -1,26 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-/** docs/CONFIGURATION.md: the keys from the schema, and around them what cannot be said of one key alone. */
+/**
+ * docs/CONFIGURATION.md and its Chinese twin: the keys from the schema, and around them (configuration-page.ts, in both languages) what cannot be
+ * said of one key alone.
+ */
 import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../src/config/keys.js';
 import { parseConfig } from '../src/config/load.js';
 import { MAX_RULES } from '../src/policy/rules.js';
 import { MAX_SCOPES } from '../src/config/cgroup-pattern.js';
 import { MAX_LINE_BYTES } from '../src/shared/files/text-file.js';
+import { configurationPage } from './configuration-page.js';
+import { inLanguage, type Language } from './language.js';
+import { configurationPage as chinesePage } from './zh/configuration-page.js';
+
+type Title = Record<Language, string>;
 
 /** Headings with what the names of their keys begin with. */
-const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[] = [
-  ['This node, and what is captured', ['node_name', 'capture.', 'bpf_pin_dir']],
-  ['Mapping', ['pod_', 'kubernetes.']],
-  ['Policy', ['policy', 'marker', 'revoke_on_reload']],
-  ['Providers and certificates', ['mode', 'tls.', 'keylog_file']],
-  ['Pools', ['openssl.', 'boringssl.']],
-  ['TLSHub', ['tlshub.', 'netlink_protocol']],
-  ['Deadlines', ['handshake_timeout_ms', 'hold', 'silent_peer_timeout_ms', 'drain_timeout_ms']],
-  ['If the agent dies', ['lease_ms', 'guardian']],
+const GROUPS: readonly (readonly [title: Title, prefixes: readonly string[]])[] = [
+  [{ en: 'This node, and what is captured', zh: '本节点与捕获范围' }, ['node_name', 'capture.', 'bpf_pin_dir']],
+  [{ en: 'Mapping', zh: '映射' }, ['pod_', 'kubernetes.']],
+  [{ en: 'Policy', zh: '策略' }, ['policy', 'marker', 'revoke_on_reload']],
+  [{ en: 'Providers and certificates', zh: '密钥提供者与证书' }, ['mode', 'tls.', 'keylog_file']],
+  [{ en: 'Pools', zh: '线程池' }, ['openssl.', 'boringssl.']],
+  [{ en: 'TLSHub', zh: 'TLSHub' }, ['tlshub.', 'netlink_protocol']],
+  [{ en: 'Deadlines', zh: '期限' }, ['handshake_timeout_ms', 'hold', 'silent_peer_timeout_ms', 'drain_timeout_ms']],
+  [{ en: 'If the agent dies', zh: '代理死亡时' }, ['lease_ms', 'guardian']],
 ];
 
-const REST = 'Operating';
+const REST: Title = { en: 'Operating', zh: '运行' };
 
-function groupOf(key: KeyName): string {
+const WORDS = {
+  en: {
+    columns: '| key | what it does | allowed | default | reload |',
+    nothing: 'nothing',
+    reloaded: 'yes',
+    restart: (why: string) => `restart: ${why}`,
+  },
+  zh: {
+    columns: '| 键 | 作用 | 允许的值 | 默认值 | 重新加载 |',
+    nothing: '空',
+    reloaded: '是',
+    restart: (why: string) => `需重启：${why}`,
+  },
+} as const satisfies Record<Language, unknown>;
+
+function groupOf(key: KeyName): Title {
   const group = GROUPS.find(([, prefixes]) => prefixes.some((prefix) => key.startsWith(prefix)));
   return group?.[0] ?? REST;
 }
@@ -32,22 +55,24 @@ const cell = (text: string): string =>
     .map((part, i) => part.replaceAll(i % 2 === 0 ? /[|*<]/g : '|', '\\$&'))
     .join('');
 
-function row(key: KeyName): string {
+function row(key: KeyName, language: Language): string {
   const { format, default: fallback, doc, defaultNote, restart } = keySpec(key);
+  const words = WORDS[language];
+  const say = (english: string): string => inLanguage(language, english);
   const text = format.encode(fallback);
-  const value =
-    defaultNote ?? (text === '' ? 'nothing' : `\`${text}\`${format.unit === undefined ? '' : ` ${format.unit}`}`);
-  const reload = restart === undefined ? 'yes' : `restart: ${restart}`;
-  return `| ${[`\`${key}\``, doc, format.allowed, value, reload].map(cell).join(' | ')} |`;
+  const unit = format.unit === undefined ? '' : ` ${say(format.unit)}`;
+  const value = defaultNote === undefined ? (text === '' ? words.nothing : `\`${text}\`${unit}`) : say(defaultNote);
+  const reload = restart === undefined ? words.reloaded : words.restart(say(restart));
+  return `| ${[`\`${key}\``, say(doc), say(format.allowed), value, reload].map(cell).join(' | ')} |`;
 }
 
-function tables(): string {
+function tables(language: Language): string {
   const titles = [...GROUPS.map(([title]) => title), REST];
   return titles
     .map((title) => {
       const keys = KEY_NAMES.filter((key) => groupOf(key) === title);
-      const head = '| key | what it does | allowed | default | reload |\n| --- | --- | --- | --- | --- |';
-      return `### ${title}\n\n${head}\n${keys.map(row).join('\n')}\n`;
+      const head = `${WORDS[language].columns}\n| --- | --- | --- | --- | --- |`;
+      return `### ${title[language]}\n\n${head}\n${keys.map((key) => row(key, language)).join('\n')}\n`;
     })
     .join('\n');
 }
@@ -61,116 +86,16 @@ function sampleError(): string {
   throw new Error('"stric" has become a policy');
 }
 
-const restarts = (): string =>
-  KEY_NAMES.filter((key) => keySpec(key).restart !== undefined)
-    .map((key) => `\`${key}\``)
-    .join(', ');
-
-export function renderConfiguration(): string {
-  return `# Configuration
-
-Made from \`src/config/keys.ts\` and \`tools/configuration.ts\` by \`node build/tools/docs.js\`; do not edit.
-
-The agent reads \`capture.conf\` (\`node dist/supervisor.js [CONFIG]\`, \`/etc/tlshub/capture.conf\` unless given), the Pod-Node mapping that it
-names, and the certificates. [config/capture.conf](../config/capture.conf) is a file with every key at its default.
-
-## The file
-
-\`\`\`ini
-# /etc/tlshub/capture.conf of node-a
-mode = openssl
-node_name = node-a
-capture.cgroup = /sys/fs/cgroup/tlshub.slice
-pod_node_config = pod_node_mapping.conf      # beside this file
-tls.cert = pki/node-a.crt
-tls.key = pki/node-a.key
-policy = strict
-policy_exclude = :53, 10.0.0.0/8:9100        # DNS, and metrics of servers in this network
-\`\`\`
-
-- UTF-8 text, one \`key = value\` a line: what follows the first \`=\`, without the white space around it. \`#\` begins a comment at the start of a line or
-  after white space. CRLF and a byte order mark are accepted; control characters, and lines of more than ${MAX_LINE_BYTES} bytes, are not.
-- A key that is not there has its default. One that does not exist, that is set twice, or whose value is not allowed is an error.
-- Paths that are not absolute are taken from the folder of the file (\`metrics_dir\`: from the working folder of the agent).
-- The environment goes before the file: \`${environmentName('tls.ca')}\` for \`tls.ca\`, \`${environmentName('log_level')}\` for \`log_level\`. It is that of the agent's start, also at a reload.
-- An error names file, line, key and what is allowed: \`${sampleError()}\`. At start the
-  agent ends with exit status 78; at a reload everything stays as it was. For a variable of the environment the file is \`environment\` and the key its name.
-
-Between keys: \`handshake_timeout_ms\` and \`silent_peer_timeout_ms\` are at most \`hold_timeout_ms\`; no rule is in \`policy_exclude\` and \`policy_require\` at once,
-and together they have at most ${MAX_RULES}; no path of \`capture.cgroup\` lies inside another one.
-
-## Rules of the policy
-
-\`policy_exclude\` and \`policy_require\` are lists, by commas or spaces.
-
-| form | connections |
-| --- | --- |
-| \`10.96.0.10\`, \`10.0.0.0/8\`, \`fd00::/8\` | one of whose ends lies in it, on any port |
-| \`:53\` | to a server on this port |
-| \`10.0.0.0/8:9100\`, \`[fd00::/8]:443\` | to a server in it on this port |
-
-The longest prefix decides, then a rule with a port, then \`policy_require\`. [POLICY.md](POLICY.md) has the whole decision.
-
-## Cgroups
-
-\`capture.cgroup\` names folders of the cgroup2 hierarchy; what is captured is always a folder with all below it.
-
-| pattern | captured |
-| --- | --- |
-| \`/sys/fs/cgroup/tlshub.slice\` | this one; if it is not there yet it is waited for |
-| \`/sys/fs/cgroup/kubepods.slice/**\` or \`/*\` | \`/sys/fs/cgroup/kubepods.slice\` |
-| \`/sys/fs/cgroup/web.slice/web-*.service\` | each folder that matches; at most ${MAX_SCOPES}, beyond that \`/sys/fs/cgroup/web.slice\` as a whole |
-
-Programs of a cgroup are inherited: what is made below a captured folder is captured from the moment it exists. **A cgroup that only a pattern finds, or
-that was waited for, is not.** The agent sees it come (inotify) and captures it when its main thread has its next turn, at the latest after 5 s if the
-notice was lost. Until then its programs are not captured, and what they send goes out in plaintext, also to the mesh (a peer that is captured refuses it
-unread). From then on a connection to the mesh that was made before is refused at its next call, and a listener's next connections
-are captured. Where that matters, name the folder above, so that there is nothing to wait for.
-
-## The Pod-Node mapping
-
-\`\`\`conf
-# pod_name   node_name  [address or CIDR ...]
-nginx-pod    node-a     10.77.0.1 fd77::1
-shop/web-1   node-b     10.77.0.2 10.78.2.0/24
-redis-pod    node-b
-# service_name  address or CIDR ...  ->  [pod_name | @node_name ...]
-shop/web     10.96.0.10 fd96::10 -> shop/web-1 @node-c
-\`\`\`
-
-- Who has an address in it belongs to the mesh: connections to and from there are secured or refused, and the certificate must carry the node's name.
-- The longest prefix that holds an address decides. Several pods may list the same one: then any of their nodes may be the peer. A pod is listed once.
-- **A service** is an address that is translated to one of several pods on the way. Its line has an arrow: name, addresses, \`->\`, and what is behind it, pods of lines above or nodes as \`@node\`.
-  Connections to it are secured, any of these nodes may answer, and \`tlshubctl flows\` shows the one that did (NODE; POD is the service). The pods stay on their own lines, since those are the addresses that the other end sees. With nothing
-  behind the arrow the service has no endpoint: connections to it are refused (\`TLSHUB_PEER_UNKNOWN\`), also under \`permissive\`. An address is a pod's or a service's, not both; several services may share one.
-- Errors name file and line; the file is taken whole or not at all. It is read at start and at a reload.
-- With \`pod_source = kubernetes\` the mapping is the Pods of a cluster and its Services, followed as they come and go; the file is not read ([INTEGRATION_GUIDE](INTEGRATION_GUIDE.md#services)).
-
-## Reload
-
-\`tlshubctl reload\`, or SIGHUP (\`systemctl reload tlshub\` runs the former). Another mode, and a mapping that the cluster tells of, are put in force in the
-same way, one change after the other (\`src/supervisor/settings/reload.ts\`):
-
-1. Everything is read and checked: the configuration, the certificates (that they are valid, fit each other and carry the node's name), the mapping. What can
-   fail is done: a new provider is started if its library, credentials or pool have changed, new cgroups are captured, new addresses written to the kernel.
-   Whatever goes wrong up to here is undone, and all stays as it was: the error is the answer of \`tlshubctl reload\`, in the log, and in \`tlshubctl status\`
-   until a reload succeeds.
-2. Everything is swapped in one turn of the main thread. In the kernel, policy and rules lie in two banks, and one word says which is in force: no connection
-   is judged by a mixture.
-3. What went is cleared away: addresses, cgroups, the old provider when it has finished what it began. The log has a line \`changed: ...\` for each
-   difference, and \`tlshubctl reload\` prints the same lines.
-
-- New connections go by the new settings. One that is held is judged by the policy and mapping under which it began, and finishes with the provider that it began with.
-  News of a flow may come after the swap, so the agent keeps the settings of the last minute (eight at most).
-- Connections that are secured, or were let go in plaintext, are left alone. With \`revoke_on_reload = true\` those that the new policy or mapping forbids are
-  ended: a secured one whose peer's node is no longer that of its address, or that is now refused; one in plaintext that would now be secured or refused.
-- These keep the value that they have until the agent is started again; the log says so and \`status\` lists them: ${restarts()}.
-- A mode that was set with \`tlshubctl mode set\` is not in the file: the next reload goes by the file.
-- Who asks while a reload is under way is served by one that begins after it. An agent that shuts down refuses.
-
-## Keys
-
-"yes": a reload puts it in force.
-
-${tables()}`;
+export function renderConfiguration(language: Language): string {
+  const restarts = KEY_NAMES.filter((key) => keySpec(key).restart !== undefined).map((key) => `\`${key}\``);
+  const page = language === 'en' ? configurationPage : chinesePage;
+  return page({
+    maxLineBytes: MAX_LINE_BYTES,
+    maxRules: MAX_RULES,
+    maxScopes: MAX_SCOPES,
+    environmentOf: environmentName,
+    sampleError: sampleError(),
+    restarts: restarts.join(language === 'en' ? ', ' : '、'),
+    tables: tables(language),
+  });
 }

@@ -17,8 +17,10 @@ const files: [string, string][] = [
   ['docs/ARCHITECTURE.md', renderArchitecture(root)],
   ['docs/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'en')],
   ['docs/zh/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'zh')],
-  ['docs/CONFIGURATION.md', renderConfiguration()],
-  ['docs/ERRORS.md', renderErrors()],
+  ['docs/CONFIGURATION.md', renderConfiguration('en')],
+  ['docs/zh/CONFIGURATION.md', renderConfiguration('zh')],
+  ['docs/ERRORS.md', renderErrors('en')],
+  ['docs/zh/ERRORS.md', renderErrors('zh')],
 ];
 
 for (const [name, contents] of files) {

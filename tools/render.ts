@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Files that are made from tables in the code, so that they cannot drift: config/capture.conf and docs/ERRORS.md. configuration.ts has another. */
+/** Files that are made from tables in the code, so that they cannot drift: config/capture.conf, and docs/ERRORS.md in both languages. configuration.ts has others. */
 import { KEY_NAMES, environmentName, keySpec, type KeyName } from '../src/config/keys.js';
 import { ERROR_CATALOG } from '../src/shared/errors/catalog.js';
+import { inLanguage, type Language } from './language.js';
 
 /** Keys of the original program: shown set, so that the file is a working example; all others are shown with their default. */
 const ACTIVE: readonly KeyName[] = ['mode', 'pod_node_config', 'netlink_protocol', 'log_level', 'verbose'];
@@ -43,11 +44,10 @@ export function renderCaptureConf(): string {
   return `${parts.join('\n')}\n`;
 }
 
-export function renderErrors(): string {
-  const rows = Object.entries(ERROR_CATALOG).map(
-    ([code, { exitCode, meaning, remedy }]) => `| \`${code}\` | ${exitCode} | ${meaning} | ${remedy} |`,
-  );
-  return `# Error codes
+const ERRORS_HEAD: Record<Language, string> = {
+  en: `# Error codes
+
+[中文](zh/ERRORS.md)
 
 Made from \`src/shared/errors/catalog/\` by \`node build/tools/docs.js\`; do not edit.
 
@@ -56,7 +56,26 @@ command that ends with it: 1 failed, 64 usage, 69 the kernel cannot do it, 77 no
 \`file:line: key:\`; for a setting that came from the environment the file is \`environment\` and the key the variable's name, such as
 \`${environmentName('log_level')}\`.
 
-| code | exit status | meaning | what to do |
+| code | exit status | meaning | what to do |`,
+  zh: `# 错误码
+
+[English](../ERRORS.md)
+
+由 \`node build/tools/docs.js\` 根据 \`src/shared/errors/catalog/\` 和 \`tools/zh/\` 生成，请勿手工修改。
+
+每种失败都有固定的错误码：在日志里，在连接的 \`code\` 里，也在控制套接字的答复里。退出状态是命令以该错误结束时的状态：1 失败，64 用法错误，69 内核做不到，77 无权限，
+78 配置错误。关于文件的消息以 \`file:line: key:\` 开头；设置来自环境变量时，文件是 \`environment\`，键是变量名，例如 \`${environmentName('log_level')}\`。
+消息和 \`tlshubctl explain CODE\` 用英文。
+
+| 错误码 | 退出状态 | 含义 | 处理办法 |`,
+};
+
+export function renderErrors(language: Language): string {
+  const rows = Object.entries(ERROR_CATALOG).map(([code, { exitCode, meaning, remedy }]) => {
+    const [what, todo] = [meaning, remedy].map((text) => inLanguage(language, text));
+    return `| \`${code}\` | ${exitCode} | ${what} | ${todo} |`;
+  });
+  return `${ERRORS_HEAD[language]}
 |---|---|---|---|
 ${rows.join('\n')}
 `;

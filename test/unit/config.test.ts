@@ -285,7 +285,8 @@ describe('docs/CONFIGURATION.md', () => {
   const block = (language: string): string => new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms').exec(text)![1]!;
 
   it('is what the schema generates', () => {
-    expect(text, REMEDY).to.equal(renderConfiguration());
+    expect(text, REMEDY).to.equal(renderConfiguration('en'));
+    expect(readFileSync('docs/zh/CONFIGURATION.md', 'utf8'), REMEDY).to.equal(renderConfiguration('zh'));
   });
 
   it('has each key once, with its default, and says whether a reload takes it', () => {

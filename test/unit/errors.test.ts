@@ -97,8 +97,9 @@ describe('errors', () => {
     expect(describeError(new Error('plain'))).to.equal('plain\n  ' + ERROR_CATALOG.TLSHUB_INTERNAL.remedy);
   });
 
-  it('are all in docs/ERRORS.md, as it was generated', () => {
+  it('are all in docs/ERRORS.md and its twin, as they were generated', () => {
     const remedy = 'out of date: run `scripts/build && node build/tools/docs.js`';
-    expect(readFileSync('docs/ERRORS.md', 'utf8'), remedy).to.equal(renderErrors());
+    expect(readFileSync('docs/ERRORS.md', 'utf8'), remedy).to.equal(renderErrors('en'));
+    expect(readFileSync('docs/zh/ERRORS.md', 'utf8'), remedy).to.equal(renderErrors('zh'));
   });
 });
