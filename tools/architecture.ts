@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The picture of src/ in docs/ARCHITECTURE.md: its folders by layer, what each holds, and which folders it imports. */
+/** The picture of src/ in docs/ARCHITECTURE.md and its twin: its folders by layer, what each holds, and which folders it imports. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FOLDERS } from './layers.js';
@@ -19,11 +19,11 @@ function renderFolders(root: string): string {
   return ['```', ...rows, '```'].join('\n');
 }
 
-/** docs/ARCHITECTURE.md with the picture as it should be. */
-export function renderArchitecture(root: string): string {
-  const page = readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8');
+/** A page, docs/ARCHITECTURE.md or its twin, with the picture as it should be. */
+export function renderArchitecture(root: string, file: string): string {
+  const page = readFileSync(join(root, file), 'utf8');
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/ARCHITECTURE.md lacks the lines ${BEGIN} and ${END}`);
+  if (begin < 0 || end < begin) throw new Error(`${file} lacks the lines ${BEGIN} and ${END}`);
   return `${page.slice(0, begin)}${BEGIN}\n${renderFolders(root)}\n${page.slice(end)}`;
 }
