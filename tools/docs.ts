@@ -14,9 +14,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const runs = readRuns(join(root, RESULTS));
 const files: [string, string][] = [
   ['config/capture.conf', renderCaptureConf()],
-  ...['docs/ARCHITECTURE.md', 'docs/zh/ARCHITECTURE.md'].map(
-    (file): [string, string] => [file, renderArchitecture(root, file)],
-  ),
+  ...['docs/ARCHITECTURE.md', 'docs/zh/ARCHITECTURE.md'].map((file): [string, string] => [
+    file,
+    renderArchitecture(root, file),
+  ]),
   ['docs/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'en')],
   ['docs/zh/COMPATIBILITY.md', renderCompatibility(KINDS, runs, 'zh')],
   ['docs/CONFIGURATION.md', renderConfiguration('en')],

@@ -71,7 +71,7 @@ function structureOf(file: string): Structure {
           upTo((each) => each.startsWith('```')),
         ),
       );
-    } else if (/^    \S/.test(line)) {
+    } else if (/^ {4}\S/.test(line)) {
       const block = upTo((each) => !each.startsWith('    '));
       structure.code.push(`${block.length} lines indented`);
       at--;
