@@ -30,7 +30,7 @@ export const KEY_TEXTS: Readonly<Record<string, string>> = {
   'What becomes of a connection whose peer is not in the mapping: strict refuses it, permissive lets it go in plaintext and counts it. Peers in the mapping are always secured or refused.':
     '对端不在映射里的连接怎么办：strict 拒绝，permissive 让它走明文并计数。到映射里的对端的连接总是要么加密，要么被拒绝。',
   'Connections that go in plaintext though their peer is in the mapping, or under strict though it is not. A rule without a port is about connections one of whose ends is in its network, one with a port about connections to a server there. The longest prefix decides, then a port, then policy_require. docs/POLICY.md has examples.':
-    '走明文的连接：对端虽在映射里，或者在 strict 下虽不在映射里。不带端口的规则针对任意一端在其网络里的连接，带端口的规则针对到那里的服务器的连接。最长前缀优先，其次是带端口的，再次是 policy_require。例子见 docs/POLICY.md。',
+    '即使对端在映射里，或者在 strict 下不在映射里，也走明文的连接。不带端口的规则针对任意一端在其网络里的连接，带端口的规则针对到那里的服务器的连接。最长前缀优先，其次是带端口的，再次是 policy_require。例子见 docs/POLICY.md。',
   'Connections that must be secured, also under permissive and with policy_same_node = plaintext: they are refused if the peer is not in the mapping. Rules as in policy_exclude.':
     '必须加密的连接，在 permissive 下和 policy_same_node = plaintext 时也一样：对端不在映射里就拒绝。规则的写法同 policy_exclude。',
   "Connections between two pods of this node, by the mapping of both addresses: secured like any other, or left in plaintext since they never leave the host. An address that other nodes' pods have as well is not taken for this node's.":
@@ -149,7 +149,7 @@ export const KEY_TEXTS: Readonly<Record<string, string>> = {
   'a DNS name: letters, digits, "-" and "_" in labels of up to 63, joined by dots, at most 253 characters':
     'DNS 名：由点连接的若干段，每段最多 63 个字符，由字母、数字、“-”和“_”组成，总共最多 253 个字符',
   "the host's name": '主机名',
-  "it is the node's identity towards its peers": '它是节点对其对端的身份',
+  "it is the node's identity towards its peers": '它是本节点在对端面前的身份',
   'absolute paths, separated by commas or spaces, at most 64; * and ? stand for a part of one name, ** at the end for everything below':
     '绝对路径，以逗号或空格分隔，最多 64 个；* 和 ? 代表名字的一部分，末尾的 ** 代表其下的一切',
   'the programs are attached once': '程序只挂接一次',
