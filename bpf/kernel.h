@@ -145,7 +145,7 @@ struct tcp_ulp_ops {
 	char name[16];
 };
 
-/* net/tls.h; a module's type on distribution kernels: the module must be loaded before the object is. */
+/* net/tls.h. Debian's kernels have these types in their own BTF; where the module's has them alone, libbpf finds them once it is loaded. */
 struct cipher_context {
 	char unused;
 };
