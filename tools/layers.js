@@ -38,6 +38,7 @@ export const LAYERS = [
   { 'supervisor/flow': 'machine, table, dispatcher, sweep, sockets' },
   {
     metrics: 'figures, exposition, files, access log',
+    otlp: "the export by OpenTelemetry's SDK",
     health: 'the HTTP endpoint',
     control: 'the control protocol, both ends',
   },

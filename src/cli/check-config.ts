@@ -16,6 +16,7 @@ import type { HandshakeCredentials } from '../shared/kernel/handshake-addon.js';
 import { planScope } from '../supervisor/gate/cgroups.js';
 import { certificateProblems, certificateReports } from '../supervisor/settings/certificates.js';
 import { checkCredentials, keyExposure, readCredentials } from '../supervisor/settings/credentials.js';
+import { readOtlpFiles } from '../supervisor/settings/otlp-files.js';
 import type { CheckedItem } from './check-text.js';
 import type { CliContext } from './context.js';
 import { checkNode } from './node-version.js';
@@ -48,6 +49,7 @@ export async function checkConfig(context: CliContext, file: string): Promise<Co
     ...cgroupItems(config),
     ...(credentials === undefined ? [] : [libraryItem(context, config, credentials)]),
     ...(await peerItems(config)),
+    ...(await otlpItems(config)),
   ];
 }
 
@@ -169,6 +171,22 @@ async function peerItem(node: string, endpoint: Endpoint | undefined): Promise<C
     `${where}: ${why}`,
     'Start the agent there, or look at route, firewall and channel_listen; connections are in-band meanwhile.',
   );
+}
+
+/** The collector of otlp.endpoint. One that does not answer costs metrics and access log, and no connection. */
+async function otlpItems(config: Config): Promise<ConfigItem[]> {
+  const { endpoint } = config.otlp;
+  if (endpoint === '') return [];
+  try {
+    readOtlpFiles(config);
+  } catch (error) {
+    return [failed('otlp', error)];
+  }
+  const { protocol, hostname, port } = new URL(endpoint);
+  const address = hostname.replace(/^\[|\]$/g, '');
+  const why = await unreachable({ address, port: Number(port) || (protocol === 'https:' ? 443 : 80) });
+  if (why === undefined) return [found('otlp', `${endpoint} takes connections`)];
+  return [warned('otlp', `${endpoint}: ${why}`, ERROR_CATALOG.TLSHUB_OTLP.remedy)];
 }
 
 function unreachable({ address, port }: Endpoint): Promise<string | undefined> {

@@ -66,12 +66,18 @@ function general(status: StatusReport): Row[] {
     ['cgroups', status.cgroups.join(', ') || 'none'],
     ...status.cgroupsAwaited.map((pattern): Row => ['waiting for', pattern]),
     ['configuration', status.configFile],
-    ['mapping', `${mapping.pods} pods, ${mapping.networks} networks, from ${mapping.source}`],
+    ['mapping', `${mapping.pods} pods, ${mapping.networks} networks, ${services(mapping)}from ${mapping.source}`],
     ...status.needsRestart.map(({ key, inForce, wanted }): Row => [
       'needs a restart',
       `${key}: ${inForce} -> ${wanted}`,
     ]),
   ];
+}
+
+function services({ services, serviceAddresses, servicesWithoutEndpoint }: StatusReport['mapping']): string {
+  if (services === 0) return '';
+  const empty = servicesWithoutEndpoint === 0 ? '' : `, ${servicesWithoutEndpoint} without endpoint`;
+  return `${services} services (${serviceAddresses} addresses${empty}), `;
 }
 
 function certificates(found: readonly CertificateReport[]): Row[] {
@@ -120,12 +126,13 @@ function inside(status: StatusReport): Row[] {
     ['gate', counts(status.gate) + (status.adopted ? '; adopted from an earlier agent' : '')],
     [
       'lease',
-      `${status.lease.ttlMs} ms; guardian ${status.lease.guardianPid === null ? 'off' : `pid ${status.lease.guardianPid}`}`,
+      `${status.lease.ttlMs} ms; guardian ${processText(status.lease.guardianPid, status.lease.guardianRestarts)}`,
     ],
     ['hold', holdText(status.hold)],
     ['last signs of life', status.lease.threads.map(({ thread, ms }) => `${thread} ${ms} ms ago`).join(', ')],
-    ['helpers', counts(status.helpers)],
+    ['helpers', `${counts(status.helpers)}; lost in all threads ${status.helpersLost}`],
     ...accessLog(status.accessLog),
+    ...otlp(status.otlp),
     ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
     ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
   ];
@@ -137,6 +144,14 @@ function accessLog(report: StatusReport['accessLog']): Row[] {
   return [
     ['access log', `${destination}: ${written} lines, ${dropped} dropped${error === null ? '' : `; ${error.message}`}`],
   ];
+}
+
+function otlp(report: StatusReport['otlp']): Row[] {
+  if (report === null) return [];
+  const { endpoint, signals, metrics, accessLog, error } = report;
+  const of: Record<string, typeof metrics> = { metrics, access_log: accessLog };
+  const figures = signals.map((signal) => `${signal} ${of[signal]?.exported} exported, ${of[signal]?.dropped} dropped`);
+  return [['otlp', `${endpoint}: ${[...figures, ...(error === null ? [] : [error.message])].join('; ')}`]];
 }
 
 function delays({ p50Us, p99Us, maxUs }: StatusReport['events']['toRing']): string {
@@ -165,7 +180,12 @@ function channelRows(channels: StatusReport['channels']): Row[] {
   ];
 }
 
-function holdText({ way, why, holderPid }: StatusReport['hold']): string {
+function processText(pid: number | null, restarts: number): string {
+  const now = pid === null ? 'off' : `pid ${pid}`;
+  return restarts === 0 ? now : `${now}, started again ${restarts} times`;
+}
+
+function holdText({ way, why, holderPid, holderRestarts }: StatusReport['hold']): string {
   if (way === 'stop') return `by stopping processes${why === '' ? '' : `: ${why}`}`;
-  return `by putting threads to sleep; holder ${holderPid === null ? 'off' : `pid ${holderPid}`}`;
+  return `by putting threads to sleep; holder ${processText(holderPid, holderRestarts)}`;
 }

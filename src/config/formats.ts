@@ -140,6 +140,41 @@ export const optionalListenAddress: Format<string> = {
   encode: (value) => value,
 };
 
+/** Where OTLP over HTTP is taken: a base, below which each kind of data has its path (OTLP specification, "OTLP/HTTP Request"). */
+export const optionalHttpUrl: Format<string> = {
+  allowed: 'http:// or https:// with host, port and path as needed, without user, query and fragment, or nothing',
+  decode: (text) => {
+    if (text === '') return text;
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) throw new Error('no such URL');
+    if (url.username !== '' || url.password !== '') throw new Error('it holds a secret, which belongs into a file');
+    if (url.search !== '' || url.hash !== '') throw new Error('it has a query or a fragment');
+    return url.href.replace(/\/+$/, '');
+  },
+  encode: (value) => value,
+};
+
+const MAX_ATTRIBUTES = 64;
+
+/** Attributes of an OpenTelemetry resource, as `name=value`. */
+export const attributes: Format<readonly string[]> = {
+  allowed: `nothing, or name=value separated by commas or spaces, at most ${MAX_ATTRIBUTES}; neither has a comma or a space in it`,
+  decode: (text) => {
+    if (text.trim() === '') return Object.freeze([]);
+    const names = new Set<string>();
+    const items = list(text, (item) => {
+      const [, name] = /^([A-Za-z][\w./-]*)=./.exec(item) ?? [];
+      if (name === undefined) throw new Error(`"${item.slice(0, 60)}" is not name=value`);
+      if (names.has(name)) throw new Error(`${name} is set twice`);
+      names.add(name);
+      return item;
+    });
+    if (items.length > MAX_ATTRIBUTES) throw new Error('too many');
+    return items;
+  },
+  encode: (value) => value.join(', '),
+};
+
 /** A label selector or field selector of Kubernetes. Its grammar is the API server's business; what cannot be one at all is refused here. */
 export const selector: Format<string> = {
   allowed: 'a selector as kubectl takes it, such as app=web,tier!=cache, of at most 1024 characters, or nothing',

@@ -14,7 +14,6 @@ import {
   choice,
   choices,
   integer,
-  logDestination,
   nodeName,
   optionalListenAddress,
   optionalNamespace,
@@ -26,6 +25,7 @@ import {
   workingPath,
   type Format,
 } from './formats.js';
+import { OBSERVATION_KEYS } from './observation-keys.js';
 
 export interface KeySpec<T> {
   format: Format<T>;
@@ -355,21 +355,7 @@ export const KEYS = {
     'Connections that the metrics files list one by one: the last ones. Totals and percentiles are of all.',
     { restart: 'the list is made once' },
   ),
-  access_log: key(
-    logDestination,
-    '',
-    'The access log: a line for each connection that is over, refused ones too, with who, where to, bytes, times and why it ended. SIGHUP opens the file anew, and so does moving it away. Empty: off.',
-  ),
-  access_log_format: key(
-    choice('json', 'text'),
-    'json',
-    "Form of its lines. json: one object a line; text: fields as name=value. The names are those of ztunnel's access log where they mean the same.",
-  ),
-  access_log_percent: key(
-    integer({ min: 0, max: 100 }),
-    100,
-    'Share of the connections that went well that have a line in it. Those that were refused, reset or failed always have one.',
-  ),
+  ...OBSERVATION_KEYS,
   flows_kept: key(
     integer({ min: 0, max: 1_000_000 }),
     1000,

@@ -90,6 +90,8 @@ function checkTogether(flat: FlatConfig, placeOf: (key: KeyName) => Place): void
   atMost('silent_peer_timeout_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
   atMost('hold_nonblocking_ms', 'hold_timeout_ms', 'no program is held for longer than its connection');
 
+  atMost('otlp.timeout_ms', 'otlp.interval_ms', 'an export would begin before the last one has ended');
+
   if (flat.exchange === 'channel' && flat.mode !== 'tlshub' && !flat.marker) {
     const detail = 'exchange = channel agrees on keys by the marker: set marker = true, or exchange = in-band';
     throw new ConfigError('TLSHUB_CONFIG_CONFLICT', placeOf('marker'), detail);

@@ -80,6 +80,7 @@ export class PodNodeMapping {
   readonly #nodes = new Set<string>();
   readonly #networks = new PrefixTable<Network>();
   readonly #hosts = new Map<string, string>();
+  readonly #serviceFigures = { serviceAddresses: 0, servicesWithoutEndpoint: 0 };
 
   private constructor() {}
 
@@ -122,8 +123,10 @@ export class PodNodeMapping {
       else mapping.#addPod(one, file);
     }
     for (const network of mapping.#networks.values()) {
-      if (network.services !== undefined) network.nodes = nodesBehind(network.services);
-      else if (network.pods.length > 1) network.nodes = distinctNodes(network, file);
+      if (network.services !== undefined) {
+        network.nodes = nodesBehind(network.services);
+        mapping.#serviceFigures.serviceAddresses++;
+      } else if (network.pods.length > 1) network.nodes = distinctNodes(network, file);
     }
     return mapping;
   }
@@ -157,6 +160,7 @@ export class PodNodeMapping {
     }
     const record: ServiceRecord = { service, line, networks, nodes: [...nodes].sort() };
     this.#services.set(service, record);
+    if (nodes.size === 0) this.#serviceFigures.servicesWithoutEndpoint++;
     for (const node of nodes) this.#nodes.add(node);
     for (const cidr of networks) {
       const network = this.#networks.at(cidr, () => ({ cidr, pods: [] }));
@@ -179,6 +183,11 @@ export class PodNodeMapping {
   /** Number of services. */
   get serviceCount(): number {
     return this.#services.size;
+  }
+
+  /** Their distinct addresses, and the services among them that have no endpoint: whoever connects there is refused. */
+  get serviceFigures(): { services: number; serviceAddresses: number; servicesWithoutEndpoint: number } {
+    return { services: this.#services.size, ...this.#serviceFigures };
   }
 
   /** Every node of a pod or behind a service. */

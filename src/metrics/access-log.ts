@@ -10,7 +10,7 @@ import type { Traffic } from '../shared/kernel/abi.js';
 import { monotonicNs } from '../shared/kernel/clock.js';
 import type { FlowObserver } from '../supervisor/flow/observer.js';
 import type { Flow } from '../supervisor/flow/table.js';
-import { accessEntry, jsonLine, textLine, wentWrong, type Surroundings } from './access-line.js';
+import { accessEntry, jsonLine, textLine, wentWrong, type AccessEntry, type Surroundings } from './access-line.js';
 import { CgroupPaths } from './cgroup-paths.js';
 import { connectionId, outcomeOf } from './connection-record.js';
 
@@ -28,10 +28,18 @@ export interface AccessLogOptions {
   node: () => string;
   /** the pod at an address of this node */
   podOf: (address: Uint8Array) => string | undefined;
+  /** who is given each line's entry too */
+  also?: AccessSink;
   log: Logger;
   cgroups?: CgroupPaths;
   /** 0 to 1, for the share */
   random?: () => number;
+}
+
+/** Where entries go beside the file. */
+export interface AccessSink {
+  readonly wantsEntries: boolean;
+  entry(entry: AccessEntry): void;
 }
 
 /** How long a connection's last bytes are waited for, and how many wait. */
@@ -82,7 +90,7 @@ export class AccessLog implements FlowObserver {
   }
 
   ended(flow: Flow): void {
-    if (this.file === undefined) return;
+    if (!this.wanted) return;
     this.noteCgroup(flow);
     const { settings, random = Math.random } = this.options;
     if (!wentWrong(flow) && random() * 100 >= settings().percent) return;
@@ -105,9 +113,8 @@ export class AccessLog implements FlowObserver {
 
   /** To be called every few seconds. */
   look(): void {
-    if (this.file === undefined) return;
     this.settle(monotonicNs() - LAST_BYTES_NS);
-    this.file.look();
+    this.file?.look();
     this.tellDropped();
   }
 
@@ -122,6 +129,10 @@ export class AccessLog implements FlowObserver {
     this.file = undefined;
     if (file !== undefined) await this.leave(file);
     this.tellDropped();
+  }
+
+  private get wanted(): boolean {
+    return this.file !== undefined || this.options.also?.wantsEntries === true;
   }
 
   private totals(): Pick<LineFileFigures, 'written' | 'dropped'> {
@@ -146,7 +157,7 @@ export class AccessLog implements FlowObserver {
   }
 
   private noteCgroup({ cgroup, owner }: Flow): void {
-    if (this.file !== undefined && owner !== undefined) this.cgroups.note(cgroup, owner.tgid);
+    if (this.wanted && owner !== undefined) this.cgroups.note(cgroup, owner.tgid);
   }
 
   /** Writes those that have waited since before this, CLOCK_MONOTONIC nanoseconds, with what is known of their bytes. */
@@ -166,7 +177,7 @@ export class AccessLog implements FlowObserver {
   }
 
   private put(flow: Flow, traffic: Traffic | undefined): void {
-    const { node, podOf, settings } = this.options;
+    const { node, podOf, settings, also } = this.options;
     const around: Surroundings = {
       node: node(),
       pod: podOf(flow.tuple.local),
@@ -175,6 +186,7 @@ export class AccessLog implements FlowObserver {
       nowNs: monotonicNs(),
     };
     const entry = accessEntry(flow, traffic, around);
+    also?.entry(entry);
     this.file?.write(settings().format === 'json' ? jsonLine(entry) : textLine(entry));
   }
 }

@@ -13,6 +13,8 @@ const PROVIDERS = ['openssl', 'boringssl', 'tlshub'];
 const CERTIFICATE_KEYS = ['tls.cert', 'tls.ca'] as const;
 const RESULTS = ['started', 'succeeded', 'failed', 'full'] as const;
 const LINE_RESULTS = ['written', 'dropped'] as const;
+/** How they are called in the settings (otlp.export) and in the status. */
+const EXPORTED = { metrics: 'metrics', access_log: 'accessLog' } as const;
 /** More than there are of these tables' entries. */
 const TABLE = 64;
 
@@ -34,6 +36,13 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
     { name: 'tlshub_guardian_alive', help: '1 while a guardian runs; without one blocking programs are refused.' },
     () => Number(status.lease.guardianPid !== null),
   );
+  for (const [name, who, read] of [
+    ['guardian', 'Guardians', () => status.lease.guardianRestarts],
+    ['holder', 'Holders', () => status.hold.holderRestarts],
+  ] as const) {
+    const help = `${who} that were started since the one before had ended.`;
+    metrics.counter({ name: `tlshub_${name}_restarts_total`, help }, read);
+  }
   metrics.gauge(
     {
       name: 'tlshub_config_last_reload_successful',
@@ -52,7 +61,20 @@ export function registerAgentMetrics(metrics: MetricsRegistry, read: () => Statu
     () => status.mapping.networks,
   );
 
+  for (const [name, help, field] of [
+    ['services', 'Services in the mapping.', 'services'],
+    ['service_addresses', 'Distinct addresses of services.', 'serviceAddresses'],
+    [
+      'services_without_endpoint',
+      'Services that nobody stands behind: whoever connects to one is refused.',
+      'servicesWithoutEndpoint',
+    ],
+  ] as const) {
+    metrics.gauge({ name: `tlshub_mapping_${name}`, help }, () => status.mapping[field]);
+  }
+
   registerFlows(metrics, () => status);
+  registerExport(metrics, () => status);
   registerProviders(metrics, () => status);
   registerChannels(metrics, () => status);
   registerKernelSide(metrics, () => status);
@@ -128,6 +150,22 @@ function registerFlows(metrics: MetricsRegistry, status: () => StatusReport): vo
     },
     () => LINE_RESULTS.map((result) => [status().accessLog?.[result] ?? 0, { result }] as const),
   );
+}
+
+/** Of the export by OTLP: 0 while it is off. */
+function registerExport(metrics: MetricsRegistry, status: () => StatusReport): void {
+  const signals = Object.keys(EXPORTED) as (keyof typeof EXPORTED)[];
+  for (const [what, help] of [
+    [
+      'exported',
+      'Data points of metrics, and connections of the access log, that a collector has taken (otlp.endpoint).',
+    ],
+    ['dropped', 'Those that it did not take in time, or that found no room in the queue.'],
+  ] as const) {
+    metrics.counter({ name: `tlshub_otlp_${what}_total`, help, labels: { signal: signals } }, () =>
+      signals.map((signal) => [status().otlp?.[EXPORTED[signal]][what] ?? 0, { signal }] as const),
+    );
+  }
 }
 
 function registerProviders(metrics: MetricsRegistry, status: () => StatusReport): void {
@@ -231,6 +269,20 @@ function registerKernelSide(metrics: MetricsRegistry, status: () => StatusReport
       labels: { kind: TABLE },
     },
     () => entries({ ...status().pushes }, 'kind'),
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_helpers_lost_total',
+      help: 'Helper processes that were given up: a program kept a system call on a socket of its waiting.',
+    },
+    () => status().helpersLost,
+  );
+  metrics.counter(
+    {
+      name: 'tlshub_helpers_refused_total',
+      help: 'Tasks that were given to no helper, since the cgroup concerned has as many lost ones as it may have.',
+    },
+    () => status().helpers.refused,
   );
   const labels = { ring: TABLE };
   metrics.gauge({ name: 'tlshub_ring_capacity_bytes', help: 'Size of a ring between two threads.', labels }, () =>

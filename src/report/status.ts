@@ -5,6 +5,7 @@ import type { DelayCounts } from '../shared/ipc/delays.js';
 import type { CertificateReport } from './certificate.js';
 import type { ChannelTotals, EpochCounts } from './channel.js';
 import type { Exchange, FlowState } from './flow.js';
+import type { OtlpReport } from './otlp.js';
 import type { ProblemReport } from './problem.js';
 
 export interface RingReport {
@@ -86,8 +87,15 @@ export interface StatusReport {
   /** patterns of capture.cgroup that nothing matches yet */
   cgroupsAwaited: string[];
   configFile: string;
-  /** where it comes from, pods and distinct networks in it */
-  mapping: { source: string; pods: number; networks: number };
+  /** where it comes from, pods and distinct networks in it; services, their distinct addresses, and services that nobody stands behind */
+  mapping: {
+    source: string;
+    pods: number;
+    networks: number;
+    services: number;
+    serviceAddresses: number;
+    servicesWithoutEndpoint: number;
+  };
   flows: Record<FlowState, number>;
   /** connections since the agent began; those over before they were secured by nobody's fault are closedUnsecured, plaintext ones by a loopback address plaintextLoopback too */
   totals: { secured: number; plaintext: number; plaintextLoopback: number; refused: number; closedUnsecured: number };
@@ -113,15 +121,24 @@ export interface StatusReport {
   /** true: pins of an earlier agent were taken over */
   adopted: boolean;
   /** how callers are held; `why` they are not put to sleep, '' if nobody wants it */
-  hold: { way: 'sleep' | 'stop'; why: string; holderPid: number | null };
+  hold: { way: 'sleep' | 'stop'; why: string; holderPid: number | null; holderRestarts: number };
   /** threads: those that the lease is renewed by, and for how many ms each has given no sign of life */
-  lease: { ttlMs: number; guardianPid: number | null; threads: { thread: string; ms: number }[] };
+  lease: {
+    ttlMs: number;
+    guardianPid: number | null;
+    guardianRestarts: number;
+    threads: { thread: string; ms: number }[];
+  };
   /** processes that make the main thread's system calls on programs' sockets: idle, at work, of these slow, and given up; tasks since the start */
   helpers: { idle: number; busy: number; slow: number; lost: number; begun: number; lostEver: number; refused: number };
+  /** processes of all threads that were given up at a program's socket, since the start */
+  helpersLost: number;
   /** how often TCP was given for a program what TLS still had of its bytes: before a shutdown, and of a record left open by MSG_MORE */
   pushes: { endings: number; openRecords: number };
   /** null: there is none */
   accessLog: AccessLogReport | null;
+  /** null: nothing is exported */
+  otlp: OtlpReport | null;
   uptimeMs: number;
   /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
   startup: StartupStep[];

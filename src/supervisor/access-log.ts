@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The access log by the settings in force. */
 import type { Logger } from '../logging/logger.js';
-import { AccessLog } from '../metrics/access-log.js';
+import { AccessLog, type AccessSink } from '../metrics/access-log.js';
 import type { InForce } from './settings/in-force.js';
 
-export function startAccessLog(inForce: InForce, log: Logger): AccessLog {
+export function startAccessLog(inForce: InForce, also: AccessSink, log: Logger): AccessLog {
   const accessLog = new AccessLog({
     settings: () => {
       const { accessLog: destination, accessLogFormat: format, accessLogPercent: percent } = inForce.config;
@@ -12,6 +12,7 @@ export function startAccessLog(inForce: InForce, log: Logger): AccessLog {
     },
     node: () => inForce.config.nodeName,
     podOf: (address) => inForce.mapping.podOf(address),
+    also,
     log,
   });
   inForce.onSwap(() => accessLog.follow());

@@ -28,6 +28,7 @@ import { tellAll } from './flow/observer.js';
 import { Revocation } from './flow/revocation.js';
 import { housekeeping, lookAfter } from './housekeeping.js';
 import { startKeys } from './keys.js';
+import { otlpExport } from './otlp.js';
 import { startSessions } from './provider/channel-sessions.js';
 import { DirectoryHistory } from './settings/directory.js';
 import { InForce, firstSettings } from './settings/in-force.js';
@@ -105,7 +106,8 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
 
   const throttle = createThrottle(log);
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
-  const accessLog = startAccessLog(inForce, part('access-log'));
+  const otlp = otlpExport(inForce, metrics, part('otlp'));
+  const accessLog = startAccessLog(inForce, otlp, part('access-log'));
   const directory = new DirectoryHistory(inForce.current);
   const { channels, service } = startChannels({
     ...{ addon, fds, inForce, start: startSessions, log: part('channels') },
@@ -139,12 +141,13 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
     channels: () => service.view,
-    ...{ helpers, control, metrics, flowMetrics, accessLog, startedAt, startup, log: part('metrics') },
+    ...{ helpers, control, metrics, flowMetrics, accessLog, otlp, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
   notReady = exposed.notReady;
   sweeper.withEach(() => accessLog.look(), ...lookAfter({ reloader, inForce, problems: exposed.problems, log }));
   startup.ready();
+  otlp.follow();
   const { library } = provider.stats();
   log.info(
     `ready: node ${config.nodeName}, ${inForce.mapping.size} pods, policy ${config.policy}, keys by ${provider.name} (${library?.version ?? 'unknown'}, ${library?.file ?? 'unknown'})`,
@@ -160,7 +163,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
     shutdown: (release) =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
-        ...{ helpers, helperParent, channels: service, accessLog },
+        ...{ helpers, helperParent, channels: service, accessLog, otlp },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         handsOver: !release && inForce.config.shutdown === 'hand-over',
         onDraining: () => (draining = true),

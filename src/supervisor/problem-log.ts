@@ -6,8 +6,13 @@ import type { ProblemReport } from '../report/problem.js';
 /** Said where they are noticed, or by what the agent says of its start and end. */
 const SAID_ELSEWHERE = new Set(['TLSHUB_CGROUP_AWAITED', 'TLSHUB_DRAINING', 'TLSHUB_STARTING', 'TLSHUB_KEY_EXPOSED']);
 
+/** Texts that are remembered. */
+const MOST_SAID = 200;
+
 export class ProblemLog {
   private told: readonly ProblemReport[] = [];
+  /** of the codes of these, all warnings that were said: what fails now for this reason and now for that is said once for each */
+  private said: readonly ProblemReport[] = [];
 
   constructor(
     private readonly problems: () => readonly ProblemReport[],
@@ -18,11 +23,13 @@ export class ProblemLog {
     const now = this.problems().filter(({ code }) => !SAID_ELSEWHERE.has(code));
     for (const problem of now) {
       const { severity, code, message, remedy } = problem;
-      if (!this.told.some((one) => same(one, problem))) this.log[severity](message, { code, remedy });
+      if (!this.said.some((one) => same(one, problem))) this.log[severity](message, { code, remedy });
     }
     for (const { code, message } of this.told) {
       if (!now.some((one) => one.code === code)) this.log.info(`no longer so: ${message}`, { code });
     }
+    const before = this.said.filter((one) => one.severity === 'warning' && now.some(({ code }) => code === one.code));
+    this.said = [...now, ...before.filter((one) => !now.some((other) => same(one, other)))].slice(0, MOST_SAID);
     this.told = now;
   }
 }

@@ -4,6 +4,7 @@
  * connections are not secured, and the agent is not ready; a warning, that they are, but that there may be none, or soon none.
  */
 import type { CertificateReport } from '../report/certificate.js';
+import type { OtlpReport } from '../report/otlp.js';
 import type { ProblemReport } from '../report/problem.js';
 import type { AccessLogReport, ConfigErrorReport } from '../report/status.js';
 import { ERROR_CATALOG, catalogEntry, type ErrorCode } from '../shared/errors/catalog.js';
@@ -32,6 +33,8 @@ export interface ProblemFacts {
   keyExposure: string | undefined;
   /** null: there is none */
   accessLog: AccessLogReport | null;
+  /** null: nothing is exported */
+  otlp: OtlpReport | null;
 }
 
 /** The gravest first. */
@@ -70,7 +73,7 @@ function states({ draining, swept, workers, late, staleMapping, guardian }: Prob
   return found;
 }
 
-function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog }: ProblemFacts): ProblemReport[] {
+function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog, otlp }: ProblemFacts): ProblemReport[] {
   const found = cgroupsAwaited.map((pattern) =>
     problem('warning', 'TLSHUB_CGROUP_AWAITED', `no cgroup matches ${pattern}: no program is captured by it`),
   );
@@ -82,6 +85,10 @@ function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog }: ProblemFa
   if (accessLog?.error) {
     const message = `cannot write the access log to ${accessLog.destination}: ${accessLog.error.message}`;
     found.push(problem('warning', 'TLSHUB_ACCESS_LOG', message));
+  }
+  if (otlp?.error) {
+    const message = `cannot export to ${otlp.endpoint}: ${otlp.error.message}`;
+    found.push(problem('warning', 'TLSHUB_OTLP', message));
   }
   return found;
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logging/logger.js';
 import type { Throttle } from '../logging/throttle.js';
 import type { PerfReporter } from '../metrics/perf-reporter.js';
+import type { OtlpExport } from '../otlp/export.js';
 import { drain, type Drainable } from '../shared/async/drain.js';
 import type { Attached } from './attach.js';
 import type { Helpers } from '../shared/kernel/helpers-addon.js';
@@ -40,6 +41,7 @@ export interface ShutdownParts {
   helperParent: Pick<HelperParent, 'stop'>;
   perf: PerfReporter;
   accessLog: Closable;
+  otlp: Pick<OtlpExport, 'keepLast' | 'close'>;
   throttle: Throttle;
   log: Logger;
   /** drain_timeout_ms */
@@ -130,6 +132,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'gate', run: () => leaving.gate() },
     { name: 'stopped processes', run: () => sweeper.continueAll() },
     { name: 'say so', run: () => log.info(leaving.done, { ...drained }) },
+    { name: 'last metrics to export', run: () => parts.otlp.keepLast() },
     { name: 'guardian', run: () => leaving.guardian() },
     { name: 'holder', run: () => leaving.holder() },
     { name: 'list of connections', run: () => sweeper.list.stop() },
@@ -149,6 +152,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'lease', run: () => attached.stopLease() },
     { name: 'metrics files', run: async () => (written = await perf.write(lastReport)) },
     { name: 'access log', run: () => parts.accessLog.close() },
+    { name: 'export', run: () => parts.otlp.close() },
     { name: 'messages held back', run: () => parts.throttle.flush() },
   ]);
   return written !== undefined;

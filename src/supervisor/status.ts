@@ -4,6 +4,7 @@ import type { ProblemReport } from '../report/problem.js';
 import type { RingReport, StatusReport } from '../report/status.js';
 import type { ChannelsView } from '../report/channel.js';
 import type { AccessLog } from '../metrics/access-log.js';
+import type { OtlpExport } from '../otlp/export.js';
 import type { Attached } from './attach.js';
 import type { Startup } from './startup.js';
 import type { Sweeper } from './sweeper.js';
@@ -34,6 +35,7 @@ export interface StatusParts {
   channels: () => ChannelsView;
   reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
   accessLog: Pick<AccessLog, 'report'>;
+  otlp: Pick<OtlpExport, 'report'>;
   installer: Pick<Installer, 'commandRing' | 'reports'>;
   sweeper: Pick<Sweeper, 'swept'>;
   gateCounters(): Record<string, number>;
@@ -71,6 +73,7 @@ export function agentProblems(parts: Omit<StatusParts, 'gateCounters'>): Problem
     certificates: certificateReports(inForce.current),
     keyExposure: keyExposure(config),
     accessLog: parts.accessLog.report(),
+    otlp: parts.otlp.report(),
   });
 }
 
@@ -89,7 +92,9 @@ export function statusReport(parts: StatusParts): StatusReport {
     closedUnsecured,
     flushed,
     pushed,
+    helpersLostElsewhere,
   } = dispatcher.counters.values;
+  const helpers = parts.helpers.figures();
   const threads = attached.silences();
   const failed = [reloader.lastError, reloader.lastCredentialsError].filter((one) => one !== null);
   const problems = [...agentProblems(parts), ...reloadProblems(failed)];
@@ -119,7 +124,10 @@ export function statusReport(parts: StatusParts): StatusReport {
     cgroups: attached.scope.cgroups,
     cgroupsAwaited: [...attached.scope.waiting],
     configFile: parts.configFile,
-    mapping: { source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
+    mapping: {
+      ...{ source: parts.sources.description, pods: mapping.size, networks: mapping.networkCount },
+      ...mapping.serviceFigures,
+    },
     flows: dispatcher.byState(),
     totals: { secured, plaintext, plaintextLoopback, refused, closedUnsecured },
     exchanges: { ...exchanges },
@@ -129,11 +137,19 @@ export function statusReport(parts: StatusParts): StatusReport {
     rings,
     gate: parts.gateCounters(),
     adopted: attached.adopted,
-    lease: { ttlMs: config.leaseMs, guardianPid: attached.guardian.pid, threads },
-    hold: { ...attached.hold, holderPid: attached.holder?.pid ?? null },
-    helpers: parts.helpers.figures(),
+    lease: {
+      ...{ ttlMs: config.leaseMs, threads },
+      ...{ guardianPid: attached.guardian.pid, guardianRestarts: attached.guardian.restarts },
+    },
+    hold: {
+      ...attached.hold,
+      ...{ holderPid: attached.holder?.pid ?? null, holderRestarts: attached.holder?.restarts ?? 0 },
+    },
+    helpers,
+    helpersLost: helpers.lostEver + helpersLostElsewhere,
     pushes: { endings: flushed, openRecords: pushed },
     accessLog: parts.accessLog.report(),
+    otlp: parts.otlp.report(),
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,
     draining: parts.draining(),

@@ -72,9 +72,10 @@ describe('the bundles', () => {
     }
   });
 
-  it('load the client of Kubernetes and the maker of certificates only when asked for', () => {
+  it('load the client of Kubernetes, OpenTelemetry and the maker of certificates only when asked for', () => {
     for (const [program, late] of [
       ['dist/supervisor.js', 'kube-config'],
+      ['dist/supervisor.js', 'pipeline'],
       ['dist/cli/tlshubctl.js', 'pki'],
     ] as const) {
       const { atOnce, later } = importsOf(program);

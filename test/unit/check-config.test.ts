@@ -167,6 +167,29 @@ describe('tlshubctl check --config', () => {
     expect((await found()).bad).to.have.length(2);
   });
 
+  it('asks the collector of metrics too, and reads the headers for it', async () => {
+    const server = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const endpoint = `http://127.0.0.1:${port}`;
+    writeFileSync(folder('node', 'headers'), 'authorization: Bearer s3cret\n');
+    write({ 'otlp.endpoint': endpoint, 'otlp.headers_file': 'headers' });
+    const { status, items } = await found();
+    expect(status).to.equal(0);
+    expect(items.find(({ name }) => name === 'otlp')!.detail).to.equal(`${endpoint} takes connections`);
+    server.close();
+    const warnings = (await found()).warnings.filter((line) => line.startsWith('otlp'));
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include('ECONNREFUSED').and.include('-> Look whether it runs');
+    writeFileSync(folder('node', 'headers'), 'authorization Bearer s3cret\n');
+    const wrong = await found();
+    expect(wrong.status).to.equal(78);
+    expect(wrong.bad).to.have.length(1);
+    expect(wrong.bad[0])
+      .to.match(/^otlp: .*headers:1: otlp\.headers_file: .*\(TLSHUB_CONFIG_OTLP\)/)
+      .and.not.include('s3cret');
+  });
+
   it('knows which Node.js will do', () => {
     const ok = (version: string): boolean => checkNode(version).ok;
     expect(['v20.19.0', 'v22.13.1', 'v24.0.0', 'v26.1.0', 'v25.2.0'].every(ok)).to.equal(true);

@@ -301,7 +301,7 @@ describe('tlshubctl', () => {
       /^certificate +node-a, by TLSHub lab CA, until 2027-01-01, \/etc\/tlshub\/pki\/node\.crt$/m,
       /^CA +TLSHub lab CA, until 2036-01-01, \/etc\/tlshub\/pki\/ca\.crt$/m,
       /^waiting for +\/sys\/fs\/cgroup\/later$/m,
-      /^mapping +8 pods, 9 networks, from file \/etc\/tlshub\/pod_node_mapping\.conf$/m,
+      /^mapping +8 pods, 9 networks, 4 services \(5 addresses, 1 without endpoint\), from file \/etc\/tlshub\/pod_node_mapping\.conf$/m,
       /^needs a restart +ring_bytes: 1048576 -> 65536$/m,
     ]) {
       expect(general).to.match(line);
@@ -325,7 +325,10 @@ describe('tlshubctl', () => {
       /^events +established 8, accepted 3; lost 0$/m,
       /^ring events +0 of 1048576 bytes used, 0 overflows$/m,
       /^gate +heldCalls 12; adopted from an earlier agent$/m,
-      /^lease +2000 ms; guardian pid 43$/m,
+      /^lease +2000 ms; guardian pid 43, started again 2 times$/m,
+      /^hold +by putting threads to sleep; holder pid 4243, started again 1 times$/m,
+      /^helpers +idle 4, busy 0, slow 0, lost 0, begun 7, lostEver 3, refused 6; lost in all threads 5$/m,
+      /^otlp +http:\/\/127\.0\.0\.1:4318: metrics 600 exported, 200 dropped; access_log 31 exported, 2 dropped$/m,
       /^last reload +failed at 2026-01-01T00:00:00\.000Z: capture\.conf:3: mode: bad$/m,
     ]) {
       expect(out).to.match(line);

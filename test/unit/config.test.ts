@@ -177,6 +177,16 @@ describe('configuration', () => {
       'tls.ciphers = TLS_AES_128_CCM_SHA256',
       'tls.ca =',
       `tls.ca = /${'x'.repeat(4096)}`,
+      'otlp.endpoint = 10.0.0.1:4318',
+      'otlp.endpoint = grpc://10.0.0.1:4317',
+      'otlp.endpoint = http://user:password@10.0.0.1:4318',
+      'otlp.endpoint = http://10.0.0.1:4318/?token=x',
+      'otlp.export = traces',
+      'otlp.export =',
+      'otlp.interval_ms = 999',
+      'otlp.resource = production',
+      'otlp.resource = a=1, a=2',
+      'otlp.resource = a=',
     ];
     for (const line of wrong) {
       const error = failure(`mode = openssl\n${line}`);

@@ -247,6 +247,17 @@ describe('dispatcher', () => {
     world.expectClean();
   });
 
+  it('counts the helpers that other threads have lost, which it does not see itself', async () => {
+    const { values } = world.dispatcher.counters;
+    world.kernel.takeErrors.set(1n, [new TlshubError('TLSHUB_HELPER_LOST', 'it did not come back')]);
+    world.event('ESTABLISHED');
+    await world.pass();
+    expect(values.helpersLostElsewhere, 'one of its own').to.equal(0);
+    world.event('ESTABLISHED', { cookie: 2n });
+    await world.fail(world.provider.pending.pop()!, 'TLSHUB_HELPER_LOST');
+    expect(values.helpersLostElsewhere, "a negotiator's").to.equal(1);
+  });
+
   it('tries again for a socket that is gone, and takes it from whoever is held with it later', async () => {
     const gone = (): Error => new TlshubError('TLSHUB_SOCKET_GONE', 'gone');
     world.kernel.takeErrors.set(1n, [gone(), gone(), gone(), gone()]);

@@ -188,6 +188,10 @@ wide   node-f  10.96.0.0/16
         ...{ service: 'web-0', addresses: ['10.96.0.11'], nodes: ['node-c', 'node-d'] },
       });
       expect([some.size, some.serviceCount]).to.deep.equal([3, 4]);
+      const addresses = [...some.entries()].filter(({ services }) => services.length > 0);
+      expect(some.serviceFigures).to.deep.equal({
+        ...{ services: 4, serviceAddresses: addresses.length, servicesWithoutEndpoint: 1 },
+      });
       expect([...some.nodes]).to.have.members(['node-b', 'node-c', 'node-d', 'node-e', 'node-f']);
     });
 

@@ -95,7 +95,7 @@ describe('metrics registry', () => {
 describe('metrics of the agent', () => {
   const LABELS = [
     ...['version', 'state', 'code', 'provider', 'result', 'kind', 'counter', 'ring'],
-    ...['exchange', 'direction', 'key'],
+    ...['exchange', 'direction', 'key', 'signal'],
   ];
 
   async function collect(status: StatusReport): Promise<{ samples: Map<string, number>; families: MetricFamily[] }> {
@@ -134,6 +134,15 @@ describe('metrics of the agent', () => {
       'tlshub_gate_total{counter="heldCalls"}': 12,
       'tlshub_ring_capacity_bytes{ring="events"}': 1_048_576,
       tlshub_mapping_pods: 8,
+      tlshub_mapping_services: 4,
+      tlshub_mapping_service_addresses: 5,
+      tlshub_mapping_services_without_endpoint: 1,
+      tlshub_guardian_restarts_total: 2,
+      tlshub_holder_restarts_total: 1,
+      tlshub_helpers_lost_total: 5,
+      tlshub_helpers_refused_total: 6,
+      'tlshub_otlp_exported_total{signal="metrics"}': 600,
+      'tlshub_otlp_dropped_total{signal="access_log"}': 2,
       'tlshub_certificate_expiry_timestamp_seconds{key="tls.cert"}': Date.parse('2027-01-01') / 1000,
       'tlshub_certificate_expiry_timestamp_seconds{key="tls.ca"}': Date.parse('2036-01-01') / 1000,
     })) {

@@ -235,6 +235,7 @@ describe("an operator's day", function () {
         certificates: [],
         keyExposure: undefined,
         accessLog: null,
+        otlp: null,
       },
     };
     const expired = { ...agentStatus().certificates[0]!, notAfter: '2020-01-01T00:00:00.000Z' };

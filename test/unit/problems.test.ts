@@ -32,6 +32,12 @@ const FINE: ProblemFacts = {
   certificates: [certificate('tls.cert', 200), certificate('tls.ca', 2000)],
   keyExposure: undefined,
   accessLog: null,
+  otlp: null,
+};
+
+const EXPORT: NonNullable<ProblemFacts['otlp']> = {
+  ...{ endpoint: 'http://c:4318', signals: ['metrics'], error: { code: 'TLSHUB_OTLP', message: 'it hangs' } },
+  ...{ metrics: { exported: 0, dropped: 1 }, accessLog: { exported: 0, dropped: 0 } },
 };
 
 const seen = (facts: Partial<ProblemFacts>): ProblemReport[] => problemsOf({ ...FINE, ...facts });
@@ -87,6 +93,11 @@ describe('the problems of an agent', () => {
       facts: { certificates: [certificate('tls.cert', 0.5)] },
       is: 'warning TLSHUB_CERTIFICATE_EXPIRES',
       says: /expires within a day/,
+    },
+    'a collector takes nothing': {
+      facts: { otlp: EXPORT },
+      is: 'warning TLSHUB_OTLP',
+      says: /^cannot export to http:\/\/c:4318: it hangs$/,
     },
     'there is no cgroup': {
       facts: { cgroupsAwaited: ['/sys/fs/cgroup/tlshub'] },
@@ -165,6 +176,22 @@ describe('the log of problems', () => {
     watch.look();
     watch.look();
     expect(lines.slice(3).map(({ message }) => message.slice(0, 14))).to.deep.equal(['no longer so: ']);
+  });
+
+  it('says each reason of a failure once, however they take turns, and again when it was over', () => {
+    const { log, lines } = memoryLogger();
+    let otlp: ProblemFacts['otlp'] = EXPORT;
+    const watch = new ProblemLog(() => seen({ otlp }), log);
+    for (const message of ['it hangs', 'it answered 503', 'it hangs', 'it answered 503', 'it hangs']) {
+      otlp = { ...EXPORT, error: { code: 'TLSHUB_OTLP', message } };
+      watch.look();
+    }
+    otlp = null;
+    watch.look();
+    otlp = EXPORT;
+    watch.look();
+    const said = lines.map(({ level, message }) => `${level} ${message.replace(/^.* http:\S+ /, '')}`);
+    expect(said).to.deep.equal(['warning it hangs', 'warning it answered 503', 'info it hangs', 'warning it hangs']);
   });
 
   it('does not count seconds, and leaves out what is said elsewhere', () => {

@@ -39,6 +39,8 @@ export interface CounterReport {
   adopted: number;
   /** answers of the installer about work that nobody waited for */
   unknownTickets: number;
+  /** helper processes of other threads than the main one that were given up */
+  helpersLostElsewhere: number;
 }
 
 export class Counters {
@@ -63,6 +65,7 @@ export class Counters {
     sweptOut: 0,
     adopted: 0,
     unknownTickets: 0,
+    helpersLostElsewhere: 0,
   };
 
   event(kind: number): void {

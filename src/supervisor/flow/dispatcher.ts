@@ -28,7 +28,7 @@ import { OpenRecords } from './open-records.js';
 import { Turns } from './turns.js';
 import { exchangeOf } from './exchange.js';
 import { FlowLog } from './log.js';
-import { step, type Action, type Input, type Verdict } from './machine.js';
+import { HELPER_LOST, step, type Action, type Input, type Verdict } from './machine.js';
 import { Names } from './names.js';
 import { Negotiations } from './negotiations.js';
 import type { FlowObserver } from './observer.js';
@@ -146,6 +146,7 @@ export class Dispatcher {
     }
     if (flow.held?.ticket === report.ticket) this.sockets.release(flow);
     this.flowLog.reported(flow, report);
+    if (report.type !== 'installed' && report.error?.code === HELPER_LOST) this.counters.values.helpersLostElsewhere++;
     if (report.type !== 'installed' && report.type !== 'install-failed' && report.error !== undefined) {
       this.sockets.tellLost(flow, { code: report.error.code, reason: report.error.message });
     }

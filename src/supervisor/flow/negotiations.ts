@@ -2,7 +2,7 @@
 /** What the dispatcher asks of the provider, and what the answers are to the flow's machine. */
 import { monotonicNs } from '../../shared/kernel/clock.js';
 import type { Counters } from './counters.js';
-import type { Input } from './machine.js';
+import { HELPER_LOST, type Input } from './machine.js';
 import type { Flow } from './table.js';
 import type { Limits } from './timers.js';
 import { hasAgent, missingMarker } from './marker.js';
@@ -50,6 +50,7 @@ export class Negotiations {
   private inputOf(flow: Flow, outcome: NegotiationOutcome): Input {
     if (outcome.ok) return { type: 'negotiated' };
     const { code, reason } = outcome;
+    if (code === HELPER_LOST) this.options.counters.values.helpersLostElsewhere++;
     if ('lost' in outcome) return { ...failure(code, reason), untouched: this.options.isUntouched(flow) };
     flow.negotiationMs = outcome.negotiationMs;
     flow.handshakeOnly = outcome.handshakeOnly;

@@ -35,11 +35,17 @@ export class KeptProcess {
   private timer: NodeJS.Timeout | undefined;
   private pause = FIRST_PAUSE_MS;
   private stopping = false;
+  private again = 0;
 
   constructor(private readonly options: KeptProcessOptions) {}
 
   get pid(): number | null {
     return this.child?.pid ?? null;
+  }
+
+  /** How often another one was started after one that had ended. */
+  get restarts(): number {
+    return this.again;
   }
 
   /** Starts it. One that cannot be started is logged and tried again. */
@@ -63,7 +69,10 @@ export class KeptProcess {
       this.pause =
         performance.now() - begun > GOOD_WHILE_MS ? FIRST_PAUSE_MS : Math.min(this.pause * 2, LONGEST_PAUSE_MS);
       log.error(`the ${name} ended (${why}); until another one runs, ${without}`);
-      this.timer = setTimeout(() => this.start(), this.pause);
+      this.timer = setTimeout(() => {
+        this.again++;
+        this.start();
+      }, this.pause);
     };
     child.once('error', (error) => ended(error.message));
     child.once('exit', (code, signal) => ended(signal ?? `status ${code}`, code !== null && hopeless.includes(code)));

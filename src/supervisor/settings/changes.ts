@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a change of the settings changes, in words: one line each, for the log and for who asked for it. Never a secret. */
 import type { X509Certificate } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { compareConfigs, type ConfigChange } from '../../config/changes.js';
 import { diffEndpoints, endpointLines } from '../../mapping/endpoints-diff.js';
 import type { MappingDiff, ServicesDiff } from '../../mapping/diff.js';
@@ -8,6 +9,7 @@ import type { Pod, Service } from '../../mapping/pod-node-mapping.js';
 import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.js';
 import { certificatesOf, commonName } from './credentials.js';
 import type { Settings } from './in-force.js';
+import type { OtlpFiles } from './otlp-files.js';
 
 /** So many lines about pods; the rest is counted. */
 const MAX_POD_LINES = 50;
@@ -23,7 +25,13 @@ export function describeChanges(before: Settings, after: Settings, pods: Mapping
     ...credentialLines(before.credentials, after.credentials),
     ...mappingLines(pods),
     ...endpointLines(diffEndpoints(before.endpoints, after.endpoints)),
+    ...otlpLines(before.otlpFiles, after.otlpFiles),
   ];
+}
+
+function otlpLines(before: OtlpFiles, after: OtlpFiles): string[] {
+  const headers = isDeepStrictEqual(before.headers, after.headers) ? [] : ['otlp.headers_file: other headers'];
+  return before.ca === after.ca ? headers : [...headers, 'otlp.ca: other CAs'];
 }
 
 export function mappingLines(diff: MappingDiff): string[] {

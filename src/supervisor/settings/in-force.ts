@@ -12,6 +12,7 @@ import type { HandshakeCredentials } from '../../shared/kernel/handshake-addon.j
 import { checkCredentials, readCredentials } from './credentials.js';
 import { endpointsBy, readEndpoints } from './endpoints.js';
 import type { MappingSources } from './mapping-sources.js';
+import { readOtlpFiles, type OtlpFiles } from './otlp-files.js';
 
 export interface Settings {
   readonly config: Config;
@@ -19,19 +20,21 @@ export interface Settings {
   readonly credentials: HandshakeCredentials;
   /** where other nodes' agents are to be reached for a channel */
   readonly endpoints: NodeEndpoints;
+  readonly otlpFiles: OtlpFiles;
 }
 
 /**
  * The first settings: what the configuration names is read, and the mapping's source followed from now on.
- * @throws (rejects) MappingError, CredentialsError, EndpointsError (exit status 78)
+ * @throws (rejects) MappingError, CredentialsError, EndpointsError, ConfigError (exit status 78)
  */
 export async function firstSettings(config: Config, sources: MappingSources): Promise<Settings> {
   const credentials = readCredentials(config);
   checkCredentials(config, credentials);
   const read = readEndpoints(config);
+  const otlpFiles = readOtlpFiles(config);
   const { mapping, commit } = await sources.prepare(config);
   commit();
-  return { config, mapping, credentials, endpoints: endpointsBy(config, read, mapping) };
+  return { config, mapping, credentials, endpoints: endpointsBy(config, read, mapping), otlpFiles };
 }
 
 /** Called after a swap, in the order of subscription. Must not throw: a swap does not end half-way. */

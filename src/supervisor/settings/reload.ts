@@ -28,6 +28,7 @@ import { endpointsBy, readEndpoints } from './endpoints.js';
 import type { DirectoryHistory } from './directory.js';
 import type { GateUpdate } from '../gate/settings.js';
 import type { MappingSources, PreparedMapping } from './mapping-sources.js';
+import { readOtlpFiles } from './otlp-files.js';
 import type { PreparedProvider, ProviderPlan, ProviderSwitch, SwitchResult } from '../provider/switch.js';
 import type { InForce, Settings } from './in-force.js';
 
@@ -154,9 +155,11 @@ export class Reloader {
     checkCredentials(config, credentials);
     for (const cipher of credentials.ciphers) if (!before.credentials.ciphers.includes(cipher)) tryCipher(cipher);
     const read = readEndpoints(config);
+    const otlpFiles = readOtlpFiles(config);
     const prepared = await sources.prepare(config);
     const endpoints = endpointsBy(config, read, prepared.mapping);
-    const { changes } = await this.change({ config, credentials, endpoints, mapping: prepared.mapping }, prepared);
+    const { mapping } = prepared;
+    const { changes } = await this.change({ config, credentials, endpoints, otlpFiles, mapping }, prepared);
     this.waiting = compareConfigs(config, wanted);
     for (const { key, restart = '' } of this.waiting) log.warning(`${key} needs a restart to change: ${restart}`);
     if (changes.length === 0) log.info('reloaded: nothing has changed');

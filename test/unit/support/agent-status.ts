@@ -2,6 +2,8 @@
 /** The status of an agent that has seen something of everything. */
 import type { StatusReport } from '../../../src/report/status.js';
 
+const SERVICES = { services: 4, serviceAddresses: 5, servicesWithoutEndpoint: 1 };
+
 export function agentStatus(): StatusReport {
   return {
     version: '9.9.9',
@@ -30,7 +32,7 @@ export function agentStatus(): StatusReport {
     cgroups: ['/sys/fs/cgroup/tlshub'],
     cgroupsAwaited: ['/sys/fs/cgroup/later'],
     configFile: '/etc/tlshub/capture.conf',
-    mapping: { source: 'file /etc/tlshub/pod_node_mapping.conf', pods: 8, networks: 9 },
+    mapping: { source: 'file /etc/tlshub/pod_node_mapping.conf', pods: 8, networks: 9, ...SERVICES },
     flows: { held: 1, negotiating: 0, secured: 5, plaintext: 2, refused: 0, closed: 11 },
     totals: { secured: 12, plaintext: 3, plaintextLoopback: 1, refused: 2, closedUnsecured: 4 },
     exchanges: { channel: 7, 'in-band': 4, 'out-of-band': 1 },
@@ -62,11 +64,16 @@ export function agentStatus(): StatusReport {
     rings: [{ name: 'events', capacityBytes: 1048576, usedBytes: 0, overflows: 0 }],
     gate: { heldCalls: 12 },
     adopted: true,
-    hold: { way: 'sleep', why: '', holderPid: 4243 },
-    lease: { ttlMs: 2000, guardianPid: 43, threads: [{ thread: 'main', ms: 40 }] },
+    hold: { way: 'sleep', why: '', holderPid: 4243, holderRestarts: 1 },
+    lease: { ttlMs: 2000, guardianPid: 43, guardianRestarts: 2, threads: [{ thread: 'main', ms: 40 }] },
     pushes: { endings: 2, openRecords: 3 },
-    helpers: { idle: 4, busy: 0, slow: 0, lost: 0, begun: 7, lostEver: 0, refused: 0 },
+    helpers: { idle: 4, busy: 0, slow: 0, lost: 0, begun: 7, lostEver: 3, refused: 6 },
+    helpersLost: 5,
     accessLog: { destination: '/var/log/tlshub/access.log', written: 21, dropped: 1, error: null },
+    otlp: {
+      ...{ endpoint: 'http://127.0.0.1:4318', signals: ['metrics', 'access_log'], error: null },
+      ...{ metrics: { exported: 600, dropped: 200 }, accessLog: { exported: 31, dropped: 2 } },
+    },
     uptimeMs: 93_784_000,
     startup: [
       { step: 'node', ms: 40.2 },

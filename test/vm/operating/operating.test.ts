@@ -51,7 +51,10 @@ describe('operating an agent', () => {
       'the guardian to be missed or replaced',
     );
     await waitFor(async () => (await lab.status('a')).ready, PATIENCE, 'readiness with another guardian');
-    expect((await lab.status('a')).lease.guardianPid).to.not.equal(killed);
+    const after = await lab.status('a');
+    expect(after.lease.guardianPid).to.not.equal(killed);
+    expect(after.lease.guardianRestarts).to.equal(lease.guardianRestarts + 1);
+    expect((await http('/metrics')).body).to.match(/^tlshub_guardian_restarts_total [1-9]/m);
     if (seen !== '') expect(seen).to.include('no guardian runs');
   });
 

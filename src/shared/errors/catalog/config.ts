@@ -41,4 +41,9 @@ export const CONFIG_ERRORS = {
     meaning: 'The health endpoint cannot listen where `health_listen` says.',
     remedy: 'Choose an address of this host and a free port (`ss -ltn`), or set health_listen to nothing.',
   },
+  TLSHUB_CONFIG_OTLP: {
+    exitCode: EXIT.config,
+    meaning: 'The file of otlp.headers_file or otlp.ca cannot be read, or a line of it is not what it should be.',
+    remedy: 'Headers: one `name: value` a line, none twice. CAs: PEM certificates. Or set the key to nothing.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
