@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { load } from 'js-yaml';
 import { registerAgentMetrics } from '../../src/metrics/agent-metrics.js';
 import { registerFlowMetrics } from '../../src/metrics/flow-exposition.js';
-import { FlowMetrics } from '../../src/metrics/flow-metrics.js';
+import { FlowMetrics, LATENCIES } from '../../src/metrics/flow-metrics.js';
 import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { ERROR_CODES } from '../../src/shared/errors/catalog.js';
 import { agentStatus } from './support/agent-status.js';
@@ -117,13 +117,21 @@ describe('deploy/monitoring', () => {
   });
 
   it('alerts by values of labels that exist', () => {
-    const codes = RULES.flatMap(({ expr }) => parse(expr).matchers)
-      .filter(([label]) => label === 'code')
-      .flatMap(([, , value]) => value.split('|'));
-    expect(codes).to.not.deep.equal([]);
-    for (const code of codes) expect(ERROR_CODES).to.include(code);
-    const parts = RULES.flatMap(({ expr }) => parse(expr).matchers).filter(([label]) => label === 'part');
-    expect(parts.map(([, , value]) => value)).to.have.members(['hold', 'negotiation']);
+    const known: Record<string, readonly string[]> = { code: ERROR_CODES, part: LATENCIES, result: ['dropped'] };
+    const matchers = RULES.flatMap(({ expr }) => parse(expr).matchers);
+    expect(matchers).to.not.deep.equal([]);
+    for (const [label, , value] of matchers) for (const one of value.split('|')) expect(known[label]).to.include(one);
+  });
+
+  it('has each metric of an agent in the documentation, in both languages, and no other', () => {
+    // A histogram has three series.
+    const base = (name: string): string => name.replace(/_(?:bucket|sum|count)$/, '');
+    const exposed = new Set([...known.keys()].map((name) => (known.has(`${base(name)}_bucket`) ? base(name) : name)));
+    for (const file of ['docs/PERFORMANCE_METRICS.md', 'docs/zh/PERFORMANCE_METRICS.md']) {
+      const text = readFileSync(file, 'utf8');
+      const documented = new Set([...text.matchAll(/`((?:tlshub|process)_[a-z_]+)[`{]/g)].map(([, name]) => name!));
+      expect([...documented].sort(), file).to.deep.equal([...exposed].sort());
+    }
   });
 
   it('has panels about what an agent exposes, with legends of their labels, side by side', () => {
