@@ -3,7 +3,7 @@
  * `tlshubctl check --config FILE`: what an agent would say of these files at its start, all of it at once, and what it would only find out
  * later. Nothing is changed, and no agent need run.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { allErrors } from '../config/all-errors.js';
 import { loadConfig, parseConfig } from '../config/load.js';
@@ -47,6 +47,7 @@ export async function checkConfig(context: CliContext, file: string): Promise<Co
     ...certificates,
     ...mappingItems(config),
     ...cgroupItems(config),
+    bootGateItem(config),
     ...(credentials === undefined ? [] : [libraryItem(context, config, credentials)]),
     ...(await peerItems(config)),
     ...(await otlpItems(config)),
@@ -134,6 +135,19 @@ function cgroupItems(config: Config): ConfigItem[] {
     ...(capture.length === 0 ? [] : [found('cgroups', capture.join(', '))]),
     ...waiting.map((pattern) => warned('cgroups', `nothing matches ${pattern}: no program is captured by it`, remedy)),
   ];
+}
+
+/** What `systemctl enable` and deploy/install make. */
+const BOOT_GATE_ENABLED = '/etc/systemd/system/sysinit.target.wants/tlshub-bootgate.service';
+
+function bootGateItem({ bootPolicy }: Config): ConfigItem {
+  const enabled = existsSync(BOOT_GATE_ENABLED);
+  const state = enabled ? 'enabled' : 'not enabled on this host';
+  const until = 'captured programs speak plaintext from the start of the host until the agent is there';
+  if (bootPolicy === 'closed') return found('boot gate', enabled ? `closed, ${state}` : `${state}: ${until}`);
+  if (!enabled) return found('boot gate', `boot_policy = ${bootPolicy}, ${state}`);
+  const remedy = 'Set boot_policy = closed, or run `systemctl disable tlshub-bootgate`.';
+  return warned('boot gate', `${state}, and boot_policy = ${bootPolicy}: ${until}`, remedy);
 }
 
 function libraryItem(context: CliContext, config: Config, credentials: HandshakeCredentials): ConfigItem {

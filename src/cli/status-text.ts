@@ -133,6 +133,7 @@ function inside(status: StatusReport): Row[] {
     ['helpers', `${counts(status.helpers)}; lost in all threads ${status.helpersLost}`],
     ...accessLog(status.accessLog),
     ...otlp(status.otlp),
+    ['boot gate', bootGate(status.bootGate)],
     ['reloads', `${status.reloads.succeeded} succeeded, ${status.reloads.failed} failed`],
     ['last reload', failed === null ? 'no error' : `failed at ${failed.at}: ${failed.error.message}`],
   ];
@@ -152,6 +153,12 @@ function otlp(report: StatusReport['otlp']): Row[] {
   const of: Record<string, typeof metrics> = { metrics, access_log: accessLog };
   const figures = signals.map((signal) => `${signal} ${of[signal]?.exported} exported, ${of[signal]?.dropped} dropped`);
   return [['otlp', `${endpoint}: ${[...figures, ...(error === null ? [] : [error.message])].join('; ')}`]];
+}
+
+function bootGate({ policy, file, writtenAt, shutSince }: StatusReport['bootGate']): string {
+  const before = shutSince === null ? 'not in force before this agent' : `in force since ${shutSince} until this agent`;
+  const kept = file === null ? 'nothing kept' : `${file} ${writtenAt === null ? 'not written yet' : `of ${writtenAt}`}`;
+  return `boot_policy ${policy}; ${kept}; ${before}`;
 }
 
 function delays({ p50Us, p99Us, maxUs }: StatusReport['events']['toRing']): string {

@@ -339,6 +339,16 @@ export const KEYS = {
     'How long the guardian waits for a new agent, after a restart or a death, before it ends the connections that are still held.',
     { restart: 'the guardian knows it from its start' },
   ),
+  boot_policy: key(
+    choice('closed', 'open', 'off'),
+    'closed',
+    'What the boot gate (docs/BOOT_GATE.md), where it is installed and enabled, does from the start of this host until the agent is there. closed: captured programs are refused addresses of the mesh, as after the death of an agent, and nothing else. open: nothing is shut, which is logged. off: nothing is kept for it, and what was kept is removed.',
+  ),
+  state_dir: key(
+    absolutePath,
+    '/var/lib/tlshub',
+    'Folder in which the agent keeps what the boot gate goes by: boot.state, with the captured cgroups, the policy and the addresses of the mesh, for root alone. It must be on the host, and be there before any captured program; the unit of the boot gate reads it in /var/lib/tlshub, from elsewhere with --state FILE.',
+  ),
   keylog_file: key(
     optionalPath,
     '',

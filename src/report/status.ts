@@ -66,6 +66,19 @@ export interface AccessLogReport {
   error: WireError | null;
 }
 
+/** What is kept for the boot gate (boot_policy), and whether it was there before this agent. */
+export interface BootGateReport {
+  policy: 'closed' | 'open' | 'off';
+  /** what it goes by; null: nothing is kept */
+  file: string | null;
+  /** ISO 8601, when the file was last written; null: not by this agent yet */
+  writtenAt: string | null;
+  /** why the settings in force could not be kept; null: they are, or will be in a moment */
+  error: WireError | null;
+  /** ISO 8601, since when the gate was shut by it until this agent adopted it; null: it was not */
+  shutSince: string | null;
+}
+
 /** A part of the agent's start and how long it took. `node`: Node.js itself; `load`: reading the program; `total`: from the process's start to ready. */
 export interface StartupStep {
   step: string;
@@ -139,6 +152,7 @@ export interface StatusReport {
   accessLog: AccessLogReport | null;
   /** null: nothing is exported */
   otlp: OtlpReport | null;
+  bootGate: BootGateReport;
   uptimeMs: number;
   /** in the order in which they ended, some side by side; the last is `total`, once the agent is ready */
   startup: StartupStep[];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The gate and what lives and dies with it: captured cgroups, the agent's lease, the guardian, what the marker says. */
 import { intentOf } from './flow/marker.js';
+import { takeBootMark } from './gate/boot-state.js';
 import { planScope, Scope } from './gate/cgroups.js';
 import { HAND_OVER, guardian } from './gate/guardian.js';
 import { holder } from './gate/holder.js';
@@ -31,6 +32,8 @@ export interface Attached {
   fds: GateFds;
   /** pins of an earlier agent were taken over */
   adopted: boolean;
+  /** since when the boot gate had shut it, ISO 8601; null: it had not */
+  bootGateSince: string | null;
   update: GateUpdate;
   /** as they are in the gate's maps */
   nodes: NodeNumbers;
@@ -89,6 +92,7 @@ export function attach({ addon, loaded, inForce, provider, log }: AttachOptions)
   return {
     fds,
     adopted,
+    bootGateSince: adopted ? takeBootMark(config.bpfPinDir) : null,
     update,
     nodes,
     scope,

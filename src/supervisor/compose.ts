@@ -22,6 +22,7 @@ import type { Beginning } from './beginning.js';
 import { startChannels } from './channels.js';
 import { claim } from './claim.js';
 import { expose } from './expose.js';
+import { keepBootState } from './gate/boot-state.js';
 import { HelperParent } from './gate/helper-parent.js';
 import { Dispatcher } from './flow/dispatcher.js';
 import { tellAll } from './flow/observer.js';
@@ -108,6 +109,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const flowMetrics = new FlowMetrics(config.metricsConnectionsKept);
   const otlp = otlpExport(inForce, metrics, part('otlp'));
   const accessLog = startAccessLog(inForce, otlp, part('access-log'));
+  const bootState = keepBootState(inForce, part('boot-gate'));
   const directory = new DirectoryHistory(inForce.current);
   const { channels, service } = startChannels({
     ...{ addon, fds, inForce, start: startSessions, log: part('channels') },
@@ -141,11 +143,15 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
   const exposed = expose({
     ...{ addon, inForce, configFile, sources, attached, dispatcher, provider, reader, installer, sweeper, reloader },
     channels: () => service.view,
-    ...{ helpers, control, metrics, flowMetrics, accessLog, otlp, startedAt, startup, log: part('metrics') },
+    ...{ helpers, control, metrics, flowMetrics, accessLog, otlp, bootState, startedAt, startup, log: part('metrics') },
     draining: () => draining,
   });
   notReady = exposed.notReady;
-  sweeper.withEach(() => accessLog.look(), ...lookAfter({ reloader, inForce, problems: exposed.problems, log }));
+  sweeper.withEach(
+    () => accessLog.look(),
+    () => bootState.look(),
+    ...lookAfter({ reloader, inForce, problems: exposed.problems, log }),
+  );
   startup.ready();
   otlp.follow();
   const { library } = provider.stats();
@@ -163,7 +169,7 @@ export async function compose({ beginning, log, onFatal }: ComposeOptions): Prom
     shutdown: (release) =>
       shutdown({
         ...{ dispatcher, sweeper, attached, control, health, reloader, sources, provider, reader, installer },
-        ...{ helpers, helperParent, channels: service, accessLog, otlp },
+        ...{ helpers, helperParent, channels: service, accessLog, otlp, bootState },
         ...{ perf: exposed.perf, throttle, log, drainMs: inForce.config.drainTimeoutMs },
         handsOver: !release && inForce.config.shutdown === 'hand-over',
         onDraining: () => (draining = true),

@@ -6,7 +6,7 @@
 import type { CertificateReport } from '../report/certificate.js';
 import type { OtlpReport } from '../report/otlp.js';
 import type { ProblemReport } from '../report/problem.js';
-import type { AccessLogReport, ConfigErrorReport } from '../report/status.js';
+import type { AccessLogReport, BootGateReport, ConfigErrorReport } from '../report/status.js';
 import { ERROR_CATALOG, catalogEntry, type ErrorCode } from '../shared/errors/catalog.js';
 import { certificateProblems } from './settings/certificates.js';
 
@@ -35,6 +35,8 @@ export interface ProblemFacts {
   accessLog: AccessLogReport | null;
   /** null: nothing is exported */
   otlp: OtlpReport | null;
+  /** what is kept for the boot gate */
+  bootState: Pick<BootGateReport, 'file' | 'error'>;
 }
 
 /** The gravest first. */
@@ -73,7 +75,7 @@ function states({ draining, swept, workers, late, staleMapping, guardian }: Prob
   return found;
 }
 
-function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog, otlp }: ProblemFacts): ProblemReport[] {
+function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog, otlp, bootState }: ProblemFacts): ProblemReport[] {
   const found = cgroupsAwaited.map((pattern) =>
     problem('warning', 'TLSHUB_CGROUP_AWAITED', `no cgroup matches ${pattern}: no program is captured by it`),
   );
@@ -89,6 +91,10 @@ function warnings({ mapping, cgroupsAwaited, keyExposure, accessLog, otlp }: Pro
   if (otlp?.error) {
     const message = `cannot export to ${otlp.endpoint}: ${otlp.error.message}`;
     found.push(problem('warning', 'TLSHUB_OTLP', message));
+  }
+  if (bootState.error !== null) {
+    const message = `cannot keep ${bootState.file ?? 'nothing'} for the boot gate: ${bootState.error.message}`;
+    found.push(problem('warning', 'TLSHUB_BOOT_STATE', message));
   }
   return found;
 }

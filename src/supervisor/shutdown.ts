@@ -42,6 +42,7 @@ export interface ShutdownParts {
   perf: PerfReporter;
   accessLog: Closable;
   otlp: Pick<OtlpExport, 'keepLast' | 'close'>;
+  bootState: Closable;
   throttle: Throttle;
   log: Logger;
   /** drain_timeout_ms */
@@ -153,6 +154,7 @@ export async function shutdown(parts: ShutdownParts): Promise<boolean> {
     { name: 'metrics files', run: async () => (written = await perf.write(lastReport)) },
     { name: 'access log', run: () => parts.accessLog.close() },
     { name: 'export', run: () => parts.otlp.close() },
+    { name: 'state for the boot gate', run: () => parts.bootState.close() },
     { name: 'messages held back', run: () => parts.throttle.flush() },
   ]);
   return written !== undefined;

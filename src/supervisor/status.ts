@@ -6,6 +6,7 @@ import type { ChannelsView } from '../report/channel.js';
 import type { AccessLog } from '../metrics/access-log.js';
 import type { OtlpExport } from '../otlp/export.js';
 import type { Attached } from './attach.js';
+import type { BootStateKeeper } from './gate/boot-state.js';
 import type { Startup } from './startup.js';
 import type { Sweeper } from './sweeper.js';
 import type { EventReader, Installer } from './threads.js';
@@ -26,7 +27,7 @@ export interface StatusParts {
   inForce: InForce;
   configFile: string;
   reloader: Pick<Reloader, 'lastError' | 'lastCredentialsError' | 'waiting' | 'counts'>;
-  attached: Pick<Attached, 'adopted' | 'scope' | 'guardian' | 'hold' | 'holder' | 'silences'>;
+  attached: Pick<Attached, 'adopted' | 'bootGateSince' | 'scope' | 'guardian' | 'hold' | 'holder' | 'silences'>;
   helpers: Pick<Helpers, 'figures'>;
   sources: Pick<MappingSources, 'description' | 'staleness'>;
   dispatcher: Dispatcher;
@@ -36,6 +37,7 @@ export interface StatusParts {
   reader: Pick<EventReader, 'ring' | 'counts' | 'delays'>;
   accessLog: Pick<AccessLog, 'report'>;
   otlp: Pick<OtlpExport, 'report'>;
+  bootState: Pick<BootStateKeeper, 'report'>;
   installer: Pick<Installer, 'commandRing' | 'reports'>;
   sweeper: Pick<Sweeper, 'swept'>;
   gateCounters(): Record<string, number>;
@@ -74,6 +76,7 @@ export function agentProblems(parts: Omit<StatusParts, 'gateCounters'>): Problem
     keyExposure: keyExposure(config),
     accessLog: parts.accessLog.report(),
     otlp: parts.otlp.report(),
+    bootState: parts.bootState.report(),
   });
 }
 
@@ -150,6 +153,7 @@ export function statusReport(parts: StatusParts): StatusReport {
     pushes: { endings: flushed, openRecords: pushed },
     accessLog: parts.accessLog.report(),
     otlp: parts.otlp.report(),
+    bootGate: { ...parts.bootState.report(), shutSince: attached.bootGateSince },
     uptimeMs: Math.round(performance.now() - parts.startedAt),
     startup: parts.startup.steps,
     draining: parts.draining(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is in deploy/: that it is valid, that its parts fit each other, and that it fits the build. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as models from '@kubernetes/client-node';
 import { expect } from 'chai';
@@ -229,6 +229,14 @@ describe('deploy/install', () => {
       expect(existsSync(join(lib, file)), file).to.equal(true);
     }
     expect(statSync(join(lib, 'dist/native/tlshub-guardian')).mode & 0o111).to.equal(0o111);
+    // Without a library of the host: it runs before anything else does.
+    const bootGate = run(join(lib, 'dist/native/tlshub-bootgate'), '--state', path('none'));
+    expect({ status: bootGate.status, said: bootGate.stderr }).to.deep.include({ status: 0 });
+    expect(bootGate.stderr).to.include('Nothing is known, so nothing is shut');
+    expect(readFileSync(join(lib, 'dist/native/tlshub-bootgate'), 'latin1')).to.not.include('/lib64/ld-linux');
+    // Nobody who has not asked for it has it at the next start.
+    expect(existsSync(inside('usr/lib/systemd/system/tlshub-bootgate.service'))).to.equal(true);
+    expect(existsSync(inside('etc/systemd/system'))).to.equal(false);
   });
 
   it('leaves a configuration alone that is there', function () {
@@ -256,7 +264,7 @@ describe('deploy/install', () => {
     ] as const) {
       const image = path(`image${prefix.replaceAll('/', '-')}`);
       const options = ['--destdir', image, '--prefix', prefix];
-      expect(run('deploy/install', ...options, '--node', '/opt/node/bin/node').status).to.equal(0);
+      expect(run('deploy/install', ...options, '--node', '/opt/node/bin/node', '--boot-gate').status).to.equal(0);
       const unit = read(join(image, units, 'tlshub.service'));
       expect(unit).to.include(
         `ExecStart=/opt/node/bin/node ${prefix}/lib/tlshub/dist/supervisor.js /etc/tlshub/capture.conf`,
@@ -265,6 +273,11 @@ describe('deploy/install', () => {
       expect(unit).to.include(`Documentation=file:${prefix}/lib/tlshub/docs/`);
       expect(unit).to.not.match(/\/usr\/(bin|lib)\//);
       expect(existsSync(join(image, units, 'tlshub.slice'))).to.equal(true);
+      const bootGate = read(join(image, units, 'tlshub-bootgate.service'));
+      expect(bootGate).to.include(`ExecStart=${prefix}/lib/tlshub/dist/native/tlshub-bootgate\n`);
+      expect(bootGate).to.not.match(/\/usr\/(bin|lib)\//);
+      const enabled = join(image, 'etc/systemd/system/sysinit.target.wants/tlshub-bootgate.service');
+      expect(readlinkSync(enabled)).to.equal(`/${units}/tlshub-bootgate.service`);
 
       writeFileSync(join(image, prefix, 'bin', 'other'), '');
       const gone = run('deploy/install', ...options, '--uninstall');
@@ -288,6 +301,34 @@ describe('deploy/install', () => {
   it('is made from a build: npm pack builds before it packs', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(scripts.prepack).to.equal('scripts/build --product');
+  });
+
+  describe('and the unit of the boot gate', () => {
+    const file = 'deploy/systemd/tlshub-bootgate.service';
+    const unit = read(file);
+
+    it('is accepted by systemd, and as closed as the job allows', () => {
+      mkdirSync(path('boot-units'));
+      const placed = path('boot-units/tlshub-bootgate.service');
+      writeFileSync(placed, unit.replaceAll('/usr/lib/tlshub', inside('usr/lib/tlshub')));
+      writeFileSync(path('boot-units/tlshub.slice'), read('deploy/systemd/tlshub.slice'));
+      const verified = run('systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', placed);
+      expect({ status: verified.status, said: verified.stderr }).to.deep.equal({ status: 0, said: '' });
+      const rated = run('systemd-analyze', 'security', '--offline=true', '--threshold=40', file);
+      expect(rated.status, rated.stdout.split('\n').slice(-3).join('\n')).to.equal(0);
+    });
+
+    it('is before whatever starts captured programs, and keeps nothing from starting', () => {
+      const [, before] = /^Before=(sysinit\.target .*)$/m.exec(unit)!;
+      for (const name of ['containerd', 'crio', 'docker', 'podman', 'kubelet', 'tlshub'])
+        expect(before!.split(' ')).to.include(`${name}.service`);
+      expect(before).to.include('tlshub.slice');
+      expect(unit)
+        .to.match(/^DefaultDependencies=no$/m)
+        .and.match(/^WantedBy=sysinit\.target$/m);
+      expect(unit).to.not.match(/^(RequiredBy|BindsTo|FailureAction)=/m);
+      expect(read('deploy/systemd/tlshub.service')).to.not.include('Requires=tlshub-bootgate');
+    });
   });
 
   describe('and the unit of systemd', () => {

@@ -236,6 +236,7 @@ describe("an operator's day", function () {
         keyExposure: undefined,
         accessLog: null,
         otlp: null,
+        bootState: { file: '/var/lib/tlshub/boot.state', error: null },
       },
     };
     const expired = { ...agentStatus().certificates[0]!, notAfter: '2020-01-01T00:00:00.000Z' };

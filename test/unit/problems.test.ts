@@ -33,6 +33,7 @@ const FINE: ProblemFacts = {
   keyExposure: undefined,
   accessLog: null,
   otlp: null,
+  bootState: { file: '/var/lib/tlshub/boot.state', error: null },
 };
 
 const EXPORT: NonNullable<ProblemFacts['otlp']> = {
@@ -110,6 +111,12 @@ describe('the problems of an agent', () => {
       is: 'warning TLSHUB_MAPPING_EMPTY',
       says: /no address \(file \/x\)/,
       remedy: /pod_name node_name address/,
+    },
+    'nothing can be kept for the boot gate': {
+      facts: { bootState: { file: '/x/boot.state', error: { code: 'TLSHUB_INTERNAL', message: 'EROFS: read-only' } } },
+      is: 'warning TLSHUB_BOOT_STATE',
+      says: /^cannot keep \/x\/boot\.state for the boot gate: EROFS/,
+      remedy: /boot_policy = off/,
     },
     'everybody can read the key': {
       facts: { keyExposure: 'tls.key: every user can read it' },

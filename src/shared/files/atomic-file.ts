@@ -19,10 +19,14 @@ export interface WholeFileOptions {
 }
 
 /** @returns false: the name is taken. @throws the error of the file system; then nothing is left */
-export async function writeWhole(path: string, text: string, { replace, mode }: WholeFileOptions): Promise<boolean> {
+export async function writeWhole(
+  path: string,
+  content: string | Iterable<Uint8Array>,
+  { replace, mode }: WholeFileOptions,
+): Promise<boolean> {
   const staged = hiddenName(path);
   try {
-    await stage(staged, [text], mode);
+    await stage(staged, typeof content === 'string' ? [content] : content, mode);
     if (replace) await rename(staged, path);
     else if (!(await claim(staged, path))) return false;
     await syncFolder(dirname(path));
@@ -84,10 +88,10 @@ export function hiddenName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${sequence++}`);
 }
 
-export async function stage(path: string, text: Iterable<string>, mode?: number): Promise<void> {
+export async function stage(path: string, content: Iterable<string | Uint8Array>, mode?: number): Promise<void> {
   const file: FileHandle = await open(path, 'wx', mode ?? 0o644);
   try {
-    for (const part of text) await file.writeFile(part);
+    for (const part of content) await file.writeFile(part);
     if (mode !== undefined) await file.chmod(mode);
     await file.sync();
   } finally {

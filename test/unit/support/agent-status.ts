@@ -74,6 +74,10 @@ export function agentStatus(): StatusReport {
       ...{ endpoint: 'http://127.0.0.1:4318', signals: ['metrics', 'access_log'], error: null },
       ...{ metrics: { exported: 600, dropped: 200 }, accessLog: { exported: 31, dropped: 2 } },
     },
+    bootGate: {
+      ...{ policy: 'closed', file: '/var/lib/tlshub/boot.state', writtenAt: '2026-01-01T00:00:00.000Z', error: null },
+      shutSince: '2026-01-01T00:00:00.000Z',
+    },
     uptimeMs: 93_784_000,
     startup: [
       { step: 'node', ms: 40.2 },

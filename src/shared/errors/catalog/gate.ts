@@ -24,6 +24,13 @@ export const GATE_ERRORS = {
     meaning: 'A cgroup of capture.cgroup cannot be captured.',
     remedy: 'Make the cgroup, or correct capture.cgroup; it must be a folder of the cgroup2 hierarchy.',
   },
+  TLSHUB_BOOT_STATE: {
+    exitCode: EXIT.failed,
+    meaning:
+      'What the boot gate goes by could not be kept. After a reboot of this host it shuts what was kept before, or nothing: captured programs then speak plaintext to addresses that it does not know.',
+    remedy:
+      'Make room in state_dir, or set it to a folder of root on the host that can be written; or set boot_policy = off if there is no boot gate here.',
+  },
   TLSHUB_RING: {
     exitCode: EXIT.failed,
     meaning: 'A shared buffer is no ring, or of another layout.',

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The boot gate (native/bootgate) of a node, and what an agent of that node would keep for it. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { loadConfig } from '../../../src/config/load.js';
+import { PodNodeMapping } from '../../../src/mapping/pod-node-mapping.js';
+import { encodeBootState } from '../../../src/supervisor/gate/boot-state.js';
+import { lab, type MeshNode } from './lab.js';
+
+const BOOTGATE = resolve('dist/native/tlshub-bootgate');
+
+/** As the unit does at boot; `state` is the file that it goes by. */
+export function shutBootGate(state: string): { status: number | null; stderr: string } {
+  const { status, stderr } = spawnSync(BOOTGATE, ['--state', state], { encoding: 'utf8' });
+  return { status, stderr };
+}
+
+/**
+ * A file that the agent of the node would keep with its capture.conf and these settings, by their names in the environment.
+ * @returns its path
+ */
+export async function keptState(node: MeshNode, settings: Record<string, string> = {}): Promise<string> {
+  const folder = `/run/bootgate-${node}`;
+  const config = loadConfig(lab.config(node), settings);
+  const inputs = { config, mapping: PodNodeMapping.load(config.podNodeConfig) };
+  mkdirSync(folder, { mode: 0o700 });
+  const state = await encodeBootState(inputs, 'closed', Date.now());
+  writeFileSync(`${folder}/boot.state`, Buffer.concat(state), { mode: 0o600 });
+  return `${folder}/boot.state`;
+}
