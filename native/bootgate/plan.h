@@ -17,7 +17,7 @@ struct Plan {
 };
 
 // Only addresses of the mesh are shut, so that the node itself comes up: what is not in the mapping is let go in plaintext, whatever the policy
-// says. What policy_require says of addresses outside the mesh stays in force for captured programs, but not if more is captured than was asked
+// says. An address that was this node's may be another's by now: policy_same_node does not count. What policy_require says of addresses outside the mesh stays in force for captured programs, but not if more is captured than was asked
 // for: kubelet and its like may be among it. `wide`: it is.
 Policy bootPolicy(const Policy& kept, bool wide);
 

@@ -111,7 +111,6 @@ BootState parseState(const std::vector<uint8_t>& bytes) {
       policy != static_cast<uint32_t>(BootPolicy::kOpen))
     wrong("boot_policy is " + std::to_string(policy));
   state.policy = static_cast<BootPolicy>(policy);
-  state.settings.policy.plaintextOnNode = from.atMost(1, "policy_same_node") != 0;
   state.writtenMs = from.u64();
   state.settings.holdMs = from.u64();
   state.settings.silentPeerMs = from.u64();
@@ -130,11 +129,10 @@ BootState parseState(const std::vector<uint8_t>& bytes) {
     rule.rank = from.u32();
     state.settings.policy.rules.push_back(rule);
   }
-  for (uint32_t n = from.count(kMostMesh, 24, "the number of addresses"); n > 0; n--) {
+  for (uint32_t n = from.count(kMostMesh, 20, "the number of addresses"); n > 0; n--) {
     MeshEntry entry = {};
     from.bytes(entry.addr, sizeof(entry.addr));
     entry.prefix = prefixOf(from);
-    entry.local = from.atMost(1, "the mark of an address of this node") != 0;
     state.mesh.push_back(entry);
   }
   if (from.left()) wrong("it goes on behind its end");

@@ -21,9 +21,9 @@ struct BootScope {
 
 struct BootState {
   BootPolicy policy = BootPolicy::kClosed;
-  uint64_t writtenMs = 0;  // since 1970
-  GateSettings settings = {};
-  std::vector<MeshEntry> mesh;
+  uint64_t writtenMs = 0;       // since 1970
+  GateSettings settings = {};   // policy_same_node is not kept
+  std::vector<MeshEntry> mesh;  // none of them marked as this node's
   std::string pinDir;
   std::vector<BootScope> scopes;
 };

@@ -140,7 +140,8 @@ AgentLock lockAgent(const std::string& pinDir) {
 
 void removeEmptyFolders(const std::string& pinDir) {
   // The first two are the boot gate's (native/bootgate).
-  for (const char* part : {"/boot", "/boot-unfinished", "/links", "/maps", ""}) rmdir((pinDir + part).c_str());
+  for (const char* part : {"/boot", "/boot-unfinished", "/links", "/maps", ""})
+    rmdir((pinDir + part).c_str());
 }
 
 Fd lockPins(const std::string& pinDir) {

@@ -69,10 +69,10 @@ class Writer {
 // Of everything one or two.
 Writer sample() {
   Writer to;
-  to.u32(1).u32(1).u64(1000).u64(10000).u64(1001).u64(1002).u32(32).text("/sys/fs/bpf/tlshub");
+  to.u32(1).u64(1000).u64(10000).u64(1001).u64(1002).u32(32).text("/sys/fs/bpf/tlshub");
   to.u32(2).u32(0).text("/sys/fs/cgroup/tlshub.slice").u32(1).text("/sys/fs/cgroup");
   to.u32(1).address(0).u32(120).u32(443).u32(482);
-  to.u32(2).address(1).u32(128).u32(1).address(2).u32(128).u32(0);
+  to.u32(2).address(1).u32(128).address(2).u32(128);
   return to;
 }
 
@@ -90,7 +90,7 @@ std::string whyNot(const std::vector<uint8_t>& bytes) {
 void readsWhatWasWritten() {
   const BootState state = parseState(sample().whole());
   check(state.policy == BootPolicy::kClosed && state.writtenMs == 1000, "policy and time are others");
-  check(state.settings.policy.plaintextOnNode && state.settings.keyNetlink == 32, "settings are others");
+  check(!state.settings.policy.plaintextOnNode && state.settings.keyNetlink == 32, "settings are others");
   check(state.settings.holdMs == 10000 && state.settings.silentPeerMs == 1001 &&
             state.settings.nonblockingMs == 1002,
         "times are others");
@@ -101,7 +101,8 @@ void readsWhatWasWritten() {
   const std::vector<PolicyRule>& rules = state.settings.policy.rules;
   check(rules.size() == 1 && rules[0].prefix == 120 && rules[0].port == 443 && rules[0].rank == 482,
         "the rule is another");
-  check(state.mesh.size() == 2 && state.mesh[0].local && !state.mesh[1].local && state.mesh[1].addr[15] == 2,
+  check(state.mesh.size() == 2 && !state.mesh[0].local && state.mesh[1].prefix == 128 &&
+            state.mesh[1].addr[15] == 2,
         "the addresses are others");
 }
 

@@ -140,8 +140,10 @@ function cgroupItems(config: Config): ConfigItem[] {
 /** What `systemctl enable` and deploy/install make. */
 const BOOT_GATE_ENABLED = '/etc/systemd/system/sysinit.target.wants/tlshub-bootgate.service';
 
-function bootGateItem({ bootPolicy }: Config): ConfigItem {
-  const enabled = existsSync(BOOT_GATE_ENABLED);
+export function bootGateItem(
+  { bootPolicy }: Pick<Config, 'bootPolicy'>,
+  enabled = existsSync(BOOT_GATE_ENABLED),
+): ConfigItem {
   const state = enabled ? 'enabled' : 'not enabled on this host';
   const until = 'captured programs speak plaintext from the start of the host until the agent is there';
   if (bootPolicy === 'closed') return found('boot gate', enabled ? `closed, ${state}` : `${state}: ${until}`);

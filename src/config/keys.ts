@@ -23,32 +23,9 @@ import {
   policyRules,
   socketPath,
   workingPath,
-  type Format,
 } from './formats.js';
+import { HOUR_MS, key, milliseconds, type KeySpec } from './key-spec.js';
 import { OBSERVATION_KEYS } from './observation-keys.js';
-
-export interface KeySpec<T> {
-  format: Format<T>;
-  default: T;
-  doc: string;
-  /** shown instead of the default where that differs from host to host */
-  defaultNote?: string;
-  /** why it cannot change while the agent runs; undefined: a reload puts it in force */
-  restart?: string;
-}
-
-function key<T>(
-  format: Format<T>,
-  fallback: NoInfer<T>,
-  doc: string,
-  more: Pick<KeySpec<T>, 'defaultNote' | 'restart'> = {},
-): KeySpec<T> {
-  return { format, default: fallback, doc, ...more };
-}
-
-const milliseconds = (min: number, max: number): Format<number> => integer({ min, max, unit: 'milliseconds' });
-
-const HOUR_MS = 3_600_000;
 
 /** The size of a provider's pool: each provider has one of its own, so that none can hold up the others. */
 function poolKeys<P extends string>(

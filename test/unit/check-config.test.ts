@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import type { ConfigItem } from '../../src/cli/check-config.js';
+import { bootGateItem, type ConfigItem } from '../../src/cli/check-config.js';
+import type { Config } from '../../src/config/schema.js';
 import { noModule } from '../fakes/module-control.js';
 import type { CliContext } from '../../src/cli/context.js';
 import { checkNode } from '../../src/cli/node-version.js';
@@ -129,6 +130,19 @@ describe('tlshubctl check --config', () => {
     expect(text).to.match(/cgroups: nothing matches \/sys\/fs\/cgroup\/there-is-none/);
     files.map('# nobody yet\n');
     expect((await found()).warnings.join('\n')).to.match(/mapping: The mapping has no address/);
+  });
+
+  it('says whether the boot gate is enabled, and warns if it is in vain', async () => {
+    const { items } = await found();
+    expect(items.find(({ name }) => name === 'boot gate')).to.include({ ok: true });
+    const text = (policy: Config['bootPolicy'], enabled: boolean): string => {
+      const { warning = false, detail } = bootGateItem({ bootPolicy: policy }, enabled);
+      return `${warning} ${detail}`;
+    };
+    expect(text('closed', true)).to.equal('false closed, enabled');
+    expect(text('closed', false)).to.match(/^false not enabled on this host: captured programs speak plaintext/);
+    expect(text('off', false)).to.equal('false boot_policy = off, not enabled on this host');
+    expect(text('open', true)).to.match(/^true enabled, and boot_policy = open: captured programs speak plaintext/);
   });
 
   it('tries the library, with the certificates', async () => {

@@ -22,6 +22,7 @@ const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
     has: /scripts\/setup\nscripts\/build/,
   },
   { like: /&& deploy\/install$/, file: 'test/unit/deploy.test.ts', has: /deploy\/install/ },
+  { like: /^deploy\/install --boot-gate$/, file: 'test/unit/deploy.test.ts', has: /'--boot-gate'/ },
   {
     like: /^scripts\/vm -- bash -c 'scripts\/lab up/,
     file: 'test/vm/operating/readme.test.ts',

@@ -24,7 +24,7 @@ const POLICIES = { closed: 1, open: 2 } as const;
 const HEAD_BYTES = 16;
 const TAIL_BYTES = 4;
 const RULE_BYTES = 28;
-const ADDRESS_BYTES = 24;
+const ADDRESS_BYTES = 20;
 /** Addresses in one go, as for the gate: some milliseconds of this thread. */
 const ADDRESSES_AT_ONCE = 1000;
 
@@ -68,10 +68,9 @@ function scopeOf(pattern: string): { path: string; isPattern: boolean } {
 
 function settingsPart(inputs: GateInputs, policy: keyof typeof POLICIES, nowMs: number): Buffer {
   const { config } = inputs;
-  const { sameNode, holdMs, silentPeerMs, nonblockingMs, keyNetlink, rules } = gateSettings(config);
+  const { holdMs, silentPeerMs, nonblockingMs, keyNetlink, rules } = gateSettings(config);
   const fields = new Fields()
     .u32(POLICIES[policy])
-    .u32(sameNode === 'plaintext' ? 1 : 0)
     .u64(nowMs)
     .u64(holdMs)
     .u64(silentPeerMs)
@@ -95,11 +94,10 @@ function settingsPart(inputs: GateInputs, policy: keyof typeof POLICIES, nowMs: 
 
 function addressesPart(entries: readonly MeshEntry[]): Buffer {
   const table = Buffer.alloc(entries.length * ADDRESS_BYTES);
-  entries.forEach(({ addr, prefix, local }, i) => {
+  entries.forEach(({ addr, prefix }, i) => {
     const at = i * ADDRESS_BYTES;
     table.set(addr, at);
     table.writeUInt32LE(prefix, at + 16);
-    table.writeUInt32LE(local ? 1 : 0, at + 20);
   });
   return table;
 }

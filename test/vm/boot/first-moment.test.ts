@@ -28,7 +28,7 @@ echo answered`;
 describe('from the first moment after a boot', () => {
   const marker = `secret-${randomUUID()}`;
 
-  before(() => lab.up({ bare: true, policy: 'strict' }));
+  before(() => lab.up({ without: ['a', 'b'], policy: 'strict' }));
 
   after(() => lab.down());
 

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { keptState, shutBootGate } from '../harness/boot-gate.js';
+import { keptState, shutBootGate, shutBootGateInUnit, type BootGateEnded } from '../harness/boot-gate.js';
 import { lab, waitFor } from '../harness/index.js';
 import { A, B, LEASES, LEASE_MS, PATIENCE, TALKER, alive, killWithGuardian, pinDir, pins } from './support.js';
 
@@ -17,12 +17,7 @@ const KEPT = `${process.env.TLSHUB_LAB_DIR ?? '/run/tlshub-lab'}/a/state/boot.st
 const CGROUP = '/sys/fs/cgroup/tlshub-lab/a';
 const C = '10.77.0.3';
 
-interface Ended {
-  status: number | null;
-  stderr: string;
-}
-
-const boot = (state = KEPT): Ended => shutBootGate(state);
+const boot = (state = KEPT): BootGateEnded => shutBootGate(state);
 
 /** The agent goes and takes its gate with it: what is left is as after a reboot. */
 async function endAgent(): Promise<void> {
@@ -33,7 +28,7 @@ async function endAgent(): Promise<void> {
 }
 
 /** As somebody who has no supervisor to ask. */
-function release(): Ended {
+function release(): BootGateEnded {
   return spawnSync(process.execPath, [CTL, 'release', '--pin-dir', pinDir('a')], { encoding: 'utf8' });
 }
 
@@ -182,6 +177,18 @@ describe('the boot gate', () => {
     const released = release();
     expect(released.status, released.stderr).to.equal(0);
     expect(existsSync(pinDir('a'))).to.equal(false);
+  });
+
+  it('can do its work within the limits of its unit', async () => {
+    const { status, stderr } = shutBootGateInUnit(await keptState('a'));
+    expect(status, stderr).to.equal(0);
+    expect(stderr).to.include('the gate is shut');
+    const listener = lab.spawn('b', [TALKER, 'accept', '7508'], { outside: true });
+    await listener.listening(7508);
+    const { stdout } = await lab.exec('a', [TALKER, 'blocking', B, '7508', marker]);
+    expect(stdout).to.equal('connected\nsend ECONNRESET\n');
+    await listener.stop();
+    expect(release().status).to.equal(0);
   });
 
   it('captures all below the fixed part of a pattern', async () => {

@@ -10,9 +10,23 @@ import { lab, type MeshNode } from './lab.js';
 
 const BOOTGATE = resolve('dist/native/tlshub-bootgate');
 
+export interface BootGateEnded {
+  status: number | null;
+  stderr: string;
+}
+
 /** As the unit does at boot; `state` is the file that it goes by. */
-export function shutBootGate(state: string): { status: number | null; stderr: string } {
+export function shutBootGate(state: string): BootGateEnded {
   const { status, stderr } = spawnSync(BOOTGATE, ['--state', state], { encoding: 'utf8' });
+  return { status, stderr };
+}
+
+/** The same within the limits of its unit. */
+export function shutBootGateInUnit(state: string): BootGateEnded {
+  const command = ['deploy/systemd/tlshub-bootgate.service', '/run/sandbox/here/dist/native/tlshub-bootgate'];
+  const { status, stderr } = spawnSync('test/unit/support/sandbox.sh', [...command, '--state', state], {
+    encoding: 'utf8',
+  });
   return { status, stderr };
 }
 
@@ -21,10 +35,11 @@ export function shutBootGate(state: string): { status: number | null; stderr: st
  * @returns its path
  */
 export async function keptState(node: MeshNode, settings: Record<string, string> = {}): Promise<string> {
-  const folder = `/run/bootgate-${node}`;
+  // Not in /run: what runs in the limits of a unit has one of its own (test/unit/support/sandbox.sh).
+  const folder = `/var/lib/bootgate-${node}`;
   const config = loadConfig(lab.config(node), settings);
   const inputs = { config, mapping: PodNodeMapping.load(config.podNodeConfig) };
-  mkdirSync(folder, { mode: 0o700 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const state = await encodeBootState(inputs, 'closed', Date.now());
   writeFileSync(`${folder}/boot.state`, Buffer.concat(state), { mode: 0o600 });
   return `${folder}/boot.state`;

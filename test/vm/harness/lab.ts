@@ -35,8 +35,8 @@ export interface LabOptions {
   set?: Record<string, string | number | boolean>;
   /** no supervisors */
   bare?: boolean;
-  /** none on this node: the test starts its own (`startAgent`) */
-  without?: MeshNode;
+  /** none on these: the test starts its own (`startAgent`, `lab.restart`) */
+  without?: MeshNode | readonly MeshNode[];
   /** the TLSHub kernel module in place of its stand-ins, with keys and peers of both nodes */
   module?: boolean;
 }
@@ -85,7 +85,7 @@ function optionsOf({
   policy,
   set = {},
   bare = false,
-  without,
+  without = [],
   module = false,
 }: LabOptions): string[] {
   return [
@@ -94,7 +94,7 @@ function optionsOf({
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ...(bare ? ['--bare'] : []),
-    ...(without === undefined ? [] : ['--without', without]),
+    ...[without].flat().flatMap((node) => ['--without', node]),
     ...(module ? ['--module'] : []),
   ];
 }
