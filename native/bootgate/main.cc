@@ -17,9 +17,11 @@
 #include <ctime>
 #include <string>
 
+#include "../../bpf/abi.generated.h"
 #include "../domain/error.h"
 #include "../domain/gate.h"
 #include "../domain/pins.h"
+#include "../domain/streams.h"
 #include "plan.h"
 #include "state.h"
 
@@ -61,6 +63,18 @@ bool exists(const std::string& path) {
   return !lstat(path.c_str(), &status);
 }
 
+// What this program writes into maps must be what the object's programs read: one hash of all layouts stands beside the object (bpf/abi.py).
+// Throws CodedError TLSHUB_ABI_MISMATCH.
+void checkFits(const std::string& object) {
+  const std::string path = object.substr(0, object.rfind('/') + 1) + "abi.json";
+  const File file = openFile(path);
+  char text[256] = {};
+  if (file) (void)!std::fread(text, 1, sizeof(text) - 1, file.get());
+  if (std::string(text).find("\"" TLSHUB_ABI_HASH "\"") == std::string::npos)
+    throw CodedError("TLSHUB_ABI_MISMATCH", object + " is of another build than this program, by " + path +
+                                                ": install both anew (deploy/install, deploy/boot-gate)");
+}
+
 void print(const BootState& state) {
   std::printf("boot_policy %s\n", state.policy == BootPolicy::kClosed ? "closed" : "open");
   std::printf("written %s\npins %s\n", timeOf(state.writtenMs).c_str(), state.pinDir.c_str());
@@ -71,6 +85,7 @@ void print(const BootState& state) {
 
 int shut(const BootState& state, const std::string& object) {
   const std::string unfinished = state.pinDir + kUnfinished;
+  checkFits(object);
   const AgentLock lock = lockAgent(state.pinDir);
   if (!lock.alone) {
     say("an agent works on " + state.pinDir + ": nothing to do");

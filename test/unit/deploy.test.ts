@@ -318,6 +318,40 @@ describe('deploy/install', () => {
       expect(rated.status, rated.stdout.split('\n').slice(-3).join('\n')).to.equal(0);
     });
 
+    it('is put on a host by an image, enabled, whole or not at all, and taken away again', () => {
+      const host = path('host');
+      const bootGate = (verb: string): SpawnSyncReturns<string> =>
+        run(inside('usr/lib/tlshub/deploy/boot-gate'), verb, host);
+      const left = (): string[] =>
+        readdirSync(host, { recursive: true, withFileTypes: true })
+          .filter((entry) => !entry.isDirectory())
+          .map((entry) => join(entry.parentPath, entry.name).slice(host.length + 1));
+      expect(bootGate('install').status).to.equal(64);
+      mkdirSync(join(host, 'etc'), { recursive: true });
+      expect(bootGate('install').status, 'without systemd').to.equal(69);
+      mkdirSync(join(host, 'usr/lib/systemd'), { recursive: true });
+      mkdirSync(join(host, 'opt/tlshub/boot-gate-of-before'), { recursive: true });
+      for (const time of ['once', 'again']) {
+        const { status, stderr } = bootGate('install');
+        expect(status, stderr).to.equal(0);
+        const version = readlinkSync(join(host, 'opt/tlshub/boot-gate'));
+        const files = ['bpf/abi.json', 'bpf/tlshub.bpf.o', 'native/tlshub-bootgate'];
+        expect(left().sort(), time).to.deep.equal(
+          [
+            ...files.map((file) => `opt/tlshub/${version}/${file}`),
+            ...['opt/tlshub/boot-gate', 'etc/systemd/system/tlshub-bootgate.service'],
+            'etc/systemd/system/sysinit.target.wants/tlshub-bootgate.service',
+          ].sort(),
+        );
+      }
+      const installed = read(join(host, 'etc/systemd/system/tlshub-bootgate.service'));
+      const [, program] = /^ExecStart=(\S+)$/m.exec(installed)!;
+      expect(installed).to.not.include('/usr/lib');
+      expect(run(join(host, program!), '--state', path('none')).status).to.equal(0);
+      expect(bootGate('remove').status).to.equal(0);
+      expect(left()).to.deep.equal([]);
+    });
+
     it('is before whatever starts captured programs, and keeps nothing from starting', () => {
       const [, before] = /^Before=(sysinit\.target .*)$/m.exec(unit)!;
       for (const name of ['containerd', 'crio', 'docker', 'podman', 'kubelet', 'tlshub'])

@@ -180,14 +180,19 @@ describe('the boot gate', () => {
   });
 
   it('can do its work within the limits of its unit', async () => {
+    // The manager that sets the limits takes empty cgroups away when it ends (systemd, manager_shutdown_cgroup()).
+    const inhabitant = lab.spawn('a', ['sleep', '1000']);
+    const inode = statSync(CGROUP).ino;
     const { status, stderr } = shutBootGateInUnit(await keptState('a'));
     expect(status, stderr).to.equal(0);
     expect(stderr).to.include('the gate is shut');
+    expect(statSync(CGROUP).ino).to.equal(inode);
     const listener = lab.spawn('b', [TALKER, 'accept', '7508'], { outside: true });
     await listener.listening(7508);
     const { stdout } = await lab.exec('a', [TALKER, 'blocking', B, '7508', marker]);
     expect(stdout).to.equal('connected\nsend ECONNRESET\n');
     await listener.stop();
+    await inhabitant.stop();
     expect(release().status).to.equal(0);
   });
 
