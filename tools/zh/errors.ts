@@ -339,4 +339,16 @@ export const ERROR_TEXTS: Readonly<Record<string, string>> = {
     '与之约定连接的节点，不是映射为其地址给出的节点。',
   'Check that the mapping is the same on all nodes, and what translates addresses between them.':
     '检查各节点上的映射是否相同，以及它们之间有什么在转换地址。',
+  'What the boot gate goes by could not be kept. After a reboot of this host it shuts what was kept before, or nothing: captured programs then speak plaintext to addresses that it does not know.':
+    '启动闸门所依据的内容未能保存。主机重启之后，它按先前保存的内容关闭，或者什么都不关闭：对它不知道的地址，被捕获的程序会用明文通信。',
+  'Make room in state_dir, or set it to a folder of root on the host that can be written; or set boot_policy = off if there is no boot gate here.':
+    '在 state_dir 里腾出空间，或者把它设为主机上属于 root、可写的目录；如果这里没有启动闸门，设置 boot_policy = off。',
+  'The file of otlp.headers_file or otlp.ca cannot be read, or a line of it is not what it should be.':
+    'otlp.headers_file 或 otlp.ca 的文件读不出来，或者其中某一行不符合要求。',
+  'Headers: one `name: value` a line, none twice. CAs: PEM certificates. Or set the key to nothing.':
+    '头部：每行一个 `name: value`，不得重复。CA：PEM 证书。或者把该键留空。',
+  'The collector of otlp.endpoint does not take what it is sent. Connections are served all the same; what is not taken in time is dropped and counted (tlshub_otlp_dropped_total).':
+    'otlp.endpoint 的 collector 不接收发给它的内容。连接照常服务；未及时被接收的丢弃并计数（tlshub_otlp_dropped_total）。',
+  'Look whether it runs and can be reached from this node, at otlp.endpoint and not through the mesh. Status 401 or 403: correct the token in otlp.headers_file. 404: its receiver for OTLP over HTTP is off, or has another path. A certificate: otlp.ca. It is tried again by itself.':
+    '查看它是否在运行，从本节点能否经 otlp.endpoint 到达它，并且不经过网格。状态码 401 或 403：更正 otlp.headers_file 里的令牌。404：它的 OTLP over HTTP 接收器没有打开，或者路径不同。证书问题：otlp.ca。代理会自己重试。',
 };

@@ -166,4 +166,25 @@ export const KEY_TEXTS: Readonly<Record<string, string>> = {
   'a path; a relative one is taken from the working folder of the agent': '路径；相对路径以代理的工作目录为准',
   'the list is made once': '列表只创建一次',
   'an absolute path, stdout, stderr, or nothing': '绝对路径、stdout、stderr，或者留空',
+  'What the boot gate (docs/BOOT_GATE.md), where it is installed and enabled, does from the start of this host until the agent is there. closed: captured programs are refused addresses of the mesh, as after the death of an agent, and nothing else. open: nothing is shut, which is logged. off: nothing is kept for it, and what was kept is removed.':
+    '启动闸门（docs/BOOT_GATE.md）在已安装并启用的主机上，从主机启动到代理就绪之间做什么。closed：被捕获的程序与网格地址之间的连接被拒绝，与代理死亡之后相同，除此之外什么都不拒绝。open：什么都不关闭，并写入日志。off：不为它保存任何内容，先前保存的也删除。',
+  'Folder in which the agent keeps what the boot gate goes by: boot.state, with the captured cgroups, the policy and the addresses of the mesh, for root alone. It must be on the host, and be there before any captured program; the unit of the boot gate reads it in /var/lib/tlshub, from elsewhere with --state FILE.':
+    '代理为启动闸门保存内容的目录，文件是 boot.state，包含被捕获的 cgroup、策略和网格地址，只有 root 可读。它必须在主机上，并且先于任何被捕获的程序存在；启动闸门的 unit 从 /var/lib/tlshub 读取，在别处则用 --state FILE。',
+  'OpenTelemetry collector that is sent metrics and access log by OTLP (HTTP, protobuf), at /v1/metrics and /v1/logs below this. Empty: off.':
+    'OpenTelemetry collector 的地址：指标和访问日志以 OTLP（HTTP、protobuf）发送到它下面的 /v1/metrics 和 /v1/logs。留空：关闭。',
+  'http:// or https:// with host, port and path as needed, without user, query and fragment, or nothing':
+    'http:// 或 https://，按需带主机、端口和路径，不带用户名、query 和 fragment；或者留空',
+  'What it is sent. metrics: what /metrics shows; access_log: a record for each connection that is over, with or without access_log, by access_log_percent.':
+    '发送什么。metrics：/metrics 所显示的；access_log：每条结束的连接一条记录，不论是否设置了 access_log，按 access_log_percent 取样。',
+  'Between two exports of the metrics.': '两次导出指标之间的间隔。',
+  'How long one export may take, repetitions included. What is not taken by then is dropped and counted. At most otlp.interval_ms.':
+    '一次导出最多花多久，包括重试。到时仍未被接收的丢弃并计数。不超过 otlp.interval_ms。',
+  'Headers of each request, for a token say: a file with `name: value` lines, for root alone. A reload reads it anew.':
+    '每个请求的头部，例如令牌：一个由 `name: value` 行组成的文件，只有 root 可读。重新加载时再次读取。',
+  "PEM file with the CAs that an https collector's certificate may be of. Empty: those that Node.js trusts.":
+    'PEM 文件：https collector 的证书可以由其中的 CA 签发。留空：Node.js 所信任的那些。',
+  'More attributes of the resource, name=value: deployment.environment.name=prod. They go before its own: service.name (tlshub), service.version, service.instance.id (node_name), host.name, and k8s.node.name with pod_source = kubernetes.':
+    '更多的 resource 属性，name=value：deployment.environment.name=prod。它们优先于自带的属性：service.name（tlshub）、service.version、service.instance.id（node_name）、host.name，以及 pod_source = kubernetes 时的 k8s.node.name。',
+  'nothing, or name=value separated by commas or spaces, at most 64; neither has a comma or a space in it':
+    '留空，或者以逗号或空格分隔的 name=value，最多 64 个；两者都不含逗号和空格',
 };
