@@ -42,7 +42,8 @@ export interface Pipeline {
 
 /** Records that are there at most, waiting and under way. */
 export const MOST_RECORDS = 2048;
-const RECORDS_AT_ONCE = 512;
+/** So few that to write them down takes the main thread no longer than a few milliseconds. */
+const RECORDS_AT_ONCE = 128;
 /** A batch that is not full waits so long for more. */
 const BATCH_MS = 1000;
 

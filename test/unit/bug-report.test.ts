@@ -2,9 +2,7 @@
 /** `tlshubctl bug-report`: what is in the archive, that no secret is, and where it is written. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { extract } from 'tar-stream';
 import type { BugReport } from '../../src/cli/bug-report.js';
 import { noModule } from '../fakes/module-control.js';
 import { withoutKeys } from '../../src/cli/bug-report.js';
@@ -13,20 +11,8 @@ import { startControlServer, type ControlServer } from '../../src/control/server
 import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { initCa, issueNode } from '../../src/tls/lab-ca/pki.js';
 import { agentStatus } from './support/agent-status.js';
+import { unpack } from './support/archive.js';
 import { temporaryFolder } from './support/temporary.js';
-
-/** Files of the archive by name. */
-async function unpack(file: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const archive = extract();
-  archive.end(gunzipSync(readFileSync(file)));
-  for await (const entry of archive) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    found.set(entry.header.name, Buffer.concat(chunks).toString());
-  }
-  return found;
-}
 
 describe('tlshubctl bug-report', () => {
   const path = temporaryFolder();
