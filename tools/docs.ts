@@ -3,16 +3,21 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { format } from 'prettier';
 import { readRuns, RESULTS } from '../test/compat/results.js';
 import { KINDS } from '../test/compat/situations/all.js';
 import { renderArchitecture } from './architecture.js';
+import { CHART, SCHEMA, renderChartReadme, renderSchema } from './chart.js';
 import { renderCompatibility } from './compatibility.js';
 import { renderConfiguration } from './configuration.js';
 import { renderCaptureConf, renderErrors } from './render.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const runs = readRuns(join(root, RESULTS));
+// The README of the chart is made from its schema.
+writeFileSync(join(root, SCHEMA), await format(renderSchema(root), { parser: 'json', printWidth: 120 }));
 const files: [string, string][] = [
+  [join(CHART, 'README.md'), renderChartReadme(root)],
   ['config/capture.conf', renderCaptureConf()],
   ...['docs/ARCHITECTURE.md', 'docs/zh/ARCHITECTURE.md'].map((file): [string, string] => [
     file,

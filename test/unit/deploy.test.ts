@@ -3,54 +3,16 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as models from '@kubernetes/client-node';
+import type * as models from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { validate as validateDockerfile } from 'dockerfile-utils';
 import { loadAll } from 'js-yaml';
 import { DaemonSet } from 'kubernetes-models/apps/v1';
-import { ClusterRole, ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
-import { ConfigMap, Namespace, ServiceAccount } from 'kubernetes-models/v1';
 import { parseConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/schema.js';
 import { parseListenAddress } from '../../src/shared/net/listen-address.js';
+import { complaints, unknownFields, type Manifest, type Shape } from './support/manifests.js';
 import { temporaryFolder } from './support/temporary.js';
-
-interface Manifest {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string; namespace?: string };
-}
-
-/** An object with these fields that did not come from the class's constructor. */
-type Shape<T> = { [K in keyof T]: T[K] } & Manifest;
-
-/** With the names of the API's own classes: for the types of values, and for which fields there are at all. */
-const KINDS: Record<string, new (data: never) => { validate(): void }> = {
-  ClusterRole,
-  ClusterRoleBinding,
-  ConfigMap,
-  DaemonSet,
-  Namespace,
-  ServiceAccount,
-};
-
-interface ModelClass {
-  getAttributeTypeMap(): { name: string; baseName: string; type: string }[];
-}
-
-/** Fields that the API's model of this object does not have: schemas let them pass, and a slip would go unseen. */
-function unknownFields(value: unknown, type: string, path: string): string[] {
-  if (Array.isArray(value)) {
-    const element = type.replace(/^Array<(.*)>$/, '$1');
-    return value.flatMap((item, i) => unknownFields(item, element, `${path}[${i}]`));
-  }
-  const model = (models as unknown as Record<string, ModelClass | undefined>)[type];
-  if (model === undefined || typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const known = model.getAttributeTypeMap().find(({ baseName }) => baseName === name);
-    return known === undefined ? [`${path}.${name}`] : unknownFields(inner, known.type, `${path}.${name}`);
-  });
-}
 
 const read = (file: string): string => readFileSync(file, 'utf8');
 const MANIFESTS = 'deploy/kubernetes/tlshub.yaml';
@@ -67,12 +29,9 @@ describe('deploy/kubernetes', () => {
   };
 
   it('has valid objects, without a field that the API does not know', () => {
-    expect(manifests.map(({ kind }) => kind).sort()).to.deep.equal(Object.keys(KINDS).sort());
-    for (const manifest of manifests) {
-      const model = new KINDS[manifest.kind]!(manifest as never);
-      expect(() => model.validate(), manifest.kind).to.not.throw();
-      expect(unknownFields(manifest, `V1${manifest.kind}`, manifest.kind)).to.deep.equal([]);
-    }
+    const kinds = ['ClusterRole', 'ClusterRoleBinding', 'ConfigMap', 'DaemonSet', 'Namespace', 'ServiceAccount'];
+    expect(manifests.map(({ kind }) => kind).sort()).to.deep.equal(kinds);
+    expect(manifests.flatMap(complaints)).to.deep.equal([]);
   });
 
   it('would not pass with a wrong type or a slip of the pen', () => {
