@@ -10,6 +10,7 @@ import { renderArchitecture } from './architecture.js';
 import { CHART, SCHEMA, renderChartReadme, renderSchema } from './chart.js';
 import { renderCompatibility } from './compatibility.js';
 import { renderConfiguration } from './configuration.js';
+import { renderTlshubConf, renderTlshubctl, renderTlshubd } from './man.js';
 import { renderCaptureConf, renderErrors } from './render.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -29,6 +30,9 @@ const files: [string, string][] = [
   ['docs/zh/CONFIGURATION.md', renderConfiguration('zh')],
   ['docs/ERRORS.md', renderErrors('en')],
   ['docs/zh/ERRORS.md', renderErrors('zh')],
+  ['docs/man/tlshub.conf.5', renderTlshubConf()],
+  ['docs/man/tlshubctl.1', renderTlshubctl()],
+  ['docs/man/tlshubd.8', renderTlshubd()],
 ];
 
 for (const [name, contents] of files) {

@@ -26,7 +26,7 @@ const DEFAULT_PKI_DIR = '/etc/tlshub/pki';
  * @returns the exit status; never throws
  */
 export async function run(argv: readonly string[], context: CliContext): Promise<number> {
-  const program = build(context);
+  const program = buildProgram(context);
   try {
     if (argv.length === 0) {
       context.err(program.helpInformation());
@@ -44,7 +44,8 @@ export async function run(argv: readonly string[], context: CliContext): Promise
   }
 }
 
-function build(context: CliContext): Command {
+/** The commands and their options; `context` is for what they do when they are run. */
+export function buildProgram(context: CliContext): Command {
   const program = new Command('tlshubctl');
   // Before any subcommand is made: they inherit it.
   program
