@@ -14,7 +14,7 @@ export interface Printed {
 
 /** What the commands of the documents begin with; other indented text is configuration or output. */
 const WORDS =
-  /^(?:\w+=\S+ )?(?:npm|node|npx|tlshubctl|tlshub_bench|scripts\/|deploy\/|test\/|mkdir|cp|echo|curl|systemctl|docker|kubectl|helm|source|modprobe|mount)\b/;
+  /^(?:\w+=\S+ )?(?:npm|node|npx|tlshubctl|tlshub_bench|scripts\/|deploy\/|test\/|mkdir|cp|echo|curl|systemctl|docker|kubectl|helm|source|modprobe|mount|apt-get)\b/;
 
 export function documents(): string[] {
   const markdown = (folder: string): string[] =>

@@ -44,6 +44,8 @@ const ELSEWHERE: { like: RegExp; file: string; has: RegExp }[] = [
     file: 'test/unit/deploy.test.ts',
     has: /deploy\/kubernetes\/tlshub\.yaml/,
   },
+  { like: /^npm run deb$/, file: 'test/unit/deb.test.ts', has: /'scripts\/deb'/ },
+  { like: /^apt-get install \.\/build\/deb/, file: 'scripts/test-deb', has: /install \$here\/one\.deb/ },
   { like: /^helm /, file: 'test/unit/chart.test.ts', has: /printedCommands\('docs\/KUBERNETES\.md'\)/ },
   // Not run: they need a cluster. That the objects have these names is checked there.
   { like: /^kubectl (create|label|rollout) /, file: 'test/unit/chart.test.ts', has: /kubectl rollout status/ },
