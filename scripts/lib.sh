@@ -44,7 +44,8 @@ step() {
   tick "$label" "$log" "$start" &
   ticker=$!
   "$@" >"$log" 2>&1 </dev/null || status=$?
-  { kill "$ticker" && wait "$ticker"; } 2>/dev/null || true
+  # Not by a signal that it may handle: killed before it is itself, it would run the traps of the script.
+  { kill -KILL "$ticker" && wait "$ticker"; } 2>/dev/null || true
   [ ! -t 2 ] || printf '\r  %-34s ' "$label" >&2
   if [ "$status" = 0 ]; then
     printf 'done (%d s)%*s\n' "$((SECONDS - start))" "$([ -t 2 ] && echo 20 || echo 0)" '' >&2

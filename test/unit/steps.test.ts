@@ -55,6 +55,14 @@ describe('a long step', () => {
     expect(said).to.not.include('\u001b');
   });
 
+  it('that is over at once runs no trap of the script, which would clear away what is still needed', () => {
+    const script = `set -e; . scripts/lib.sh; trap 'echo "trap of $BASHPID"' EXIT; for n in {1..30}; do step quick true 2>/dev/null; done; echo $$`;
+    const { status, said } = inFile(script);
+    expect(status).to.equal(0);
+    const [pid, ...traps] = said.trimEnd().split('\n');
+    expect(traps).to.deep.equal([`trap of ${pid!}`]);
+  });
+
   it('that fails shows what it printed, passes its status on, and says no more afterwards', () => {
     const { said } = inFile(`${LIB} bad() { echo why; return 3; }; step all bad || echo "status $?"; sleep 0.5`);
     expect(said).to.match(/^status 3\n {2}all +FAILED \(status 3\)\n {2}\| why\n$/);
