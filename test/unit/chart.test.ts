@@ -62,6 +62,27 @@ describe('the Helm chart', function () {
     expect(read(join(CHART, 'README.md')), 'node build/tools/docs.js writes it').to.equal(renderChartReadme('.'));
   });
 
+  it('puts the boot gate on the nodes, or takes it away, if one wants', () => {
+    const { pod: usual } = render({});
+    expect(usual.initContainers).to.equal(undefined);
+    expect(usual.volumes!.filter(({ hostPath }) => hostPath?.path === '/')).to.deep.equal([]);
+    for (const bootGate of ['install', 'remove']) {
+      const { pod, container } = render({ bootGate });
+      const [init] = pod.initContainers!;
+      expect(init!.command).to.deep.equal(['/usr/lib/tlshub/deploy/boot-gate', bootGate, '/host']);
+      expect(init!.image).to.equal(container.image);
+      const [host] = init!.volumeMounts!;
+      expect(pod.volumes!.find(({ name }) => name === host!.name)?.hostPath?.path).to.equal('/');
+      expect(
+        container.volumeMounts!.map(({ name }) => name),
+        'the agent does without',
+      ).to.not.include(host!.name);
+    }
+    const elsewhere = template({ bootGate: 'install', stateHostPath: '/srv/tlshub' });
+    expect(elsewhere.status).to.not.equal(0);
+    expect(elsewhere.stderr).to.include('needs stateHostPath: /var/lib/tlshub');
+  });
+
   it('is what the plain manifest is made from', () => {
     expect(read(MANIFEST), 'node build/tools/manifest.js writes it').to.equal(renderManifest('.'));
   });
