@@ -30,12 +30,16 @@ const AT_ONCE = 3;
 /** For an export to end by itself when its time is over, in ms. */
 const GRACE_MS = 1000;
 
+const ABORTED: ExportResult = { code: ExportResultCode.FAILED, error: new Error('nothing is exported any more') };
+
 const PATHS: Readonly<Record<OtlpSignal, string>> = { metrics: 'v1/metrics', access_log: 'v1/logs' };
 
 export class Guarded<T> implements Exporter<T> {
   private readonly agent: HttpAgent | HttpsAgent;
   private readonly inner: Exporter<T>;
   private aborted = false;
+  /** ends those exports that are under way */
+  private readonly underWay = new Set<(result: ExportResult) => void>();
 
   /** @param count things in what is exported */
   constructor(
@@ -59,6 +63,10 @@ export class Guarded<T> implements Exporter<T> {
   }
 
   export(items: T, done: (result: ExportResult) => void): void {
+    if (this.aborted) {
+      done(ABORTED);
+      return;
+    }
     const { signal, tally, target } = this;
     const count = this.count(items);
     let over = false;
@@ -66,6 +74,7 @@ export class Guarded<T> implements Exporter<T> {
       if (over) return;
       over = true;
       clearTimeout(late);
+      this.underWay.delete(end);
       if (this.aborted) tally.dropped(signal, count);
       else if (result.code === ExportResultCode.SUCCESS) tally.exported(signal, count);
       else tally.dropped(signal, count, reasonOf(result.error, target.timeoutMs));
@@ -76,6 +85,7 @@ export class Guarded<T> implements Exporter<T> {
       end({ code: ExportResultCode.FAILED, error: new Error('Request timed out') });
     }, target.timeoutMs + GRACE_MS);
     late.unref();
+    this.underWay.add(end);
     this.inner.export(items, end);
   }
 
@@ -87,9 +97,11 @@ export class Guarded<T> implements Exporter<T> {
     return this.inner.shutdown();
   }
 
-  /** What is under way fails, and no collector is to blame. */
+  /** What is under way fails, and no collector is to blame; what comes later fails too, uncounted. */
   abort(): void {
     this.aborted = true;
     this.agent.destroy();
+    // The SDK keeps a timer of its own for each until it hears of it: an hour for metrics.
+    for (const end of this.underWay) end(ABORTED);
   }
 }
