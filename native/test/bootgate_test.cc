@@ -15,19 +15,12 @@
 #include "../bootgate/plan.h"
 #include "../bootgate/state.h"
 #include "../domain/error.h"
+#include "check.h"
 
 using namespace tlshub;
 using namespace tlshub::bootgate;
 
 namespace {
-
-int problems = 0;
-
-void check(bool right, const std::string& what) {
-  if (right) return;
-  std::printf("     %s\n", what.c_str());
-  problems++;
-}
 
 class Writer {
  public:

@@ -18,18 +18,11 @@
 #include "../domain/map_keys.h"
 #include "../domain/streams.h"
 #include "../domain/undo.h"
+#include "check.h"
 
 using namespace tlshub;
 
 namespace {
-
-int problems = 0;
-
-void check(bool right, const std::string& what) {
-  if (right) return;
-  std::printf("     %s\n", what.c_str());
-  problems++;
-}
 
 int descriptors() {
   const Folder folder = openFolder("/proc/self/fd");

@@ -9,18 +9,11 @@
 #include <vector>
 
 #include "../domain/error.h"
+#include "check.h"
 
 using namespace tlshub;
 
 namespace {
-
-int problems = 0;
-
-void check(bool right, const std::string& what) {
-  if (right) return;
-  std::printf("     %s\n", what.c_str());
-  problems++;
-}
 
 constexpr size_t kHeader = 256;
 constexpr size_t kMagicWord = 0, kCapacityWord = 1, kWriteWord = 16, kReadWord = 32;
