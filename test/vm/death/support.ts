@@ -12,6 +12,8 @@ export const STREAMS = resolve('build/programs/streams');
 
 export const A = '10.77.0.1';
 export const B = '10.77.0.2';
+/** Outside the mesh. */
+export const C = '10.77.0.3';
 
 /** Long enough for anything that happens at all under emulation, in ms. */
 export const PATIENCE = 30_000;
@@ -25,6 +27,20 @@ export const UNHURRIED = { handshake_timeout_ms: 100_000, hold_timeout_ms: 100_0
  */
 export const LEASE_MS = 3000;
 export const LEASES = { lease_ms: 30_000, 'a:lease_ms': LEASE_MS };
+
+/** A gate that is shut on node a is so for the mesh alone: a peer outside it and loopback are served. */
+export async function expectOthersGoOn(port: number): Promise<void> {
+  for (const [node, host] of [
+    ['c', C],
+    ['a', '127.0.0.1'],
+  ] as const) {
+    const server = lab.spawn(node, [TALKER, 'echo', `${port}`], { outside: node === 'a' });
+    await server.listening(port);
+    const { stdout } = await lab.exec('a', [TALKER, 'blocking', host, `${port}`, 'hello']);
+    expect(stdout, host).to.equal('connected\nsent 5\nread hello\nend\n');
+    await server.stop();
+  }
+}
 
 /** The process id of a node's guardian. */
 export const guardianOf = (node: MeshNode): Promise<number> =>
